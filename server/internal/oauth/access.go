@@ -1,0 +1,72 @@
+package oauth
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// AccessList says who may sign in. Empty, it lets nobody in.
+type AccessList struct {
+	Emails  []string // verified addresses, compared without case
+	Domains []string // domains of verified addresses, compared without case
+	Groups  []string // compared exactly, but for Keycloak's leading "/"
+	Anyone  bool     // whoever the provider signs in
+}
+
+// Empty reports whether the list lets nobody in.
+func (l AccessList) Empty() bool {
+	return !l.Anyone && len(l.Emails) == 0 && len(l.Domains) == 0 && len(l.Groups) == 0
+}
+
+// Check returns nil if id may sign in, else an error whose text is a sentence
+// for that person.
+func (l AccessList) Check(id Identity) error {
+	if l.Anyone {
+		return nil
+	}
+	if l.Empty() {
+		return errors.New("nobody may sign in yet: the access list in config.toml is empty")
+	}
+	for _, group := range id.Groups {
+		if slices.ContainsFunc(l.Groups, func(g string) bool { return trimGroup(g) == trimGroup(group) }) {
+			return nil
+		}
+	}
+	if !l.namesAddress(id) {
+		return fmt.Errorf("%s is not on the access list", who(id))
+	}
+	if !id.EmailVerified {
+		return fmt.Errorf("%s is on the access list, but the provider does not say that the address is verified", id.Email)
+	}
+	return nil
+}
+
+func (l AccessList) namesAddress(id Identity) bool {
+	return slices.ContainsFunc(l.Emails, func(s string) bool { return id.Email != "" && lower(s) == lower(id.Email) }) ||
+		slices.ContainsFunc(l.Domains, func(s string) bool {
+			return id.Domain != "" && lower(strings.TrimPrefix(s, "@")) == lower(id.Domain)
+		})
+}
+
+// lower folds ASCII only: under Unicode's rules the Kelvin sign equals "k", and
+// an address on the list could be had by registering a look-alike.
+func lower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
+}
+
+// trimGroup takes off the "/" that Keycloak puts before a top-level group.
+func trimGroup(g string) string { return strings.TrimPrefix(g, "/") }
+
+func who(id Identity) string {
+	if id.Email != "" {
+		return id.Email
+	}
+	return id.Subject
+}

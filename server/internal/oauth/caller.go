@@ -1,0 +1,31 @@
+package oauth
+
+import (
+	"context"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// Caller is who makes a request at an MCP path: the grant its access token
+// belongs to, as it was when the request came. It is never changed.
+type Caller struct {
+	Session string // the grant's ID
+	User    status.User
+	Groups  []string
+	Client  status.SessionClient
+	Scopes  []string
+	Remote  string // address of the request
+}
+
+type callerKey struct{}
+
+// WithCaller returns ctx carrying c.
+func WithCaller(ctx context.Context, c *Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// CallerOf returns the caller that resource.Guard put in ctx, or nil.
+func CallerOf(ctx context.Context) *Caller {
+	c, _ := ctx.Value(callerKey{}).(*Caller)
+	return c
+}

@@ -1,0 +1,110 @@
+// Package status says what Drawbridge is doing, in the shapes that the tray,
+// the console and the command line print. It decides nothing and imports
+// nothing of ours, so that every part can speak it. Start at [Snapshot].
+package status
+
+import "time"
+
+// State is the whole app in one word.
+type State string
+
+// The states of the app, as `drawbridge status --json` prints them.
+const (
+	Starting State = "starting"
+	Ready    State = "ready"
+	Paused   State = "paused"
+	Error    State = "error"
+)
+
+// Status is the object that `drawbridge status --json` prints.
+type Status struct {
+	State      State    `json:"state"`
+	Error      string   `json:"error,omitempty"` // why State is "error", and what to do
+	Version    string   `json:"version"`
+	PID        int      `json:"pid"`
+	MCPURL     string   `json:"mcp_url"`
+	Issuer     string   `json:"issuer"`
+	LocalURL   string   `json:"local_url"`
+	ConsoleURL string   `json:"console_url"`
+	Tunnel     Tunnel   `json:"tunnel"`
+	IDP        IDP      `json:"idp"`
+	Sessions   int      `json:"sessions"`
+	Servers    []Server `json:"servers"`
+	Notes      []string `json:"notes,omitempty"` // what a person should know although nothing failed
+}
+
+// Tunnel is the state of the way in from the internet.
+type Tunnel struct {
+	State string `json:"state"` // up, connecting, down, off
+	URL   string `json:"url"`
+	Error string `json:"error"`
+}
+
+// The states of the identity provider, as far as it was last heard.
+const (
+	IDPOK            = "ok"
+	IDPUnreachable   = "unreachable"
+	IDPMisconfigured = "misconfigured"
+)
+
+// IDP is the identity provider as it last answered.
+type IDP struct {
+	State  string `json:"state"` // ok, unreachable, misconfigured
+	Issuer string `json:"issuer"`
+	Error  string `json:"error"`
+}
+
+// Server is one MCP server behind the bridge.
+type Server struct {
+	Name  string `json:"name"`
+	State string `json:"state"` // ok, starting, failed, off
+	Tools int    `json:"tools"`
+	Error string `json:"error"`
+}
+
+// User is the person behind a session, as the provider named them.
+type User struct {
+	Sub   string `json:"sub"`
+	Email string `json:"email"`
+	Name  string `json:"name"`
+}
+
+// SessionClient is the program that a session belongs to.
+type SessionClient struct {
+	ID           string `json:"id"`
+	Name         string `json:"name"`
+	Kind         string `json:"kind"` // cimd, dcr, static
+	RedirectHost string `json:"redirect_host"`
+}
+
+// Session is a grant as a person sees it: one sign-in of one client.
+type Session struct {
+	ID         string        `json:"id"`
+	User       User          `json:"user"`
+	Client     SessionClient `json:"client"`
+	Scopes     []string      `json:"scopes"`
+	CreatedAt  time.Time     `json:"created_at"`
+	LastUsedAt time.Time     `json:"last_used_at"`
+	ExpiresAt  time.Time     `json:"expires_at"`
+	Requests   int64         `json:"requests"`
+	LastTool   string        `json:"last_tool"`
+	Remote     string        `json:"remote,omitempty"` // address of the latest request
+}
+
+// Client is a program that somebody has signed in with.
+type Client struct {
+	ID           string    `json:"id"`
+	Name         string    `json:"name"`
+	Kind         string    `json:"kind"` // cimd, dcr, static
+	RedirectURIs []string  `json:"redirect_uris"`
+	FirstSeen    time.Time `json:"first_seen"`
+	LastSignIn   time.Time `json:"last_sign_in"`
+	Sessions     int       `json:"sessions"`
+}
+
+// Snapshot is everything at one moment: what a menu or a page is drawn from.
+type Snapshot struct {
+	Status   Status    `json:"status"`
+	Sessions []Session `json:"sessions"` // newest first
+	Events   []Event   `json:"events"`   // oldest first
+}
