@@ -108,3 +108,12 @@ type Snapshot struct {
 	Sessions []Session `json:"sessions"` // newest first
 	Events   []Event   `json:"events"`   // oldest first
 }
+
+// Check is one line of doctor: what it looked at, whether that is well, and
+// if not, what to do.
+type Check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Result string `json:"result"`         // what was found, in words
+	Cure   string `json:"cure,omitempty"` // what to do, if not OK
+}
