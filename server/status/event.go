@@ -34,7 +34,7 @@ const (
 
 // Event is one line of history. It never holds a token, a code, a secret, a
 // state or a query string: what outsiders choose (names, reasons) is stripped
-// of control characters and cut by [Board.Record].
+// of control characters and cut by [Board.Prepare].
 type Event struct {
 	ID      string    `json:"id,omitempty"` // short reference that an error page shows
 	Time    time.Time `json:"time"`

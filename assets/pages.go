@@ -1,0 +1,87 @@
+// Package assets holds what a person sees: the pages shown during sign-in,
+// their stylesheet, and the icon.
+//
+// It sets no header and no status, decides nothing, and trusts no value it is
+// given: whatever a client, a provider or a request chose is shown as text,
+// apart from our own words, and cannot widen the page or reorder it.
+//
+// Start at [Consent].
+package assets
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"html/template"
+	"io"
+)
+
+//go:embed pages
+var files embed.FS
+
+var style = mustRead("pages/style.css")
+
+// StyleHash is the source expression, quotes included, that allows the pages'
+// one <style> element in a Content-Security-Policy's style-src (CSP Level 3
+// §2.3.1). The pages need nothing else but form-action.
+var StyleHash = hashOf(style)
+
+var pages = template.Must(template.New("").Funcs(template.FuncMap{
+	"style":   func() template.CSS { return template.CSS(style) },
+	"name":    func(s string) string { return plain(s, maxName) },
+	"text":    func(s string) string { return plain(s, maxText) },
+	"address": address,
+}).ParseFS(files, "pages/*.html"))
+
+// ErrorPage is what [Error] shows.
+type ErrorPage struct {
+	Title      string // a few words: "Sign-in was refused"
+	What       string // what happened, in sentences
+	Do         string // what the person can do now; "" leaves it out
+	EventID    string // finds the event in Drawbridge's history; "" leaves it out
+	ServerName string // shown beside our own name; "" and "Drawbridge" are left out
+}
+
+// IndexPage is what [Index] shows.
+type IndexPage struct {
+	MCPURL     string // the address to paste into a client; "" while there is none
+	ServerName string // shown beside our own name; "" and "Drawbridge" are left out
+}
+
+// Error writes a page that says what happened and what to do. The caller puts
+// no token, code, secret, state or exception text into it. The error returned
+// is w's.
+func Error(w io.Writer, p ErrorPage) error {
+	return write(w, "error.html", p)
+}
+
+// Index writes the page at "/": what this is, and the address to paste into a
+// client instead of opening it. The error returned is w's.
+func Index(w io.Writer, p IndexPage) error {
+	return write(w, "index.html", p)
+}
+
+// write sends the page whole or, if it fails to render, not at all: a consent
+// page cut in the middle could lack its warning.
+func write(w io.Writer, page string, data any) error {
+	var b bytes.Buffer
+	if err := pages.ExecuteTemplate(&b, page, data); err != nil {
+		return err
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func mustRead(name string) string {
+	b, err := files.ReadFile(name)
+	if err != nil {
+		panic(err) // the file is embedded: this build is broken
+	}
+	return string(b)
+}
+
+func hashOf(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}

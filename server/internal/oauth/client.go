@@ -1,0 +1,179 @@
+package oauth
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// The kinds of clients.
+const (
+	KindDCR    = "dcr"    // registered itself (RFC 7591)
+	KindCIMD   = "cimd"   // its id is the https address of its metadata document
+	KindStatic = "static" // known in advance
+)
+
+// Client is a program that asks for access.
+type Client struct {
+	ID           string
+	Name         string // chosen by the client: hostile text, cleaned
+	Kind         string
+	RedirectURIs []string
+	AuthMethod   string // "none" or "private_key_jwt"
+	JWKS         []byte // its keys, for private_key_jwt; inline
+	JWKSURI      string // or where they are
+	Registered   time.Time
+}
+
+// registration is what the client id of RFC 7591 holds, under our MAC. The
+// names are short because the id travels in URLs.
+type registration struct {
+	Name         string   `json:"n,omitempty"`
+	RedirectURIs []string `json:"r"`
+	Issued       int64    `json:"t"` // Unix seconds
+}
+
+const (
+	registrationPrefix = "dbc_"
+	maxRedirectURIs    = 16
+	maxClientID        = 3000 // characters; the id is part of URLs
+)
+
+// Register turns a client's metadata into its id. Nothing is stored: the id is
+// the metadata, under our MAC, so a flood of registrations leaves no trace.
+// Errors are invalid_redirect_uri and invalid_client_metadata.
+func (s *Store) Register(name string, redirectURIs []string) (*Client, error) {
+	if len(redirectURIs) == 0 {
+		return nil, InvalidRedirectURI("redirect_uris must name at least one")
+	}
+	if len(redirectURIs) > maxRedirectURIs {
+		return nil, InvalidClientMetadata("redirect_uris names more than %d", maxRedirectURIs)
+	}
+	for _, uri := range redirectURIs {
+		if err := s.opts.Redirects.Check(uri); err != nil {
+			return nil, err
+		}
+	}
+	now := s.opts.Now().Truncate(time.Second)
+	r := registration{Name: status.Clean(name, maxName), RedirectURIs: redirectURIs, Issued: now.Unix()}
+	packed, err := json.Marshal(r)
+	if err != nil {
+		return nil, ServerError(err)
+	}
+	id := registrationPrefix + base64.RawURLEncoding.EncodeToString(s.clientKey.mac(packed, packed))
+	if len(id) > maxClientID {
+		return nil, InvalidClientMetadata("the names and redirect URIs are too long together")
+	}
+	return r.client(id), nil
+}
+
+const maxName = 80 // characters of a client's or person's name that anyone gets to see
+
+func (r registration) client(id string) *Client {
+	name := r.Name
+	if name == "" {
+		name = "Unnamed client"
+	}
+	return &Client{ID: id, Name: name, Kind: KindDCR, RedirectURIs: r.RedirectURIs, AuthMethod: "none", Registered: time.Unix(r.Issued, 0)}
+}
+
+// Known returns the client of id if it needs no fetch: one known in advance, or
+// one that registered here. With registration switched off the latter must
+// have signed in before.
+func (s *Store) Known(id string) (*Client, bool) {
+	if id == "" {
+		return nil, false
+	}
+	if id == s.opts.StaticClientID {
+		return &Client{ID: id, Name: "Client of your provider's id", Kind: KindStatic, RedirectURIs: s.opts.Redirects.URIs, AuthMethod: "none"}, true
+	}
+	encoded, ok := strings.CutPrefix(id, registrationPrefix)
+	if !ok || len(id) > maxClientID {
+		return nil, false
+	}
+	packed, err := strictBase64.DecodeString(encoded)
+	if err != nil || len(packed) < macSize {
+		return nil, false
+	}
+	body, mac := packed[:len(packed)-macSize], packed[len(packed)-macSize:]
+	var r registration
+	if !s.clientKey.valid(body, mac) || json.Unmarshal(body, &r) != nil {
+		return nil, false
+	}
+	if _, before := s.SignedIn(id); s.opts.NoRegistration && !before {
+		return nil, false
+	}
+	return r.client(id), true
+}
+
+// ProveRedirect returns the redirect URI to answer to: the presented one if the
+// client has it and this server allows it, or the client's only one if none
+// was presented. Until this has succeeded nothing may be redirected anywhere.
+func (s *Store) ProveRedirect(c *Client, presented string) (string, error) {
+	if presented == "" {
+		if len(c.RedirectURIs) != 1 || c.Kind == KindStatic {
+			return "", InvalidRequest("redirect_uri is missing")
+		}
+		presented = c.RedirectURIs[0]
+	}
+	if err := s.opts.Redirects.Check(presented); err != nil {
+		return "", err
+	}
+	if c.Kind == KindStatic { // the list is all there is to know of it
+		return presented, nil
+	}
+	if !slices.ContainsFunc(c.RedirectURIs, func(r string) bool { return sameRedirect(r, presented) }) {
+		return "", InvalidRedirectURI("this redirect URI is not one that the client registered")
+	}
+	return presented, nil
+}
+
+// clientRecord is what lasts of a client: that somebody signed in with it.
+type clientRecord struct {
+	Version      int       `json:"v"`
+	ID           string    `json:"id"`
+	Name         string    `json:"name"`
+	Kind         string    `json:"kind"`
+	RedirectURIs []string  `json:"redirect_uris"`
+	AuthMethod   string    `json:"auth_method"`
+	FirstSeen    time.Time `json:"first_seen"`
+	LastSignIn   time.Time `json:"last_sign_in"`
+}
+
+// clientKeyOf is the key of a client's record. Ids can be long, keys stay short.
+func clientKeyOf(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// SignedIn returns the client of id as it was at its last sign-in.
+func (s *Store) SignedIn(id string) (*Client, bool) {
+	s.mu.RLock()
+	r, ok := s.clients[clientKeyOf(id)]
+	s.mu.RUnlock()
+	return &Client{ID: r.ID, Name: r.Name, Kind: r.Kind, RedirectURIs: r.RedirectURIs, AuthMethod: r.AuthMethod}, ok
+}
+
+// Clients returns every client that somebody has signed in with.
+func (s *Store) Clients() []status.Client {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	sessions := map[string]int{}
+	for _, g := range s.grants {
+		if g.live(s.opts.Now()) {
+			sessions[g.record().Client.ID]++
+		}
+	}
+	list := make([]status.Client, 0, len(s.clients))
+	for _, c := range s.clients {
+		list = append(list, status.Client{ID: c.ID, Name: c.Name, Kind: c.Kind, RedirectURIs: c.RedirectURIs,
+			FirstSeen: c.FirstSeen, LastSignIn: c.LastSignIn, Sessions: sessions[c.ID]})
+	}
+	slices.SortFunc(list, func(a, b status.Client) int { return b.LastSignIn.Compare(a.LastSignIn) })
+	return list
+}

@@ -1,0 +1,204 @@
+package oauth
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// codeTTL is how long an authorization code lives. RFC 6749 §4.1.2 allows ten
+// minutes; a browser's redirect and a client's next request need seconds.
+const codeTTL = time.Minute
+
+// usedCodeTTL is how long a used code is remembered, so that its second use is
+// seen for what it is.
+const usedCodeTTL = 10 * time.Minute
+
+// maxGrants is how many sessions there may be.
+const maxGrants = 100_000
+
+// code is an authorization code on its way to the client. It lives in memory:
+// a restart within that minute asks the person to sign in again.
+type code struct {
+	grant       *grant
+	clientID    string
+	redirectURI string
+	challenge   string
+	issued      time.Time
+	used        bool // guarded by the grant's turn
+}
+
+// Complete ends a flow well: the provider has said who the person is, so the
+// access list is asked, the grant is saved and the code made that the client
+// redeems. Refusals are access_denied; they may be sent to the redirect URI.
+func (s *Store) Complete(f *Flow, up Upstream) (string, error) {
+	if err := s.opts.Access.Check(up.Identity); err != nil {
+		s.Refused(f, who(up.Identity), status.Refused, err.Error())
+		s.discard(up)
+		return "", AccessDenied("%s. Ask the owner of this Drawbridge.", err).Because(err)
+	}
+	now := s.opts.Now().UTC()
+	scopes := f.Scopes
+	if up.Scopes != nil { // the provider may grant less than was asked (RFC 6749 §3.3)
+		scopes = common(scopes, up.Scopes)
+	}
+	var id grantID
+	_, _ = rand.Read(id[:])
+	r := Grant{Version: 1, ID: id.String(),
+		Client:   GrantClient{ID: f.Client.ID, Name: f.Client.Name, Kind: f.Client.Kind, RedirectURI: f.RedirectURI, AuthMethod: f.Client.AuthMethod},
+		Identity: up.Identity, Scopes: scopes, Resource: f.Resource, CreatedAt: now, ExpiresAt: now.Add(codeTTL),
+		UpstreamRefresh: up.RefreshToken, LastUsedAt: now, Remote: f.Remote}
+
+	client := s.signedIn(f.Client, now)
+	changes := []Change{change(BucketGrants, r.ID, r), change(BucketClients, clientKeyOf(client.ID), client)}
+	var consent consentRecord
+	if f.remember {
+		var more []Change
+		consent, more = s.rememberConsent(f)
+		changes = append(changes, more...)
+	}
+	s.mu.RLock()
+	full := len(s.grants) >= maxGrants
+	s.mu.RUnlock()
+	if full {
+		s.discard(up)
+		return "", Unavailable(time.Hour, "There are %d sessions already, which is as many as Drawbridge keeps.", maxGrants)
+	}
+	if err := s.opts.Saver.Save(changes, r.event(status.SigninSucceeded, status.OK, "", f.Remote)); err != nil {
+		s.discard(up)
+		return "", ServerError(err)
+	}
+	text := random()
+	g := newGrant(id, r)
+	s.mu.Lock()
+	s.grants[id] = g
+	s.clients[clientKeyOf(client.ID)] = client
+	s.applyConsents(changes, consent)
+	s.codes[codeKey(text)] = &code{grant: g, clientID: f.Client.ID, redirectURI: f.RedirectURI, challenge: f.Challenge, issued: now}
+	s.mu.Unlock()
+	s.expirySoon()
+	return text, nil
+}
+
+// signedIn returns the record of a client as it is after a sign-in.
+func (s *Store) signedIn(c *Client, now time.Time) clientRecord {
+	s.mu.RLock()
+	r, ok := s.clients[clientKeyOf(c.ID)]
+	s.mu.RUnlock()
+	if !ok {
+		r = clientRecord{Version: 1, ID: c.ID, FirstSeen: now}
+	}
+	r.Name, r.Kind, r.RedirectURIs, r.AuthMethod, r.LastSignIn = c.Name, c.Kind, c.RedirectURIs, c.AuthMethod, now
+	return r
+}
+
+// applyConsents does in memory what changes did on disk. The caller holds mu.
+func (s *Store) applyConsents(changes []Change, added consentRecord) {
+	for _, c := range changes {
+		switch {
+		case c.Bucket != BucketConsents:
+		case c.Value == nil:
+			delete(s.consents, c.Key)
+		default:
+			s.consents[c.Key] = added
+		}
+	}
+}
+
+// TokenRequest is a request to the token endpoint by a client that has been
+// authenticated.
+type TokenRequest struct {
+	ClientID    string
+	Code        string
+	RedirectURI string
+	Verifier    string
+	Refresh     string
+	Scope       string
+	Resource    []string
+	Remote      string
+}
+
+// Tokens is a successful answer of the token endpoint (RFC 6749 §5.1).
+type Tokens struct {
+	Access    string
+	Refresh   string // "" if the provider gave none, so that nobody could check the person again
+	ExpiresIn time.Duration
+	Scopes    []string
+}
+
+// Redeem exchanges a code for tokens, once (RFC 6749 §4.1.3). A second use
+// revokes the grant (§10.5), and so does a failed first: whoever holds the code
+// without what belongs to it is not the client it was made for. Errors are
+// invalid_grant, and invalid_target without burning the code.
+func (s *Store) Redeem(r TokenRequest) (Tokens, error) {
+	s.mu.Lock()
+	c := s.codes[codeKey(r.Code)]
+	if c == nil {
+		s.mu.Unlock()
+		return Tokens{}, InvalidGrant("The code is unknown or has expired.")
+	}
+	if resource, err := target(r.Resource, []string{c.grant.record().Resource}); err != nil || resource == "" {
+		s.mu.Unlock()
+		return Tokens{}, err
+	}
+	s.mu.Unlock()
+
+	var tokens Tokens
+	err := s.take(c.grant, func() (err error) {
+		tokens, err = s.redeem(c, r)
+		return err
+	})
+	if errors.Is(err, errEnded) {
+		return Tokens{}, InvalidGrant("The session of this code has ended.")
+	}
+	return tokens, err
+}
+
+// redeem applies the rules of [Store.Redeem]. The caller holds the turn of c's
+// grant, so of many at once one is the first.
+func (s *Store) redeem(c *code, r TokenRequest) (Tokens, error) {
+	why := s.provesCode(c, r)
+	if why == nil {
+		tokens, err := s.rotate(c.grant, *c.grant.record(), status.TokenIssued, r.Remote)
+		c.used = err == nil
+		return tokens, err
+	}
+	e := ending{typ: status.SessionRevoked, outcome: status.Refused, reason: why.Error(), remote: r.Remote}
+	if c.used {
+		e.typ = status.TokenReused
+	}
+	c.used = true
+	if err := s.end(c.grant, e); err != nil {
+		return Tokens{}, ServerError(err)
+	}
+	return Tokens{}, InvalidGrant("The code was used already, has expired, or belongs to another request.").Because(why)
+}
+
+// provesCode says why a code must not be redeemed, or nil.
+func (s *Store) provesCode(c *code, r TokenRequest) error {
+	verifier := sha256.Sum256([]byte(r.Verifier))
+	switch {
+	case c.used:
+		return errors.New("the authorization code was presented twice, so it may have leaked")
+	case s.opts.Now().Sub(c.issued) > codeTTL:
+		return errors.New("the authorization code was presented too late")
+	case c.clientID != r.ClientID:
+		return errors.New("the authorization code was presented by another client")
+	case r.RedirectURI != "" && r.RedirectURI != c.redirectURI: // OAuth 2.1 dropped it; who sends it must mean it
+		return errors.New("the authorization code was presented with another redirect URI")
+	case len(r.Verifier) < 43 || len(r.Verifier) > 128 || !equal(base64.RawURLEncoding.EncodeToString(verifier[:]), c.challenge):
+		return errors.New("the authorization code was presented without its code verifier")
+	}
+	return nil
+}
+
+// codeKey is under which a code is kept: not itself, so that it can't be told
+// from how long a look-up takes.
+func codeKey(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return string(sum[:])
+}

@@ -1,0 +1,148 @@
+package oauth
+
+import (
+	"cmp"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// Grant is the record of one sign-in: a person let a client in. It is what
+// lasts, and it owns every token that came of it.
+type Grant struct {
+	Version         int         `json:"v"`
+	ID              string      `json:"id"`
+	Client          GrantClient `json:"client"`
+	Identity        Identity    `json:"identity"`
+	Scopes          []string    `json:"scopes"`
+	Resource        string      `json:"resource"` // canonical; tokens are good there alone (RFC 8707)
+	CreatedAt       time.Time   `json:"created_at"`
+	ExpiresAt       time.Time   `json:"expires_at"`     // of the newest refresh token; without one, of the access token
+	Generation      uint32      `json:"generation"`     // of the newest tokens; 0 while the code waits
+	RotatedAt       time.Time   `json:"rotated_at"`     // when Generation began
+	Used            bool        `json:"used,omitempty"` // a token of Generation has been seen
+	UpstreamRefresh string      `json:"upstream_refresh,omitempty"`
+	LastUsedAt      time.Time   `json:"last_used_at"`
+	Requests        int64       `json:"requests"`
+	LastTool        string      `json:"last_tool,omitempty"`
+	Remote          string      `json:"remote,omitempty"`
+}
+
+// GrantClient is what a grant remembers of its client.
+type GrantClient struct {
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	Kind        string `json:"kind"`
+	RedirectURI string `json:"redirect_uri"`
+	AuthMethod  string `json:"auth_method"`
+}
+
+// grant is a Grant in memory. The record is replaced, never changed, by who
+// holds turn; use is counted beside it, so that a tool call waits for nothing.
+type grant struct {
+	id     grantID
+	turn   chan struct{} // holds one token; who takes it may change the record
+	ended  chan struct{} // closed when the grant has ended
+	rec    atomic.Pointer[Grant]
+	caller atomic.Pointer[Caller] // made of rec
+
+	lastUsed atomic.Int64 // Unix milliseconds
+	requests atomic.Int64
+	lastTool atomic.Pointer[string]
+	remote   atomic.Pointer[string]
+	usedGen  atomic.Uint32 // newest generation of which a token was seen
+	dirty    atomic.Bool   // in Store.dirty
+}
+
+func newGrant(id grantID, r Grant) *grant {
+	g := &grant{id: id, turn: make(chan struct{}, 1), ended: make(chan struct{})}
+	g.set(r)
+	g.lastUsed.Store(r.LastUsedAt.UnixMilli())
+	g.requests.Store(r.Requests)
+	g.lastTool.Store(&r.LastTool)
+	g.remote.Store(&r.Remote)
+	if r.Used {
+		g.usedGen.Store(r.Generation)
+	}
+	g.turn <- struct{}{}
+	return g
+}
+
+func (g *grant) record() *Grant { return g.rec.Load() }
+
+// set replaces the record. The caller holds turn, or is alone.
+func (g *grant) set(r Grant) {
+	g.rec.Store(&r)
+	g.caller.Store(&Caller{Session: r.ID, User: r.user(), Groups: r.Identity.Groups, Client: r.client(), Scopes: r.Scopes})
+}
+
+func (g *grant) over() bool {
+	select {
+	case <-g.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// live reports whether a person would call g a session: signed in, not over.
+func (g *grant) live(now time.Time) bool {
+	r := g.record()
+	return !g.over() && r.Generation > 0 && now.Before(r.ExpiresAt)
+}
+
+// withUse returns the record with the counters as they stand.
+func (g *grant) withUse(r Grant) Grant {
+	r.LastUsedAt = time.UnixMilli(g.lastUsed.Load()).UTC()
+	r.Requests = g.requests.Load()
+	r.LastTool = *g.lastTool.Load()
+	r.Remote = *g.remote.Load()
+	r.Used = r.Generation > 0 && g.usedGen.Load() >= r.Generation
+	return r
+}
+
+func (r *Grant) user() status.User {
+	return status.User{Sub: r.Identity.Subject, Email: r.Identity.Email, Name: status.Clean(r.Identity.Name, maxName)}
+}
+
+func (r *Grant) client() status.SessionClient {
+	return status.SessionClient{ID: r.Client.ID, Name: r.Client.Name, Kind: r.Client.Kind, RedirectHost: redirectHost(r.Client.RedirectURI)}
+}
+
+func (g *grant) session() status.Session {
+	r := g.withUse(*g.record())
+	return status.Session{ID: r.ID, User: r.user(), Client: r.client(), Scopes: r.Scopes, CreatedAt: r.CreatedAt,
+		LastUsedAt: r.LastUsedAt, ExpiresAt: r.ExpiresAt, Requests: r.Requests, LastTool: r.LastTool, Remote: r.Remote}
+}
+
+// event starts an event about this grant.
+func (r *Grant) event(typ, outcome, reason, remote string) status.Event {
+	return status.Event{Type: typ, Outcome: outcome, User: who(r.Identity), Client: r.Client.Name, Session: r.ID, Reason: reason, Remote: remote}
+}
+
+// Sessions returns every live grant as a person sees it, newest first.
+func (s *Store) Sessions() []status.Session {
+	now := s.opts.Now()
+	s.mu.RLock()
+	list := make([]status.Session, 0, len(s.grants))
+	for _, g := range s.grants {
+		if g.live(now) {
+			list = append(list, g.session())
+		}
+	}
+	s.mu.RUnlock()
+	slices.SortFunc(list, func(a, b status.Session) int {
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return list
+}
+
+// find returns the grant of id unless it has ended.
+func (s *Store) find(id grantID) (*grant, bool) {
+	s.mu.RLock()
+	g, ok := s.grants[id]
+	s.mu.RUnlock()
+	return g, ok
+}

@@ -1,0 +1,186 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// graceTime is how long a refresh token that was rotated away is answered with
+// its successor although the successor is in use already: two requests of one
+// client cross, as Claude's do from two addresses.
+const graceTime = time.Minute
+
+// askTime is how long the provider may take to say whether a person is still
+// theirs.
+const askTime = 15 * time.Second
+
+// Refresh exchanges a refresh token for its successor (RFC 6749 §6, rotation
+// after RFC 9700 §4.14.2). With n the grant's newest generation:
+//
+//   - token n is rotated: the provider is asked about the person, n+1 begins;
+//   - token n-1 is answered with token n again, the same bytes, as long as no
+//     token of n has been seen, or within a minute of the rotation;
+//   - anything else that is authentic is a replay, and ends the grant.
+//
+// A provider that refuses the person ends the grant; one that can't be reached
+// gives temporarily_unavailable and changes nothing.
+func (s *Store) Refresh(ctx context.Context, r TokenRequest) (Tokens, error) {
+	t, err := s.tokenKey.open(r.Refresh)
+	if err != nil || t.kind != refreshToken {
+		return Tokens{}, InvalidGrant("This is not a refresh token of this server.").Because(err)
+	}
+	g, ok := s.find(t.grant)
+	if !ok {
+		return Tokens{}, errSignInAgain()
+	}
+	rec := g.record()
+	if rec.Client.ID != r.ClientID {
+		return Tokens{}, InvalidGrant("The refresh token belongs to another client.")
+	}
+	if _, err := target(r.Resource, []string{rec.Resource}); err != nil {
+		return Tokens{}, err
+	}
+	asked, err := parseScope(r.Scope)
+	if err != nil {
+		return Tokens{}, err
+	}
+	if !subset(asked, rec.Scopes) {
+		return Tokens{}, InvalidScope("A refresh can't widen the scope that was granted (RFC 6749 §6).")
+	}
+	var tokens Tokens
+	err = s.take(g, func() (err error) {
+		tokens, err = s.refresh(ctx, g, t, r.Remote)
+		return err
+	})
+	if errors.Is(err, errEnded) {
+		return Tokens{}, errSignInAgain()
+	}
+	return tokens, err
+}
+
+func errSignInAgain() *Error {
+	return InvalidGrant("The session has ended. Sign in again.")
+}
+
+// refresh applies the rules of [Store.Refresh]. The caller holds g's turn.
+func (s *Store) refresh(ctx context.Context, g *grant, t token, remote string) (Tokens, error) {
+	rec := *g.record()
+	now := s.opts.Now()
+	switch {
+	case !now.Before(t.expires):
+		return Tokens{}, InvalidGrant("The refresh token has expired. Sign in again.")
+	case t.generation == rec.Generation:
+		if err := s.ask(ctx, g, &rec, remote); err != nil {
+			return Tokens{}, err
+		}
+		return s.rotate(g, rec, status.TokenRefreshed, remote)
+	case t.generation+1 == rec.Generation && now.Sub(rec.RotatedAt) < graceTime:
+		return s.tokens(g.id, &rec), nil
+	case t.generation+1 == rec.Generation && g.usedGen.Load() < rec.Generation:
+		// The answer was lost, and the client took its time to ask again. So
+		// much time may have passed that the person has to be asked about.
+		if err := s.ask(ctx, g, &rec, remote); err != nil {
+			return Tokens{}, err
+		}
+		if err := s.opts.Saver.Save([]Change{change(BucketGrants, rec.ID, rec)}); err != nil {
+			return Tokens{}, ServerError(err)
+		}
+		g.set(rec)
+		return s.tokens(g.id, &rec), nil
+	}
+	err := s.end(g, ending{typ: status.TokenReused, outcome: status.Refused, remote: remote,
+		reason: "an old refresh token was presented again, so it may have leaked; the session was ended"})
+	if err != nil {
+		return Tokens{}, ServerError(err)
+	}
+	return Tokens{}, InvalidGrant("The refresh token was used before. The session has been ended; sign in again.")
+}
+
+// ask has the provider say who the person of rec is now, and rec changed to
+// what it says. A person it refuses, or who is no longer on the access list,
+// ends the grant. What the provider rotated is kept in memory even if it can't
+// be saved: its old token may be worth nothing any more.
+func (s *Store) ask(ctx context.Context, g *grant, rec *Grant, remote string) error {
+	// Not cut short when the client goes away: the provider may have rotated
+	// its token by then, and the new one must not be lost.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
+	defer cancel()
+	up, err := s.opts.Provider.Refresh(ctx, rec.UpstreamRefresh, rec.Identity)
+	reason := ""
+	switch {
+	case IsProviderError(err, ProviderRefused):
+		reason = providerMessage(err)
+	case err != nil:
+		s.opts.Recorder.Record(rec.event(status.TokenRefused, status.Failed, providerMessage(err), remote))
+		return Unavailable(10*time.Second, "The sign-in provider can't be asked right now. The session is kept; try again soon.").Because(err)
+	case up.Identity.Subject != rec.Identity.Subject:
+		reason = "the sign-in provider answered for another person"
+	default:
+		rec.Identity, rec.UpstreamRefresh = up.Identity, up.RefreshToken
+		if up.Scopes != nil {
+			rec.Scopes = common(rec.Scopes, up.Scopes)
+		}
+		kept := *g.record()
+		kept.UpstreamRefresh = up.RefreshToken
+		g.set(kept)
+		if err := s.opts.Access.Check(up.Identity); err != nil {
+			reason = err.Error()
+		}
+	}
+	if reason == "" {
+		return nil
+	}
+	if err := s.end(g, ending{typ: status.SessionRevoked, outcome: status.Refused, reason: reason, remote: remote}); err != nil {
+		return ServerError(err)
+	}
+	return InvalidGrant("The session has been ended: the person may not sign in here any more.").Because(errors.New(reason))
+}
+
+func providerMessage(err error) string {
+	var pe *ProviderError
+	if errors.As(err, &pe) {
+		return pe.Message
+	}
+	return "the sign-in provider could not be asked"
+}
+
+// rotate begins the next generation of rec, saves it and returns its tokens.
+// The caller holds g's turn.
+func (s *Store) rotate(g *grant, rec Grant, typ, remote string) (Tokens, error) {
+	now := s.opts.Now().UTC()
+	rec = g.withUse(rec)
+	rec.Generation++
+	rec.RotatedAt = now
+	rec.Used = false
+	ttl := s.opts.AccessTTL
+	if rec.UpstreamRefresh != "" {
+		ttl = s.opts.RefreshTTL
+	}
+	rec.ExpiresAt = now.Add(ttl).Truncate(time.Millisecond)
+	if err := s.opts.Saver.Save([]Change{change(BucketGrants, rec.ID, rec)}, rec.event(typ, status.OK, "", remote)); err != nil {
+		return Tokens{}, ServerError(err)
+	}
+	g.set(rec)
+	s.expirySoon()
+	return s.tokens(g.id, &rec), nil
+}
+
+// tokens returns the tokens of rec's generation. The refresh token is a
+// function of the record, so it is the same each time; the access token runs
+// from now, but never past the grant.
+func (s *Store) tokens(id grantID, rec *Grant) Tokens {
+	now := s.opts.Now()
+	expires := now.Add(s.opts.AccessTTL).Truncate(time.Millisecond)
+	if rec.ExpiresAt.Before(expires) {
+		expires = rec.ExpiresAt
+	}
+	t := Tokens{ExpiresIn: expires.Sub(now), Scopes: rec.Scopes,
+		Access: s.tokenKey.mint(token{grant: id, kind: accessToken, generation: rec.Generation, expires: expires})}
+	if rec.UpstreamRefresh != "" {
+		t.Refresh = s.tokenKey.mint(token{grant: id, kind: refreshToken, generation: rec.Generation, expires: rec.ExpiresAt})
+	}
+	return t
+}

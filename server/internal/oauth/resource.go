@@ -1,0 +1,44 @@
+package oauth
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// canonicalResource writes a resource indicator (RFC 8707) the way ours are
+// written: scheme and host in lower case, no default port, no query (ChatGPT
+// adds one), no slash at the end (people paste one). It returns "" for what
+// can't be a resource.
+func canonicalResource(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme == "" || u.Host == "" || u.User != nil || strings.Contains(s, "#") {
+		return ""
+	}
+	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	switch {
+	case scheme == "https":
+		host = strings.TrimSuffix(host, ":443")
+	case scheme == "http":
+		host = strings.TrimSuffix(host, ":80")
+	}
+	return scheme + "://" + host + strings.TrimSuffix(u.EscapedPath(), "/")
+}
+
+// target picks the resource that a request is for. None given means the
+// first of ours, since MCP clients older than RFC 8707 name none. All that are
+// given must be the same one of ours: a token is for one place.
+func target(given, ours []string) (string, error) {
+	chosen := ""
+	for _, g := range given {
+		r := canonicalResource(g)
+		if !slices.Contains(ours, r) || chosen != "" && chosen != r {
+			return "", InvalidTarget("this server is %s; it gives no tokens for another resource", ours[0])
+		}
+		chosen = r
+	}
+	if chosen == "" {
+		chosen = ours[0]
+	}
+	return chosen, nil
+}

@@ -1,0 +1,234 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// ErrNotFound says that no session has that id.
+var ErrNotFound = errors.New("no such session")
+
+// ending is why a grant ends, for its last event.
+type ending struct {
+	typ     string
+	outcome string // "" means ok
+	reason  string
+	remote  string
+}
+
+// take runs fn while nobody else changes g. It returns errEnded without running
+// fn if the grant is over by then.
+func (s *Store) take(g *grant, fn func() error) error {
+	<-g.turn
+	defer func() { g.turn <- struct{}{} }()
+	if g.over() {
+		return errEnded
+	}
+	return fn()
+}
+
+// end ends a grant: record gone, saved, event told, streams cut, and the
+// provider's refresh token put down to be revoked there. Every way to end a
+// session comes here. The caller holds g's turn, or is alone.
+func (s *Store) end(g *grant, why ending, more ...Change) error {
+	rec := g.record()
+	changes := append([]Change{{Bucket: BucketGrants, Key: rec.ID}}, more...)
+	var pending *revocation
+	if rec.UpstreamRefresh != "" && rec.Identity.Issuer == s.opts.Issuer {
+		pending = &revocation{Version: 1, Token: rec.UpstreamRefresh, Issuer: rec.Identity.Issuer, Since: s.opts.Now().UTC()}
+		changes = append(changes, change(BucketRevocations, rec.ID, pending))
+	}
+	if why.outcome == "" {
+		why.outcome = status.OK
+	}
+	if err := s.opts.Saver.Save(changes, rec.event(why.typ, why.outcome, why.reason, why.remote)); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	delete(s.grants, g.id)
+	if pending != nil {
+		s.revocations[rec.ID] = *pending
+	}
+	s.applyConsents(more, consentRecord{})
+	s.mu.Unlock()
+	close(g.ended)
+	if pending != nil {
+		poke(s.newRevoke)
+	}
+	return nil
+}
+
+// Revoke ends the session of id on the owner's word, and forgets what consents
+// were remembered for its client. It returns [ErrNotFound] if there is none.
+func (s *Store) Revoke(id, reason string) error {
+	gid, ok := parseGrantID(id)
+	if !ok {
+		return ErrNotFound
+	}
+	g, ok := s.find(gid)
+	if !ok {
+		return ErrNotFound
+	}
+	client := g.record().Client.ID
+	err := s.take(g, func() error {
+		return s.end(g, ending{typ: status.SessionRevoked, reason: reason},
+			s.forgetConsents(func(c consentRecord) bool { return c.ClientID == client })...)
+	})
+	if errors.Is(err, errEnded) {
+		return ErrNotFound
+	}
+	return err
+}
+
+// RevokeAll ends every session and returns how many there were. It goes on
+// after a failure and returns the first.
+func (s *Store) RevokeAll(reason string) (int, error) {
+	s.mu.RLock()
+	grants := make([]*grant, 0, len(s.grants))
+	for _, g := range s.grants {
+		grants = append(grants, g)
+	}
+	s.mu.RUnlock()
+	var first error
+	n := 0
+	for _, g := range grants {
+		err := s.Revoke(g.id.String(), reason)
+		switch {
+		case err == nil:
+			n++
+		case !errors.Is(err, ErrNotFound) && first == nil:
+			first = err
+		}
+	}
+	if forgotten := s.forgetConsents(func(consentRecord) bool { return true }); first == nil && len(forgotten) > 0 {
+		if first = s.opts.Saver.Save(forgotten); first == nil {
+			s.mu.Lock()
+			s.applyConsents(forgotten, consentRecord{})
+			s.mu.Unlock()
+		}
+	}
+	return n, first
+}
+
+// RevokeToken is RFC 7009: the client gives back a token, access or refresh,
+// and its whole grant ends. A token that is not good, or another client's, is
+// no error (§2.2): it is not good afterwards either.
+func (s *Store) RevokeToken(text, clientID, remote string) error {
+	t, err := s.tokenKey.open(text)
+	if err != nil {
+		return nil
+	}
+	g, ok := s.find(t.grant)
+	if !ok || g.record().Client.ID != clientID {
+		return nil
+	}
+	err = s.take(g, func() error {
+		return s.end(g, ending{typ: status.SessionRevoked, reason: "the client gave its token back", remote: remote})
+	})
+	if err != nil && !errors.Is(err, errEnded) {
+		return ServerError(err)
+	}
+	return nil
+}
+
+// revocation is a provider's refresh token that nobody needs any more, until
+// the provider knows.
+type revocation struct {
+	Version int       `json:"v"`
+	Token   string    `json:"token"`
+	Issuer  string    `json:"issuer"`
+	Since   time.Time `json:"since"`
+}
+
+// giveUpAfter is when a provider's token is left to its own expiry.
+const giveUpAfter = 24 * time.Hour
+
+// discard gives up what the provider granted to a sign-in that we refused. It
+// is tried once: nothing of it was kept.
+func (s *Store) discard(up Upstream) {
+	if up.RefreshToken == "" {
+		return
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), askTime)
+		defer cancel()
+		if err := s.opts.Provider.Revoke(ctx, up.RefreshToken); err != nil {
+			s.opts.Log.Info("provider's token not revoked", "cause", err)
+		}
+	}()
+}
+
+// revokeUpstream revokes at the provider what sessions left behind, and tries
+// again after failures, with pauses from 5 s to 10 min.
+func (s *Store) revokeUpstream(ctx context.Context) {
+	pause := 5 * time.Second
+	for {
+		if s.revokeOnce(ctx) {
+			pause = 5 * time.Second
+			select {
+			case <-ctx.Done():
+				return
+			case <-s.newRevoke:
+			}
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.newRevoke:
+		case <-time.After(pause):
+			pause = min(2*pause, 10*time.Minute)
+		}
+	}
+}
+
+// revokeOnce tries every waiting revocation and reports whether none is left.
+func (s *Store) revokeOnce(ctx context.Context) bool {
+	s.mu.RLock()
+	ids := make([]string, 0, len(s.revocations))
+	for id := range s.revocations {
+		ids = append(ids, id)
+	}
+	s.mu.RUnlock()
+	slices.Sort(ids)
+	done := true
+	for _, id := range ids {
+		s.mu.RLock()
+		r := s.revocations[id]
+		s.mu.RUnlock()
+		if r.Issuer == s.opts.Issuer && s.opts.Now().Sub(r.Since) < giveUpAfter {
+			try, cancel := context.WithTimeout(ctx, askTime)
+			err := s.opts.Provider.Revoke(try, r.Token)
+			cancel()
+			if err != nil && ctx.Err() != nil {
+				return false
+			}
+			if err != nil {
+				s.opts.Log.Info("provider's token not revoked yet", "session", id, "cause", err)
+				done = false
+				continue
+			}
+		}
+		if err := s.opts.Saver.Save([]Change{{Bucket: BucketRevocations, Key: id}}); err != nil {
+			s.opts.Log.Warn("revocation not noted", "session", id, "cause", err)
+			done = false
+			continue
+		}
+		s.mu.Lock()
+		delete(s.revocations, id)
+		s.mu.Unlock()
+	}
+	return done
+}
+
+// poke wakes whoever reads c, now or next.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,47 @@
+package oauth
+
+import (
+	"slices"
+	"strings"
+)
+
+// parseScope splits a scope parameter (RFC 6749 §3.3) and drops repetitions.
+func parseScope(s string) ([]string, error) {
+	var scopes []string
+	for _, scope := range strings.Split(s, " ") {
+		if scope == "" {
+			continue
+		}
+		for _, c := range []byte(scope) {
+			if c < 0x21 || c > 0x7e || c == '"' || c == '\\' {
+				return nil, InvalidScope("the scope has a character that RFC 6749 §3.3 does not allow")
+			}
+		}
+		if !slices.Contains(scopes, scope) {
+			scopes = append(scopes, scope)
+		}
+	}
+	return scopes, nil
+}
+
+// common returns those of want that have has too, in want's order.
+func common(want, has []string) []string {
+	both := []string{}
+	for _, s := range want {
+		if slices.Contains(has, s) {
+			both = append(both, s)
+		}
+	}
+	return both
+}
+
+// subset reports whether every one of part is in whole.
+func subset(part, whole []string) bool {
+	return len(common(part, whole)) == len(part)
+}
+
+// withoutOffline takes out offline_access, which a protected resource never
+// asks for (MCP 2026-07-28, authorization, "Refresh Tokens").
+func withoutOffline(scopes []string) []string {
+	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s == "offline_access" })
+}

@@ -1,0 +1,154 @@
+// Package oauth holds Drawbridge's grants and the rules by which they begin,
+// are used and end. It serves no HTTP and touches no disk: it is told who the
+// person is, and asks a [Saver] to make changes last. Start at [Store].
+package oauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// Options is what a [Store] is made of. All but StaticClientID are required.
+type Options struct {
+	DataKey        []byte   // 32 bytes; every other key is derived from it
+	Resources      []string // our MCP URLs, canonical (no slash at the end); the first is the default
+	Issuer         string   // the OpenID provider's issuer; grants of another one end
+	Scopes         []string // that may be granted, as configured for the provider
+	Redirects      RedirectPolicy
+	StaticClientID string // a client known in advance: the one at the provider, which people paste
+	NoRegistration bool   // clients that registered here count only if somebody has signed in with them
+	Access         AccessList
+	AccessTTL      time.Duration
+	RefreshTTL     time.Duration
+	Provider       Provider
+	Saver          Saver
+	Recorder       Recorder
+	Now            func() time.Time
+	Log            *slog.Logger
+}
+
+// Records is how a store is filled at start.
+type Records interface {
+	// Load calls fn with each record of bucket, in no order.
+	Load(bucket string, fn func(key string, value []byte) error) error
+}
+
+// Store holds every grant, client, consent, pending flow and code. Its methods
+// are the verbs of the protocol, each atomic: check, change, save, record.
+// They are safe for concurrent use.
+type Store struct {
+	opts      Options
+	tokenKey  *sealer
+	clientKey *sealer
+	newExpiry chan struct{} // a grant was added that may end before the sweeper looks again
+	newUse    chan struct{} // a counter has changed
+	newRevoke chan struct{} // a provider's refresh token waits to be revoked
+
+	mu          sync.RWMutex // guards the maps; never held while saving or asking the provider
+	grants      map[grantID]*grant
+	clients     map[string]clientRecord
+	consents    map[string]consentRecord
+	revocations map[string]revocation
+	codes       map[string]*code
+	flows       flowTable
+	dirty       []*grant // used since the last write
+}
+
+// New returns a store filled from records. Grants that the configuration no
+// longer allows (another provider, another MCP URL, a person taken off the
+// access list) end here.
+func New(opts Options, records Records) (*Store, error) {
+	s := &Store{
+		opts: opts, newExpiry: make(chan struct{}, 1), newUse: make(chan struct{}, 1), newRevoke: make(chan struct{}, 1),
+		grants: map[grantID]*grant{}, clients: map[string]clientRecord{}, consents: map[string]consentRecord{},
+		revocations: map[string]revocation{}, codes: map[string]*code{}, flows: newFlowTable(),
+	}
+	var err error
+	if s.tokenKey, err = newSealer(opts.DataKey, "drawbridge token v1"); err != nil {
+		return nil, fmt.Errorf("derive token key: %w", err)
+	}
+	if s.clientKey, err = newSealer(opts.DataKey, "drawbridge client id v1"); err != nil {
+		return nil, fmt.Errorf("derive client key: %w", err)
+	}
+	var grants []*grant
+	err = errors.Join(
+		load(records, BucketGrants, func(_ string, r Grant) {
+			if id, ok := parseGrantID(r.ID); ok {
+				grants = append(grants, newGrant(id, r))
+			}
+		}),
+		load(records, BucketClients, func(key string, r clientRecord) { s.clients[key] = r }),
+		load(records, BucketConsents, func(key string, r consentRecord) { s.consents[key] = r }),
+		load(records, BucketRevocations, func(key string, r revocation) { s.revocations[key] = r }),
+	)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range grants {
+		s.grants[g.id] = g
+	}
+	for _, g := range grants {
+		if reason := s.disallowed(g.record()); reason != "" {
+			if err := s.end(g, ending{typ: status.SessionRevoked, reason: reason}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return s, nil
+}
+
+// load reads every record of a bucket as a T.
+func load[T any](records Records, bucket string, keep func(key string, r T)) error {
+	return records.Load(bucket, func(key string, value []byte) error {
+		var r T
+		if err := json.Unmarshal(value, &r); err != nil {
+			return fmt.Errorf("read a record of %s: %w", bucket, err)
+		}
+		keep(key, r)
+		return nil
+	})
+}
+
+// disallowed says why the configuration no longer allows a grant, or "".
+func (s *Store) disallowed(r *Grant) string {
+	switch {
+	case r.Identity.Issuer != s.opts.Issuer:
+		return "the sign-in provider was changed"
+	case !slices.Contains(s.opts.Resources, r.Resource):
+		return "the MCP URL was changed"
+	case r.Generation == 0:
+		return "the sign-in was never finished"
+	}
+	if err := s.opts.Access.Check(r.Identity); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// Run does what has to be done in time: ends what has expired, writes counters,
+// revokes at the provider. It returns when ctx ends, after a last write.
+func (s *Store) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { s.sweep(ctx) })
+	wg.Go(func() { s.countUse(ctx) })
+	wg.Go(func() { s.revokeUpstream(ctx) })
+	wg.Wait()
+	s.writeUsage()
+}
+
+// change makes the record of a save.
+func change(bucket, key string, record any) Change {
+	value, err := json.Marshal(record)
+	if err != nil { // our own types: strings, numbers and times
+		panic(fmt.Sprintf("oauth: a record of %s can't be written: %v", bucket, err))
+	}
+	return Change{Bucket: bucket, Key: key, Value: value}
+}

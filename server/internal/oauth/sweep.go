@@ -1,0 +1,122 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// How often what is due gets done, at most and at least.
+const (
+	sweepSoonest = 500 * time.Millisecond
+	sweepLatest  = time.Minute
+	usageEvery   = 10 * time.Second
+)
+
+// expirySoon has the sweeper look again for what ends next.
+func (s *Store) expirySoon() { poke(s.newExpiry) }
+
+// sweep ends grants when their time has come and forgets flows and codes. It
+// sleeps until the next of these is due.
+func (s *Store) sweep(ctx context.Context) {
+	for {
+		next := s.expire()
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(max(next, sweepSoonest)):
+		case <-s.newExpiry:
+			// Sign-ins come in bursts: look a little later, at all of them.
+			if !pause(ctx, sweepSoonest) {
+				return
+			}
+		}
+	}
+}
+
+// countUse writes the counters a while after they begin to change, so that an
+// idle app writes nothing and a busy one every ten seconds.
+func (s *Store) countUse(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.newUse:
+			if !pause(ctx, usageEvery) {
+				return
+			}
+			s.writeUsage()
+		}
+	}
+}
+
+// pause waits for d and reports whether ctx still lives.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// expire ends and forgets what is over, and returns how long until the next.
+func (s *Store) expire() time.Duration {
+	now := s.opts.Now()
+	next := sweepLatest
+	var over []*grant
+	s.mu.Lock()
+	for _, g := range s.grants {
+		if left := g.record().ExpiresAt.Sub(now); left <= 0 {
+			over = append(over, g)
+		} else {
+			next = min(next, left)
+		}
+	}
+	for key, c := range s.codes {
+		if now.Sub(c.issued) > usedCodeTTL {
+			delete(s.codes, key)
+		}
+	}
+	s.flows.expire(now.Add(-flowTTL))
+	var stale []Change
+	for key, c := range s.consents {
+		if !now.Before(c.ExpiresAt) {
+			stale = append(stale, Change{Bucket: BucketConsents, Key: key})
+		}
+	}
+	s.mu.Unlock()
+
+	for _, g := range over {
+		err := s.take(g, func() error {
+			if now.Before(g.record().ExpiresAt) {
+				return nil // refreshed meanwhile
+			}
+			return s.end(g, expired(g.record()))
+		})
+		if err != nil && !errors.Is(err, errEnded) {
+			s.opts.Log.Warn("expired session not removed", "session", g.id.String(), "cause", err)
+		}
+	}
+	if len(stale) > 0 && s.opts.Saver.Save(stale) == nil {
+		s.mu.Lock()
+		s.applyConsents(stale, consentRecord{})
+		s.mu.Unlock()
+	}
+	return next
+}
+
+func expired(r *Grant) ending {
+	why := ending{typ: status.SessionExpired}
+	switch {
+	case r.Generation == 0:
+		why.outcome, why.reason = status.Failed, "the client never fetched its token"
+	case r.UpstreamRefresh == "":
+		why.reason = "the provider gave no refresh token, so the session could not go on (allow offline_access and refresh tokens there)"
+	default:
+		why.reason = "not used for as long as [tokens] refresh allows"
+	}
+	return why
+}

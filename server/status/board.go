@@ -1,0 +1,208 @@
+package status
+
+import (
+	"cmp"
+	"context"
+	"encoding/base32"
+	"encoding/binary"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Class groups the types of events whose history is bounded together, so that
+// a flood of one class never pushes out another.
+type Class int
+
+// The classes of events.
+const (
+	Calls     Class = iota // tool.called: frequent, of signed-in people
+	Strangers              // what anybody on the internet can cause without a sign-in
+	History                // the rest: what a person wants to find weeks later
+	Classes                // how many classes there are
+)
+
+// ClassOf returns the class of an event's type.
+func ClassOf(eventType string) Class {
+	switch eventType {
+	case ToolCalled:
+		return Calls
+	case ClientRegistered, ClientRefused, ConsentShown, ConsentDenied, TokenRefused, SigninRefused:
+		return Strangers
+	}
+	return History
+}
+
+// Limit is how many events of the class are kept, the newest.
+func (c Class) Limit() int {
+	if c == History {
+		return 2000
+	}
+	return 1000
+}
+
+// Board holds the newest events in memory and wakes those who watch. A wake
+// carries no data: who is woken reads again what it shows. Tool calls wake no
+// watcher; a [Follower] sees them all the same.
+type Board struct {
+	now func() time.Time
+
+	mu        sync.Mutex // guards all below
+	seq       uint64     // number of the newest event
+	rings     [Classes]ring
+	watchers  map[chan struct{}]struct{}
+	followers map[*Follower]struct{}
+}
+
+// NewBoard returns an empty board; now gives an event its time.
+func NewBoard(now func() time.Time) *Board {
+	return &Board{
+		now:       now,
+		watchers:  make(map[chan struct{}]struct{}),
+		followers: make(map[*Follower]struct{}),
+	}
+}
+
+// Prepare returns ev as it may be stored and shown: with a time (UTC, whole
+// milliseconds) and a random ID where it has none, and its texts cleaned and
+// cut (see [Clean]).
+func (b *Board) Prepare(ev Event) Event {
+	if ev.Time.IsZero() {
+		ev.Time = b.now()
+	}
+	ev.Time = ev.Time.UTC().Truncate(time.Millisecond)
+	if ev.ID == "" {
+		ev.ID = newID()
+	}
+	ev.ID = Clean(ev.ID, 32)
+	ev.Type = Clean(ev.Type, 32)
+	ev.Outcome = Clean(ev.Outcome, 16)
+	ev.User = Clean(ev.User, 254) // the longest e-mail address (RFC 5321 §4.5.3.1)
+	ev.Client = Clean(ev.Client, 80)
+	ev.Session = Clean(ev.Session, 64)
+	ev.Tool = Clean(ev.Tool, 128) // the longest tool name MCP allows
+	ev.Reason = Clean(ev.Reason, 300)
+	ev.Remote = Clean(ev.Remote, 64)
+	return ev
+}
+
+// newID returns ten characters that a person can read out: 50 random bits,
+// enough to tell a few thousand events apart. It protects nothing.
+func newID() string {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], rand.Uint64())
+	return idAlphabet.EncodeToString(b[:])[:10]
+}
+
+var idAlphabet = base32.NewEncoding("abcdefghijkmnpqrstuvwxyz23456789").WithPadding(base32.NoPadding)
+
+// Publish adds events that [Board.Prepare] returned, in their order, and wakes
+// the watchers unless all are tool calls.
+func (b *Board) Publish(events ...Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	wake := false
+	for _, ev := range events {
+		b.push(ev)
+		wake = wake || ev.Type != ToolCalled
+	}
+	for f := range b.followers {
+		f.push(events)
+	}
+	if wake {
+		b.wake()
+	}
+}
+
+// Restore adds events of an earlier run, oldest first, and wakes nobody.
+func (b *Board) Restore(events []Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, ev := range events {
+		b.push(ev)
+	}
+}
+
+// push needs b.mu.
+func (b *Board) push(ev Event) {
+	b.seq++
+	c := ClassOf(ev.Type)
+	b.rings[c].push(numbered{b.seq, ev}, c.Limit())
+}
+
+// Events returns the events on the board, oldest first, never nil. The slice
+// is the caller's.
+func (b *Board) Events() []Event {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.events()
+}
+
+// events needs b.mu.
+func (b *Board) events() []Event {
+	var all []numbered
+	for _, r := range b.rings {
+		all = append(all, r.items...)
+	}
+	slices.SortFunc(all, func(x, y numbered) int { return cmp.Compare(x.seq, y.seq) })
+	events := make([]Event, len(all))
+	for i, n := range all {
+		events[i] = n.Event
+	}
+	return events
+}
+
+// Watch returns a channel that holds at most one wake. It is closed when ctx
+// ends.
+func (b *Board) Watch(ctx context.Context) <-chan struct{} {
+	ch := make(chan struct{}, 1)
+	b.mu.Lock()
+	b.watchers[ch] = struct{}{}
+	b.mu.Unlock()
+	context.AfterFunc(ctx, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.watchers, ch)
+		close(ch)
+	})
+	return ch
+}
+
+// Wake tells the watchers that something changed which is no event.
+func (b *Board) Wake() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wake()
+}
+
+// wake needs b.mu.
+func (b *Board) wake() {
+	for ch := range b.watchers {
+		select {
+		case ch <- struct{}{}:
+		default: // one is waiting already
+		}
+	}
+}
+
+// numbered is an event and its place in the order of all classes.
+type numbered struct {
+	seq uint64
+	Event
+}
+
+// ring holds the newest events of a class, in no particular order.
+type ring struct {
+	items []numbered
+	next  int // where the oldest stands once the ring is full
+}
+
+func (r *ring) push(n numbered, limit int) {
+	if len(r.items) < limit {
+		r.items = append(r.items, n)
+		return
+	}
+	r.items[r.next] = n
+	r.next = (r.next + 1) % limit
+}

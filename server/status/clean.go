@@ -1,0 +1,51 @@
+package status
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Clean makes s, which an outsider may have chosen, fit to be stored and shown
+// in one line: valid UTF-8, at most max runes, without control characters
+// (escape sequences), format characters (bidi overrides, zero-width ones),
+// line separators and private use. White space becomes a space.
+func Clean(s string, max int) string {
+	if plain(s) && len(s) <= max {
+		return s
+	}
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t' || unicode.In(r, unicode.Zl, unicode.Zp):
+			r = ' '
+		case Unprintable(r):
+			continue
+		}
+		if n == max-1 && max > 1 && utf8.RuneCountInString(s) > max {
+			r = '…'
+		}
+		if n++; n > max {
+			break
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// Unprintable reports whether r moves a cursor, reorders text, breaks a line
+// or shows nothing, so that text holding it can look like something else.
+func Unprintable(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Cs)
+}
+
+// plain reports whether s is printable ASCII: nearly always, and cheap to see.
+func plain(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < 0x20 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}
