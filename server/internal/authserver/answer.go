@@ -1,0 +1,162 @@
+package authserver
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/drawbridge-app/drawbridge/assets"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// asError makes any error one that may be shown: what is not of ours is a
+// server_error, its text for the log alone.
+func asError(err error) *oauth.Error {
+	var e *oauth.Error
+	if !errors.As(err, &e) {
+		e = oauth.ServerError(err)
+	}
+	return e
+}
+
+// log writes the one line of a refusal.
+func (s *Server) log(r *http.Request, e *oauth.Error, client string) {
+	level := s.Log.Info
+	if e.Status >= 500 {
+		level = s.Log.Warn
+	}
+	level("refused", "path", r.URL.Path, "error", e.Code, "description", e.Description, "client", client, "remote", remote(r), "cause", e.Err)
+}
+
+// failJSON refuses in JSON (RFC 6749 §5.2, RFC 7591 §3.2.2).
+func (s *Server) failJSON(w http.ResponseWriter, r *http.Request, err error, client string) {
+	e := asError(err)
+	s.log(r, e, client)
+	retryAfter(w, e)
+	if e.Code == "invalid_client" && r.Header.Get("Authorization") != "" {
+		w.Header().Set("WWW-Authenticate", `Basic realm="Drawbridge"`) // RFC 6749 §5.2
+	}
+	writeJSON(w, e.Status, map[string]string{"error": e.Code, "error_description": printable(e.Description)})
+}
+
+// failPage refuses where nothing may be redirected: as a page for a browser, as
+// JSON for a program. event is the event that tells of it, so that the person
+// can be found in the history.
+func (s *Server) failPage(w http.ResponseWriter, r *http.Request, err error, title, do string, event status.Event) {
+	e := asError(err)
+	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		s.failJSON(w, r, e, event.Client)
+		return
+	}
+	s.log(r, e, event.Client)
+	retryAfter(w, e)
+	s.page(w, e.Status, "'none'", func(b *bytes.Buffer) error {
+		return assets.Error(b, assets.ErrorPage{Title: title, What: e.Description, Do: do, EventID: event.ID, ServerName: hostOf(s.Issuer)})
+	})
+}
+
+func retryAfter(w http.ResponseWriter, e *oauth.Error) {
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	}
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, "", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "no-store")
+		h.Set("Pragma", "no-cache")
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// PageHeaders sets what every page of ours carries (headers, not meta tags):
+// it runs no script, is framed by nobody, leaks no referrer and is not kept.
+// formAction is the CSP's source list for where its form may lead.
+func PageHeaders(h http.Header, formAction string) {
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+assets.StyleHash+"; form-action "+formAction+"; frame-ancestors 'none'; base-uri 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+}
+
+// page writes an HTML page.
+func (s *Server) page(w http.ResponseWriter, status int, formAction string, render func(*bytes.Buffer) error) {
+	var b bytes.Buffer
+	if err := render(&b); err != nil {
+		s.Log.Error("page not rendered", "cause", err)
+		http.Error(w, "Drawbridge could not draw this page.", http.StatusInternalServerError)
+		return
+	}
+	PageHeaders(w.Header(), formAction)
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes())
+}
+
+// redirect sends the browser to location. http.Redirect would put the address,
+// and with it a code, into a body as well.
+func redirect(w http.ResponseWriter, location string) {
+	h := w.Header()
+	h.Set("Location", location)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(http.StatusFound)
+}
+
+// answerClient redirects to a proven redirect URI with the parameters given, the
+// client's state if it sent one, and iss, always (RFC 9207). The other bytes of
+// the URI stay as registered.
+func (s *Server) answerClient(w http.ResponseWriter, redirectURI, clientState string, params url.Values) {
+	if clientState != "" {
+		params.Set("state", clientState)
+	}
+	params.Set("iss", s.Issuer)
+	sep := "?"
+	if strings.Contains(redirectURI, "?") {
+		sep = "&"
+		if strings.HasSuffix(redirectURI, "?") || strings.HasSuffix(redirectURI, "&") {
+			sep = ""
+		}
+	}
+	redirect(w, redirectURI+sep+params.Encode())
+}
+
+// failClient refuses by a redirect to a proven redirect URI (RFC 6749 §4.1.2.1).
+func (s *Server) failClient(w http.ResponseWriter, r *http.Request, err error, redirectURI, clientState, client string) {
+	e := asError(err)
+	s.log(r, e, client)
+	s.answerClient(w, redirectURI, clientState, url.Values{"error": {e.Code}, "error_description": {printable(e.Description)}})
+}
+
+// printable keeps the characters that RFC 6749 §5.2 allows in a description.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '"', r == '“', r == '”':
+			return '\''
+		case r == '\\', r < 0x20:
+			return -1
+		case r > 0x7e:
+			return '?'
+		}
+		return r
+	}, s)
+}

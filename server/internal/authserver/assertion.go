@@ -1,0 +1,132 @@
+package authserver
+
+import (
+	"context"
+	"crypto/sha256"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+)
+
+// assertionType is the client_assertion_type of RFC 7523 §2.2.
+const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+// Only signatures by a private key: an HMAC would need a shared secret.
+var assertionAlgorithms = []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.EdDSA}
+
+func assertionAlgorithmNames() []string {
+	names := make([]string, len(assertionAlgorithms))
+	for i, a := range assertionAlgorithms {
+		names[i] = string(a)
+	}
+	return names
+}
+
+// An assertion is for one request, so it is short-lived and used once.
+const (
+	assertionLife   = 10 * time.Minute // the longest lifetime taken
+	assertionLeeway = 30 * time.Second // for clocks that differ
+	maxReplays      = 10_000
+)
+
+// assertionClient is whom an unverified assertion says it is of.
+func assertionClient(assertion string) string {
+	parsed, err := jwt.ParseSigned(assertion, assertionAlgorithms)
+	if err != nil {
+		return ""
+	}
+	var claims jwt.Claims
+	if parsed.UnsafeClaimsWithoutVerification(&claims) != nil {
+		return ""
+	}
+	return claims.Subject
+}
+
+// checkAssertion verifies that client signed assertion for us, just now and for
+// the first time (RFC 7523 §3). It returns invalid_client errors, or
+// temporarily_unavailable if the client's keys can't be had.
+func (s *Server) checkAssertion(ctx context.Context, client *oauth.Client, assertion string) error {
+	bad := func(err error) error {
+		return oauth.InvalidClient("The client assertion is not valid.").Because(err)
+	}
+	parsed, err := jwt.ParseSigned(assertion, assertionAlgorithms)
+	if err != nil || len(parsed.Headers) != 1 {
+		return bad(err)
+	}
+	claims, err := s.verify(ctx, client, parsed, false)
+	if err != nil { // the client may have rotated its keys since we looked
+		if claims, err = s.verify(ctx, client, parsed, true); err != nil {
+			return err
+		}
+	}
+	now := s.Now()
+	if err := claims.ValidateWithLeeway(jwt.Expected{Issuer: client.ID, Subject: client.ID, Time: now}, assertionLeeway); err != nil {
+		return bad(err)
+	}
+	ours := func(aud string) bool { return aud == s.Issuer || aud == s.Issuer+"/token" }
+	switch {
+	case !slices.ContainsFunc(claims.Audience, ours):
+		return oauth.InvalidClient("The client assertion is for another audience; it must name %s.", s.Issuer)
+	case claims.Expiry == nil || claims.Expiry.Time().Sub(now) > assertionLife:
+		return oauth.InvalidClient("The client assertion must expire within ten minutes.")
+	case claims.ID == "":
+		return oauth.InvalidClient("The client assertion must have a jti.")
+	case !s.assertions.first(client.ID+"\x00"+claims.ID, claims.Expiry.Time().Add(assertionLeeway), now):
+		return oauth.InvalidClient("The client assertion was used before.")
+	}
+	return nil
+}
+
+// verify checks the signature with the client's keys.
+func (s *Server) verify(ctx context.Context, client *oauth.Client, parsed *jwt.JSONWebToken, fresh bool) (*jwt.Claims, error) {
+	keys, err := s.Documents.Keys(ctx, client, fresh)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range keys.Keys {
+		if kid := parsed.Headers[0].KeyID; kid != "" && key.KeyID != "" && kid != key.KeyID || key.Use == "enc" || !key.IsPublic() {
+			continue
+		}
+		var claims jwt.Claims
+		if err := parsed.Claims(key.Key, &claims); err == nil {
+			return &claims, nil
+		}
+	}
+	return nil, oauth.InvalidClient("The client assertion is not signed by a key of this client.")
+}
+
+// replays remembers assertions until they have expired.
+type replays struct {
+	mu   sync.Mutex // guards seen
+	seen map[[32]byte]time.Time
+}
+
+func newReplays() *replays { return &replays{seen: map[[32]byte]time.Time{}} }
+
+// first reports whether id has not been seen before. Full of assertions that
+// still live, it says no: taking one twice is worse than a refusal.
+func (p *replays) first(id string, until, now time.Time) bool {
+	key := sha256.Sum256([]byte(id))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if seen, ok := p.seen[key]; ok && now.Before(seen) {
+		return false
+	}
+	if len(p.seen) >= maxReplays {
+		for k, t := range p.seen {
+			if !now.Before(t) {
+				delete(p.seen, k)
+			}
+		}
+		if len(p.seen) >= maxReplays {
+			return false
+		}
+	}
+	p.seen[key] = until
+	return true
+}

@@ -1,0 +1,92 @@
+package authserver
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// maxForm is how large a form may be, in bytes.
+const maxForm = 64 << 10
+
+// Authorize answers GET and POST /authorize (RFC 6749 §3.1). It checks the
+// request and sends the browser to the consent page. Until client and redirect
+// URI are proven it redirects nowhere.
+func (s *Server) Authorize(w http.ResponseWriter, r *http.Request) {
+	params, err := parameters(w, r)
+	if err != nil {
+		s.refuseClient(w, r, err, "")
+		return
+	}
+	client, err := s.client(r.Context(), params.Get("client_id"))
+	if err != nil {
+		s.refuseClient(w, r, err, "")
+		return
+	}
+	redirectURI, err := s.Store.ProveRedirect(client, params.Get("redirect_uri"))
+	if err != nil {
+		s.refuseClient(w, r, err, client.Name)
+		return
+	}
+	flow, err := s.Store.Begin(oauth.BeginRequest{
+		Client: client, RedirectURI: redirectURI, ResponseType: params.Get("response_type"), State: params.Get("state"),
+		Challenge: params.Get("code_challenge"), Method: params.Get("code_challenge_method"), Scope: params.Get("scope"),
+		Resource: params["resource"], Prompt: params.Get("prompt"), LoginHint: params.Get("login_hint"), Remote: remote(r),
+	})
+	if err != nil {
+		s.Recorder.Record(status.Event{Type: status.SigninRefused, Outcome: status.Refused, Client: client.Name, Reason: asError(err).Description, Remote: remote(r)})
+		s.failClient(w, r, err, redirectURI, params.Get("state"), client.Name)
+		return
+	}
+	redirect(w, s.Issuer+"/consent?flow="+flow.ID)
+}
+
+// refuseClient refuses a request of which client or redirect URI is in doubt.
+func (s *Server) refuseClient(w http.ResponseWriter, r *http.Request, err error, name string) {
+	e := *asError(err)
+	if e.Status == http.StatusUnauthorized {
+		e.Status = http.StatusBadRequest // 401 is for the token endpoint
+	}
+	event := s.Recorder.Record(status.Event{Type: status.ClientRefused, Outcome: status.Refused, Client: name, Reason: e.Description, Remote: remote(r)})
+	s.failPage(w, r, &e, "This sign-in can't start", "Close this page and connect again from your client. If it stays like this, remove the connection there and add it anew.", event)
+}
+
+// client returns the client of an id: registered here, known in advance, or
+// described by the document at that address.
+func (s *Server) client(ctx context.Context, id string) (*oauth.Client, error) {
+	if id == "" {
+		return nil, oauth.InvalidClient("client_id is missing.")
+	}
+	if c, ok := s.Store.Known(id); ok {
+		return c, nil
+	}
+	if isDocumentURL(id) {
+		return s.Documents.Client(ctx, id)
+	}
+	return nil, oauth.InvalidClient("This client is not registered here. It should register again; if it doesn't by itself, remove the connection in your client and add it anew.")
+}
+
+// parameters returns the query of a GET or the form of a POST. A parameter
+// given twice is refused (RFC 6749 §3.1), but resource may be (RFC 8707 §2).
+func parameters(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	params := url.Values{}
+	var err error
+	if r.Method == http.MethodPost {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if err = r.ParseForm(); err != nil {
+			return nil, tooLarge(err)
+		}
+		params = r.PostForm
+	} else if params, err = url.ParseQuery(r.URL.RawQuery); err != nil {
+		return nil, oauth.InvalidRequest("The request's parameters are malformed.").Because(err)
+	}
+	for name, values := range params {
+		if len(values) > 1 && name != "resource" {
+			return nil, oauth.InvalidRequest("A parameter was given twice.")
+		}
+	}
+	return params, nil
+}

@@ -1,0 +1,70 @@
+// Package authserver is the HTTP face of Drawbridge's authorization server: it
+// reads requests, asks [oauth.Store] for what the rules say, and writes the
+// answer. It decides nothing about grants and keeps none. Start at [Server];
+// each endpoint has a file of its own, and every refusal leaves by the door in
+// answer.go.
+package authserver
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+)
+
+// Provider is the OpenID provider as a sign-in needs it. Its errors are
+// [*oauth.ProviderError].
+type Provider interface {
+	// AuthURL is where to send the browser (OpenID Connect Core §3.1.2.1).
+	AuthURL(ctx context.Context, up oauth.UpstreamRequest, loginHint string) (string, error)
+	// Exchange redeems the provider's code and verifies who came back.
+	Exchange(ctx context.Context, upstreamCode string, up oauth.UpstreamRequest) (oauth.Upstream, error)
+	// Explain turns the provider's error at our callback into a sentence.
+	Explain(code, description string) *oauth.ProviderError
+}
+
+// Options is what a [Server] is made of.
+type Options struct {
+	Issuer         string // our public URL, no slash at the end
+	MCPURL         string // for people: on pages
+	Scopes         []string
+	Store          *oauth.Store
+	Provider       Provider
+	ProviderIssuer string // compared with the iss of the provider's answer (RFC 9207 §2.4)
+	NoRegistration bool
+	Documents      *Documents
+	Recorder       oauth.Recorder
+	JWKS           []byte // the JWK set of /.well-known/jwks.json
+	Now            func() time.Time
+	Log            *slog.Logger
+}
+
+// Server answers the authorization server's paths.
+type Server struct {
+	Options
+	assertions *replays // of private_key_jwt
+}
+
+// New returns a server. It starts nothing.
+func New(o Options) *Server {
+	return &Server{Options: o, assertions: newReplays()}
+}
+
+// redirectPath is where the provider sends the browser back to.
+const redirectPath = "/auth/callback"
+
+// RedirectURI is what a person enters at the provider.
+func RedirectURI(issuer string) string { return issuer + redirectPath }
+
+// remote is the address a request came from. What stands in X-Forwarded-*
+// anyone can send, so it counts for nothing.
+func remote(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}

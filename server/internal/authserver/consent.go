@@ -1,0 +1,175 @@
+package authserver
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/assets"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// A browser carries one random cookie of ours, whatever number of sign-ins it
+// has on the way, and a flow belongs to the browser that first looked at it.
+// The cookie is no credential: it only tells browsers apart.
+const browserTTL = 30 * 24 * time.Hour
+
+// cookieName has the prefix that keeps other hosts and plain http from setting
+// it, where https makes that possible.
+func (s *Server) cookieName() string {
+	if strings.HasPrefix(s.Issuer, "https://") {
+		return "__Host-drawbridge"
+	}
+	return "drawbridge"
+}
+
+// browser returns the browser that sent r, or "".
+func (s *Server) browser(r *http.Request) string {
+	c, err := r.Cookie(s.cookieName())
+	if err != nil || len(c.Value) != 43 {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(c.Value))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// nameBrowser returns the browser that sent r, giving it a cookie if it has none.
+func (s *Server) nameBrowser(w http.ResponseWriter, r *http.Request) string {
+	if id := s.browser(r); id != "" {
+		return id
+	}
+	var b [32]byte
+	_, _ = rand.Read(b[:])
+	c := &http.Cookie{Name: s.cookieName(), Value: base64.RawURLEncoding.EncodeToString(b[:]), Path: "/", HttpOnly: true,
+		SameSite: http.SameSiteLaxMode, Secure: strings.HasPrefix(s.Issuer, "https://"), MaxAge: int(browserTTL.Seconds())}
+	http.SetCookie(w, c)
+	sum := sha256.Sum256([]byte(c.Value))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// Consent answers GET /consent: who asks, where the answer goes, as whom.
+func (s *Server) Consent(w http.ResponseWriter, r *http.Request) {
+	id := r.URL.Query().Get("flow")
+	browser := s.nameBrowser(w, r)
+	if cameByThemselves(r) {
+		if flow, up, ok := s.Store.ApproveRemembered(id, browser); ok {
+			s.toProvider(w, r, flow, up)
+			return
+		}
+	}
+	flow, err := s.Store.View(id, browser)
+	if err != nil {
+		s.failPage(w, r, err, "This sign-in can't go on", "Start again from your client.", status.Event{})
+		return
+	}
+	host, loopback := whereTo(flow.RedirectURI)
+	s.page(w, http.StatusOK, formAction(flow.RedirectURI, s.ProviderIssuer), func(b *bytes.Buffer) error {
+		return assets.Consent(b, assets.ConsentPage{
+			ClientName: flow.Client.Name, ClientHost: host, RedirectURI: flow.RedirectURI, ClientKind: flow.Client.Kind, ClientID: flow.Client.ID,
+			Loopback: loopback, Scopes: flow.Scopes, Provider: hostOf(s.ProviderIssuer), ServerName: hostOf(s.Issuer), MCPURL: s.MCPURL,
+			Flow: flow.ID, CSRF: flow.CSRF, MayRemember: flow.MayRemember(),
+		})
+	})
+}
+
+// Answer answers POST /consent, the person's yes or no. The form must come from
+// the page that this browser was shown: another's is refused.
+func (s *Server) Answer(w http.ResponseWriter, r *http.Request) {
+	const title, do = "This answer does not count", "Start again from your client."
+	form, err := parameters(w, r)
+	if err == nil && crossSite(r, s.Issuer) {
+		err = &oauth.Error{Code: "access_denied", Status: http.StatusForbidden, Description: "The answer came from another site, so it was not taken as yours."}
+	}
+	if err != nil {
+		s.failPage(w, r, err, title, do, status.Event{})
+		return
+	}
+	id, browser, csrf := form.Get("flow"), s.browser(r), form.Get("csrf")
+	switch form.Get("action") {
+	case "approve":
+		flow, up, err := s.Store.Approve(id, browser, csrf, form.Get("remember") != "")
+		if err != nil {
+			s.failPage(w, r, err, title, do, status.Event{})
+			return
+		}
+		s.toProvider(w, r, flow, up)
+	case "deny":
+		flow, err := s.Store.Deny(id, browser, csrf)
+		if err != nil {
+			s.failPage(w, r, err, title, do, status.Event{})
+			return
+		}
+		s.failClient(w, r, oauth.AccessDenied("The person chose not to let this client in."), flow.RedirectURI, flow.ClientState, flow.Client.Name)
+	default:
+		s.failPage(w, r, oauth.InvalidRequest("The form's action must be approve or deny."), title, do, status.Event{})
+	}
+}
+
+// toProvider sends the browser on to sign in.
+func (s *Server) toProvider(w http.ResponseWriter, r *http.Request, flow *oauth.Flow, up oauth.UpstreamRequest) {
+	location, err := s.Provider.AuthURL(r.Context(), up, flow.LoginHint)
+	if err != nil {
+		s.failProvider(w, r, flow, err)
+		return
+	}
+	redirect(w, location)
+}
+
+// cameByThemselves reports whether the person opened this page without another
+// site's doing. Browsers say so (Fetch Metadata); one that doesn't gets asked.
+func cameByThemselves(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return site == "none" || site == "same-origin"
+}
+
+// crossSite reports whether a form was sent by another site's page. Our pages
+// have no referrer, so their Origin may read "null"; then cookie and hidden
+// field decide alone.
+func crossSite(r *http.Request, issuer string) bool {
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
+		return site != "same-origin" && site != "none"
+	}
+	origin := r.Header.Get("Origin")
+	return origin != "" && origin != "null" && origin != issuer
+}
+
+// formAction lists where the consent form may lead. Browsers hold every
+// redirect after a form against it: the provider, whatever sign-in pages it
+// passes through, our callback, and the client.
+func formAction(redirectURI, provider string) string {
+	sources := "'self' https:"
+	for _, s := range []string{redirectURI, provider} {
+		u, err := url.Parse(s)
+		switch {
+		case err != nil || u.Scheme == "https":
+		case u.Scheme == "http":
+			sources += " http://" + u.Host
+		default:
+			sources += " " + u.Scheme + ":"
+		}
+	}
+	return sources
+}
+
+// whereTo is the host of a redirect URI, and whether it is this computer.
+func whereTo(redirectURI string) (string, bool) {
+	u, err := url.Parse(redirectURI)
+	if err != nil {
+		return "", false
+	}
+	return u.Hostname(), u.Scheme == "http"
+}
+
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	return u.Host
+}

@@ -1,0 +1,265 @@
+package authserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// Sizes and times of Client ID Metadata Documents
+// (draft-ietf-oauth-client-id-metadata-document).
+const (
+	maxDocument    = 10 << 10 // bytes; the draft asks for 5 KB at least
+	maxKeys        = 64 << 10
+	maxDocuments   = 1000 // kept; then the one that ends first is forgotten
+	documentTTL    = 5 * time.Minute
+	maxDocumentTTL = 24 * time.Hour
+	fetchesAtOnce  = 16
+)
+
+// Documents fetches and keeps what clients publish about themselves. A
+// document that can't be had any more ends new sign-ins: an old copy is never
+// used past its time.
+type Documents struct {
+	http    *http.Client
+	now     func() time.Time
+	flights singleflight.Group
+	slots   chan struct{} // one for each fetch under way
+
+	mu    sync.Mutex // guards cache
+	cache map[string]cached
+}
+
+type cached struct {
+	body  []byte
+	until time.Time
+}
+
+// NewDocuments returns an empty cache. client replaces the guarded one that
+// reaches public addresses only; it is for tests, nil otherwise.
+func NewDocuments(client *http.Client, now func() time.Time) *Documents {
+	if client == nil {
+		client = publicClient()
+	}
+	client.CheckRedirect = noRedirects
+	return &Documents{http: client, now: now, slots: make(chan struct{}, fetchesAtOnce), cache: map[string]cached{}}
+}
+
+// isDocumentURL reports whether a client id claims to be a document's address.
+func isDocumentURL(id string) bool { return strings.HasPrefix(id, "https://") }
+
+// document is what we read of one.
+type document struct {
+	ClientID     string          `json:"client_id"`
+	ClientName   string          `json:"client_name"`
+	RedirectURIs []string        `json:"redirect_uris"`
+	GrantTypes   []string        `json:"grant_types"`
+	AuthMethod   string          `json:"token_endpoint_auth_method"`
+	Secret       json.RawMessage `json:"client_secret"`
+	JWKS         json.RawMessage `json:"jwks"`
+	JWKSURI      string          `json:"jwks_uri"`
+}
+
+// Client returns the client that the document at id describes. Errors are
+// invalid_client, or temporarily_unavailable if it can't be fetched.
+func (d *Documents) Client(ctx context.Context, id string) (*oauth.Client, error) {
+	if err := checkDocumentURL(id); err != nil {
+		return nil, oauth.InvalidClient("The client id is not an address where a metadata document may be: %v.", err)
+	}
+	body, err := d.get(ctx, id, maxDocument, false)
+	if err != nil {
+		return nil, err
+	}
+	var doc document
+	if err := json.Unmarshal(body, &doc); err != nil {
+		return nil, oauth.InvalidClient("The client's metadata document is not valid JSON.").Because(err)
+	}
+	if doc.AuthMethod == "" {
+		doc.AuthMethod = "none"
+	}
+	name := status.Clean(doc.ClientName, 80)
+	var why string
+	switch {
+	case doc.ClientID != id:
+		why = "its client_id is not its address"
+	case name == "":
+		why = "it has no client_name"
+	case len(doc.RedirectURIs) == 0:
+		why = "it has no redirect_uris"
+	case len(doc.Secret) > 0:
+		why = "it holds a client secret"
+	case doc.AuthMethod != "none" && doc.AuthMethod != "private_key_jwt":
+		why = "its token_endpoint_auth_method is neither none nor private_key_jwt"
+	case doc.AuthMethod == "private_key_jwt" && len(doc.JWKS) == 0 && checkDocumentURL(doc.JWKSURI) != nil:
+		why = "it has private_key_jwt but neither jwks nor a good jwks_uri"
+	case len(doc.GrantTypes) > 0 && !slices.Contains(doc.GrantTypes, "authorization_code"):
+		why = "its grant_types lack authorization_code"
+	}
+	if why != "" {
+		return nil, oauth.InvalidClient("The client's metadata document can't be used: %s.", why)
+	}
+	return &oauth.Client{ID: id, Name: name, Kind: oauth.KindCIMD, RedirectURIs: doc.RedirectURIs, AuthMethod: doc.AuthMethod, JWKS: doc.JWKS, JWKSURI: doc.JWKSURI}, nil
+}
+
+// Keys returns the keys that client signs with, fetched anew if fresh is set.
+func (d *Documents) Keys(ctx context.Context, client *oauth.Client, fresh bool) (*jose.JSONWebKeySet, error) {
+	body := client.JWKS
+	if len(body) == 0 {
+		var err error
+		if body, err = d.get(ctx, client.JWKSURI, maxKeys, fresh); err != nil {
+			return nil, err
+		}
+	}
+	var keys jose.JSONWebKeySet
+	if err := json.Unmarshal(body, &keys); err != nil {
+		return nil, oauth.InvalidClient("The client's keys are not a valid JWK set.").Because(err)
+	}
+	return &keys, nil
+}
+
+// checkDocumentURL says why an address can't be a document's (§3 of the draft).
+func checkDocumentURL(id string) error {
+	u, err := url.Parse(id)
+	switch {
+	case err != nil || len(id) > 2000:
+		return errors.New("it can't be parsed")
+	case u.Scheme != "https" || u.Hostname() == "":
+		return errors.New("it must be https with a host")
+	case u.User != nil || strings.Contains(id, "#"):
+		return errors.New("it must have neither user name nor fragment")
+	case u.EscapedPath() == "" || u.EscapedPath() == "/":
+		return errors.New("it must have a path")
+	case oauth.DotSegments(u.EscapedPath()):
+		return errors.New("it must have no dot segments")
+	}
+	for _, c := range []byte(id) {
+		if c <= 0x20 || c >= 0x7f || c == '\\' {
+			return errors.New("it has a character that an address can't have")
+		}
+	}
+	return nil
+}
+
+// get returns what stands at address, from the cache while HTTP's rules allow.
+func (d *Documents) get(ctx context.Context, address string, limit int64, fresh bool) ([]byte, error) {
+	d.mu.Lock()
+	c, ok := d.cache[address]
+	d.mu.Unlock()
+	if ok && !fresh && d.now().Before(c.until) {
+		return c.body, nil
+	}
+	// Not under the ctx of one request: others may wait for the same document.
+	flight := d.flights.DoChan(address, func() (any, error) { return d.fetch(address, limit) })
+	select {
+	case <-ctx.Done():
+		return nil, oauth.Unavailable(5*time.Second, "The client's metadata document could not be fetched in time.").Because(ctx.Err())
+	case result := <-flight:
+		body, _ := result.Val.([]byte)
+		return body, result.Err
+	}
+}
+
+func (d *Documents) fetch(address string, limit int64) ([]byte, error) {
+	unavailable := func(err error) error {
+		return oauth.Unavailable(10*time.Second, "The client's metadata document can't be fetched right now. Try again in a moment.").Because(err)
+	}
+	select {
+	case d.slots <- struct{}{}:
+		defer func() { <-d.slots }()
+	default:
+		return nil, unavailable(errors.New("too many fetches at once"))
+	}
+	req, err := http.NewRequest(http.MethodGet, address, nil)
+	if err != nil {
+		return nil, oauth.InvalidClient("The client's metadata document has no usable address.").Because(err)
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "Drawbridge (client metadata)")
+	resp, err := d.http.Do(req)
+	if errors.Is(err, errPrivateAddress) {
+		return nil, oauth.InvalidClient("The client's metadata document is not on the public internet, so it is not fetched.").Because(err)
+	}
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	switch {
+	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests:
+		return nil, unavailable(fmt.Errorf("status %d", resp.StatusCode))
+	case resp.StatusCode != http.StatusOK:
+		d.forget(address)
+		return nil, oauth.InvalidClient("There is no metadata document at the client's address (status %d).", resp.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if int64(len(body)) > limit {
+		return nil, oauth.InvalidClient("The client's metadata document is larger than %d KB.", limit>>10)
+	}
+	d.keep(address, cached{body: body, until: d.now().Add(lifetime(resp.Header))})
+	return body, nil
+}
+
+// keep stores c, and forgets what ends first if there are too many.
+func (d *Documents) keep(address string, c cached) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, ok := d.cache[address]; !ok && len(d.cache) >= maxDocuments {
+		first := ""
+		for a, other := range d.cache {
+			if first == "" || other.until.Before(d.cache[first].until) {
+				first = a
+			}
+		}
+		delete(d.cache, first)
+	}
+	d.cache[address] = c
+}
+
+func (d *Documents) forget(address string) {
+	d.mu.Lock()
+	delete(d.cache, address)
+	d.mu.Unlock()
+}
+
+// lifetime is how long a response stays fresh (RFC 9111 §4.2), a day at most.
+func lifetime(h http.Header) time.Duration {
+	for _, directive := range strings.Split(strings.ToLower(h.Get("Cache-Control")), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
+		switch name {
+		case "no-store", "no-cache":
+			return 0
+		case "max-age":
+			seconds, err := strconv.Atoi(strings.Trim(value, `"`))
+			if err != nil || seconds < 0 {
+				return 0
+			}
+			age, _ := strconv.Atoi(h.Get("Age"))
+			return min(max(time.Duration(seconds-age)*time.Second, 0), maxDocumentTTL)
+		}
+	}
+	if expires, err := http.ParseTime(h.Get("Expires")); err == nil {
+		date, err := http.ParseTime(h.Get("Date"))
+		if err != nil {
+			date = time.Now()
+		}
+		return min(max(expires.Sub(date), 0), maxDocumentTTL)
+	}
+	return documentTTL
+}
