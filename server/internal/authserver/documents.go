@@ -92,7 +92,7 @@ func (d *Documents) Client(ctx context.Context, id string) (*oauth.Client, error
 	if doc.AuthMethod == "" {
 		doc.AuthMethod = "none"
 	}
-	name := status.Clean(doc.ClientName, 80)
+	name := strings.TrimSpace(status.Clean(doc.ClientName, 80))
 	var why string
 	switch {
 	case doc.ClientID != id:

@@ -60,7 +60,7 @@ func (s *Store) Register(name string, redirectURIs []string) (*Client, error) {
 		}
 	}
 	now := s.opts.Now().Truncate(time.Second)
-	r := registration{Name: status.Clean(name, maxName), RedirectURIs: redirectURIs, Issued: now.Unix()}
+	r := registration{Name: strings.TrimSpace(status.Clean(name, maxName)), RedirectURIs: redirectURIs, Issued: now.Unix()}
 	packed, err := json.Marshal(r)
 	if err != nil {
 		return nil, ServerError(err)
