@@ -160,12 +160,14 @@ func TestFollowKeepsItsPace(t *testing.T) {
 		b := NewBoard(clock)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		go func() {
+		var load sync.WaitGroup
+		load.Go(func() {
 			for ctx.Err() == nil {
 				b.Publish(Event{Type: ToolCalled})
 				time.Sleep(time.Millisecond)
 			}
-		}()
+		})
+		defer load.Wait()
 		f := b.Follow()
 		defer f.Close()
 		answers := 0

@@ -1,0 +1,14 @@
+//go:build !linux
+
+package keystore
+
+import "fmt"
+
+// preflight finds nothing: these systems always have their keychain.
+func preflight() *reply { return nil }
+
+// classify keeps an error's words short: on macOS it is an exit status, on
+// Windows the system's own sentence.
+func classify(err error) reply {
+	return unavailable(fmt.Sprintf("%T: %v", err, err))
+}

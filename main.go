@@ -1,0 +1,394 @@
+// Drawbridge lets a person's AI client use the tools on their own computer,
+// from anywhere, without opening that computer to the world.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/adrg/xdg"
+	"github.com/alecthomas/kong"
+
+	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server"
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/control"
+	"github.com/drawbridge-app/drawbridge/server/demo"
+	"github.com/drawbridge-app/drawbridge/server/setup"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// cli is the table of commands.
+type cli struct {
+	Config   string `help:"Configuration file." placeholder:"FILE" type:"path"`
+	Data     string `help:"Data folder: state, and the key of the running instance." placeholder:"DIR" type:"path"`
+	Keystore string `help:"Where secrets are: the system's keychain, or environment variables." enum:"os,env" default:"os"`
+	Verbose  bool   `help:"Log more."`
+
+	Run      runCommand      `cmd:"" default:"withargs" help:"Serve. This is what drawbridge does without a command."`
+	Demo     demoCommand     `cmd:"" help:"Try everything on this computer, with no account anywhere."`
+	Setup    setupCommand    `cmd:"" help:"Write the configuration and put secrets in the keychain."`
+	Doctor   doctorCommand   `cmd:"" help:"Check everything a sign-in needs, and say what to do."`
+	Status   statusCommand   `cmd:"" help:"Print how the running instance does."`
+	Sessions sessionsCommand `cmd:"" help:"Print who is signed in."`
+	Events   eventsCommand   `cmd:"" help:"Print what happened."`
+	Clients  clientsCommand  `cmd:"" help:"Print the programs that somebody has signed in with."`
+	Revoke   revokeCommand   `cmd:"" help:"End a session, or all of them."`
+	Pause    pauseCommand    `cmd:"" help:"Raise the bridge: /mcp answers 503 until resume."`
+	Resume   resumeCommand   `cmd:"" help:"Lower the bridge again."`
+	Version  versionCommand  `cmd:"" help:"Print the version."`
+}
+
+// app is what commands are run with.
+type app struct {
+	ctx    context.Context
+	out    io.Writer
+	config string
+	data   string // "" if not given
+	store  keystore.Store
+	log    *slog.Logger
+}
+
+// usageError is a wrong command line.
+type usageError struct{ error }
+
+func main() {
+	keystore.ChildMain()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run runs a command line and returns the exit code: 0 done, 1 failed, 2 wrong
+// usage.
+func run(ctx context.Context, args []string, out, errOut io.Writer) int {
+	var c cli
+	exit := -1
+	parser, err := kong.New(&c, kong.Name("drawbridge"), kong.Description("Let your AI client use the tools on this computer, guarded by your identity provider."),
+		kong.Writers(out, errOut), kong.Exit(func(code int) { exit = code }), kong.UsageOnError())
+	if err != nil {
+		return fail(errOut, err, 1)
+	}
+	command, err := parser.Parse(args)
+	switch {
+	case exit >= 0: // --help
+		return exit
+	case err != nil:
+		return fail(errOut, fmt.Errorf("%w. See drawbridge --help", err), 2)
+	}
+	err = command.Run(c.app(ctx, out, errOut))
+	var usage usageError
+	switch {
+	case errors.As(err, &usage):
+		return fail(errOut, err, 2)
+	case err != nil:
+		return fail(errOut, err, 1)
+	}
+	return 0
+}
+
+func fail(w io.Writer, err error, code int) int {
+	_, _ = fmt.Fprintf(w, "drawbridge: %v\n", err)
+	return code
+}
+
+func (c cli) app(ctx context.Context, out, errOut io.Writer) *app {
+	a := &app{ctx: ctx, out: out, config: c.Config, data: c.Data, store: keystore.OS()}
+	if a.config == "" {
+		a.config = filepath.Join(xdg.ConfigHome, "drawbridge", "config.toml")
+	}
+	if c.Keystore == "env" {
+		a.store = keystore.Env(os.LookupEnv)
+	}
+	level := slog.LevelInfo
+	if c.Verbose {
+		level = slog.LevelDebug
+	}
+	a.log = slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: level}))
+	return a
+}
+
+// dataDir is the data folder given, else the user's own.
+func (a *app) dataDir() string {
+	if a.data != "" {
+		return a.data
+	}
+	return filepath.Join(xdg.DataHome, "drawbridge")
+}
+
+// options reads the configuration for a server that listens on listen, if given.
+func (a *app) options(listen string) (server.Options, error) {
+	cfg, err := config.Load(a.config)
+	if errors.Is(err, os.ErrNotExist) {
+		return server.Options{}, fmt.Errorf("there is no configuration at %s yet. Run `drawbridge setup`, or try `drawbridge demo`", a.config)
+	}
+	if err != nil {
+		return server.Options{}, err
+	}
+	if listen != "" {
+		cfg.Listen = listen
+	}
+	return server.Options{Config: cfg, DataDir: a.dataDir(), Keystore: a.store, Version: version(), Log: a.log}, nil
+}
+
+type runCommand struct {
+	Headless bool   `help:"Without a tray icon."`
+	Listen   string `help:"Address of the local listener (default 127.0.0.1:8000)." placeholder:"ADDR"`
+}
+
+func (c runCommand) Run(a *app) error {
+	o, err := a.options(c.Listen)
+	if err != nil {
+		return err
+	}
+	s, err := server.New(o)
+	if err != nil {
+		return err
+	}
+	if !c.Headless {
+		_, _ = fmt.Fprintln(a.out, "There is no tray icon in this version: running headless. See `drawbridge status`.")
+	}
+	return s.Run(a.ctx)
+}
+
+type demoCommand struct {
+	Headless     bool   `help:"Without a tray icon."`
+	Listen       string `help:"Address of the local listener (default 127.0.0.1:8000; with --provider-only the provider's, default any port)." placeholder:"ADDR"`
+	ProviderOnly bool   `help:"Run the built-in provider alone and print its issuer."`
+}
+
+func (c demoCommand) Run(a *app) error {
+	if c.ProviderOnly {
+		if c.Listen == "" {
+			c.Listen = "127.0.0.1:0"
+		}
+		return demo.Provider(a.ctx, c.Listen, a.out)
+	}
+	cfg := config.Default()
+	if c.Listen != "" {
+		cfg.Listen = c.Listen
+	}
+	d, err := demo.New(a.ctx, server.Options{Config: cfg, DataDir: a.data, Version: version(), Log: a.log})
+	if err != nil {
+		return err
+	}
+	d.Introduce(a.out)
+	return d.Run(a.ctx)
+}
+
+type doctorCommand struct {
+	JSON bool `name:"json" help:"As JSON."`
+}
+
+func (c doctorCommand) Run(a *app) error {
+	checks, err := c.checks(a)
+	if err != nil {
+		return err
+	}
+	if err := control.PrintChecks(a.out, checks, c.JSON); err != nil {
+		return err
+	}
+	for _, check := range checks {
+		if !check.OK {
+			return fmt.Errorf("%s: %s", check.Name, check.Cure)
+		}
+	}
+	return nil
+}
+
+// checks asks the running instance, which sees more; without one it looks at
+// the configuration itself.
+func (c doctorCommand) checks(a *app) ([]status.Check, error) {
+	if client, err := control.Dial(a.dataDir()); err == nil {
+		if checks, err := client.Doctor(a.ctx); err == nil {
+			return checks, nil
+		}
+	}
+	o, err := a.options("")
+	if err != nil {
+		return nil, err
+	}
+	return server.Examine(a.ctx, o), nil
+}
+
+type statusCommand struct {
+	JSON bool `name:"json" help:"As JSON."`
+}
+
+func (c statusCommand) Run(a *app) error {
+	return ask(a, (*control.Client).Status, func(s status.Status) error { return control.PrintStatus(a.out, s, c.JSON) })
+}
+
+type sessionsCommand struct {
+	JSON bool `name:"json" help:"As JSON."`
+}
+
+func (c sessionsCommand) Run(a *app) error {
+	return ask(a, (*control.Client).Sessions, func(list []status.Session) error {
+		return control.PrintSessions(a.out, list, c.JSON, time.Now())
+	})
+}
+
+type clientsCommand struct {
+	JSON bool `name:"json" help:"As JSON."`
+}
+
+func (c clientsCommand) Run(a *app) error {
+	return ask(a, (*control.Client).Clients, func(list []status.Client) error {
+		return control.PrintClients(a.out, list, c.JSON, time.Now())
+	})
+}
+
+type eventsCommand struct {
+	JSON   bool `name:"json" help:"As JSON, one object a line."`
+	Follow bool `help:"Go on with new ones as they come."`
+}
+
+func (c eventsCommand) Run(a *app) error {
+	show := func(list []status.Event) error { return control.PrintEvents(a.out, list, c.JSON) }
+	if !c.Follow {
+		return ask(a, (*control.Client).Events, show)
+	}
+	client, err := control.Dial(a.dataDir())
+	if err != nil {
+		return err
+	}
+	return client.Follow(a.ctx, func(e status.Event) error { return show([]status.Event{e}) })
+}
+
+type revokeCommand struct {
+	ID  string `arg:"" optional:"" help:"The session's id, as drawbridge sessions prints it."`
+	All bool   `help:"Every session."`
+}
+
+func (c revokeCommand) Run(a *app) error {
+	if (c.ID == "") == !c.All {
+		return usageError{errors.New("give the ID of one session, or --all")}
+	}
+	client, err := control.Dial(a.dataDir())
+	if err != nil {
+		return err
+	}
+	if !c.All {
+		if err := client.Revoke(a.ctx, c.ID); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(a.out, "The session has ended.")
+		return err
+	}
+	n, err := client.RevokeAll(a.ctx)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.out, "Sessions ended: %d.\n", n)
+	return err
+}
+
+type pauseCommand struct{}
+
+func (pauseCommand) Run(a *app) error {
+	return tell(a, (*control.Client).Pause, "Paused: /mcp answers 503 until `drawbridge resume`. Sessions are kept.")
+}
+
+type resumeCommand struct{}
+
+func (resumeCommand) Run(a *app) error {
+	return tell(a, (*control.Client).Resume, "Resumed.")
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run(a *app) error {
+	_, err := fmt.Fprintf(a.out, "drawbridge %s, commit %s, %s\n", version(), commit(), runtime.Version())
+	return err
+}
+
+type setupCommand struct {
+	Issuer       string   `help:"The provider's issuer URL." placeholder:"URL"`
+	ClientID     string   `name:"client-id" help:"The client id at the provider." placeholder:"ID"`
+	Audience     string   `help:"Audience that the provider's access token must carry." placeholder:"AUD"`
+	PublicURL    string   `name:"public-url" help:"What clients will see." placeholder:"URL"`
+	Listen       string   `help:"Address of the local listener." placeholder:"ADDR"`
+	Email        []string `help:"A verified address that may sign in. Repeatable." placeholder:"ADDRESS"`
+	Domain       []string `help:"A domain whose verified addresses may sign in. Repeatable." placeholder:"DOMAIN"`
+	Group        []string `help:"A group whose members may sign in. Repeatable." placeholder:"GROUP"`
+	Anyone       bool     `help:"Whoever the provider signs in may."`
+	Tunnel       string   `help:"The tunnel: ngrok or none." placeholder:"NAME"`
+	TunnelDomain string   `name:"tunnel-domain" help:"The tunnel's domain." placeholder:"HOST"`
+	SecretStdin  bool     `name:"secret-stdin" help:"Read the client secret from standard input."`
+	FromEnv      string   `name:"from-env" help:"Take over the .env of a FastMCP server." placeholder:"FILE" type:"path"`
+}
+
+func (c setupCommand) Run(a *app) error {
+	return setup.Run(a.ctx, setup.Options{ConfigPath: a.config, Keystore: a.store, In: os.Stdin, Out: a.out,
+		Issuer: c.Issuer, ClientID: c.ClientID, Audience: c.Audience, PublicURL: c.PublicURL, Listen: c.Listen,
+		Emails: c.Email, Domains: c.Domain, Groups: c.Group, Anyone: c.Anyone,
+		TunnelProvider: c.Tunnel, TunnelDomain: c.TunnelDomain, SecretStdin: c.SecretStdin, FromEnv: c.FromEnv})
+}
+
+// ask gets something from the running instance and shows it.
+func ask[T any](a *app, get func(*control.Client, context.Context) (T, error), show func(T) error) error {
+	client, err := control.Dial(a.dataDir())
+	if err != nil {
+		return err
+	}
+	got, err := get(client, a.ctx)
+	if err != nil {
+		return err
+	}
+	return show(got)
+}
+
+// tell has the running instance do something, and says that it did.
+func tell(a *app, do func(*control.Client, context.Context) error, done string) error {
+	client, err := control.Dial(a.dataDir())
+	if err != nil {
+		return err
+	}
+	if err := do(client, a.ctx); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(a.out, done)
+	return err
+}
+
+// versionLinked is set by -ldflags "-X main.versionLinked=v1.2.3" in releases.
+var versionLinked string
+
+func version() string {
+	if versionLinked != "" {
+		return versionLinked
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "dev"
+}
+
+// commit is what the binary was built from, as the Go tool recorded it.
+func commit() string {
+	info, _ := debug.ReadBuildInfo()
+	revision := "unknown"
+	if info != nil {
+		for _, s := range info.Settings {
+			switch {
+			case s.Key == "vcs.revision":
+				revision = s.Value
+			case s.Key == "vcs.modified" && s.Value == "true":
+				revision += " (modified)"
+			}
+		}
+	}
+	return revision
+}

@@ -1,0 +1,152 @@
+// Package config is config.toml: what it may say, what is wrong with it, and
+// how it is saved.
+//
+// It never holds a secret, never prints a value that it refuses (a person may
+// have pasted a secret there), and decides nothing about the app: it says
+// what was configured.
+//
+// Start at [Load] and [Config].
+package config
+
+import (
+	"net"
+	"slices"
+	"time"
+)
+
+// Config is the content of config.toml. [Parse] and [Load] return it valid
+// and with defaults filled in.
+type Config struct {
+	PublicURL string // scheme and host that clients see, no trailing slash; "" if not set
+	Listen    string // host:port of the local listener
+	IDP       IDP
+	Tunnel    Tunnel
+	Access    Access
+	Clients   Clients
+	Tokens    Tokens
+	Tools     Tools
+}
+
+// IDP is the OpenID provider.
+type IDP struct {
+	Issuer   string // exactly as the provider spells it, byte for byte
+	ClientID string
+	Scopes   []string // asked for at sign-in; "openid" is one of them
+	Audience string   // if set, the provider's access token must carry it
+}
+
+// The providers of a tunnel.
+const (
+	TunnelNgrok = "ngrok"
+	TunnelNone  = "none"
+)
+
+// Tunnel is the way in from the internet.
+type Tunnel struct {
+	Provider   string // TunnelNgrok, TunnelNone, or "" if not set
+	Domain     string // a host name, or "" for one that the provider chooses
+	ConnectURL string // host:port of a custom agent ingress, or ""
+	ConnectCAs string // PEM file with the authorities of that ingress, or ""
+}
+
+// Access says who may sign in. Empty, it lets nobody in.
+type Access struct {
+	Emails  []string
+	Domains []string
+	Groups  []string
+	Anyone  bool // whoever the provider signs in
+}
+
+// Empty reports whether nobody may sign in.
+func (a Access) Empty() bool {
+	return !a.Anyone && len(a.Emails) == 0 && len(a.Domains) == 0 && len(a.Groups) == 0
+}
+
+// Clients says which clients may register, and with what redirect URIs.
+type Clients struct {
+	// RedirectURIs is the whole list of those allowed. Nil means not set:
+	// [WellKnownRedirectURIs], and loopback. Empty and not nil means none.
+	RedirectURIs []string
+	Registration bool // RFC 7591; without it only known clients and metadata documents
+}
+
+// Tokens are the lifetimes of what Drawbridge issues, each at least a second
+// and Access not longer than Refresh.
+type Tokens struct {
+	Access  time.Duration
+	Refresh time.Duration
+}
+
+// Tools switches the built-in tools.
+type Tools struct {
+	Echo, Add, Whoami bool
+}
+
+// Default is the configuration of an empty file.
+func Default() Config {
+	return Config{
+		Listen:  "127.0.0.1:8000",
+		IDP:     IDP{Scopes: []string{"openid", "profile", "email", "offline_access"}},
+		Clients: Clients{Registration: true},
+		Tokens:  Tokens{Access: 30 * time.Minute, Refresh: 720 * time.Hour},
+		Tools:   Tools{Echo: true, Add: true, Whoami: true},
+	}
+}
+
+// WellKnownRedirectURIs are the callbacks of the clients people use, apart
+// from those on loopback. Clients whose callback differs from one connector
+// to the next are not among them; one click allows it after its first try.
+func WellKnownRedirectURIs() []string {
+	return slices.Clone(wellKnownRedirectURIs)
+}
+
+var wellKnownRedirectURIs = []string{
+	"https://claude.ai/api/mcp/auth_callback",
+	"https://claude.com/api/mcp/auth_callback",
+	"https://chatgpt.com/connector_platform_oauth_redirect",
+	"cursor://anysphere.cursor-mcp/oauth/callback",
+	"https://www.cursor.com/agents/mcp/oauth/callback",
+	"https://vscode.dev/redirect",
+	"https://insiders.vscode.dev/redirect",
+	"https://global.consent.azure-apim.net/redirect", // Copilot Studio, Power Platform
+	"https://oauth.n8n.cloud/oauth2/callback",
+	"https://oauth.pstmn.io/v1/callback", // Postman
+}
+
+// Missing names the keys without which nobody can sign in, in the order in
+// which setup asks for them: "idp.issuer", "idp.client_id". It is empty if
+// the configuration can be run. An empty access list is no reason not to run.
+func (c Config) Missing() []string {
+	var keys []string
+	if c.IDP.Issuer == "" {
+		keys = append(keys, "idp.issuer")
+	}
+	if c.IDP.ClientID == "" {
+		keys = append(keys, "idp.client_id")
+	}
+	return keys
+}
+
+// URL is the address that clients see, without a trailing slash: public_url,
+// else the tunnel's domain, else http at Listen. It is "" where only the
+// running app can tell: with a tunnel that has no domain of its own, or on
+// port 0.
+func (c Config) URL() string {
+	if c.PublicURL != "" {
+		return c.PublicURL
+	}
+	if c.Tunnel.Provider == TunnelNgrok {
+		if c.Tunnel.Domain == "" {
+			return ""
+		}
+		return "https://" + c.Tunnel.Domain
+	}
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil || port == "0" {
+		return ""
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1" // "all addresses" is none that a client can open
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}

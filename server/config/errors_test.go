@@ -1,0 +1,115 @@
+package config_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/drawbridge-app/drawbridge/server/config"
+)
+
+// refused is what a person gets told. want has a line for each problem, as
+// LINE: the start of the sentence.
+var refused = []struct{ name, text, want string }{
+	{"a slip", "[idp]\nisuer = 'https://a.example'", "2: unknown key `isuer` in [idp]: did you mean `issuer`?"},
+	{"a slip at the top", "publicurl = 'x'", "1: unknown key `publicurl`: did you mean `public_url`?"},
+	{"another style", "\n\nidp.clientId = 'x'", "3: unknown key `clientId` in [idp]: did you mean `client_id`?"},
+	{"swapped letters", "lsiten = 'x'", "1: unknown key `lsiten`: did you mean `listen`?"},
+	{"nothing near", "colour = 'red'", "1: unknown key `colour`"},
+	{"a table's slip", "[tunel]\nprovider = 'ngrok'\ndomain = 'x'", "1: unknown table [tunel]: did you mean `tunnel`?"},
+	{"a table's slip, dotted", "acess.emails = []\nacess.anyone = true", "1: unknown table [acess]: did you mean `access`?"},
+	{"the wrong table", "[tunnel]\nissuer = 'x'", "2: unknown key `issuer` in [tunnel]: it belongs in [idp]"},
+	{"no table", "client_id = 'x'", "1: unknown key `client_id`: it belongs in [idp]"},
+	{"a top key in a table", "[idp]\nlisten = '127.0.0.1:1'", "2: unknown key `listen` in [idp]: it belongs at the top of the file"},
+	{"rules, which are not yet", "[[access.rule]]\nserver = 'x'\n[[access.rule]]", "1: unknown key `rule` in [access]"},
+	{"a list of tables", "[[idp]]\nissuer = 1\n[[idp]]", "1: [[idp]] is a list of tables: write [idp] once"},
+	{"a text for a table", "idp = 'https://a.example'", "1: `idp` is a table: write [idp]"},
+	{"a table for a text", "[idp.issuer]", "1: `issuer` in [idp] is a key, not a table"},
+	{"a number for a text", "listen = 8000", "1: `listen` must be a text in quotes"},
+	{"a text for a list", "[access]\n\nemails = 'ana@example.com'", "3: `emails` in [access] must be a list of texts in quotes"},
+	{"a number in a list", "access.groups = ['a', 1]", "1: `groups` in [access] must be a list of texts in quotes"},
+	{"a text for a switch", "[access]\nanyone = 'true'", "2: `anyone` in [access] must be true or false, without quotes"},
+	{"seconds for a duration", "[tokens]\naccess = 1800", "2: `access` in [tokens] must be a duration in quotes"},
+	{"days", "[tokens]\nrefresh = '30d'", "2: `refresh` in [tokens] must be a duration in quotes"},
+	{"no time at all", "[tokens]\naccess = '0s'", "2: `access` in [tokens] must be at least \"1s\""},
+	{"access longer than refresh", "[tokens]\nrefresh = '1h'\naccess = '2h'", "3: `access` in [tokens] must not be longer"},
+	{"refresh shorter than the default", "[tokens]\n\nrefresh = '1m'", "3: `refresh` in [tokens] must not be shorter"},
+	{"http on the internet", "public_url = 'http://a.example'", "1: `public_url` must be https://HOST"},
+	{"a public path", "public_url = 'https://a.example/mcp'", "1: `public_url` must be https://HOST"},
+	{"a public query", "public_url = 'https://a.example/?'", "1: `public_url` must be https://HOST"},
+	{"a public fragment", "public_url = 'https://a.example/#'", "1: `public_url` must be https://HOST"},
+	{"a public user", "public_url = 'https://u:p@a.example'", "1: `public_url` must be https://HOST"},
+	{"no public host", "public_url = 'https://:443'", "1: `public_url` must be https://HOST"},
+	{"no scheme", "public_url = 'name.ngrok.app'", "1: `public_url` must be https://HOST"},
+	{"a look-alike of loopback", "public_url = 'http://127.0.0.1.example'", "1: `public_url` must be https://HOST"},
+	{"an issuer in clear", "[idp]\nissuer = 'http://a.example'", "2: `issuer` in [idp] must be the https URL"},
+	{"an issuer with a query", "[idp]\nissuer = 'https://a.example?x'", "2: `issuer` in [idp] must be the https URL"},
+	{"no openid", "[idp]\nscopes = ['email']", "2: `scopes` in [idp] must contain \"openid\""},
+	{"scopes in one text", "[idp]\nscopes = [\n 'openid',\n 'email profile']", "4: `scopes` in [idp] must have one scope in each text"},
+	{"a port alone", "listen = ':8000'", "1: `listen` must be an address and a port"},
+	{"no port", "listen = '127.0.0.1'", "1: `listen` must be an address and a port"},
+	{"another tunnel", "[tunnel]\nprovider = 'cloudflare'", "2: `provider` in [tunnel] must be \"ngrok\" or \"none\""},
+	{"a URL for a domain", "[tunnel]\ndomain = 'https://a.ngrok.app'", "2: `domain` in [tunnel] must be a host name alone"},
+	{"a name for an address", "[access]\nemails = ['a@example.com',\n'ana']", "3: `emails` in [access] must have one whole address"},
+	{"two addresses in one", "[access]\nemails = ['a@example.com, b@example.com']", "2: `emails` in [access] must have one whole address"},
+	{"a pattern", "[access]\ndomains = ['*']", "2: `domains` in [access] must have one domain"},
+	{"an empty group", "[access]\ngroups = ['']", "2: `groups` in [access] must be a printable text"},
+	{"a callback in clear", "[clients]\nredirect_uris = [\n\n'http://a.example/cb']", "4: `redirect_uris` in [clients] must have one exact URL"},
+	{"a callback pattern", "clients.redirect_uris = ['https://a.example/*']", "1: `redirect_uris` in [clients] must have one exact URL"},
+	{"a script", "clients.redirect_uris = ['javascript:alert(1)']", "1: `redirect_uris` in [clients] must have one exact URL"},
+	{"no value", "listen =\n[idp]", "1: not valid TOML"},
+	{"an open text", "listen = '127.0.0.1:1'\npublic_url = \"x", "2: not valid TOML"},
+	{"a key twice", "[idp]\nissuer = 'https://a.example'\nissuer = 'https://b.example'", "3: not valid TOML: key issuer is already defined"},
+	{"a table twice", "[idp]\n[access]\n[idp]", "3: not valid TOML: table idp already exists"},
+	{"no UTF-8", "listen = '\xff'", "1: not valid TOML"},
+	{"a secret", "[idp]\nclient_secret = 'hunter2'", "2: `client_secret` in [idp] looks like a secret, and this file holds none"},
+	{"a secret at the top", "ngrok_authtoken = 'hunter2'", "1: `ngrok_authtoken` looks like a secret"},
+	{"a secret in a table of its own", "[ngrok]\nauthtoken = 'hunter2'", "1: unknown table [ngrok]"},
+	{"a dotted secret", "ngrok.authtoken = 'hunter2'", "1: `authtoken` in [ngrok] looks like a secret"},
+	{"a secret without quotes", "[idp]\nclient_secret = hunter2", "2: this line looks like a secret"},
+	{"a secret in another key", "[idp]\nissuer = 'hunter2'\nscopes = 'hunter2'\n[clients]\nredirect_uris = ['hunter2']\nregistration = 'hunter2'\n[tokens]\naccess = 'hunter2'",
+		"2: `issuer`\n3: `scopes`\n5: `redirect_uris`\n6: `registration`\n8: `access`"},
+	{"everything at once", "lissten = 1\nlisten = 'x'\n[idp]\nissuer = 'x'\nfoo = 1\n[access]\nanyone = 1\n[tokens\n",
+		"1: unknown key `lissten`\n2: `listen` must\n4: `issuer`\n5: unknown key `foo` in [idp]\n7: `anyone`\n8: not valid TOML"},
+	{"an unprintable key", "\"a\\u001b[31m\" = 1", "1: unknown key `a\\x1b[31m`"},
+}
+
+func TestRefuses(t *testing.T) {
+	for _, c := range refused {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := config.Parse("dir/config.toml", []byte(c.text))
+			if err == nil {
+				t.Fatal("it was taken")
+			}
+			got := strings.Split(err.Error(), "\n")
+			want := strings.Split(c.want, "\n")
+			if len(got) != len(want) {
+				t.Fatalf("got %d problems, want %d:\n%v", len(got), len(want), err)
+			}
+			for i := range want {
+				if !strings.HasPrefix(got[i], "dir/config.toml:"+want[i]) {
+					t.Errorf("got  %s\nwant %s", got[i], want[i])
+				}
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the value is shown: %v", err)
+			}
+		})
+	}
+}
+
+func TestErrorsAreTyped(t *testing.T) {
+	_, err := config.Parse("c", []byte("[access]\nemails = ['a@example.com', 'ana']\n  colour = 1"))
+	var got []string
+	for _, e := range config.Errors(fmt.Errorf("wrapped: %w", err)) {
+		got = append(got, fmt.Sprintf("%s %d:%d %s", e.File, e.Line, e.Column, e.Key))
+	}
+	if want := "c 2:28 access.emails[1],c 3:3 access.colour"; strings.Join(got, ",") != want {
+		t.Errorf("got %v", got)
+	}
+	c := config.Default()
+	c.Listen = "x"
+	if err := c.Validate(); err == nil || !strings.HasPrefix(err.Error(), "`listen` must be an address") {
+		t.Errorf("without a file: %v", err)
+	}
+}

@@ -1,0 +1,235 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// maxSize is far more than any configuration in bytes, and stops a path that
+// was meant for something else.
+const maxSize = 1 << 20
+
+// Load reads and checks the file at path. If there is none, it returns
+// [Default] and an error that is fs.ErrNotExist; for what is wrong in it, see
+// [Parse].
+func Load(path string) (Config, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return Default(), fmt.Errorf("there is no configuration at %s: run `drawbridge setup` (%w)", path, os.ErrNotExist)
+	}
+	if err != nil {
+		return Config{}, fmt.Errorf("read the configuration: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err != nil {
+		return Config{}, fmt.Errorf("read the configuration: %w", err)
+	}
+	if len(data) > maxSize {
+		return Config{}, fmt.Errorf("%s is larger than %d bytes: is this the right file?", path, maxSize)
+	}
+	return Parse(path, data)
+}
+
+// Parse reads data as a configuration; file is its name in errors. The error
+// joins an [*Error] for each problem found, in the order of lines.
+func Parse(file string, data []byte) (Config, error) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // Windows' Notepad
+	p := &parser{file: file, config: Default(), places: map[string]place{}, refused: map[string]bool{}}
+	entries, syntaxErr := walk(data)
+	for _, e := range entries {
+		p.take(e)
+	}
+	p.syntax(data, syntaxErr)
+	p.config.normalise()
+	for _, e := range Errors(p.config.Validate()) {
+		p.locate(e)
+	}
+	if len(p.errs) == 0 {
+		return p.config, nil
+	}
+	slices.SortStableFunc(p.errs, func(a, b *Error) int { return a.Line - b.Line })
+	joined := make([]error, len(p.errs))
+	for i, e := range p.errs {
+		joined[i] = e
+	}
+	return Config{}, errors.Join(joined...)
+}
+
+type parser struct {
+	file    string
+	config  Config
+	places  map[string]place // of each known key, list element and table
+	refused map[string]bool  // keys and tables that have their error already
+	errs    []*Error
+}
+
+func (p *parser) fail(at place, key, format string, args ...any) {
+	p.errs = append(p.errs, &Error{File: p.file, Line: at.line, Column: at.column, Key: key, Msg: fmt.Sprintf(format, args...)})
+}
+
+// take puts one entry into the configuration, or says what is wrong with it.
+func (p *parser) take(e entry) {
+	path := strings.Join(e.path, ".")
+	set := keys[path]
+	switch {
+	case p.underRefused(e.path):
+	case e.header && e.value.kind == kindTables && (isTable(path) || set != nil):
+		p.refused[e.path[0]] = true
+		p.fail(e.at, path, "[[%s]] is a list of tables: write [%s] once", path, e.path[0])
+	case e.header && len(e.path) == 1 && isTable(path):
+		p.places[path] = e.at
+	case set != nil && !e.header:
+		p.places[path] = e.at
+		for i, item := range e.value.items {
+			p.places[fmt.Sprintf("%s[%d]", path, i)] = item.at
+		}
+		if says := set(&p.config, e.value); says != "" {
+			p.refused[path] = true
+			p.fail(e.value.at, path, "%s %s", display(e.path), says)
+		}
+	case set != nil:
+		p.fail(e.at, path, "%s is a key, not a table", display(e.path))
+	case isTable(path):
+		p.refused[path] = true
+		p.fail(e.at, path, "%s is a table: write [%s], and its keys below it", code(path), path)
+	default:
+		p.unknown(e, path)
+	}
+}
+
+// underRefused reports whether path or a table around it has its error.
+func (p *parser) underRefused(path []string) bool {
+	for i := range path {
+		if p.refused[strings.Join(path[:i+1], ".")] {
+			return true
+		}
+	}
+	return false
+}
+
+// unknown refuses a key that does not exist.
+func (p *parser) unknown(e entry, path string) {
+	name := e.path[len(e.path)-1]
+	if e.header {
+		p.refused[path] = true
+	}
+	if !isTable(e.path[0]) && (len(e.path) > 1 || e.header) && keys[e.path[0]] == nil {
+		p.refused[e.path[0]] = true // one error for a table, not one for each of its keys
+		if !isSecretName(name) || e.header {
+			p.fail(e.at, path, "unknown table [%s]%s", quoted(e.path[0]), suggest(nearest(e.path[0], names(""))))
+			return
+		}
+	}
+	table := strings.Join(e.path[:len(e.path)-1], ".")
+	where := ""
+	if table != "" {
+		where = " in [" + quoted(table) + "]"
+	}
+	if isSecretName(name) {
+		p.fail(e.at, path, "%s%s looks like a secret, and this file holds none: take the line out and run `drawbridge setup`, which puts it in the keychain", code(name), where)
+		return
+	}
+	for _, key := range sortedKeys() {
+		if other, plain, ok := strings.Cut(key, "."); ok && plain == name && other != table {
+			p.fail(e.at, path, "unknown key %s%s: it belongs in [%s]", code(name), where, other)
+			return
+		}
+	}
+	if table != "" && keys[name] != nil {
+		p.fail(e.at, path, "unknown key %s%s: it belongs at the top of the file, before the first [table]", code(name), where)
+		return
+	}
+	p.fail(e.at, path, "unknown key %s%s%s", code(name), where, suggest(nearest(name, names(table))))
+}
+
+func sortedKeys() []string {
+	all := make([]string, 0, len(keys))
+	for key := range keys {
+		all = append(all, key)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func suggest(name string) string {
+	if name == "" {
+		return ""
+	}
+	return ": did you mean " + code(name) + "?"
+}
+
+// syntax reports what is no TOML. Only the whole decoder knows of keys that
+// come twice, so it has its say even if every line can be read.
+func (p *parser) syntax(data []byte, err error) {
+	if err == nil {
+		var ignored map[string]any
+		err = toml.Unmarshal(data, &ignored)
+	} else if again := toml.Unmarshal(data, &map[string]any{}); again != nil {
+		err = again // the same error, with its place
+	}
+	if err == nil {
+		return
+	}
+	at := place{1, 1}
+	var de *toml.DecodeError
+	if errors.As(err, &de) {
+		at.line, at.column = de.Position()
+	}
+	line := ""
+	if lines := bytes.Split(data, []byte("\n")); at.line <= len(lines) {
+		line = string(lines[at.line-1])
+	}
+	if name, _, ok := strings.Cut(line, "="); ok && isSecretName(name) {
+		p.fail(at, "", "this line looks like a secret, and this file holds none: take it out and run `drawbridge setup`, which puts it in the keychain")
+		return
+	}
+	p.fail(at, "", "not valid TOML: %s", strings.TrimPrefix(err.Error(), "toml: "))
+}
+
+// locate gives an error of Validate its line. Keys that were refused already
+// are not refused again for the default that stands in for them.
+func (p *parser) locate(e *Error) {
+	list, _, _ := strings.Cut(e.Key, "[")
+	if p.refused[e.Key] || p.refused[list] {
+		return
+	}
+	table, _, _ := strings.Cut(e.Key, ".")
+	at := place{1, 1}
+	for _, key := range []string{e.Key, list, table} {
+		if found, ok := p.places[key]; ok {
+			at = found
+			break
+		}
+	}
+	e.File, e.Line, e.Column = p.file, at.line, at.column
+	p.errs = append(p.errs, e)
+}
+
+// display is how a sentence names a key: `issuer` in [idp].
+func display(path []string) string {
+	name := code(path[len(path)-1])
+	if len(path) == 1 {
+		return name
+	}
+	return name + " in [" + strings.Join(path[:len(path)-1], ".") + "]"
+}
+
+func code(name string) string { return "`" + quoted(name) + "`" }
+
+// quoted shortens names from the file, and shows what can't be printed.
+func quoted(name string) string {
+	if r := []rune(name); len(r) > 40 {
+		name = string(r[:40]) + "…"
+	}
+	q := strconv.Quote(name)
+	return q[1 : len(q)-1]
+}

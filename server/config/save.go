@@ -1,0 +1,175 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// Save checks c and writes it to path: whole or not at all, readable by its
+// owner alone, in a folder made for it if there is none. Values that are as
+// by default are left out. A link at path stays a link.
+func Save(path string, c Config) error {
+	c.normalise()
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	data, err := marshal(c)
+	if err != nil {
+		return fmt.Errorf("write the configuration: %w", err)
+	}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("save the configuration: %w", err)
+	}
+	if err := replace(path, data); err != nil {
+		return fmt.Errorf("save the configuration: %w", err)
+	}
+	return nil
+}
+
+// replace puts data in the place of path. Whoever reads path, and a crash,
+// sees the old file or the new one.
+func replace(path string, data []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".config-*.toml") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close()
+			_ = os.Remove(f.Name())
+		}
+	}()
+	if _, err = f.Write(data); err != nil {
+		return err
+	}
+	if err = f.Sync(); err != nil {
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	syncFolder(filepath.Dir(path))
+	return nil
+}
+
+// syncFolder makes a rename last. Windows can't; elsewhere a file system that
+// refuses has still the whole file.
+func syncFolder(path string) {
+	if runtime.GOOS == "windows" {
+		return
+	}
+	if d, err := os.Open(path); err == nil {
+		_ = d.Sync()
+		_ = d.Close()
+	}
+}
+
+// file is config.toml as Save writes it. A nil pointer is left out.
+type file struct {
+	PublicURL *string      `toml:"public_url"`
+	Listen    string       `toml:"listen"`
+	IDP       fileIDP      `toml:"idp"`
+	Tunnel    *fileTunnel  `toml:"tunnel"`
+	Access    fileAccess   `toml:"access" comment:"Who may sign in. All empty: nobody."`
+	Clients   *fileClients `toml:"clients"`
+	Tokens    *fileTokens  `toml:"tokens"`
+	Tools     *fileTools   `toml:"tools"`
+}
+
+type fileIDP struct {
+	Issuer   string    `toml:"issuer"`
+	ClientID string    `toml:"client_id"`
+	Scopes   *[]string `toml:"scopes"`
+	Audience *string   `toml:"audience"`
+}
+
+type fileTunnel struct {
+	Provider   *string `toml:"provider"`
+	Domain     *string `toml:"domain"`
+	ConnectURL *string `toml:"connect_url"`
+	ConnectCAs *string `toml:"connect_cas"`
+}
+
+type fileAccess struct {
+	Emails  []string `toml:"emails"`
+	Domains []string `toml:"domains"`
+	Groups  []string `toml:"groups"`
+	Anyone  bool     `toml:"anyone"`
+}
+
+type fileClients struct {
+	RedirectURIs *[]string `toml:"redirect_uris"`
+	Registration bool      `toml:"registration"`
+}
+
+type fileTokens struct {
+	Access  string `toml:"access"`
+	Refresh string `toml:"refresh"`
+}
+
+type fileTools struct {
+	Echo   bool `toml:"echo"`
+	Add    bool `toml:"add"`
+	Whoami bool `toml:"whoami"`
+}
+
+func marshal(c Config) ([]byte, error) {
+	usual := Default()
+	f := file{
+		PublicURL: set(c.PublicURL),
+		Listen:    c.Listen,
+		IDP:       fileIDP{Issuer: c.IDP.Issuer, ClientID: c.IDP.ClientID, Audience: set(c.IDP.Audience)},
+		Access:    fileAccess(c.Access),
+	}
+	if !reflect.DeepEqual(c.IDP.Scopes, usual.IDP.Scopes) {
+		f.IDP.Scopes = &c.IDP.Scopes
+	}
+	if t := c.Tunnel; t != usual.Tunnel {
+		f.Tunnel = &fileTunnel{set(t.Provider), set(t.Domain), set(t.ConnectURL), set(t.ConnectCAs)}
+	}
+	if !reflect.DeepEqual(c.Clients, usual.Clients) {
+		f.Clients = &fileClients{Registration: c.Clients.Registration}
+		if c.Clients.RedirectURIs != nil {
+			f.Clients.RedirectURIs = &c.Clients.RedirectURIs
+		}
+	}
+	if c.Tokens != usual.Tokens {
+		f.Tokens = &fileTokens{short(c.Tokens.Access), short(c.Tokens.Refresh)}
+	}
+	if c.Tools != usual.Tools {
+		f.Tools = &fileTools{c.Tools.Echo, c.Tools.Add, c.Tools.Whoami}
+	}
+	return toml.Marshal(f)
+}
+
+func set(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// short prints a duration as a person writes it: 720h, not 720h0m0s.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

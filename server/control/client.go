@@ -1,0 +1,166 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// Status returns what `drawbridge status` prints.
+func (c *Client) Status(ctx context.Context) (s status.Status, err error) {
+	return s, c.do(ctx, "GET", "/api/status", nil, &s)
+}
+
+// Snapshot returns everything at one moment.
+func (c *Client) Snapshot(ctx context.Context) (s status.Snapshot, err error) {
+	return s, c.do(ctx, "GET", "/api/snapshot", nil, &s)
+}
+
+// Sessions returns the live sessions, newest first.
+func (c *Client) Sessions(ctx context.Context) (list []status.Session, err error) {
+	return list, c.do(ctx, "GET", "/api/sessions", nil, &list)
+}
+
+// Clients returns the programs that somebody has signed in with.
+func (c *Client) Clients(ctx context.Context) (list []status.Client, err error) {
+	return list, c.do(ctx, "GET", "/api/clients", nil, &list)
+}
+
+// Events returns the history, oldest first.
+func (c *Client) Events(ctx context.Context) (list []status.Event, err error) {
+	err = c.stream(ctx, "/api/events", func(ev status.Event) error {
+		list = append(list, ev)
+		return nil
+	})
+	return list, err
+}
+
+// Follow calls fn for each event of the history, oldest first, and then for
+// each as it comes, until ctx ends (nil), fn fails (its error) or Drawbridge
+// stops (a sentence).
+func (c *Client) Follow(ctx context.Context, fn func(status.Event) error) error {
+	err := c.stream(ctx, "/api/events/follow", fn)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err == nil:
+		return &sentence{"Drawbridge stopped: no more events will come.", ErrNotRunning}
+	}
+	return err
+}
+
+// Revoke ends one session. The error is [ErrNotFound] in a sentence if id is no
+// live session's.
+func (c *Client) Revoke(ctx context.Context, id string) error {
+	err := c.do(ctx, "POST", "/api/revoke", map[string]string{"id": id}, nil)
+	if errors.Is(err, ErrNotFound) {
+		return &sentence{fmt.Sprintf("No live session has the ID %q. `drawbridge sessions` lists them.", status.Clean(id, 64)), ErrNotFound}
+	}
+	return err
+}
+
+// RevokeAll ends all sessions and returns how many there were.
+func (c *Client) RevokeAll(ctx context.Context) (int, error) {
+	var answer struct {
+		Revoked int `json:"revoked"`
+	}
+	err := c.do(ctx, "POST", "/api/revoke-all", nil, &answer)
+	return answer.Revoked, err
+}
+
+// Pause takes the bridge up: nobody gets in until Resume.
+func (c *Client) Pause(ctx context.Context) error { return c.do(ctx, "POST", "/api/pause", nil, nil) }
+
+// Resume lets the bridge down again.
+func (c *Client) Resume(ctx context.Context) error { return c.do(ctx, "POST", "/api/resume", nil, nil) }
+
+// Doctor has the running instance check itself and returns each check's result.
+func (c *Client) Doctor(ctx context.Context) (list []status.Check, err error) {
+	ctx, cancel := context.WithTimeout(ctx, doctorTime+answerTime)
+	defer cancel()
+	return list, c.do(ctx, "POST", "/api/doctor", nil, &list)
+}
+
+// Close lets go of idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// do sends in, if any, and reads the answer into out, if any.
+func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, answerTime)
+		defer cancel()
+	}
+	resp, err := c.send(ctx, method, path, in)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if out == nil {
+		out = &struct{}{}
+	}
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return c.explain(err)
+	}
+	io.Copy(io.Discard, resp.Body) // so that the connection serves again
+	return nil
+}
+
+// stream calls fn for each line of the answer.
+func (c *Client) stream(ctx context.Context, path string, fn func(status.Event) error) error {
+	resp, err := c.send(ctx, "GET", path, nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	lines := json.NewDecoder(resp.Body)
+	for {
+		var ev status.Event
+		switch err := lines.Decode(&ev); {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return c.explain(err)
+		}
+		if err := fn(ev); err != nil {
+			return err
+		}
+	}
+}
+
+// send returns an answer with status 200, or an error.
+func (c *Client) send(ctx context.Context, method, path string, in any) (*http.Response, error) {
+	var body bytes.Buffer
+	if in != nil {
+		if err := json.NewEncoder(&body).Encode(in); err != nil {
+			return nil, err
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+c.addr+path, &body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.key)
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.explain(err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	var f failure
+	if json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&f) != nil || f.Error == "" {
+		return nil, fmt.Errorf("Drawbridge answered %s. Is it another version? Stop it, and start it again with `drawbridge run`.", resp.Status)
+	}
+	if resp.StatusCode == http.StatusNotFound {
+		return nil, &sentence{f.Error, ErrNotFound}
+	}
+	return nil, errors.New(f.Error)
+}

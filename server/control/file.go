@@ -1,0 +1,59 @@
+package control
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+)
+
+// fileName is the file in the data folder by which commands find the running
+// instance.
+const fileName = "control.json"
+
+// address is what stands in control.json.
+type address struct {
+	URL     string `json:"url"` // http://127.0.0.1:PORT
+	Key     string `json:"key"`
+	PID     int    `json:"pid"`
+	Version string `json:"version"`
+}
+
+// writeFile replaces the file at path at once, readable by its owner alone.
+func writeFile(path string, a address) error {
+	data, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+fileName+"-*") // of mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(append(data, '\n'))
+	if closeErr := tmp.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
+func readFile(path string) (address, error) {
+	var a address
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return a, err
+	}
+	return a, json.Unmarshal(data, &a)
+}
+
+// removeFile removes the file unless a later instance has written its own.
+func removeFile(path, key string) {
+	if a, err := readFile(path); err == nil && a.Key == key {
+		os.Remove(path)
+	}
+}

@@ -1,0 +1,109 @@
+package control
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// cellWidth is the most of a text that a table shows, in runes.
+const cellWidth = 48
+
+// PrintStatus prints s in a few lines, or as one JSON object.
+func PrintStatus(w io.Writer, s status.Status, asJSON bool) error {
+	if asJSON {
+		return printJSON(w, tidyStatus(s), "  ")
+	}
+	rows := [][]string{
+		{"State", join(string(s.State), s.Error)},
+		{"MCP URL", s.MCPURL},
+		{"Local", s.LocalURL},
+		{"Provider", join(s.IDP.State, s.IDP.Issuer, s.IDP.Error)},
+		{"Tunnel", join(s.Tunnel.State, s.Tunnel.URL, s.Tunnel.Error)},
+		{"Sessions", fmt.Sprint(s.Sessions)},
+	}
+	for _, server := range s.Servers {
+		rows = append(rows, []string{"Server", join(server.Name, server.State, plural(server.Tools, "tool"), server.Error)})
+	}
+	for _, note := range s.Notes {
+		rows = append(rows, []string{"Note", note})
+	}
+	rows = append(rows, []string{"Version", fmt.Sprintf("%s, process %d", s.Version, s.PID)})
+	return printTable(w, rows, 1000)
+}
+
+// PrintSessions prints one line a session, or a JSON array.
+func PrintSessions(w io.Writer, list []status.Session, asJSON bool, now time.Time) error {
+	if asJSON {
+		return printJSON(w, tidySessions(list), "  ")
+	}
+	if len(list) == 0 {
+		return printLine(w, "No sessions: nobody is signed in.")
+	}
+	rows := [][]string{{"ID", "USER", "CLIENT", "SIGNED IN", "LAST USED", "EXPIRES", "REQUESTS", "LAST TOOL"}}
+	for _, s := range list {
+		client := s.Client.Name
+		if s.Client.RedirectHost != "" {
+			client += " (" + s.Client.RedirectHost + ")"
+		}
+		rows = append(rows, []string{s.ID, either(s.User.Email, s.User.Sub), client, relative(s.CreatedAt, now),
+			relative(s.LastUsedAt, now), relative(s.ExpiresAt, now), fmt.Sprint(s.Requests), s.LastTool})
+	}
+	return printTable(w, rows, cellWidth)
+}
+
+// PrintClients prints one line a client, or a JSON array.
+func PrintClients(w io.Writer, list []status.Client, asJSON bool, now time.Time) error {
+	if asJSON {
+		return printJSON(w, tidyClients(list), "  ")
+	}
+	if len(list) == 0 {
+		return printLine(w, "No clients: nobody has signed in yet.")
+	}
+	rows := [][]string{{"CLIENT", "KIND", "FIRST SEEN", "LAST SIGN-IN", "SESSIONS", "GOES BACK TO"}}
+	for _, c := range list {
+		rows = append(rows, []string{either(c.Name, c.ID), c.Kind, relative(c.FirstSeen, now),
+			relative(c.LastSignIn, now), fmt.Sprint(c.Sessions), strings.Join(c.RedirectURIs, " ")})
+	}
+	return printTable(w, rows, cellWidth)
+}
+
+// PrintEvents prints one line an event, oldest first, or one JSON object a
+// line. Times are of the clock, not relative: the lines of a stream stay on
+// the screen.
+func PrintEvents(w io.Writer, list []status.Event, asJSON bool) error {
+	for _, ev := range list {
+		if asJSON {
+			if err := printJSON(w, ev, ""); err != nil {
+				return err
+			}
+			continue
+		}
+		line := fmt.Sprintf("%s  %-7s  %-17s  %s", ev.Time.Local().Format(time.DateTime), ev.Outcome, ev.Type,
+			join(ev.User, ev.Client, ev.Tool, ev.Reason, ev.Remote))
+		if err := printLine(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PrintChecks prints one line a check and, if it failed, what to do; or a JSON
+// array.
+func PrintChecks(w io.Writer, list []status.Check, asJSON bool) error {
+	if asJSON {
+		return printJSON(w, orEmpty(list), "  ")
+	}
+	var rows [][]string
+	for _, c := range list {
+		mark, text := "ok", c.Result
+		if !c.OK {
+			mark, text = "FAILED", strings.TrimSuffix(c.Result, ".")+". "+c.Cure
+		}
+		rows = append(rows, []string{mark, c.Name, text})
+	}
+	return printTable(w, rows, 1000)
+}

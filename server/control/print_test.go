@@ -1,0 +1,127 @@
+package control
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func init() { time.Local = time.UTC } // so that the golden files fit anywhere
+
+var sampleStatus = status.Status{
+	State: status.Ready, Version: "1.0.0", PID: 123, MCPURL: "https://name.ngrok.app/mcp", Issuer: "https://name.ngrok.app",
+	LocalURL: "http://127.0.0.1:8000", ConsoleURL: "http://127.0.0.1:40123/#key=k",
+	Tunnel:   status.Tunnel{State: "up", URL: "https://name.ngrok.app"},
+	IDP:      status.IDP{State: status.IDPUnreachable, Issuer: "https://dev.okta.com/oauth2/default", Error: "no answer since 11:58"},
+	Sessions: 2,
+	Servers:  []status.Server{{Name: "files", State: "ok", Tools: 12}, {Name: "git", State: "failed", Tools: 1, Error: "exit status 2"}},
+	Notes:    []string{"Nobody may sign in yet: the access list is empty."},
+}
+
+var sampleSessions = []status.Session{
+	{ID: "s2", User: status.User{Sub: "00u1", Email: "ana@example.com", Name: "Ana"},
+		Client: status.SessionClient{ID: "c", Name: "Claude", Kind: "cimd", RedirectHost: "claude.ai"},
+		Scopes: []string{"openid"}, CreatedAt: noon.Add(-3 * time.Hour), LastUsedAt: noon.Add(-2 * time.Minute),
+		ExpiresAt: noon.Add(29*24*time.Hour + time.Hour), Requests: 17, LastTool: "echo"},
+	{ID: "s1", User: status.User{Sub: "00u2"}, Client: status.SessionClient{Name: "Evil\x1b[2J\u202e\u009b1m" + strings.Repeat("x", 100), Kind: "dcr"},
+		CreatedAt: noon.Add(-72 * time.Hour), ExpiresAt: noon.Add(30 * time.Second)},
+}
+
+var sampleEvents = []status.Event{
+	{ID: "abc", Time: noon.Add(-time.Hour), Type: status.SigninSucceeded, Outcome: status.OK, User: "ana@example.com", Client: "Claude", Session: "s2", Remote: "203.0.113.7"},
+	{Time: noon, Type: status.ToolCalled, Outcome: status.Failed, User: "ana@example.com", Client: "Cl\u009baude\U000e0041\n", Tool: "echo", Reason: `says "no" & <stops>`},
+}
+
+var sampleClients = []status.Client{
+	{ID: "c1", Name: "Claude", Kind: "cimd", RedirectURIs: []string{"https://claude.ai/api/mcp/auth_callback"}, FirstSeen: noon.Add(-50 * time.Hour), LastSignIn: noon.Add(-10 * time.Second), Sessions: 2},
+	{ID: "c2", Kind: "dcr"},
+}
+
+var sampleChecks = []status.Check{
+	{Name: "configuration", OK: true, Result: "config.toml is read"},
+	{Name: "provider", Result: "no answer from https://dev.okta.com", Cure: "Look at the network, or correct issuer in config.toml."},
+}
+
+func TestPrint(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		print func(w io.Writer, asJSON bool) error
+	}{
+		{"status", func(w io.Writer, j bool) error { return PrintStatus(w, sampleStatus, j) }},
+		{"status-empty", func(w io.Writer, j bool) error { return PrintStatus(w, status.Status{State: status.Starting}, j) }},
+		{"sessions", func(w io.Writer, j bool) error { return PrintSessions(w, sampleSessions, j, noon) }},
+		{"sessions-empty", func(w io.Writer, j bool) error { return PrintSessions(w, nil, j, noon) }},
+		{"events", func(w io.Writer, j bool) error { return PrintEvents(w, sampleEvents, j) }},
+		{"clients", func(w io.Writer, j bool) error { return PrintClients(w, sampleClients, j, noon) }},
+		{"clients-empty", func(w io.Writer, j bool) error { return PrintClients(w, nil, j, noon) }},
+		{"checks", func(w io.Writer, j bool) error { return PrintChecks(w, sampleChecks, j) }},
+		{"checks-empty", func(w io.Writer, j bool) error { return PrintChecks(w, nil, j) }},
+	} {
+		for ext, asJSON := range map[string]bool{".txt": false, ".json": true} {
+			t.Run(c.name+ext, func(t *testing.T) {
+				var buf bytes.Buffer
+				if err := c.print(&buf, asJSON); err != nil {
+					t.Fatal(err)
+				}
+				for _, r := range buf.String() {
+					if r != '\n' && status.Unprintable(r) {
+						t.Errorf("a terminal gets %U", r)
+					}
+				}
+				if asJSON && bytes.Contains(buf.Bytes(), []byte("null")) {
+					t.Error("null is printed")
+				}
+				golden := filepath.Join("testdata", c.name+ext)
+				if *update {
+					os.MkdirAll("testdata", 0o755)
+					os.WriteFile(golden, buf.Bytes(), 0o644)
+				}
+				want, err := os.ReadFile(golden)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(bytes.ReplaceAll(want, []byte("\r\n"), []byte("\n")), buf.Bytes()) {
+					t.Errorf("got\n%swant\n%s", &buf, want)
+				}
+			})
+		}
+	}
+}
+
+// What is escaped for the terminal's sake is unchanged for a script.
+func TestPrintedJSONMeansTheSame(t *testing.T) {
+	var buf bytes.Buffer
+	if err := PrintEvents(&buf, sampleEvents, true); err != nil {
+		t.Fatal(err)
+	}
+	dec := json.NewDecoder(&buf)
+	for _, want := range sampleEvents {
+		var got status.Event
+		if err := dec.Decode(&got); err != nil || got != want {
+			t.Errorf("got %+v, %v; want %+v", got, err, want)
+		}
+	}
+}
+
+func TestRelative(t *testing.T) {
+	for want, d := range map[string]time.Duration{
+		"just now": -59 * time.Second, "1 min ago": -time.Minute, "59 min ago": -time.Hour + 1, "47 h ago": -48*time.Hour + 1,
+		"2 days ago": -48 * time.Hour, "within a minute": time.Second, "in 5 min": 5*time.Minute + 1, "in 30 days": 720 * time.Hour,
+	} {
+		if got := relative(noon.Add(d), noon); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+}

@@ -1,0 +1,120 @@
+// Package control is how the command line, and later the console, speak to
+// the running Drawbridge: a JSON API on a loopback port of its own, opened by
+// a key that is made anew at each start and stands in a file that only its
+// owner can read. Nothing of it is reachable from the public listener or the
+// tunnel. Start at [Listen] for the serving side, [Dial] for the asking one.
+package control
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// ErrNotFound is what [Backend.Revoke] returns for an ID that no live session
+// has.
+var ErrNotFound = errors.New("no such session")
+
+// Backend is the app as its owner commands it. The tray calls the same methods
+// directly. Errors are sentences for that person.
+type Backend interface {
+	Snapshot() status.Snapshot
+	// Watch returns a channel that holds one wake whenever a new Snapshot
+	// differs from the last, until ctx ends.
+	Watch(ctx context.Context) <-chan struct{}
+	// Clients returns the programs that somebody has signed in with.
+	Clients() []status.Client
+	// Revoke ends one session, or returns [ErrNotFound].
+	Revoke(ctx context.Context, id string) error
+	// RevokeAll ends all sessions and returns how many there were.
+	RevokeAll(ctx context.Context) (int, error)
+	Pause(ctx context.Context) error
+	Resume(ctx context.Context) error
+	// Doctor runs every check; it may take a minute.
+	Doctor(ctx context.Context) []status.Check
+}
+
+// Server is the listening side.
+type Server struct {
+	backend Backend
+	board   *status.Board
+	log     *slog.Logger
+
+	addr     string // 127.0.0.1:PORT
+	key      string // base64url of 32 random bytes
+	file     string // control.json
+	http     *http.Server
+	stopping context.Context // ends when Close begins
+	stop     context.CancelFunc
+	served   chan struct{} // closed when Serve returned
+}
+
+// Listen opens a loopback port, writes where it is and its key to control.json
+// in dataDir, and serves b, and the events of board, until Close. version is
+// Drawbridge's own.
+func Listen(dataDir, version string, b Backend, board *status.Board, log *slog.Logger) (*Server, error) {
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("open the control port: %w", err)
+	}
+	key := make([]byte, 32)
+	rand.Read(key) // never fails
+	s := &Server{
+		backend: b, board: board, log: log,
+		addr:   listener.Addr().String(),
+		key:    base64.RawURLEncoding.EncodeToString(key),
+		file:   filepath.Join(dataDir, fileName),
+		served: make(chan struct{}),
+	}
+	s.stopping, s.stop = context.WithCancel(context.Background())
+	s.http = &http.Server{
+		Handler:           s.guard(s.routes()),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	if err := writeFile(s.file, address{s.URL(), s.key, os.Getpid(), version}); err != nil {
+		s.stop()
+		listener.Close()
+		return nil, fmt.Errorf("write %s: %w", s.file, err)
+	}
+	go func() {
+		defer close(s.served)
+		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("control port failed", "cause", err)
+		}
+	}()
+	return s, nil
+}
+
+// URL is where the API answers, without a slash at the end.
+func (s *Server) URL() string { return "http://" + s.addr }
+
+// ConsoleURL is the console's address with the key in its fragment, which a
+// browser sends to nobody. Whoever has it commands Drawbridge.
+func (s *Server) ConsoleURL() string { return s.URL() + "/#key=" + s.key }
+
+// Close removes control.json if it is still this server's, ends the streams of
+// events, and waits for requests under way, at most until ctx ends.
+func (s *Server) Close(ctx context.Context) error {
+	removeFile(s.file, s.key)
+	s.stop()
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		s.http.Close()
+	}
+	<-s.served
+	return err
+}

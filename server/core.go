@@ -1,0 +1,214 @@
+package server
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/authserver"
+	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
+	"github.com/drawbridge-app/drawbridge/server/internal/idp"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/store"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// core is what stands once the data key is known: the rules, what they are
+// told by, and the handler in front of them.
+type core struct {
+	store    *oauth.Store
+	journal  *store.Journal
+	provider *idp.Client
+	gateway  *gateway.Gateway
+	handler  http.Handler
+}
+
+// newCore opens the state file with the key from the keychain and builds the
+// parts. Its errors are sentences.
+func (s *Server) newCore(ctx context.Context) (*core, error) {
+	o := s.opts
+	dataKey, err := s.dataKey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := s.clientSecret(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.db.Unseal(dataKey); err != nil {
+		return nil, err
+	}
+	c := &core{}
+	if err := s.loadPaused(); err != nil {
+		return nil, err
+	}
+	if c.journal, err = store.OpenJournal(s.db, s.board, o.Log); err != nil {
+		return nil, err
+	}
+	c.provider = idp.New(idp.Config{Issuer: o.Config.IDP.Issuer, ClientID: o.Config.IDP.ClientID, Audience: o.Config.IDP.Audience,
+		Scopes: o.Config.IDP.Scopes, RedirectURI: authserver.RedirectURI(s.base), ClientSecret: secret,
+		OnChange: s.providerChanged(c), Now: o.Now, Log: o.Log})
+	c.store, err = oauth.New(oauth.Options{
+		DataKey: dataKey, Resources: []string{s.base + mcpPath}, Issuer: o.Config.IDP.Issuer, Scopes: o.Config.IDP.Scopes,
+		Redirects: s.redirects(), StaticClientID: o.Config.IDP.ClientID, NoRegistration: !o.Config.Clients.Registration,
+		Access:    accessList(o.Config.Access),
+		AccessTTL: o.Config.Tokens.Access, RefreshTTL: o.Config.Tokens.Refresh,
+		Provider: c.provider, Saver: c.journal, Recorder: c.journal, Now: o.Now, Log: o.Log,
+	}, s.db)
+	if err != nil {
+		return nil, errors.Join(err, c.journal.Close())
+	}
+	c.gateway, err = gateway.New(gateway.Options{Name: "drawbridge", Version: s.version(),
+		Tools:  gateway.Tools{Echo: o.Config.Tools.Echo, Add: o.Config.Tools.Add, Whoami: o.Config.Tools.Whoami},
+		OnCall: c.called, Now: o.Now, Log: o.Log})
+	if err != nil {
+		return nil, errors.Join(err, c.journal.Close())
+	}
+	jwks, err := publicKeys(dataKey)
+	if err != nil {
+		return nil, errors.Join(err, c.journal.Close())
+	}
+	auth := authserver.New(authserver.Options{
+		Issuer: s.base, MCPURL: s.base + mcpPath, Scopes: o.Config.IDP.Scopes, Store: c.store, Provider: upstream{c.provider},
+		ProviderIssuer: o.Config.IDP.Issuer, NoRegistration: !o.Config.Clients.Registration,
+		Documents: authserver.NewDocuments(o.Documents, o.Now), Recorder: c.journal, JWKS: jwks, Now: o.Now, Log: o.Log})
+	if c.handler, err = s.routes(c, auth); err != nil {
+		return nil, errors.Join(err, c.journal.Close())
+	}
+	return c, nil
+}
+
+// run does what goes on beside requests, until ctx ends.
+func (c *core) run(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { c.store.Run(ctx) })
+	wg.Go(func() { _ = c.provider.Check(ctx) }) // its state tells how it went
+	wg.Wait()
+}
+
+func (c *core) close() {
+	c.gateway.Close()
+	_ = c.journal.Close()
+}
+
+// called is what the gateway tells of each tool call.
+func (c *core) called(who *oauth.Caller, tool string, err error) {
+	c.store.UsedTool(who.Session, tool)
+	e := status.Event{Type: status.ToolCalled, Outcome: status.OK, User: who.User.Email, Client: who.Client.Name, Session: who.Session, Tool: tool, Reason: tool, Remote: who.Remote}
+	if e.User == "" {
+		e.User = who.User.Sub
+	}
+	if err != nil {
+		e.Outcome = status.Failed
+	}
+	c.journal.Record(e)
+}
+
+// providerChanged tells when the provider is lost and found.
+func (s *Server) providerChanged(c *core) func(status.IDP) {
+	lost := false
+	return func(st status.IDP) {
+		switch {
+		case st.State == status.IDPOK && lost:
+			lost = false
+			c.journal.Record(status.Event{Type: status.ProviderBack, Outcome: status.OK, Reason: st.Issuer})
+		case st.State == status.IDPUnreachable && !lost:
+			lost = true
+			c.journal.Record(status.Event{Type: status.ProviderLost, Outcome: status.Failed, Reason: st.Error})
+		}
+		s.board.Wake()
+	}
+}
+
+// clientSecret returns a function that reads the provider's client secret each
+// time it is needed, so that a new one counts at once, and falls back to the
+// last one while the keychain is locked. None at all means a public client.
+func (s *Server) clientSecret(ctx context.Context) (func(context.Context) (string, error), error) {
+	last, err := s.opts.Keystore.Get(ctx, keystore.IDPClientSecret)
+	if err != nil && !errors.Is(err, keystore.ErrNotFound) {
+		return nil, err
+	}
+	var mu sync.Mutex // guards last
+	return func(ctx context.Context) (string, error) {
+		now, err := s.opts.Keystore.Get(ctx, keystore.IDPClientSecret)
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil {
+			last = now
+		}
+		return last.Reveal(), nil
+	}, nil
+}
+
+// dataKey returns the key that everything else is sealed and signed under. A
+// new data folder gets a new key; one that holds records never does, since they
+// would be lost by it.
+func (s *Server) dataKey(ctx context.Context) ([]byte, error) {
+	secret, err := s.opts.Keystore.Get(ctx, keystore.DataKey)
+	if errors.Is(err, keystore.ErrNotFound) {
+		return s.newDataKey(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(secret.Reveal()))
+	if err != nil || len(key) != 32 {
+		return nil, errors.New("the data key (keychain account data-key, or DRAWBRIDGE_DATA_KEY) is not the base64 of 32 bytes. Make one with: openssl rand -base64 32")
+	}
+	return key, nil
+}
+
+func (s *Server) newDataKey(ctx context.Context) ([]byte, error) {
+	empty, err := s.db.Empty()
+	if err != nil {
+		return nil, err
+	}
+	if !empty {
+		return nil, fmt.Errorf("the data key is gone from the keychain (service drawbridge, account data-key), so the sessions in %s can't be read. Put the key back; or, to begin with no sessions, move that folder away and start again", s.opts.DataDir)
+	}
+	key := randomKey()
+	err = s.opts.Keystore.Set(ctx, keystore.DataKey, keystore.NewSecret(base64.StdEncoding.EncodeToString(key)))
+	var ke *keystore.Error
+	if errors.As(err, &ke) && ke.Kind == keystore.ReadOnly {
+		return nil, errors.New("DRAWBRIDGE_DATA_KEY is not set. Make a key once with `openssl rand -base64 32`, keep it, and set it each time Drawbridge starts")
+	}
+	return key, err
+}
+
+// redirects is where answers may be sent.
+func (s *Server) redirects() oauth.RedirectPolicy {
+	p := oauth.RedirectPolicy{URIs: s.opts.Config.Clients.RedirectURIs, Own: []string{s.public.Addr().String()}}
+	if p.URIs == nil {
+		p.URIs, p.Loopback = config.WellKnownRedirectURIs(), true
+	}
+	if u, err := url.Parse(s.base); err == nil {
+		port := u.Port()
+		if port == "" {
+			port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		}
+		p.Own = append(p.Own, u.Hostname()+":"+port)
+	}
+	return p
+}
+
+func accessList(a config.Access) oauth.AccessList {
+	return oauth.AccessList{Emails: a.Emails, Domains: a.Domains, Groups: a.Groups, Anyone: a.Anyone}
+}
+
+// upstream is the provider as authserver asks for it.
+type upstream struct{ *idp.Client }
+
+func (u upstream) AuthURL(ctx context.Context, up oauth.UpstreamRequest, loginHint string) (string, error) {
+	return u.Client.AuthURL(ctx, idp.AuthRequest{State: up.State, Nonce: up.Nonce, Verifier: up.Verifier, LoginHint: loginHint})
+}
+
+func (u upstream) Exchange(ctx context.Context, upstreamCode string, up oauth.UpstreamRequest) (oauth.Upstream, error) {
+	return u.Client.Exchange(ctx, upstreamCode, up.Verifier, up.Nonce)
+}

@@ -1,0 +1,118 @@
+// Package demo is `drawbridge demo`: the whole of Drawbridge on this computer,
+// with an OpenID provider of its own, two made-up people and nothing to set up.
+// It is the one door to that provider: nothing that serves in earnest imports
+// this package. Start at [New].
+package demo
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server"
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/idp/demo"
+)
+
+// Demo is a running demo.
+type Demo struct {
+	Server   *server.Server
+	provider *demo.Running
+	dataDir  string
+	own      bool // dataDir is ours to remove
+	stop     context.CancelFunc
+}
+
+// New starts the provider and takes what the server needs. o's configuration
+// and keystore are the demo's; without a data folder it makes one and removes
+// it at the end.
+func New(ctx context.Context, o server.Options) (*Demo, error) {
+	ctx, stop := context.WithCancel(ctx)
+	d := &Demo{dataDir: o.DataDir, stop: stop}
+	var err error
+	if d.provider, err = demo.Start(ctx, "127.0.0.1:0"); err != nil {
+		stop()
+		return nil, fmt.Errorf("start the demo's provider: %w", err)
+	}
+	if d.dataDir == "" {
+		d.own = true
+		if d.dataDir, err = os.MkdirTemp("", "drawbridge-demo-"); err != nil {
+			stop()
+			return nil, fmt.Errorf("make the demo's data folder: %w", err)
+		}
+	}
+	listen := o.Config.Listen
+	o.Config = config.Default()
+	o.Config.Listen = listen
+	o.Config.Tunnel.Provider = "none"
+	o.Config.IDP.Issuer, o.Config.IDP.ClientID = d.provider.Issuer, demo.ClientID
+	o.Config.Access.Anyone = true
+	o.DataDir, o.ThrowAway, o.Keystore = d.dataDir, true, keystore.Memory()
+	if err := o.Keystore.Set(ctx, keystore.IDPClientSecret, keystore.NewSecret(demo.ClientSecret)); err != nil {
+		d.clean()
+		return nil, err
+	}
+	if d.Server, err = server.New(o); err != nil {
+		d.clean()
+		return nil, err
+	}
+	return d, nil
+}
+
+// Run serves until ctx ends.
+func (d *Demo) Run(ctx context.Context) error {
+	defer d.clean()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return d.Server.Run(ctx) })
+	group.Go(func() error {
+		<-ctx.Done()
+		d.stop()
+		return d.provider.Wait()
+	})
+	return group.Wait()
+}
+
+func (d *Demo) clean() {
+	d.stop()
+	if d.own {
+		_ = os.RemoveAll(d.dataDir)
+	}
+}
+
+// Introduce says what runs and what to do next.
+func (d *Demo) Introduce(w io.Writer) {
+	st := d.Server.Snapshot().Status
+	_, _ = fmt.Fprint(w, strings.NewReplacer("{mcp}", st.MCPURL, "{provider}", d.provider.Issuer, "{data}", d.dataDir).Replace(
+		`Drawbridge demo: everything on this computer, nothing kept.
+
+  MCP URL   {mcp}
+  Provider  {provider} (built in; people: alice, bob)
+
+What to do next:
+  1. Add the MCP URL to a client on this computer, for example
+       claude mcp add --transport http drawbridge {mcp}
+       npx @modelcontextprotocol/inspector --cli {mcp} --method tools/list
+  2. Approve the client in the browser, then choose alice or bob.
+  3. Call a tool: echo, add, whoami.
+  4. See who is connected, and end it:
+       drawbridge sessions --data {data}
+       drawbridge revoke ID --data {data}
+
+Stop with Ctrl+C.
+`))
+}
+
+// Provider runs the provider alone, until ctx ends, and prints its issuer.
+func Provider(ctx context.Context, addr string, w io.Writer) error {
+	p, err := demo.Start(ctx, addr)
+	if err != nil {
+		return fmt.Errorf("start the demo's provider: %w", err)
+	}
+	_, _ = fmt.Fprintf(w, "issuer %s\nclient id %s, client secret %s, people alice and bob\n", p.Issuer, demo.ClientID, demo.ClientSecret)
+	return p.Wait()
+}

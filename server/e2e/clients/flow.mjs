@@ -1,0 +1,97 @@
+// What every scripted client does, whichever SDK it is made with: connect, be
+// sent to the browser, come back, call the three tools, and call again until
+// its access token has run out and was refreshed.
+//
+// It talks lines of JSON with the test. Out: {"authorize":URL}, then for each
+// line in, one line out. In: {"callback":URL} or {"do":"call"|"untilRefreshed"}.
+import { randomUUID } from 'node:crypto';
+import readline from 'node:readline';
+
+export const options = JSON.parse(process.argv[2]); // url, redirectURI, metadataURL, mode
+const lines = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const say = (message) => console.log(JSON.stringify(message));
+const hear = async () => {
+  const { value, done } = await lines.next();
+  if (done) process.exit(0);
+  return JSON.parse(value);
+};
+
+// Keeper is the OAuthClientProvider of both SDKs, in memory.
+export class Keeper {
+  saves = 0; // how often tokens were stored: 1 after the sign-in
+
+  constructor() {
+    if (options.metadataURL) this.clientMetadataUrl = options.metadataURL;
+  }
+
+  get redirectUrl() { return options.redirectURI; }
+
+  get clientMetadata() {
+    return {
+      client_name: options.name, redirect_uris: [options.redirectURI], token_endpoint_auth_method: 'none',
+      grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'],
+    };
+  }
+
+  state() { return (this.sentState = randomUUID()); }
+
+  clientInformation() { return this.client; }
+
+  saveClientInformation(client) { this.client = client; }
+
+  tokens() { return this.kept; }
+
+  saveTokens(tokens) { this.kept = tokens; this.saves += 1; }
+
+  saveCodeVerifier(verifier) { this.verifier = verifier; }
+
+  codeVerifier() { return this.verifier; }
+
+  // v2 asks for what it discovered before the redirect, to check iss by it
+  saveDiscoveryState(discovered) { this.discovered = discovered; }
+
+  discoveryState() { return this.discovered; }
+
+  redirectToAuthorization(url) { this.authorize = url.href; }
+}
+
+// drive runs the conversation. connect() returns a connected client, or throws
+// what isUnauthorized knows; finish(URLSearchParams) redeems the code.
+export async function drive({ keeper, connect, finish, isUnauthorized }) {
+  let client;
+  try {
+    await connect();
+    throw new Error('connected without signing in');
+  } catch (err) {
+    if (!isUnauthorized(err)) throw err;
+  }
+  say({ authorize: keeper.authorize });
+
+  const { searchParams } = new URL((await hear()).callback);
+  if (searchParams.get('state') !== keeper.sentState) throw new Error('another state came back');
+  await finish(searchParams);
+  client = await connect();
+  say({ signedIn: true, clientID: keeper.client?.client_id, scope: keeper.kept.scope, refreshable: Boolean(keeper.kept.refresh_token) });
+
+  for (;;) {
+    const before = keeper.saves;
+    const command = await hear();
+    let calls = await callAll(client);
+    while (command.do === 'untilRefreshed' && keeper.saves === before) {
+      await new Promise((later) => { setTimeout(later, 50); });
+      calls = await callAll(client);
+    }
+    say({ ...calls, refreshed: keeper.saves - before, protocol: client.getNegotiatedProtocolVersion?.() });
+  }
+}
+
+async function callAll(client) {
+  const { tools } = await client.listTools();
+  const text = async (name, args) => (await client.callTool({ name, arguments: args })).content[0].text;
+  return {
+    tools: tools.map((tool) => tool.name).sort(),
+    echo: await text('echo', { message: 'grüezi' }),
+    add: await text('add', { a: 19, b: 23 }),
+    whoami: (await client.callTool({ name: 'whoami', arguments: {} })).structuredContent,
+  };
+}

@@ -1,0 +1,199 @@
+package server
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+
+	"github.com/drawbridge-app/drawbridge/server/control"
+	"github.com/drawbridge-app/drawbridge/server/internal/authserver"
+	"github.com/drawbridge-app/drawbridge/server/internal/doctor"
+	"github.com/drawbridge-app/drawbridge/server/internal/idp"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// The facade is what tray, console and command line call. Each change wakes
+// whoever watches; they take a new snapshot.
+
+// Snapshot returns everything at one moment.
+func (s *Server) Snapshot() status.Snapshot {
+	snap := status.Snapshot{Status: s.status(), Sessions: []status.Session{}, Events: s.board.Events()}
+	if c := s.current(); c != nil {
+		snap.Sessions = c.store.Sessions()
+	}
+	snap.Status.Sessions = len(snap.Sessions)
+	return snap
+}
+
+// Watch returns a channel that holds one wake-up for each time something has
+// changed since it was read. It is closed when ctx ends.
+func (s *Server) Watch(ctx context.Context) <-chan struct{} { return s.board.Watch(ctx) }
+
+// Clients returns the programs that somebody has signed in with.
+func (s *Server) Clients() []status.Client {
+	if c := s.current(); c != nil {
+		return c.store.Clients()
+	}
+	return []status.Client{}
+}
+
+// errNotReady is what verbs answer while the keychain is not open.
+var errNotReady = errors.New("Drawbridge is not ready: see `drawbridge status`")
+
+// Revoke ends the session of id: its tokens stop working at once, its open
+// streams end, the provider's refresh token is revoked there. It returns
+// [control.ErrNotFound] if there is none.
+func (s *Server) Revoke(_ context.Context, id string) error {
+	c := s.current()
+	if c == nil {
+		return errNotReady
+	}
+	err := c.store.Revoke(id, "revoked by the owner")
+	if errors.Is(err, oauth.ErrNotFound) {
+		return control.ErrNotFound
+	}
+	if err == nil {
+		c.gateway.EndSession(id)
+	}
+	return err
+}
+
+// RevokeAll ends every session and returns how many there were.
+func (s *Server) RevokeAll(context.Context) (int, error) {
+	c := s.current()
+	if c == nil {
+		return 0, errNotReady
+	}
+	return c.store.RevokeAll("all sessions were revoked by the owner")
+}
+
+// Pause raises the bridge: /mcp answers 503 until [Server.Resume], across
+// restarts. Sessions are kept.
+func (s *Server) Pause(context.Context) error { return s.setPaused(true) }
+
+// Resume lowers the bridge again.
+func (s *Server) Resume(context.Context) error { return s.setPaused(false) }
+
+// Retry opens the keychain again now, if that is what Drawbridge waits for.
+func (s *Server) Retry() {
+	select {
+	case s.retry <- struct{}{}:
+	default:
+	}
+}
+
+// settingsBucket holds what the person chose at run time.
+const settingsBucket = "settings"
+
+func (s *Server) setPaused(paused bool) error {
+	c := s.current()
+	if c == nil {
+		return errNotReady
+	}
+	change := oauth.Change{Bucket: settingsBucket, Key: "paused"}
+	if paused {
+		change.Value = []byte("true")
+	}
+	if err := s.db.Save([]oauth.Change{change}); err != nil {
+		return err
+	}
+	s.paused.Store(paused)
+	s.board.Wake()
+	return nil
+}
+
+func (s *Server) loadPaused() error {
+	return s.db.Load(settingsBucket, func(key string, value []byte) error {
+		if key == "paused" {
+			s.paused.Store(string(value) == "true")
+		}
+		return nil
+	})
+}
+
+func (s *Server) current() *core {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.core
+}
+
+// state is the app in one word.
+func (s *Server) state() status.State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.core == nil && s.problem != "":
+		return status.Error
+	case s.core == nil:
+		return status.Starting
+	case s.paused.Load():
+		return status.Paused
+	}
+	return status.Ready
+}
+
+// stateReason says why the state is not ready, in words fit for strangers.
+func (s *Server) stateReason() string {
+	switch s.state() {
+	case status.Error:
+		return "Drawbridge can't open its keychain. Its owner can see more in its status."
+	case status.Starting:
+		return "Drawbridge is starting."
+	case status.Paused:
+		return "The owner has paused Drawbridge."
+	}
+	return ""
+}
+
+// status is what `drawbridge status` prints, without the number of sessions.
+func (s *Server) status() status.Status {
+	cfg := s.opts.Config
+	st := status.Status{State: s.state(), Version: s.version(), PID: pid, MCPURL: s.base + mcpPath, Issuer: s.base, LocalURL: s.local,
+		ConsoleURL: s.ctl.ConsoleURL(), Tunnel: status.Tunnel{State: "off"}, Servers: []status.Server{},
+		IDP: status.IDP{State: status.IDPOK, Issuer: cfg.IDP.Issuer}}
+	if cfg.Tunnel.Provider == "ngrok" {
+		st.Tunnel.Error = "This version opens no tunnel yet. Use provider = \"none\" and your own reverse proxy."
+	}
+	s.mu.Lock()
+	c := s.core
+	st.Error = s.problem
+	s.mu.Unlock()
+	if c != nil {
+		st.IDP = c.provider.State()
+	}
+	if accessList(cfg.Access).Empty() {
+		st.Notes = append(st.Notes, "Nobody may sign in: [access] in config.toml is empty. Run `drawbridge setup`, or add an address to emails.")
+	}
+	return st
+}
+
+// Doctor looks at everything a sign-in needs.
+func (s *Server) Doctor(ctx context.Context) []status.Check {
+	c := s.current()
+	if c == nil {
+		return Examine(ctx, s.opts)
+	}
+	return doctor.Run(ctx, s.patient(c.provider, true))
+}
+
+// Examine makes doctor's checks without a running server: of the configuration,
+// the keychain and the provider.
+func Examine(ctx context.Context, o Options) []status.Check {
+	s := &Server{opts: o, base: baseURL(o.Config, "http://"+o.Config.Listen)}
+	provider := idp.New(idp.Config{Issuer: o.Config.IDP.Issuer, ClientID: o.Config.IDP.ClientID, Scopes: o.Config.IDP.Scopes,
+		RedirectURI: authserver.RedirectURI(s.base)})
+	return doctor.Run(ctx, s.patient(provider, false))
+}
+
+func (s *Server) patient(provider *idp.Client, running bool) doctor.Patient {
+	return doctor.Patient{Config: s.opts.Config, Keystore: s.opts.Keystore, Provider: probed{provider}, PublicURL: s.base,
+		RedirectURI: authserver.RedirectURI(s.base), Running: running}
+}
+
+// probed is the provider as doctor asks for it.
+type probed struct{ *idp.Client }
+
+func (p probed) Probe(ctx context.Context) (string, error) {
+	return p.AuthURL(ctx, idp.AuthRequest{State: "doctor", Nonce: "doctor", Verifier: base64.RawURLEncoding.EncodeToString(randomKey()), Prompt: "none"})
+}

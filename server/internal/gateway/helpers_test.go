@@ -1,0 +1,279 @@
+package gateway
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+const modern = "2026-07-28"
+
+var ana = &oauth.Caller{
+	Session: "grant-ana",
+	User:    status.User{Sub: "00u1", Email: "ana@example.com", Name: "Ana"},
+	Groups:  []string{"everyone"},
+	Client:  status.SessionClient{ID: "https://client.example/id", Name: "Claude"},
+	Scopes:  []string{"openid"},
+}
+
+var bob = &oauth.Caller{Session: "grant-bob", User: status.User{Sub: "00u2"}, Client: status.SessionClient{Name: "Cursor"}}
+
+// rig is a gateway behind a server that takes the caller from a header, as
+// the guard takes it from a token.
+type rig struct {
+	t   *testing.T
+	gw  *Gateway
+	url string
+	end map[string]context.CancelFunc
+}
+
+func newRig(t *testing.T, change ...func(*Options)) *rig {
+	t.Helper()
+	o := Options{Name: "drawbridge", Version: "test", Tools: AllTools}
+	for _, c := range change {
+		c(&o)
+	}
+	gw, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	grants := map[string]context.Context{}
+	r := &rig{t: t, gw: gw, end: map[string]context.CancelFunc{}}
+	for _, c := range []*oauth.Caller{ana, bob} {
+		grants[c.Session], r.end[c.Session] = context.WithCancel(t.Context())
+	}
+	h := gw.Handler()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		caller := ana
+		switch q.Header.Get("X-Caller") {
+		case "bob":
+			caller = bob
+		case "nobody":
+			h.ServeHTTP(w, q)
+			return
+		}
+		ctx, cancel := context.WithCancel(oauth.WithCaller(q.Context(), caller))
+		defer cancel()
+		defer context.AfterFunc(grants[caller.Session], cancel)()
+		h.ServeHTTP(w, q.WithContext(ctx))
+	}))
+	r.url = srv.URL
+	t.Cleanup(func() {
+		gw.Close()
+		srv.CloseClientConnections()
+		srv.Close()
+	})
+	return r
+}
+
+// do sends a request with headers "Name: value".
+func (r *rig) do(method string, body io.Reader, headers ...string) *http.Response {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), 20*time.Second)
+	r.t.Cleanup(cancel)
+	q, err := http.NewRequestWithContext(ctx, method, r.url+"/mcp", body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	q.Header.Set("Content-Type", "application/json")
+	q.Header.Set("Accept", "application/json, text/event-stream")
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		if value == "" {
+			q.Header.Del(name)
+			continue
+		}
+		q.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(q)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { resp.Body.Close() })
+	return resp
+}
+
+func (r *rig) post(body string, headers ...string) *http.Response {
+	r.t.Helper()
+	return r.do(http.MethodPost, strings.NewReader(body), headers...)
+}
+
+// initialize opens a transport session and returns its header.
+func (r *rig) initialize(headers ...string) string {
+	r.t.Helper()
+	resp := r.post(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`, headers...)
+	id := resp.Header.Get("Mcp-Session-Id")
+	if resp.StatusCode != 200 || id == "" {
+		r.t.Fatalf("initialize: %d, session %q: %s", resp.StatusCode, id, text(r.t, resp))
+	}
+	return "Mcp-Session-Id: " + id
+}
+
+// legacy is a tools/call of the revisions with sessions.
+func legacy(tool, args string) string {
+	return `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"` + tool + `","arguments":` + args + `,"_meta":{"progressToken":"p"}}}`
+}
+
+// stateless is a tools/call of 2026-07-28, with the headers it needs.
+func stateless(tool, args string) (body string, headers []string) {
+	return `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"` + tool + `","arguments":` + args + `,` + meta + `}}`,
+		[]string{"MCP-Protocol-Version: " + modern, "Mcp-Method: tools/call", "Mcp-Name: " + tool}
+}
+
+const meta = `"_meta":{"progressToken":"p","io.modelcontextprotocol/protocolVersion":"` + modern + `","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/logLevel":"debug"}`
+
+// call calls a tool in the given era and returns every message answered.
+func (r *rig) call(era, session, tool, args string) []message {
+	r.t.Helper()
+	if era == modern {
+		body, headers := stateless(tool, args)
+		return messages(r.t, r.post(body, headers...))
+	}
+	return messages(r.t, r.post(legacy(tool, args), session))
+}
+
+type message struct {
+	ID     json.RawMessage `json:"id"`
+	Method string          `json:"method"`
+	Params json.RawMessage `json:"params"`
+	Error  *struct {
+		Code    int
+		Message string
+	} `json:"error"`
+	Result struct {
+		Content    []struct{ Type, Text string }
+		Structured json.RawMessage `json:"structuredContent"`
+		IsError    bool
+		Meta       map[string]any `json:"_meta"`
+	} `json:"result"`
+}
+
+func (m message) text() string {
+	if len(m.Result.Content) == 0 {
+		return ""
+	}
+	return m.Result.Content[0].Text
+}
+
+// messages reads a whole response, JSON or stream.
+func messages(t *testing.T, resp *http.Response) []message {
+	t.Helper()
+	var list []message
+	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
+		var m message
+		if body := text(t, resp); body != "" {
+			if err := json.Unmarshal([]byte(body), &m); err != nil {
+				t.Fatalf("%d %q: %v", resp.StatusCode, body, err)
+			}
+			list = append(list, m)
+		}
+		return list
+	}
+	s := newEvents(t, resp)
+	for {
+		m, ok := s.next()
+		if !ok {
+			return list
+		}
+		list = append(list, m)
+	}
+}
+
+func text(t *testing.T, resp *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// events reads server-sent events strictly: each frame is a comment or one
+// message event.
+type events struct {
+	t        *testing.T
+	r        *bufio.Reader
+	comments int
+}
+
+func newEvents(t *testing.T, resp *http.Response) *events {
+	return &events{t: t, r: bufio.NewReader(resp.Body)}
+}
+
+// next returns the next message; false at the end of the stream.
+func (s *events) next() (message, bool) {
+	s.t.Helper()
+	for {
+		var frame []byte
+		for !bytes.HasSuffix(frame, []byte("\n\n")) {
+			line, err := s.r.ReadBytes('\n')
+			if err != nil {
+				if len(frame)+len(line) > 0 {
+					s.t.Fatalf("stream ends inside a frame: %q", append(frame, line...))
+				}
+				return message{}, false
+			}
+			frame = append(frame, line...)
+		}
+		if bytes.HasPrefix(frame, []byte(":")) {
+			s.comments++
+			continue
+		}
+		data, ok := strings.CutPrefix(string(frame), "event: message\ndata: ")
+		if !ok {
+			s.t.Fatalf("not an event: %q", frame)
+		}
+		var m message
+		if err := json.Unmarshal([]byte(data), &m); err != nil {
+			s.t.Fatalf("%q: %v", frame, err)
+		}
+		return m, true
+	}
+}
+
+// comment reads one frame that must be a comment.
+func (s *events) comment() {
+	s.t.Helper()
+	for _, want := range []string{": keep-alive\n", "\n"} {
+		line, err := s.r.ReadString('\n')
+		if strings.HasPrefix(line, "event: ") { // the acknowledgement of a subscription
+			s.r.ReadString('\n')
+			s.r.ReadString('\n')
+			return
+		}
+		if err != nil || line != want {
+			s.t.Fatalf("%q %v, want a comment", line, err)
+		}
+	}
+	s.comments++
+}
+
+func decode(b []byte, v any) bool { return json.Unmarshal(b, v) == nil }
+
+// nesting returns how deep v nests.
+func nesting(v any, _ *int) int {
+	deepest := 0
+	switch v := v.(type) {
+	case map[string]any:
+		for _, e := range v {
+			deepest = max(deepest, nesting(e, nil))
+		}
+		return deepest + 1
+	case []any:
+		for _, e := range v {
+			deepest = max(deepest, nesting(e, nil))
+		}
+		return deepest + 1
+	}
+	return 0
+}

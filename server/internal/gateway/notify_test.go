@@ -1,0 +1,238 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+)
+
+// addNotifier adds a tool that sends n progress and log messages and returns
+// at once.
+func addNotifier(r *rig, n int) {
+	r.gw.mcp.AddTool(mcp.NewTool("notifier"), func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		for i := range n {
+			if err := r.gw.mcp.SendNotificationToClient(ctx, "notifications/progress", map[string]any{"progressToken": "p", "progress": i}); err != nil {
+				return nil, err
+			}
+		}
+		return mcp.NewToolResultText("done"), nil
+	})
+}
+
+// It handles a tool whose last notification comes just before its answer
+// (MCP 2026-07-28 "Receiving Messages": related notifications come before the
+// response, on the request's own stream).
+func TestNoNotificationIsLost(t *testing.T) {
+	for _, era := range []string{"2025-11-25", modern} {
+		t.Run(era, func(t *testing.T) {
+			r := newRig(t)
+			addNotifier(r, 3)
+			session := r.initialize()
+			for range 200 {
+				wantProgress(t, r.call(era, session, "notifier", "{}"), 3)
+			}
+		})
+	}
+}
+
+// It handles more notifications than any queue holds, by making the tool wait.
+func TestManyNotifications(t *testing.T) {
+	r := newRig(t)
+	addNotifier(r, 5000)
+	wantProgress(t, r.call(modern, "", "notifier", "{}"), 5000)
+}
+
+// It handles calls side by side in one transport session, beside an open GET
+// stream: each notification comes on the stream of its own request (TR-7,
+// TL-5).
+func TestNotificationsStayWithTheirRequest(t *testing.T) {
+	r := newRig(t)
+	r.gw.mcp.AddTool(mcp.NewTool("mine"), func(ctx context.Context, q mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		for range 3 {
+			r.gw.mcp.SendNotificationToClient(ctx, "notifications/progress", map[string]any{"progressToken": q.GetString("token", "")})
+		}
+		return mcp.NewToolResultText("done"), nil
+	})
+	session := r.initialize()
+	r.do("GET", nil, session)
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			token := fmt.Sprintf("t%d", i)
+			list := r.call("2025-11-25", session, "mine", `{"token":"`+token+`"}`)
+			if len(list) != 4 {
+				t.Errorf("%s: %d messages", token, len(list))
+			}
+			for _, m := range list[:len(list)-1] {
+				if !strings.Contains(string(m.Params), `"`+token+`"`) {
+					t.Errorf("%s got %s", token, m.Params)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// It handles a client that takes no stream: it gets its answer as JSON.
+func TestNoStreamForWhoTakesNone(t *testing.T) {
+	r := newRig(t)
+	addNotifier(r, 3)
+	resp := r.post(legacy("notifier", "{}"), r.initialize(), "Accept: application/json")
+	if kind := resp.Header.Get("Content-Type"); kind != "application/json" {
+		t.Errorf("Content-Type %q", kind)
+	}
+	if list := messages(t, resp); len(list) != 1 || list[0].text() != "done" {
+		t.Errorf("got %+v", list)
+	}
+}
+
+// It handles a notification sent after the answer: nothing comes of it
+// (TR-12).
+func TestNothingAfterTheAnswer(t *testing.T) {
+	r := newRig(t)
+	late := make(chan error, 1)
+	answered := make(chan struct{})
+	r.gw.mcp.AddTool(mcp.NewTool("late"), func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		go func() {
+			<-answered
+			late <- r.gw.mcp.SendNotificationToClient(ctx, "notifications/progress", nil)
+		}()
+		return mcp.NewToolResultText("done"), nil
+	})
+	list := r.call(modern, "", "late", "{}")
+	close(answered)
+	if err := <-late; err == nil {
+		t.Error("a notification was taken after the answer")
+	}
+	if len(list) != 1 {
+		t.Errorf("%d messages", len(list))
+	}
+}
+
+func wantProgress(t *testing.T, list []message, n int) {
+	t.Helper()
+	if len(list) != n+1 {
+		t.Fatalf("%d messages, want %d and the answer", len(list), n)
+	}
+	for i, m := range list[:n] {
+		if m.Method != "notifications/progress" || !strings.Contains(string(m.Params), fmt.Sprintf(`"progress":%d,`, i)) {
+			t.Fatalf("message %d is %s %s", i, m.Method, m.Params)
+		}
+	}
+	if last := list[n]; last.text() != "done" || string(last.ID) != "7" {
+		t.Fatalf("answer %+v", last)
+	}
+}
+
+// It handles silence: comments keep streams alive, also of a call that has
+// been silent from the start, and no frame is torn (TR-11).
+func TestKeepAlive(t *testing.T) {
+	r := newRig(t, func(o *Options) { o.KeepAlive = 4 * time.Millisecond })
+	session := r.initialize()
+	for _, era := range []string{"2025-11-25", modern} {
+		for _, notifies := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s notifies=%t", era, notifies), func(t *testing.T) {
+				release := make(chan struct{})
+				r.gw.mcp.AddTool(mcp.NewTool("slow"), func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+					for i := 0; notifies; i++ {
+						r.gw.mcp.SendNotificationToClient(ctx, "notifications/progress", map[string]any{"progressToken": "p", "progress": i, "message": "x"})
+						select {
+						case <-release:
+							return mcp.NewToolResultText("done"), nil
+						default:
+						}
+					}
+					<-release
+					return mcp.NewToolResultText("done"), nil
+				})
+				var body string
+				var headers []string
+				if era == modern {
+					body, headers = stateless("slow", "{}")
+				} else {
+					body, headers = legacy("slow", "{}"), []string{session}
+				}
+				resp := r.post(body, headers...)
+				wantStream(t, resp.Header)
+				s := newEvents(t, resp)
+				if !notifies {
+					for s.comments < 3 {
+						s.comment()
+					}
+				} else {
+					for range 50 {
+						s.next()
+					}
+				}
+				close(release)
+				var last message
+				for m, ok := s.next(); ok; m, ok = s.next() {
+					last = m
+				}
+				if last.text() != "done" {
+					t.Errorf("answer %+v", last)
+				}
+			})
+		}
+	}
+	t.Run("GET", func(t *testing.T) {
+		resp := r.do("GET", nil, session)
+		wantStream(t, resp.Header)
+		s := newEvents(t, resp)
+		for s.comments < 3 {
+			s.comment()
+		}
+	})
+	t.Run("subscriptions/listen", func(t *testing.T) {
+		s := newEvents(t, r.listen(`{"toolsListChanged":true}`))
+		for s.comments < 3 {
+			s.comment()
+		}
+	})
+}
+
+func (r *rig) listen(filter string) (resp *httpResponse) {
+	r.t.Helper()
+	return r.post(`{"jsonrpc":"2.0","id":9,"method":"subscriptions/listen","params":{"notifications":`+filter+`,`+meta+`}}`,
+		"MCP-Protocol-Version: "+modern, "Mcp-Method: subscriptions/listen")
+}
+
+// It handles subscriptions: acknowledged first, tagged, and nothing that was
+// not asked for (MCP 2026-07-28 "Subscriptions").
+func TestListen(t *testing.T) {
+	r := newRig(t)
+	resp := r.listen(`{"toolsListChanged":true}`)
+	wantStream(t, resp.Header)
+	s := newEvents(t, resp)
+	first, _ := s.next()
+	if first.Method != "notifications/subscriptions/acknowledged" {
+		t.Fatalf("first message %+v", first)
+	}
+	r.gw.SetTools(Tools{Echo: true})
+	if r.gw.Tools() != 1 {
+		t.Errorf("%d tools", r.gw.Tools())
+	}
+	second, _ := s.next()
+	if second.Method != "notifications/tools/list_changed" || !strings.Contains(string(second.Params), `"io.modelcontextprotocol/subscriptionId":9`) {
+		t.Errorf("second message %+v %s", second, second.Params)
+	}
+	r.end[ana.Session]()
+	if m, ok := s.next(); ok {
+		t.Errorf("after the grant's end: %+v", m)
+	}
+
+	// An empty subscription is acknowledged and over; the last message of such
+	// a short stream is the one that gets lost most easily.
+	other := newRig(t)
+	for range 50 {
+		list := messages(t, other.listen(`{}`))
+		if len(list) != 2 || list[0].Method != "notifications/subscriptions/acknowledged" {
+			t.Fatalf("got %+v", list)
+		}
+	}
+}

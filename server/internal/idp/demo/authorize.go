@@ -1,0 +1,133 @@
+package demo
+
+import (
+	"crypto/rand"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// request is an authorization request that has been checked.
+type request struct {
+	redirectURI, state, scope, nonce, challenge, audience string
+}
+
+// code is what an authorization code stands for.
+type code struct {
+	request
+	user  string
+	grant string // the grant it was redeemed for; "" while unused
+}
+
+// authorize shows the sign-in page (OpenID Connect Core 1.0 §3.1.2). There is
+// no session: it asks each time, so it approves nobody silently. A POST that
+// names a user already is the answer of a page.
+func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil {
+		problem(w, "The request can't be read.")
+		return
+	}
+	// Until client and redirect URI are proven, nothing is redirected
+	// (RFC 6749 §4.1.2.1).
+	if r.Form.Get("client_id") != ClientID {
+		problem(w, "This client is not known here. The demo provider knows one: "+ClientID+".")
+		return
+	}
+	req := request{
+		redirectURI: r.Form.Get("redirect_uri"),
+		state:       r.Form.Get("state"),
+		scope:       r.Form.Get("scope"),
+		nonce:       r.Form.Get("nonce"),
+		challenge:   r.Form.Get("code_challenge"),
+		audience:    r.Form.Get("audience"),
+	}
+	if !loopbackRedirect(req.redirectURI) {
+		problem(w, "The redirect URI is not an http URL on this machine.")
+		return
+	}
+	if code, description := refuse(r.Form, req); code != "" {
+		redirect(w, r, req, url.Values{"error": {code}, "error_description": {description}})
+		return
+	}
+	if r.Method == http.MethodPost && r.Form.Has("user") {
+		p.answer(w, r, req)
+		return
+	}
+	id := rand.Text()
+	p.mu.Lock()
+	p.pages.put(id, req, p.now().Add(pageTTL))
+	people := make([]person, len(p.people))
+	for i, who := range p.people {
+		people[i] = *who
+	}
+	p.mu.Unlock()
+	signinPage(w, p.prefix+"/signin/"+id, people)
+}
+
+// refuse returns the error code and description for a request that can be
+// answered by redirect but not granted, or "".
+func refuse(form url.Values, req request) (code, description string) {
+	switch {
+	case form.Get("response_type") != "code":
+		return "unsupported_response_type", "only the authorization code flow is supported"
+	case !slices.Contains(strings.Fields(req.scope), "openid"):
+		return "invalid_scope", "the scope openid is missing"
+	case req.challenge == "" || form.Get("code_challenge_method") != "S256":
+		return "invalid_request", "PKCE with S256 is required"
+	case slices.Contains(strings.Fields(form.Get("prompt")), "none"):
+		return "login_required", "the demo provider asks each time"
+	case form.Has("resource"):
+		return "invalid_target", "resource is not supported"
+	}
+	return "", ""
+}
+
+// signin takes the answer of a sign-in page.
+func (p *Provider) signin(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	req, ok := p.pages.get(r.PathValue("page"), p.now())
+	p.mu.Unlock()
+	if !ok {
+		problem(w, "This sign-in page is too old. Go back to the app and begin again.")
+		return
+	}
+	p.answer(w, r, req)
+}
+
+// answer sends the browser back with a code for the person that was chosen.
+func (p *Provider) answer(w http.ResponseWriter, r *http.Request, req request) {
+	who, ok := p.person(r.PostFormValue("user"))
+	if !ok {
+		problem(w, "There is no such person here.")
+		return
+	}
+	if !who.active {
+		redirect(w, r, req, url.Values{"error": {"access_denied"}, "error_description": {"the person is deactivated"}})
+		return
+	}
+	id := rand.Text()
+	p.mu.Lock()
+	p.codes.put(id, &code{request: req, user: who.user}, p.now().Add(codeTTL))
+	p.mu.Unlock()
+	redirect(w, r, req, url.Values{"code": {id}})
+}
+
+// redirect answers at the request's redirect URI, whose own query stays.
+func redirect(w http.ResponseWriter, r *http.Request, req request, answer url.Values) {
+	if req.state != "" {
+		answer.Set("state", req.state)
+	}
+	separator := "?"
+	if strings.Contains(req.redirectURI, "?") {
+		separator = "&"
+	}
+	// 303 turns the page's POST into a GET at the app.
+	http.Redirect(w, r, req.redirectURI+separator+answer.Encode(), http.StatusSeeOther)
+}
+
+// loopbackRedirect reports whether uri is an http URL on this machine.
+func loopbackRedirect(uri string) bool {
+	u, err := url.Parse(uri)
+	return err == nil && u.Scheme == "http" && loopback(u.Hostname()) && u.User == nil && !strings.Contains(uri, "#")
+}

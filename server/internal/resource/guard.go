@@ -1,0 +1,172 @@
+package resource
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+)
+
+// Authenticator knows access tokens.
+type Authenticator interface {
+	// Authenticate returns who presents token at resource, an MCP URL without
+	// a trailing slash. The channel closes when the token's grant ends. Any
+	// error means that the token opens nothing; its text holds no token.
+	Authenticate(token, resource, remote string) (*oauth.Caller, <-chan struct{}, error)
+}
+
+// Options make a [Guard].
+type Options struct {
+	Resource    string        // the MCP URL exactly as a person pastes it
+	MetadataURL string        // where its RFC 9728 document is
+	Scopes      []string      // what a challenge asks for; offline_access is left out
+	Auth        Authenticator // required
+	Paused      func() bool   // nil: never
+	Log         *slog.Logger  // nil: none
+	Now         func() time.Time
+
+	// FailureRate and FailureBurst limit requests of one address that come
+	// without a good token; 0 means 20 a second in bursts of 200.
+	FailureRate  float64
+	FailureBurst int
+}
+
+// Guard lets a request through to an MCP path if its access token is good.
+type Guard struct {
+	opts      Options
+	resource  string
+	missing   string // challenges, ready to send
+	invalid   string
+	malformed string
+	failures  *failures
+	watches   watches
+}
+
+// New returns the guard of one MCP path.
+func New(o Options) *Guard {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Paused == nil {
+		o.Paused = func() bool { return false }
+	}
+	if o.FailureRate == 0 {
+		o.FailureRate = 20
+	}
+	if o.FailureBurst == 0 {
+		o.FailureBurst = 200
+	}
+	// RFC 9728 §5.1. The scope parameter tells a client what to ask for at
+	// /authorize (MCP, "Scope Selection Strategy").
+	where := `resource_metadata="` + o.MetadataURL + `", scope="` + strings.Join(withoutOffline(o.Scopes), " ") + `"`
+	return &Guard{
+		opts:      o,
+		resource:  strings.TrimSuffix(o.Resource, "/"),
+		missing:   "Bearer " + where,
+		invalid:   `Bearer error="invalid_token", error_description="` + invalidToken + `", ` + where,
+		malformed: `Bearer error="invalid_request", error_description="` + tokenInQuery + `", ` + where,
+		failures:  newFailures(rate.Limit(o.FailureRate), o.FailureBurst),
+		watches:   watches{byGrant: map[<-chan struct{}]*watch{}},
+	}
+}
+
+const (
+	noToken      = "An access token is needed here. Connect with an MCP client that can sign in."
+	invalidToken = "The access token is unknown, expired or revoked."
+	tokenInQuery = "Send the access token in the Authorization header, never in the URL."
+	paused       = "Drawbridge is paused. Its owner can resume it."
+
+	// maxToken bounds what is handed to the Authenticator, in bytes. Ours are
+	// far shorter.
+	maxToken = 4096
+)
+
+// Wrap returns next behind the guard. The request that next sees carries the
+// [oauth.Caller], and its context is done as soon as the grant ends.
+func (g *Guard) Wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if g.opts.Paused() {
+			w.Header().Set("Retry-After", "60")
+			writeJSON(w, http.StatusServiceUnavailable, oauthError{"temporarily_unavailable", paused})
+			return
+		}
+		if r.URL.RawQuery != "" && hasQueryToken(r.URL) {
+			// RFC 6750 §2.3 is not supported: URLs end up in logs.
+			g.challenge(w, r, http.StatusBadRequest, g.malformed, "invalid_request", tokenInQuery)
+			return
+		}
+		headers := r.Header["Authorization"]
+		if len(headers) == 0 {
+			// RFC 6750 §3.1: without authentication information no error code.
+			g.challenge(w, r, http.StatusUnauthorized, g.missing, "unauthorized", noToken)
+			return
+		}
+		remote := remoteHost(r.RemoteAddr)
+		token, ok := bearer(headers)
+		if !ok {
+			g.challenge(w, r, http.StatusUnauthorized, g.invalid, "invalid_token", invalidToken)
+			return
+		}
+		caller, ended, err := g.opts.Auth.Authenticate(token, g.resource, remote)
+		if err != nil {
+			g.opts.Log.Info("token refused", "path", r.URL.Path, "remote", remote, "cause", err)
+			g.challenge(w, r, http.StatusUnauthorized, g.invalid, "invalid_token", invalidToken)
+			return
+		}
+
+		ctx, cancel := context.WithCancel(oauth.WithCaller(r.Context(), caller))
+		defer cancel()
+		this := &request{cancel}
+		watch := g.watches.add(ended, this)
+		defer g.watches.remove(watch, this)
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// challenge refuses a request that has no good token, or tells its address to
+// slow down if it had many of them.
+func (g *Guard) challenge(w http.ResponseWriter, r *http.Request, status int, header, code, description string) {
+	if !g.failures.allow(remoteHost(r.RemoteAddr), g.opts.Now()) {
+		w.Header().Set("Retry-After", "1")
+		writeJSON(w, http.StatusTooManyRequests, oauthError{"temporarily_unavailable", "Too many requests without a good access token."})
+		return
+	}
+	w.Header().Set("WWW-Authenticate", header)
+	writeJSON(w, status, oauthError{code, description})
+}
+
+// bearer returns the token of the one Authorization header; the scheme's name
+// is case-insensitive (RFC 9110 §11.1).
+func bearer(headers []string) (string, bool) {
+	if len(headers) != 1 {
+		return "", false
+	}
+	scheme, token, ok := strings.Cut(headers[0], " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return "", false
+	}
+	token = strings.Trim(token, " ")
+	return token, token != "" && len(token) <= maxToken
+}
+
+func hasQueryToken(u *url.URL) bool {
+	_, there := u.Query()["access_token"]
+	return there
+}
+
+// remoteHost returns the address in a RemoteAddr, without its port.
+func remoteHost(addr string) string {
+	if i := strings.LastIndexByte(addr, ':'); i >= 0 {
+		addr = addr[:i]
+	}
+	return strings.Trim(addr, "[]")
+}

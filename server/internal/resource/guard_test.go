@@ -1,0 +1,213 @@
+package resource
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+)
+
+// store knows one token.
+type store struct {
+	ended chan struct{}
+	asked []string // resource and remote
+}
+
+func (s *store) Authenticate(token, resource, remote string) (*oauth.Caller, <-chan struct{}, error) {
+	s.asked = append(s.asked, resource+" "+remote)
+	if token != "dba_good" {
+		return nil, nil, errors.New("unknown token")
+	}
+	return &oauth.Caller{Session: "g1", Remote: remote}, s.ended, nil
+}
+
+const metadataURL = public + "/.well-known/oauth-protected-resource/mcp"
+
+func guarded(change ...func(*Options)) (*store, http.Handler) {
+	s := &store{ended: make(chan struct{})}
+	o := Options{
+		Resource: public + "/mcp", MetadataURL: metadataURL,
+		Scopes: []string{"openid", "profile", "email", "offline_access"}, Auth: s,
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	return s, New(o).Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "reached by "+oauth.CallerOf(r.Context()).Session)
+	}))
+}
+
+// It handles each way to have no good token (RFC 6750 §3.1, RFC 9728 §5.1;
+// RS-2, RS-3, RS-5, RS-7, RS-9).
+func TestGuard(t *testing.T) {
+	const where = `resource_metadata="` + metadataURL + `", scope="openid profile email"`
+	const invalid = `Bearer error="invalid_token", error_description="The access token is unknown, expired or revoked.", ` + where
+	for name, c := range map[string]struct {
+		target  string
+		headers []string
+		status  int
+		want    string // WWW-Authenticate
+	}{
+		"a good token":         {"/mcp", []string{"Authorization: Bearer dba_good"}, 200, ""},
+		"bearer in lower case": {"/mcp", []string{"Authorization: bearer dba_good"}, 200, ""}, // RFC 9110 §11.1
+		"no token":             {"/mcp", nil, 401, "Bearer " + where},
+		"another token":        {"/mcp", []string{"Authorization: Bearer dba_bad"}, 401, invalid},
+		"Basic":                {"/mcp", []string{"Authorization: Basic dXNlcjpwdw=="}, 401, invalid},
+		"only a scheme":        {"/mcp", []string{"Authorization: Bearer"}, 401, invalid},
+		"an empty token":       {"/mcp", []string{"Authorization: Bearer "}, 401, invalid},
+		"an empty header":      {"/mcp", []string{"Authorization: "}, 401, invalid},
+		"two headers":          {"/mcp", []string{"Authorization: Bearer dba_good", "Authorization: Bearer dba_good"}, 401, invalid},
+		"a huge token":         {"/mcp", []string{"Authorization: Bearer " + strings.Repeat("x", 5000)}, 401, invalid},
+		"a token in the query": {"/mcp?access_token=dba_good", nil, 400, `Bearer error="invalid_request"`},
+		"tokens in both":       {"/mcp?a=b&access_token=dba_good", []string{"Authorization: Bearer dba_good"}, 400, `Bearer error="invalid_request"`},
+		"another query":        {"/mcp?a=b", []string{"Authorization: Bearer dba_good"}, 200, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, h := guarded()
+			w := ask(h, "POST", c.target, "name.example", c.headers...)
+			got := w.Header().Get("WWW-Authenticate")
+			if w.Code != c.status || !strings.HasPrefix(got, c.want) || (c.status == 401 && got != c.want) {
+				t.Errorf("%d %q", w.Code, got)
+			}
+			if c.status == 200 {
+				if w.Body.String() != "reached by g1" {
+					t.Errorf("body %s", w.Body)
+				}
+				return
+			}
+			var body oauthError
+			if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || body.Error == "" || body.Description == "" {
+				t.Errorf("body %s", w.Body)
+			}
+			if w.Header().Get("Cache-Control") != "no-store" || strings.Contains(w.Body.String()+got, "dba_") {
+				t.Errorf("%v %s", w.Header(), w.Body)
+			}
+		})
+	}
+}
+
+// It handles /mcp/ as the same resource with metadata of its own.
+func TestSlash(t *testing.T) {
+	s, h := guarded(func(o *Options) { o.Resource += "/"; o.MetadataURL += "/" })
+	w := ask(h, "POST", "/mcp/", "name.example")
+	if !strings.Contains(w.Header().Get("WWW-Authenticate"), metadataURL+`/"`) {
+		t.Errorf("%v", w.Header())
+	}
+	ask(h, "POST", "/mcp/", "name.example", "Authorization: Bearer dba_good", "X-Forwarded-For: 203.0.113.9")
+	if want := public + "/mcp 192.0.2.1"; len(s.asked) != 1 || s.asked[0] != want {
+		t.Errorf("asked for %q, want %q", s.asked, want)
+	}
+}
+
+func TestPaused(t *testing.T) {
+	_, h := guarded(func(o *Options) { o.Paused = func() bool { return true } })
+	w := ask(h, "POST", "/mcp", "name.example", "Authorization: Bearer dba_good")
+	if w.Code != 503 || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "paused") {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+}
+
+// It handles the end of a grant: what is in progress ends at once, and what
+// comes later too, should it still have been let in.
+func TestGrantEnds(t *testing.T) {
+	s := &store{ended: make(chan struct{})}
+	started, stopped := make(chan struct{}), make(chan struct{})
+	h := New(Options{Resource: public + "/mcp", Auth: s}).Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		started <- struct{}{}
+		<-r.Context().Done()
+		stopped <- struct{}{}
+	}))
+	srv := httptest.NewServer(h)
+	defer srv.Close()
+	get := func() {
+		q, _ := http.NewRequest("GET", srv.URL, nil)
+		q.Header.Set("Authorization", "Bearer dba_good")
+		if resp, err := http.DefaultClient.Do(q); err == nil {
+			resp.Body.Close()
+		}
+	}
+	for range 3 {
+		go get()
+		<-started
+	}
+	close(s.ended)
+	for range 3 {
+		<-stopped
+	}
+	go get()
+	<-started
+	<-stopped
+}
+
+// It handles guessing: an address without a good token is slowed down, others
+// and good tokens are not.
+func TestFailuresAreLimited(t *testing.T) {
+	now := time.Now()
+	_, h := guarded(func(o *Options) { o.Now = func() time.Time { return now } })
+	for i := range 200 {
+		if w := ask(h, "POST", "/mcp", "name.example", "Authorization: Bearer dba_bad"); w.Code != 401 {
+			t.Fatalf("failure %d: %d", i, w.Code)
+		}
+	}
+	w := ask(h, "POST", "/mcp", "name.example", "X-Forwarded-For: 203.0.113.9")
+	if w.Code != 429 || w.Header().Get("Retry-After") == "" {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+	if w := ask(h, "POST", "/mcp", "name.example", "Authorization: Bearer dba_good"); w.Code != 200 {
+		t.Errorf("good token: %d", w.Code)
+	}
+	now = now.Add(time.Second)
+	if w := ask(h, "POST", "/mcp", "name.example"); w.Code != 401 {
+		t.Errorf("a second later: %d", w.Code)
+	}
+}
+
+// It handles failures of more addresses than it remembers.
+func TestFailureTableIsBounded(t *testing.T) {
+	f := newFailures(20, 200)
+	now := time.Now()
+	for i := range maxAddresses + 100 {
+		f.allow(fmt.Sprintf("10.0.%d.%d", i/256, i%256), now)
+	}
+	if n := len(f.byAddr); n != maxAddresses {
+		t.Errorf("%d addresses", n)
+	}
+	f.allow("192.0.2.1", now.Add(time.Minute)) // the others are quiet by now
+	if n := len(f.byAddr); n != 1 {
+		t.Errorf("%d addresses after a minute", n)
+	}
+	if network("2001:db8::1") != network("2001:db8::2") || network("2001:db8::1") == network("2001:db8:0:1::1") || network("::ffff:192.0.2.1") != network("192.0.2.1") {
+		t.Error("addresses of one network count apart, or of two as one")
+	}
+}
+
+func TestMetadata(t *testing.T) {
+	h := Metadata(public+"/mcp", public, []string{"openid", "offline_access"})
+	w := ask(h, "GET", "/", "name.example")
+	want := `{"resource":"https://name.example/mcp","authorization_servers":["https://name.example"],"scopes_supported":["openid"],"bearer_methods_supported":["header"],"resource_name":"Drawbridge"}`
+	if w.Body.String() != want || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Cache-Control") != "public, max-age=60" {
+		t.Errorf("%s %v", w.Body, w.Header())
+	}
+	if w := ask(h, "POST", "/", "name.example"); w.Code != 405 || w.Header().Get("Allow") == "" {
+		t.Errorf("POST: %d", w.Code)
+	}
+}
+
+func FuzzBearer(f *testing.F) {
+	f.Add("Bearer x")
+	f.Add("bEARER  x ")
+	f.Add("Basic x")
+	f.Fuzz(func(t *testing.T, header string) {
+		token, ok := bearer([]string{header})
+		if ok && (token == "" || len(token) > maxToken || !strings.HasSuffix(strings.Trim(header, " "), token)) {
+			t.Errorf("%q gives %q", header, token)
+		}
+	})
+}
