@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"time"
 )
 
 // childArg is the whole command line of a child: what `ps` shows to a person
@@ -16,6 +17,9 @@ const childArg = "keystore-child"
 
 // maxLine bounds one message: a secret in base64 and the words around it.
 const maxLine = 16 << 10
+
+// endTime is what a child has to take its window away and end.
+const endTime = time.Second
 
 // ChildMain must be the first call in main, and in the TestMain of packages
 // that use [OS]. It returns at once, unless this process is a child that
@@ -31,13 +35,16 @@ func ChildMain() {
 	if err != nil || json.Unmarshal(line, &r) != nil {
 		os.Exit(2) // a person typed the command
 	}
-	// The parent keeps the pipe open as long as it lives. Without it nobody
-	// wants the answer, and a window of the keychain must not stay behind.
+	// The parent keeps the pipe open as long as it lives and wants the
+	// answer. After that a window of the keychain must not stay behind.
+	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		_, _ = io.Copy(io.Discard, in)
+		cancel()
+		time.Sleep(endTime / 2)
 		endChild()
 	}()
-	if json.NewEncoder(os.Stdout).Encode(perform(r)) != nil {
+	if json.NewEncoder(os.Stdout).Encode(perform(ctx, r)) != nil {
 		os.Exit(1)
 	}
 	os.Exit(0)
@@ -64,6 +71,8 @@ func runChild(ctx context.Context, r request) reply {
 	if err != nil {
 		return unavailable("start a process: " + err.Error())
 	}
+	cmd.Cancel = in.Close // and if that doesn't end it in time, it is killed
+	cmd.WaitDelay = endTime
 	if err := cmd.Start(); err != nil {
 		return unavailable("start a process: " + err.Error())
 	}
@@ -71,6 +80,9 @@ func runChild(ctx context.Context, r request) reply {
 	_, writeErr := in.Write(append(line, '\n'))
 	readErr := json.NewDecoder(io.LimitReader(out, maxLine)).Decode(&answer)
 	_ = in.Close()
+	if readErr == nil {
+		_ = cmd.Process.Kill() // it has done its work; don't wait for its farewell
+	}
 	_ = cmd.Wait()
 	switch {
 	case ctx.Err() != nil && readErr != nil:

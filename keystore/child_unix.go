@@ -12,7 +12,6 @@ import (
 // on macOS it starts another program, whose window would else stay behind.
 func detach(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }
 
 // endChild ends this child and what it has started.

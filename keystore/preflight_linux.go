@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"context"
 	"errors"
 	"os"
 	"slices"
@@ -19,11 +20,11 @@ const (
 	noObject          = dbus.ObjectPath("/")
 )
 
-// preflight looks for what go-keyring handles badly, on a connection of its
-// own, and returns nil if there is nothing: without a bus it would launch
-// one, without a keyring and for one that is locked it says the same vague
-// sentence, and the window to unlock one may never come without a display.
-func preflight() *reply {
+// preflight sees to what go-keyring handles badly, on a connection of its
+// own, and returns nil if go-keyring may go on: without a bus it would launch
+// one; without a keyring, and for one that is locked, it says the same vague
+// sentence; and it waits without end for a window that may never come.
+func preflight(ctx context.Context) *reply {
 	refuse := func(r reply) *reply { return &r }
 	bus, err := dbus.SessionBusPrivateNoAutoStartup()
 	if err != nil {
@@ -54,10 +55,13 @@ func preflight() *reply {
 	if err != nil {
 		return refuse(classify(err))
 	}
-	if locked.Value() == true && os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
+	if locked.Value() != true {
+		return nil
+	}
+	if os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
 		return refuse(reply{Class: classLocked, Detail: "there is no display for the keychain's window"})
 	}
-	return nil
+	return unlock(ctx, bus, path)
 }
 
 // classify sorts the errors of go-keyring, which have no types, and of D-Bus.

@@ -2,10 +2,13 @@
 
 package keystore
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+)
 
 // preflight finds nothing: these systems always have their keychain.
-func preflight() *reply { return nil }
+func preflight(context.Context) *reply { return nil }
 
 // classify keeps an error's words short: on macOS it is an exit status, on
 // Windows the system's own sentence.

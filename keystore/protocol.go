@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"context"
 	"errors"
 
 	"github.com/zalando/go-keyring"
@@ -60,9 +61,10 @@ func (r reply) result(op, account string) (Secret, error) {
 	return Secret{}, e
 }
 
-// perform does r in this process, with no limit of time.
-func perform(r request) reply {
-	if refused := preflight(); refused != nil {
+// perform does r in this process, with no limit of time. The end of ctx takes
+// back a question to the person.
+func perform(ctx context.Context, r request) reply {
+	if refused := preflight(ctx); refused != nil {
 		return *refused
 	}
 	var text string

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
@@ -28,6 +29,8 @@ type core struct {
 	provider *idp.Client
 	gateway  *gateway.Gateway
 	handler  http.Handler
+
+	providerLost chan struct{} // holds one: the provider has just been lost
 }
 
 // newCore opens the state file with the key from the keychain and builds the
@@ -45,7 +48,7 @@ func (s *Server) newCore(ctx context.Context) (*core, error) {
 	if err := s.db.Unseal(dataKey); err != nil {
 		return nil, err
 	}
-	c := &core{}
+	c := &core{providerLost: make(chan struct{}, 1)}
 	if err := s.loadPaused(); err != nil {
 		return nil, err
 	}
@@ -89,8 +92,30 @@ func (s *Server) newCore(ctx context.Context) (*core, error) {
 func (c *core) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { c.store.Run(ctx) })
-	wg.Go(func() { _ = c.provider.Check(ctx) }) // its state tells how it went
+	wg.Go(func() { c.watchProvider(ctx) })
 	wg.Wait()
+}
+
+// watchProvider asks for the provider at start, and again while it is away, so
+// that its return is noticed before somebody has to try.
+func (c *core) watchProvider(ctx context.Context) {
+	const soonest, latest = 5 * time.Second, 5 * time.Minute
+	pause := soonest
+	for {
+		if c.provider.State().State == status.IDPUnreachable {
+			_ = c.provider.Check(ctx) // its state tells how it went
+		} else {
+			pause = soonest
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.providerLost:
+			pause = soonest
+		case <-time.After(pause):
+			pause = min(2*pause, latest)
+		}
+	}
 }
 
 func (c *core) close() {
@@ -122,6 +147,10 @@ func (s *Server) providerChanged(c *core) func(status.IDP) {
 		case st.State == status.IDPUnreachable && !lost:
 			lost = true
 			c.journal.Record(status.Event{Type: status.ProviderLost, Outcome: status.Failed, Reason: st.Error})
+			select {
+			case c.providerLost <- struct{}{}:
+			default:
+			}
 		}
 		s.board.Wake()
 	}

@@ -87,7 +87,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 func (s *Server) follow(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	_ = s
+	defer context.AfterFunc(s.stopping, cancel)()
 	f := s.board.Follow()
 	defer f.Close()
 

@@ -190,7 +190,8 @@ func (x *exchange) notify(message []byte) {
 }
 
 // keepAlive sends a comment on a silent stream. A request that has been silent
-// from the start becomes a stream.
+// from the start becomes a stream; should an error follow, it is an event
+// under status 200, which beats a connection that a proxy has cut.
 func (x *exchange) keepAlive() {
 	if !x.mu.TryLock() {
 		return // something is being sent

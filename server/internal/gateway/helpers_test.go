@@ -261,17 +261,17 @@ func (s *events) comment() {
 func decode(b []byte, v any) bool { return json.Unmarshal(b, v) == nil }
 
 // nesting returns how deep v nests.
-func nesting(v any, _ *int) int {
+func nesting(v any) int {
 	deepest := 0
 	switch v := v.(type) {
 	case map[string]any:
 		for _, e := range v {
-			deepest = max(deepest, nesting(e, nil))
+			deepest = max(deepest, nesting(e))
 		}
 		return deepest + 1
 	case []any:
 		for _, e := range v {
-			deepest = max(deepest, nesting(e, nil))
+			deepest = max(deepest, nesting(e))
 		}
 		return deepest + 1
 	}

@@ -92,7 +92,7 @@ func (s *sessions) check(id, grant string) *refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.byID[id]
-	if t == nil {
+	if t == nil || t.grant != grant {
 		return sessionUnknown
 	}
 	t.used = s.now()

@@ -44,13 +44,13 @@ func (s *Store) Complete(f *Flow, up Upstream) (string, error) {
 	now := s.opts.Now().UTC()
 	scopes := f.Scopes
 	if up.Scopes != nil { // the provider may grant less than was asked (RFC 6749 §3.3)
-		scopes = common(scopes, up.Scopes)
+		scopes = common(scopes, up.granted())
 	}
 	var id grantID
 	_, _ = rand.Read(id[:])
 	r := Grant{Version: 1, ID: id.String(),
 		Client:   GrantClient{ID: f.Client.ID, Name: f.Client.Name, Kind: f.Client.Kind, RedirectURI: f.RedirectURI, AuthMethod: f.Client.AuthMethod},
-		Identity: up.Identity, Scopes: scopes, Resource: f.Resource, CreatedAt: now, ExpiresAt: now.Add(codeTTL),
+		Identity: up.Identity, Provider: s.opts.Issuer, Scopes: scopes, Resource: f.Resource, CreatedAt: now, ExpiresAt: now.Add(codeTTL),
 		UpstreamRefresh: up.RefreshToken, LastUsedAt: now, Remote: f.Remote}
 
 	client := s.signedIn(f.Client, now)

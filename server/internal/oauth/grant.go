@@ -16,6 +16,7 @@ type Grant struct {
 	ID              string      `json:"id"`
 	Client          GrantClient `json:"client"`
 	Identity        Identity    `json:"identity"`
+	Provider        string      `json:"provider"` // the issuer configured at sign-in; the identity's may be one of its tenants
 	Scopes          []string    `json:"scopes"`
 	Resource        string      `json:"resource"` // canonical; tokens are good there alone (RFC 8707)
 	CreatedAt       time.Time   `json:"created_at"`

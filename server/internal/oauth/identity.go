@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Identity is a person as the OpenID provider described them.
@@ -24,12 +25,22 @@ type Upstream struct {
 	RefreshToken string   // "" if the provider gave none
 }
 
+// granted is what the provider granted. One that gave a refresh token granted
+// offline_access, although many leave it out of the list.
+func (u Upstream) granted() []string {
+	if u.RefreshToken == "" {
+		return u.Scopes
+	}
+	return append(slices.Clone(u.Scopes), "offline_access")
+}
+
 // Provider is the OpenID provider as the rules of this package need it.
 // Every error it returns is a [*ProviderError].
 type Provider interface {
 	// Refresh asks the provider again who the person of prev is, with the
 	// refresh token it gave before. An answer for another subject is an error
-	// of kind ProviderRefused.
+	// of kind ProviderRefused. With any error it may return a refresh token
+	// besides, which replaces the one given.
 	Refresh(ctx context.Context, refreshToken string, prev Identity) (Upstream, error)
 	// Revoke ends refreshToken at the provider (RFC 7009). A provider without
 	// a revocation endpoint is no error.

@@ -101,14 +101,17 @@ func (s *Store) refresh(ctx context.Context, g *grant, t token, remote string) (
 
 // ask has the provider say who the person of rec is now, and rec changed to
 // what it says. A person it refuses, or who is no longer on the access list,
-// ends the grant. What the provider rotated is kept in memory even if it can't
-// be saved: its old token may be worth nothing any more.
+// ends the grant.
 func (s *Store) ask(ctx context.Context, g *grant, rec *Grant, remote string) error {
 	// Not cut short when the client goes away: the provider may have rotated
 	// its token by then, and the new one must not be lost.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
 	defer cancel()
 	up, err := s.opts.Provider.Refresh(ctx, rec.UpstreamRefresh, rec.Identity)
+	if up.RefreshToken != "" && up.RefreshToken != rec.UpstreamRefresh {
+		rec.UpstreamRefresh = up.RefreshToken
+		s.keepUpstream(g, up.RefreshToken)
+	}
 	reason := ""
 	switch {
 	case IsProviderError(err, ProviderRefused):
@@ -119,13 +122,10 @@ func (s *Store) ask(ctx context.Context, g *grant, rec *Grant, remote string) er
 	case up.Identity.Subject != rec.Identity.Subject:
 		reason = "the sign-in provider answered for another person"
 	default:
-		rec.Identity, rec.UpstreamRefresh = up.Identity, up.RefreshToken
+		rec.Identity = up.Identity
 		if up.Scopes != nil {
-			rec.Scopes = common(rec.Scopes, up.Scopes)
+			rec.Scopes = common(rec.Scopes, up.granted())
 		}
-		kept := *g.record()
-		kept.UpstreamRefresh = up.RefreshToken
-		g.set(kept)
 		if err := s.opts.Access.Check(up.Identity); err != nil {
 			reason = err.Error()
 		}
@@ -137,6 +137,18 @@ func (s *Store) ask(ctx context.Context, g *grant, rec *Grant, remote string) er
 		return ServerError(err)
 	}
 	return InvalidGrant("The session has been ended: the person may not sign in here any more.").Because(errors.New(reason))
+}
+
+// keepUpstream notes the refresh token that the provider has rotated to, before
+// anything else can go wrong: the old one may be worth nothing any more. If it
+// can't be saved it is kept in memory.
+func (s *Store) keepUpstream(g *grant, token string) {
+	kept := *g.record()
+	kept.UpstreamRefresh = token
+	if err := s.opts.Saver.Save([]Change{change(BucketGrants, kept.ID, kept)}); err != nil {
+		s.opts.Log.Warn("provider's new refresh token not saved", "session", kept.ID, "cause", err)
+	}
+	g.set(kept)
 }
 
 func providerMessage(err error) string {

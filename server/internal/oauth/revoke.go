@@ -38,8 +38,8 @@ func (s *Store) end(g *grant, why ending, more ...Change) error {
 	rec := g.record()
 	changes := append([]Change{{Bucket: BucketGrants, Key: rec.ID}}, more...)
 	var pending *revocation
-	if rec.UpstreamRefresh != "" && rec.Identity.Issuer == s.opts.Issuer {
-		pending = &revocation{Version: 1, Token: rec.UpstreamRefresh, Issuer: rec.Identity.Issuer, Since: s.opts.Now().UTC()}
+	if rec.UpstreamRefresh != "" && rec.Provider == s.opts.Issuer {
+		pending = &revocation{Version: 1, Token: rec.UpstreamRefresh, Issuer: rec.Provider, Since: s.opts.Now().UTC()}
 		changes = append(changes, change(BucketRevocations, rec.ID, pending))
 	}
 	if why.outcome == "" {

@@ -120,7 +120,7 @@ func load[T any](records Records, bucket string, keep func(key string, r T)) err
 // disallowed says why the configuration no longer allows a grant, or "".
 func (s *Store) disallowed(r *Grant) string {
 	switch {
-	case r.Identity.Issuer != s.opts.Issuer:
+	case r.Provider != s.opts.Issuer:
 		return "the sign-in provider was changed"
 	case !slices.Contains(s.opts.Resources, r.Resource):
 		return "the MCP URL was changed"

@@ -1,0 +1,181 @@
+package setup
+
+import (
+	"context"
+	"strings"
+
+	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server/config"
+)
+
+// ask fills in from the person what neither flags nor the .env file gave.
+// Enter keeps what is there. A value that can't be is asked for again.
+func (s *session) ask(ctx context.Context) error {
+	if s.terminal == nil {
+		return nil
+	}
+	for _, q := range []func(context.Context) error{
+		s.askIssuer, s.askClientID, s.askSecret, s.askTunnel, s.askPublicURL, s.askAccess,
+	} {
+		if err := q(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *session) askIssuer(ctx context.Context) error {
+	if s.Issuer != "" || s.FromEnv != "" {
+		return nil
+	}
+	return s.askText(ctx, "Issuer URL of the OpenID provider", &s.config.IDP.Issuer, "idp.issuer", true)
+}
+
+func (s *session) askClientID(ctx context.Context) error {
+	if s.ClientID != "" || s.FromEnv != "" {
+		return nil
+	}
+	return s.askText(ctx, "Client ID", &s.config.IDP.ClientID, "idp.client_id", true)
+}
+
+func (s *session) askSecret(ctx context.Context) error {
+	if s.readOnly || !s.secret.IsZero() {
+		return nil
+	}
+	prompt := "Client secret (not shown): "
+	if !s.old.IsZero() {
+		prompt = "Client secret (not shown; Enter keeps the one in the keychain): "
+	}
+	for {
+		secret, err := s.terminal.ReadSecret(ctx, prompt)
+		if err != nil {
+			return err
+		}
+		s.secret = keystore.NewSecret(strings.TrimSpace(secret))
+		if !s.secret.IsZero() || !s.old.IsZero() {
+			return nil
+		}
+		s.print("It can't be empty.\n")
+	}
+}
+
+func (s *session) askTunnel(ctx context.Context) error {
+	if s.TunnelProvider != "" || s.FromEnv != "" || s.PublicURL != "" {
+		return nil
+	}
+	t := &s.config.Tunnel
+	if err := s.askText(ctx, `Tunnel to the internet: "ngrok" or "none"`, &t.Provider, "tunnel.provider", false); err != nil {
+		return err
+	}
+	if t.Provider != config.TunnelNgrok {
+		return nil
+	}
+	if err := s.askText(ctx, "Your ngrok domain, such as name.ngrok.app (empty: ngrok chooses)", &t.Domain, "tunnel.domain", false); err != nil {
+		return err
+	}
+	if s.readOnly {
+		return nil
+	}
+	token, err := s.terminal.ReadSecret(ctx, "ngrok authtoken (not shown; Enter keeps what there is): ")
+	if err != nil {
+		return err
+	}
+	s.authtoken = keystore.NewSecret(strings.TrimSpace(token))
+	return nil
+}
+
+func (s *session) askPublicURL(ctx context.Context) error {
+	if s.PublicURL != "" || s.FromEnv != "" || s.config.Tunnel.Provider == config.TunnelNgrok {
+		return nil
+	}
+	return s.askText(ctx, "Public URL, if something else brings the internet here (empty: this machine only)", &s.config.PublicURL, "public_url", false)
+}
+
+func (s *session) askAccess(ctx context.Context) error {
+	given := config.Access{Emails: s.Emails, Domains: s.Domains, Groups: s.Groups, Anyone: s.Anyone}
+	if !given.Empty() {
+		return nil
+	}
+	prompt := "Who may sign in? E-mail addresses, @domains, group:NAME, or anyone; with commas"
+	if !s.config.Access.Empty() {
+		prompt += " [" + s.who() + "]"
+	}
+	for {
+		line, err := s.terminal.ReadLine(ctx, prompt+": ")
+		if err != nil {
+			return err
+		}
+		if strings.TrimSpace(line) == "" {
+			if !s.config.Access.Empty() {
+				return nil
+			}
+			s.print("Nobody could sign in then.\n")
+			continue
+		}
+		old := s.config.Access
+		s.config.Access = parseAccess(line)
+		problem := s.problem("access")
+		if problem == "" {
+			return nil
+		}
+		s.config.Access = old
+		s.print("%s.\n", problem)
+	}
+}
+
+// parseAccess reads an answer such as "ana@example.com, @example.org,
+// group:admins".
+func parseAccess(line string) config.Access {
+	var a config.Access
+	for word := range strings.SplitSeq(line, ",") {
+		word = strings.TrimSpace(word)
+		group, isGroup := strings.CutPrefix(word, "group:")
+		switch {
+		case word == "":
+		case strings.EqualFold(word, "anyone"):
+			a.Anyone = true
+		case isGroup:
+			a.Groups = append(a.Groups, strings.TrimSpace(group))
+		case strings.HasPrefix(word, "@"):
+			a.Domains = append(a.Domains, word[1:])
+		default:
+			a.Emails = append(a.Emails, word)
+		}
+	}
+	return a
+}
+
+// askText asks for the value of key until it is one that can be.
+func (s *session) askText(ctx context.Context, prompt string, to *string, key string, needed bool) error {
+	old := *to
+	if old != "" {
+		prompt += " [" + old + "]"
+	}
+	for {
+		line, err := s.terminal.ReadLine(ctx, prompt+": ")
+		if err != nil {
+			return err
+		}
+		*to = old
+		put(to, strings.TrimSpace(line))
+		problem := s.problem(key)
+		if *to == "" && needed {
+			problem = "It is needed"
+		}
+		if problem == "" {
+			return nil
+		}
+		s.print("%s.\n", problem)
+	}
+}
+
+// problem is what the configuration has to say about key, or about the keys
+// of a table.
+func (s *session) problem(key string) string {
+	for _, e := range config.Errors(s.config.Validate()) {
+		if e.Key == key || strings.HasPrefix(e.Key, key+".") {
+			return e.Msg
+		}
+	}
+	return ""
+}
