@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"time"
@@ -22,6 +23,18 @@ type timedBody struct {
 	io.ReadCloser
 	conn *http.ResponseController
 	done bool
+	ctx  context.Context // nil: the request's own
+}
+
+// untilEnded has a body end with its request's context: a call whose grant has
+// ended while its body was still coming must not run.
+func untilEnded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if b, ok := r.Body.(*timedBody); ok {
+			b.ctx = r.Context()
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (b *timedBody) Read(p []byte) (int, error) {
@@ -29,6 +42,9 @@ func (b *timedBody) Read(p []byte) (int, error) {
 	if err == io.EOF && !b.done {
 		b.done = true
 		_ = b.conn.SetReadDeadline(time.Time{})
+	}
+	if b.ctx != nil && b.ctx.Err() != nil {
+		return 0, b.ctx.Err()
 	}
 	return n, err
 }

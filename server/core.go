@@ -17,6 +17,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/idp"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/resource"
 	"github.com/drawbridge-app/drawbridge/server/internal/store"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -28,6 +29,7 @@ type core struct {
 	journal  *store.Journal
 	provider *idp.Client
 	gateway  *gateway.Gateway
+	guards   []*resource.Guard
 	handler  http.Handler
 
 	providerLost chan struct{} // holds one: the provider has just been lost

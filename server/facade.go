@@ -68,8 +68,8 @@ func (s *Server) RevokeAll(context.Context) (int, error) {
 	return c.store.RevokeAll("all sessions were revoked by the owner")
 }
 
-// Pause raises the bridge: /mcp answers 503 until [Server.Resume], across
-// restarts. Sessions are kept.
+// Pause raises the bridge: open streams end and /mcp answers 503 until
+// [Server.Resume], across restarts. Sessions are kept.
 func (s *Server) Pause(context.Context) error { return s.setPaused(true) }
 
 // Resume lowers the bridge again.
@@ -99,6 +99,11 @@ func (s *Server) setPaused(paused bool) error {
 		return err
 	}
 	s.paused.Store(paused)
+	if paused {
+		for _, g := range c.guards {
+			g.Cut()
+		}
+	}
 	s.board.Wake()
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/server/internal/authserver"
+	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/resource"
 )
 
@@ -39,8 +40,8 @@ const (
 // routes returns the public listener's handler: these paths, by exact match,
 // and nothing else.
 func (s *Server) routes(c *core, auth *authserver.Server) (http.Handler, error) {
-	signIn := authserver.NewLimit(signInRate, signInBurst)
-	register := authserver.NewLimit(registerRate, registerBurst)
+	signIn := limit.New(signInRate, signInBurst)
+	register := limit.New(registerRate, registerBurst)
 	limited := func(h http.HandlerFunc) http.Handler { return auth.Limited(signIn, h) }
 	metadata := http.HandlerFunc(auth.Metadata)
 	openID := http.HandlerFunc(auth.OpenIDMetadata)
@@ -136,7 +137,7 @@ func (s *Server) resourceMetadata(path string) http.Handler {
 func (s *Server) guard(c *core, path string) http.Handler {
 	g := resource.New(resource.Options{Resource: s.base + path, MetadataURL: s.base + "/.well-known/oauth-protected-resource" + path,
 		Scopes: s.opts.Config.IDP.Scopes, Auth: c.store, Paused: s.paused.Load, Log: s.opts.Log, Now: s.opts.Now})
-	return g.Wrap(c.gateway.Handler())
+	return g.Wrap(untilEnded(c.gateway.Handler()))
 }
 
 // index says what this is, to a person who opened the public URL.

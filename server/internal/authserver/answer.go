@@ -9,8 +9,10 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/drawbridge-app/drawbridge/assets"
+	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -159,4 +161,17 @@ func printable(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// Limited answers 429 with Retry-After (RFC 6585 §4) to what l does not allow.
+func (s *Server) Limited(l *limit.Limit, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		wait, ok := l.Allow(remote(r), s.Now())
+		if ok {
+			next(w, r)
+			return
+		}
+		s.failJSON(w, r, &oauth.Error{Code: "temporarily_unavailable", Status: http.StatusTooManyRequests, RetryAfter: max(wait, time.Second),
+			Description: "Too many requests from this address. Wait a moment, then try again."}, "")
+	}
 }

@@ -148,6 +148,10 @@ func formAction(redirectURI, provider string) string {
 		u, err := url.Parse(s)
 		switch {
 		case err != nil || u.Scheme == "https":
+		case u.Scheme == "http" && strings.Contains(u.Hostname(), ":"):
+			// CSP has no word for an IPv6 address, and browsers ignore a
+			// source they can't read: any host at that port then.
+			sources += " http://*" + strings.TrimPrefix(u.Host, "["+u.Hostname()+"]")
 		case u.Scheme == "http":
 			sources += " http://" + u.Host
 		default:

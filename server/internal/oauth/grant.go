@@ -3,6 +3,7 @@ package oauth
 import (
 	"cmp"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -46,6 +47,8 @@ type grant struct {
 	id     grantID
 	turn   chan struct{} // holds one token; who takes it may change the record
 	ended  chan struct{} // closed when the grant has ended
+	doom   sync.Once
+	doomed chan struct{} // closed when somebody wants the grant to end
 	rec    atomic.Pointer[Grant]
 	caller atomic.Pointer[Caller] // made of rec
 
@@ -58,7 +61,7 @@ type grant struct {
 }
 
 func newGrant(id grantID, r Grant) *grant {
-	g := &grant{id: id, turn: make(chan struct{}, 1), ended: make(chan struct{})}
+	g := &grant{id: id, turn: make(chan struct{}, 1), ended: make(chan struct{}), doomed: make(chan struct{})}
 	g.set(r)
 	g.lastUsed.Store(r.LastUsedAt.UnixMilli())
 	g.requests.Store(r.Requests)
@@ -87,6 +90,11 @@ func (g *grant) over() bool {
 		return false
 	}
 }
+
+// condemn says that somebody wants g to end. Nobody waits for the provider's
+// word on it any more, so that its end need not wait either; and if the end
+// can't be saved, g is at least never refreshed again.
+func (g *grant) condemn() { g.doom.Do(func() { close(g.doomed) }) }
 
 // live reports whether a person would call g a session: signed in, not over.
 func (g *grant) live(now time.Time) bool {

@@ -103,17 +103,15 @@ func (s *Store) refresh(ctx context.Context, g *grant, t token, remote string) (
 // what it says. A person it refuses, or who is no longer on the access list,
 // ends the grant.
 func (s *Store) ask(ctx context.Context, g *grant, rec *Grant, remote string) error {
-	// Not cut short when the client goes away: the provider may have rotated
-	// its token by then, and the new one must not be lost.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
-	defer cancel()
-	up, err := s.opts.Provider.Refresh(ctx, rec.UpstreamRefresh, rec.Identity)
+	up, err := s.askProvider(ctx, g, rec)
 	if up.RefreshToken != "" && up.RefreshToken != rec.UpstreamRefresh {
 		rec.UpstreamRefresh = up.RefreshToken
 		s.keepUpstream(g, up.RefreshToken)
 	}
 	reason := ""
 	switch {
+	case errors.Is(err, errEnded):
+		return err
 	case IsProviderError(err, ProviderRefused):
 		reason = providerMessage(err)
 	case err != nil:
@@ -137,6 +135,37 @@ func (s *Store) ask(ctx context.Context, g *grant, rec *Grant, remote string) er
 		return ServerError(err)
 	}
 	return InvalidGrant("The session has been ended: the person may not sign in here any more.").Because(errors.New(reason))
+}
+
+// askProvider returns the provider's answer, or errEnded as soon as somebody
+// wants g to end: a provider that hangs must not hold up a revocation.
+func (s *Store) askProvider(ctx context.Context, g *grant, rec *Grant) (Upstream, error) {
+	type answer struct {
+		up  Upstream
+		err error
+	}
+	answered := make(chan answer, 1)
+	token, who := rec.UpstreamRefresh, rec.Identity
+	select {
+	case <-g.doomed:
+		return Upstream{}, errEnded
+	default:
+	}
+	go func() {
+		// Not cut short when the client goes away: the provider may have rotated
+		// its token by then, and the new one must not be lost.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
+		defer cancel()
+		up, err := s.opts.Provider.Refresh(ctx, token, who)
+		answered <- answer{up, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.up, a.err
+	case <-g.doomed:
+		go func() { s.discard((<-answered).up) }()
+		return Upstream{}, errEnded
+	}
 }
 
 // keepUpstream notes the refresh token that the provider has rotated to, before

@@ -74,6 +74,7 @@ func (s *Store) Revoke(id, reason string) error {
 		return ErrNotFound
 	}
 	client := g.record().Client.ID
+	g.condemn()
 	err := s.take(g, func() error {
 		return s.end(g, ending{typ: status.SessionRevoked, reason: reason},
 			s.forgetConsents(func(c consentRecord) bool { return c.ClientID == client })...)
@@ -126,6 +127,7 @@ func (s *Store) RevokeToken(text, clientID, remote string) error {
 	if !ok || g.record().Client.ID != clientID {
 		return nil
 	}
+	g.condemn()
 	err = s.take(g, func() error {
 		return s.end(g, ending{typ: status.SessionRevoked, reason: "the client gave its token back", remote: remote})
 	})

@@ -8,8 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/time/rate"
-
+	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 )
 
@@ -44,7 +43,7 @@ type Guard struct {
 	missing   string // challenges, ready to send
 	invalid   string
 	malformed string
-	failures  *failures
+	failures  *limit.Limit
 	watches   watches
 }
 
@@ -74,7 +73,7 @@ func New(o Options) *Guard {
 		missing:   "Bearer " + where,
 		invalid:   `Bearer error="invalid_token", error_description="` + invalidToken + `", ` + where,
 		malformed: `Bearer error="invalid_request", error_description="` + tokenInQuery + `", ` + where,
-		failures:  newFailures(rate.Limit(o.FailureRate), o.FailureBurst),
+		failures:  limit.New(o.FailureRate, o.FailureBurst),
 		watches:   watches{byGrant: map[<-chan struct{}]*watch{}},
 	}
 }
@@ -128,14 +127,21 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 		this := &request{cancel}
 		watch := g.watches.add(ended, this)
 		defer g.watches.remove(watch, this)
+		if g.opts.Paused() { // since it was asked above, and Cut may have missed us
+			cancel()
+		}
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
+// Cut ends every request in progress, streams among them: the bridge has been
+// raised.
+func (g *Guard) Cut() { g.watches.cancelAll() }
+
 // challenge refuses a request that has no good token, or tells its address to
 // slow down if it had many of them.
 func (g *Guard) challenge(w http.ResponseWriter, r *http.Request, status int, header, code, description string) {
-	if !g.failures.allow(remoteHost(r.RemoteAddr), g.opts.Now()) {
+	if _, ok := g.failures.Allow(remoteHost(r.RemoteAddr), g.opts.Now()); !ok {
 		w.Header().Set("Retry-After", "1")
 		writeJSON(w, http.StatusTooManyRequests, oauthError{"temporarily_unavailable", "Too many requests without a good access token."})
 		return

@@ -3,7 +3,6 @@ package resource
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -166,25 +165,6 @@ func TestFailuresAreLimited(t *testing.T) {
 	now = now.Add(time.Second)
 	if w := ask(h, "POST", "/mcp", "name.example"); w.Code != 401 {
 		t.Errorf("a second later: %d", w.Code)
-	}
-}
-
-// It handles failures of more addresses than it remembers.
-func TestFailureTableIsBounded(t *testing.T) {
-	f := newFailures(20, 200)
-	now := time.Now()
-	for i := range maxAddresses + 100 {
-		f.allow(fmt.Sprintf("10.0.%d.%d", i/256, i%256), now)
-	}
-	if n := len(f.byAddr); n != maxAddresses {
-		t.Errorf("%d addresses", n)
-	}
-	f.allow("192.0.2.1", now.Add(time.Minute)) // the others are quiet by now
-	if n := len(f.byAddr); n != 1 {
-		t.Errorf("%d addresses after a minute", n)
-	}
-	if network("2001:db8::1") != network("2001:db8::2") || network("2001:db8::1") == network("2001:db8:0:1::1") || network("::ffff:192.0.2.1") != network("192.0.2.1") {
-		t.Error("addresses of one network count apart, or of two as one")
 	}
 }
 

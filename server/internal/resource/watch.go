@@ -44,6 +44,16 @@ func (w *watches) remove(one *watch, r *request) {
 	delete(one.requests, r)
 }
 
+func (w *watches) cancelAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, one := range w.byGrant {
+		for r := range one.requests {
+			r.cancel()
+		}
+	}
+}
+
 // wait runs until the grant ends, or nothing of it has been in progress for a
 // while.
 func (w *watches) wait(ended <-chan struct{}, one *watch) {

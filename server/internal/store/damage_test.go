@@ -143,14 +143,15 @@ func TestFlippedBits(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	refused := 0
 	const tries = 400
+	page := os.Getpagesize()
 	for i := range tries {
 		flipped := bytes.Clone(file)
 		at := r.IntN(len(file))
 		switch i % 3 {
 		case 0: // where pages begin: headers, elements
-			at = at/4096*4096 + r.IntN(64)
+			at = at/page*page + r.IntN(64)
 		case 1: // the first pages
-			at = r.IntN(8192)
+			at = r.IntN(2 * page)
 		}
 		flipped[at] ^= 1 << r.IntN(8)
 		got, last, err := readAll(write(t, flipped))
@@ -159,7 +160,7 @@ func TestFlippedBits(t *testing.T) {
 			refused++
 		case err != nil:
 			t.Errorf("bit at %d: %v", at, err)
-		case !maps.Equal(got, grants), len(last) != 1 && at >= 8192:
+		case !maps.Equal(got, grants), len(last) != 1 && at >= 2*page:
 			t.Errorf("bit at %d: opened with %d of %d records, last %v", at, len(got), len(grants), last)
 		}
 	}
@@ -167,6 +168,24 @@ func TestFlippedBits(t *testing.T) {
 		t.Errorf("only %d of %d refused", refused, tries)
 	}
 	t.Logf("%d of %d refused, the rest unharmed", refused, tries)
+}
+
+// bbolt overwrites the pages that its list of free ones names.
+func TestSpoiltFreelist(t *testing.T) {
+	file, _ := lived(t)
+	p := &pages{f: bytes.NewReader(file), size: uint64(os.Getpagesize())}
+	root, list, err := p.meta()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := file[list*p.size+pageHeader:]
+	second := order.Uint64(first[8:])
+	for name, id := range map[string]uint64{"a page twice": second, "a page in use": root, "a meta page": 1, "no page": p.n, "far away": 1 << 60} {
+		order.PutUint64(first, id)
+		if _, _, err := readAll(write(t, file)); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func TestGarbage(t *testing.T) {

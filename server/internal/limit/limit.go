@@ -1,0 +1,103 @@
+// Package limit bounds how often something may happen, for each address and
+// in all. It knows nothing of what it bounds. Start at [Limit].
+package limit
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// maxAddresses bounds the table. While it is full of addresses that are busy,
+// newcomers share one limiter.
+const maxAddresses = 20_000
+
+// inAll is how many addresses' worth may come in all.
+const inAll = 10
+
+// Limit is safe for concurrent use.
+type Limit struct {
+	every rate.Limit
+	burst int
+	all   *rate.Limiter
+	rest  *rate.Limiter // of addresses that found no place
+
+	mu     sync.Mutex // guards what follows
+	byAddr map[netip.Prefix]*rate.Limiter
+	swept  time.Time
+}
+
+// New allows each address burst at once and every a second after that, and ten
+// times as much in all.
+func New(every float64, burst int) *Limit {
+	return &Limit{
+		every: rate.Limit(every), burst: burst,
+		all:    rate.NewLimiter(rate.Limit(inAll*every), inAll*burst),
+		rest:   rate.NewLimiter(rate.Limit(every), burst),
+		byAddr: map[netip.Prefix]*rate.Limiter{},
+	}
+}
+
+// Allow takes one from the share of address, an IP address, at now. If there is
+// none left it takes nothing and returns how long to wait.
+func (l *Limit) Allow(address string, now time.Time) (wait time.Duration, ok bool) {
+	for _, limiter := range []*rate.Limiter{l.of(address, now), l.all} {
+		r := limiter.ReserveN(now, 1)
+		if wait := r.DelayFrom(now); wait > 0 {
+			r.CancelAt(now)
+			return wait, false
+		}
+	}
+	return 0, true
+}
+
+func (l *Limit) of(address string, now time.Time) *rate.Limiter {
+	key := network(address)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if limiter, ok := l.byAddr[key]; ok {
+		return limiter
+	}
+	if len(l.byAddr) >= maxAddresses {
+		l.sweep(now)
+	}
+	if len(l.byAddr) >= maxAddresses {
+		return l.rest
+	}
+	limiter := rate.NewLimiter(l.every, l.burst)
+	l.byAddr[key] = limiter
+	return limiter
+}
+
+// sweep forgets, once a second at most, who has been quiet long enough to have
+// a full burst again: a new limiter would say the same.
+func (l *Limit) sweep(now time.Time) {
+	if now.Sub(l.swept) < time.Second {
+		return
+	}
+	l.swept = now
+	for key, limiter := range l.byAddr {
+		if limiter.TokensAt(now) >= float64(l.burst) {
+			delete(l.byAddr, key)
+		}
+	}
+}
+
+// network is what one household or host counts as: an IPv4 address, or the
+// /64 that an IPv6 host can pick its addresses from. What is no address at all
+// counts as one.
+func network(address string) netip.Prefix {
+	addr, err := netip.ParseAddr(address)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	addr = addr.Unmap().WithZone("")
+	bits := 64
+	if addr.Is4() {
+		bits = 32
+	}
+	p, _ := addr.Prefix(bits) // bits fit by construction
+	return p
+}

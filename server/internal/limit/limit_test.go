@@ -1,0 +1,66 @@
+package limit
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestLimit(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	l := New(3, 20)
+	for i := range 20 {
+		if _, ok := l.Allow("203.0.113.7", now); !ok {
+			t.Fatalf("request %d of a burst of 20 was refused", i+1)
+		}
+	}
+	wait, ok := l.Allow("203.0.113.7", now)
+	if ok || wait <= 0 || wait > time.Second {
+		t.Fatalf("the 21st: allowed %v, wait %v", ok, wait)
+	}
+	if _, ok := l.Allow("203.0.113.8", now); !ok {
+		t.Error("another address was refused")
+	}
+	if _, ok := l.Allow("203.0.113.7", now.Add(wait)); !ok {
+		t.Error("refused after the wait it was told")
+	}
+	for i := range 20 {
+		l.Allow(fmt.Sprintf("2001:db8:0:1::%x", i), now)
+	}
+	if _, ok := l.Allow("2001:db8:0:1:ffff::1", now); ok {
+		t.Error("a host got more by using another address of its /64")
+	}
+	if _, ok := l.Allow("::ffff:203.0.113.7", now); ok {
+		t.Error("a host got more by writing its IPv4 address as IPv6")
+	}
+}
+
+func TestLimitInAll(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	l := New(3, 20)
+	allowed := 0
+	for i := range 1000 {
+		if _, ok := l.Allow(fmt.Sprintf("198.18.%d.%d", i/250, i%250), now); ok {
+			allowed++
+		}
+	}
+	if allowed != 200 {
+		t.Errorf("%d requests of 1,000 addresses were allowed at once", allowed)
+	}
+}
+
+func TestTableIsBounded(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	l := New(1, 1)
+	for i := range maxAddresses + 5000 {
+		l.Allow(fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255), now.Add(time.Duration(i)*time.Microsecond))
+	}
+	if len(l.byAddr) > maxAddresses {
+		t.Errorf("%d addresses are kept", len(l.byAddr))
+	}
+	later := now.Add(time.Hour)
+	l.Allow("192.0.2.1", later)
+	if len(l.byAddr) != 1 {
+		t.Errorf("%d addresses are kept an hour later", len(l.byAddr))
+	}
+}
