@@ -335,9 +335,11 @@ func TestFollowEndsWithTheServer(t *testing.T) {
 	r := start(t, t.TempDir())
 	c := dial(t, r.dir)
 	r.board.Publish(status.Event{Type: status.TunnelUp})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
 	closed := make(chan error, 1)
-	err := c.Follow(t.Context(), func(status.Event) error {
-		go func() { closed <- r.Close(t.Context()) }()
+	err := c.Follow(ctx, func(status.Event) error {
+		go func() { closed <- r.Close(ctx) }()
 		return nil
 	})
 	if !errors.Is(err, ErrNotRunning) {
