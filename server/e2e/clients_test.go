@@ -2,9 +2,12 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/idp/demo"
 )
 
 // sdkClient is one way in which a real client is made.
@@ -35,11 +38,25 @@ type calls struct {
 func TestSDKClients(t *testing.T) {
 	for _, c := range sdkClients {
 		t.Run(c.name+" by registration", func(t *testing.T) {
+			t.Parallel()
 			runSDK(t, c, StartApp(t, AppOptions{Access: time.Second}), nil)
 		})
 		t.Run(c.name+" by metadata document", func(t *testing.T) {
+			t.Parallel()
 			runSDK(t, c, StartApp(t, AppOptions{Access: time.Second}), ServeMetadata(t, clientURI))
 		})
+	}
+}
+
+// The same in front of a provider shaped like Okta.
+func TestSDKClientsAtOkta(t *testing.T) {
+	for _, shape := range []string{"custom", "org"} {
+		for _, c := range sdkClients {
+			t.Run(shape+", "+c.name, func(t *testing.T) {
+				t.Parallel()
+				runSDK(t, c, StartApp(t, AppOptions{Okta: StartOkta(t, shape), Groups: []string{"admins"}, Access: time.Second}), nil)
+			})
+		}
 	}
 }
 
@@ -106,4 +123,22 @@ func personIn(t *testing.T, whoami json.RawMessage) string {
 		t.Fatalf("whoami: %v", err)
 	}
 	return who.User.Email
+}
+
+// A person may paste the provider's own client id, and even its secret, into a
+// client's settings, as they would for another server.
+func TestPastedProviderClientID(t *testing.T) {
+	app := StartApp(t, AppOptions{})
+	client := Client{ID: demo.ClientID, RedirectURI: "https://claude.ai/api/mcp/auth_callback"}
+	for _, secret := range []string{"", demo.ClientSecret} {
+		t.Run(fmt.Sprintf("with secret: %t", secret != ""), func(t *testing.T) {
+			req := app.NewAuthRequest(client)
+			tokens := app.mustTokens(t, app.Redeem(t, req, app.Code(t, NewBrowser(t), req, "alice"), "client_secret", secret))
+			tokens = app.mustTokens(t, app.Refresh(t, client, tokens.Refresh, "client_secret", secret))
+			app.MCP(t, tokens.Access).CallTool("echo", map[string]any{"message": "hello"})
+			if s := app.Sessions(t)[0]; s.Client.Kind != "static" || s.Client.RedirectHost != "claude.ai" {
+				t.Errorf("session's client %+v", s.Client)
+			}
+		})
+	}
 }

@@ -143,7 +143,7 @@ func (s *Script) stop() {
 	for range s.lines { // let the reader come to the end
 	}
 	<-s.exit
-	if s.t.Failed() {
+	if s.t.Failed() && s.log.String() != "" {
 		s.t.Logf("%s wrote:\n%s", s.name, s.log)
 	}
 }

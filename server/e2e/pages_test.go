@@ -44,10 +44,12 @@ func TestPages(t *testing.T) {
 	app := StartApp(t, AppOptions{})
 	client := app.Register(t, clientURI)
 	chromium := startChromium(t)
+	document := ServeMetadata(t, clientURI).Client()
 	wrongRedirect := app.NewAuthRequest(client)
 	wrongRedirect.Values.Set("redirect_uri", "https://evil.example/callback")
 	for _, page := range []struct{ name, url, says string }{
 		{"consent", app.NewAuthRequest(client).URL(app), "localhost"},
+		{"consent-document", app.NewAuthRequest(document).URL(app), "metadata client"},
 		{"error", wrongRedirect.URL(app), "redirect"},
 		{"home", app.URL + "/", app.MCPURL},
 	} {

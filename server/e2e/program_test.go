@@ -19,6 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	_ = os.Setenv("GORACE", "atexit_sleep_ms=0") // else each command lingers for a second
 	code := m.Run()
 	_ = os.RemoveAll(binDir)
 	os.Exit(code)
@@ -91,8 +92,9 @@ func (app *App) startProgram() {
 	p := app.program
 	p.script = startProcess(app.t, p.env, path, append([]string{"run", "--headless"}, app.flags()...)...)
 	app.Log = p.script.log
+	lines := p.script.lines
 	go func() { // nobody reads what run says; the pipe must not fill
-		for range p.script.lines {
+		for range lines {
 		}
 	}()
 	waitFor(app.t, "the program to be ready", func() bool {

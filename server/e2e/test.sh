@@ -50,7 +50,7 @@ run_tests() {
 	local rc=0
 	go test -race -count=1 -timeout=15m -v "$@" >"$log" 2>&1 || rc=$?
 	if [ $rc -ne 0 ]; then
-		grep -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS)' "$log" || true
+		grep -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS)|^(PASS|ok|\?|FAIL)' "$log" || true
 	elif grep -E '^ *--- SKIP' "$log"; then
 		echo "test.sh: these tests were skipped, and none may be" >&2
 		rc=1

@@ -38,7 +38,7 @@ async function pictures({ url, file }) {
     const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
     if (wide > room) problems.push(`${view.name}: ${wide} px wide, and there are ${room}`);
     if (!(await page.evaluate(() => document.documentElement.lang && document.title))) problems.push(`${view.name}: no language or title`);
-    texts.push(await page.innerText('body'));
+    texts.push(await page.evaluate(() => [document.body.innerText, ...[...document.querySelectorAll('textarea')].map((area) => area.value)].join('\n')));
     await page.screenshot({ path: `${file}-${view.name}.png`, fullPage: true });
     await page.context().close();
   }

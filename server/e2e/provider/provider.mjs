@@ -75,7 +75,7 @@ function makeProvider(issuer) {
     },
     features: {
       devInteractions: { enabled: true },
-      revocation: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: async (_ctx, who, token) => token.clientId === who.clientId },
       resourceIndicators: org ? { enabled: false } : {
         enabled: true, defaultResource: () => audience, useGrantedResource: () => true,
         getResourceServerInfo: () => ({ scope: apiScopes, audience, accessTokenFormat: 'jwt', accessTokenTTL: 3600, jwt: { sign: { alg: 'RS256' } } }),

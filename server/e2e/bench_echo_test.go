@@ -1,14 +1,10 @@
-package gateway_test
+package e2e
 
 import (
 	"bufio"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -21,20 +17,16 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
-
-	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
-	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
-	"github.com/drawbridge-app/drawbridge/server/internal/resource"
-	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-// BenchmarkEcho compares an authenticated echo behind boundary, guard and
-// gateway with the same tool on a bare mcp-go server, in turns of the same
-// run. It reports the ratios of throughput and of the median latency: what
-// Drawbridge costs. Run it with -benchtime=1x.
+// BenchmarkEcho compares an authenticated echo with the same tool on a bare
+// mcp-go server, in turns of the same run. It reports the ratios of throughput
+// and of the median latency: what Drawbridge costs. Run it with -benchtime=1x.
 func BenchmarkEcho(b *testing.B) {
-	bare := startBare(b)
-	guarded := startGuarded(b)
+	bare := target{addr: startBare(b)}
+	app := StartApp(b, AppOptions{})
+	tokens := app.SignIn(b, NewBrowser(b), app.Register(b, clientURI), "alice")
+	guarded := target{strings.TrimPrefix(app.URL, "http://"), tokens.Access}
 	for _, era := range []string{"2025-11-25", "2026-07-28"} {
 		for _, conns := range []int{1, 16} {
 			b.Run(fmt.Sprintf("%s/%dconns", era, conns), func(b *testing.B) {
@@ -62,6 +54,9 @@ func BenchmarkEcho(b *testing.B) {
 	}
 }
 
+// target is where calls go, and with what token.
+type target struct{ addr, token string }
+
 const turn = 300 * time.Millisecond
 
 type measure struct {
@@ -75,7 +70,7 @@ func (m *measure) p50() time.Duration { slices.Sort(m.took); return m.took[len(m
 
 // load calls echo over conns connections for one turn. The client is as thin
 // as it can be, so that the ratio is the server's.
-func load(b *testing.B, addr, era string, conns int) measure {
+func load(b *testing.B, to target, era string, conns int) measure {
 	b.Helper()
 	var mu sync.Mutex
 	var all measure
@@ -83,7 +78,7 @@ func load(b *testing.B, addr, era string, conns int) measure {
 	start := time.Now()
 	for range conns {
 		wg.Go(func() {
-			took, err := caller(addr, era, start.Add(turn))
+			took, err := caller(to, era, start.Add(turn))
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -97,8 +92,8 @@ func load(b *testing.B, addr, era string, conns int) measure {
 	return all
 }
 
-func caller(addr, era string, until time.Time) ([]time.Duration, error) {
-	conn, err := net.Dial("tcp", addr)
+func caller(to target, era string, until time.Time) ([]time.Duration, error) {
+	conn, err := net.Dial("tcp", to.addr)
 	if err != nil {
 		return nil, err
 	}
@@ -107,13 +102,13 @@ func caller(addr, era string, until time.Time) ([]time.Duration, error) {
 	body, headers := echoCall(era, "")
 	if era != "2026-07-28" {
 		init := `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"` + era + `","capabilities":{},"clientInfo":{"name":"b","version":"1"}}}`
-		session, err := send(conn, r, request(addr, init, ""))
+		session, err := send(conn, r, request(to, init, ""))
 		if err != nil {
 			return nil, err
 		}
 		body, headers = echoCall(era, session)
 	}
-	call := request(addr, body, headers)
+	call := request(to, body, headers)
 	var took []time.Duration
 	for now := time.Now(); now.Before(until); {
 		if _, err := send(conn, r, call); err != nil {
@@ -135,9 +130,9 @@ func echoCall(era, session string) (body, headers string) {
 		"MCP-Protocol-Version: " + era + "\r\nMcp-Session-Id: " + session + "\r\n"
 }
 
-func request(addr, body, headers string) []byte {
-	return []byte("POST /mcp HTTP/1.1\r\nHost: " + addr + "\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n" +
-		"Authorization: Bearer " + goodToken + "\r\n" + headers + "Content-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body)
+func request(to target, body, headers string) []byte {
+	return []byte("POST /mcp HTTP/1.1\r\nHost: " + to.addr + "\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n" +
+		"Authorization: Bearer " + to.token + "\r\n" + headers + "Content-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body)
 }
 
 // send makes one call and returns the session id of its answer, if any.
@@ -181,72 +176,13 @@ func startBare(b *testing.B) string {
 			}
 			return mcp.NewToolResultText("Echo: " + m), nil
 		})
-	return listen(b, server.NewStreamableHTTPServer(s))
+	return startBareServer(b, server.NewStreamableHTTPServer(s))
 }
 
-func startGuarded(b *testing.B) string {
-	gw, err := gateway.New(gateway.Options{Name: "drawbridge", Version: "bench", Tools: gateway.AllTools})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(gw.Close)
-	l := httptest.NewUnstartedServer(nil)
-	addr := l.Listener.Addr().String()
-	edge, err := resource.NewBoundary(resource.BoundaryOptions{Public: "https://name.example", Local: "http://" + addr})
-	if err != nil {
-		b.Fatal(err)
-	}
-	guard := resource.New(resource.Options{
-		Resource: "https://name.example/mcp", MetadataURL: "https://name.example/.well-known/oauth-protected-resource/mcp",
-		Scopes: []string{"openid"}, Auth: newTokens(),
-	})
-	mux := http.NewServeMux()
-	mux.Handle("/mcp", guard.Wrap(gw.Handler()))
-	l.Config.Handler = edge.Wrap(mux)
-	l.Start()
-	b.Cleanup(l.Close)
-	return addr
-}
-
-func listen(b *testing.B, h http.Handler) string {
+func startBareServer(b *testing.B, h http.Handler) string {
 	mux := http.NewServeMux()
 	mux.Handle("/mcp", h)
 	s := httptest.NewServer(mux)
 	b.Cleanup(s.Close)
 	return s.Listener.Addr().String()
-}
-
-// tokens does the work of a real token check: one HMAC and one lookup.
-type tokens struct {
-	key     []byte
-	macs    sync.Pool
-	callers map[string]*oauth.Caller
-	ended   chan struct{}
-}
-
-const goodToken = "dba_0123456789abcdef0123456789abcdef0123456789abcdef"
-
-func newTokens() *tokens {
-	t := &tokens{key: make([]byte, 32), ended: make(chan struct{})}
-	t.callers = map[string]*oauth.Caller{t.mac(goodToken): {Session: "g", Client: status.SessionClient{Name: "bench"}}}
-	return t
-}
-
-func (t *tokens) mac(token string) string {
-	m, ok := t.macs.Get().(hash.Hash)
-	if !ok {
-		m = hmac.New(sha256.New, t.key)
-	}
-	defer t.macs.Put(m)
-	m.Reset()
-	io.WriteString(m, token)
-	return string(m.Sum(nil))
-}
-
-func (t *tokens) Authenticate(token, _, _ string) (*oauth.Caller, <-chan struct{}, error) {
-	c := t.callers[t.mac(token)]
-	if c == nil {
-		return nil, nil, errors.New("unknown")
-	}
-	return c, t.ended, nil
 }

@@ -1,0 +1,41 @@
+package e2e
+
+import (
+	"slices"
+	"testing"
+)
+
+// What was answered before the end, orderly or not, holds after it: tokens,
+// sessions, registrations, history.
+func TestRestart(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		start func(testing.TB, AppOptions) *App
+		end   func(*App)
+	}{
+		{"in this process", StartApp, (*App).Stop},
+		{"told to stop", StartBinary, (*App).Stop},
+		{"killed", StartBinary, (*App).Kill},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			app := c.start(t, AppOptions{})
+			client, idle := app.Register(t, clientURI), app.Register(t, clientURI)
+			first := app.SignIn(t, NewBrowser(t), client, "alice")
+			second := app.MustRefresh(t, client, first.Refresh)
+			before := app.Sessions(t)[0]
+			c.end(app)
+			app.Start()
+			if got := app.MCP(t, second.Access).CallTool("echo", map[string]any{"message": "hello"}); got != "Echo: hello" {
+				t.Errorf("echo gave %q", got)
+			}
+			if after := app.Sessions(t); len(after) != 1 || after[0].ID != before.ID || !after[0].CreatedAt.Equal(before.CreatedAt) || !slices.Equal(after[0].Scopes, before.Scopes) {
+				t.Errorf("sessions %+v, want %+v", after, before)
+			}
+			if app.CountEvents(t, "signin.succeeded") != 1 {
+				t.Error("the history has forgotten the sign-in")
+			}
+			app.MustRefresh(t, client, second.Refresh)
+			app.SignIn(t, NewBrowser(t), idle, "bob") // a client that had registered, and no more
+		})
+	}
+}

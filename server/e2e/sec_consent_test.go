@@ -1,0 +1,172 @@
+package e2e
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// clientOf registers, publishes or names a client of each kind that has one
+// redirect URI.
+var clientOf = map[string]func(testing.TB, *App, string) Client{
+	"registered": func(t testing.TB, app *App, uri string) Client { return app.Register(t, uri) },
+	"document":   func(t testing.TB, app *App, uri string) Client { return ServeMetadata(t, uri).Client() },
+	"known in advance": func(t testing.TB, app *App, uri string) Client {
+		return Client{ID: "drawbridge-demo", RedirectURI: uri}
+	},
+}
+
+// T1, GHSA-c2jp-c369-7pvx: a client sends the victim a link. All clients share
+// ours at the provider, which would let them through; so no kind of client and
+// no kind of GET gets past a person's yes, the second time neither.
+func TestSecConsentComesBeforeTheProvider(t *testing.T) {
+	for kind, of := range clientOf {
+		t.Run(kind, func(t *testing.T) {
+			provider := watchProvider(t, "")
+			app := StartApp(t, AppOptions{Issuer: provider.Issuer})
+			client := of(t, app, clientURI)
+			b := NewBrowser(t)
+			for range 2 {
+				before := provider.Asked("/authorize")
+				req := app.NewAuthRequest(client)
+				page, form := flowInHand(t, b, req.URL(app))
+				form.Values.Set("action", "approve")
+				answer := app.URL + "/consent?" + form.Values.Encode()
+				for _, n := range []navigation{{method: http.MethodGet, url: b.parse(answer)}, {method: http.MethodHead, url: b.parse(answer)}} {
+					if p := b.hop(n, "none"); p.Status != http.StatusOK || p.Header.Get("Location") != "" {
+						t.Errorf("%s of an approval answered %d", n.method, p.Status)
+					}
+				}
+				app.Get(t, "/auth/callback?code=x&state="+form.Values.Get("flow")).want(t, http.StatusBadRequest, "invalid_request")
+				if n := provider.Asked("/authorize"); n != before {
+					t.Fatal("the provider was asked before the person")
+				}
+				if p := b.Walk(page, "alice", clientURI); p.Query("code") == "" {
+					t.Fatal("a person's yes gave no code")
+				}
+			}
+			if n := app.CountEvents(t, "consent.approved"); n != 2 {
+				t.Errorf("%d approvals in the history, want 2", n)
+			}
+		})
+	}
+}
+
+// T2, GHSA-rww4-4w9c-7733, CVE-2026-27124: the attacker says yes in their own
+// browser and lets the victim sign in. The victim's code stays unused, and the
+// flow is still the one who began it's.
+func TestSecCallbackInAnotherBrowser(t *testing.T) {
+	provider := watchProvider(t, "")
+	app := StartApp(t, AppOptions{Issuer: provider.Issuer})
+	client := app.Register(t, clientURI)
+	attacker := NewBrowser(t)
+	req := app.NewAuthRequest(client)
+	consent, _ := flowInHand(t, attacker, req.URL(app))
+	answer := providerAnswer(t, attacker, consent, app.URL, "alice")
+
+	bystander := NewBrowser(t)
+	flowInHand(t, bystander, app.NewAuthRequest(client).URL(app))
+	forger := NewBrowser(t)
+	forger.toss(app.URL, http.Cookie{Name: "drawbridge", Value: strings.Repeat("A", 43)})
+	errorOf := func(q url.Values) *url.URL {
+		q.Set("state", answer.Query().Get("state"))
+		return attacker.parse(app.URL + "/auth/callback?" + q.Encode())
+	}
+	for name, victim := range map[string]*Browser{"without a cookie": NewBrowser(t), "with a cookie of its own": bystander, "with an invented cookie": forger} {
+		for what, u := range map[string]*url.URL{"code": answer, "error": errorOf(url.Values{"error": {"access_denied"}})} {
+			for _, method := range []string{http.MethodGet, http.MethodHead} {
+				p := victim.hop(navigation{method: method, url: u}, "cross-site")
+				if p.Status != http.StatusForbidden || p.Header.Get("Location") != "" {
+					t.Errorf("%s %s in a browser %s answered %d", method, what, name, p.Status)
+				}
+			}
+		}
+	}
+	if n := provider.Asked("/token"); n != 0 {
+		t.Fatalf("the provider's code was exchanged %d times for somebody else", n)
+	}
+	p := attacker.hop(navigation{method: http.MethodGet, url: answer}, "cross-site")
+	if q := wantAnswer(t, p, clientURI, app.URL, req.Values.Get("state")); q.Get("code") == "" {
+		t.Error("the right browser got no code")
+	}
+	if p := attacker.hop(navigation{method: http.MethodGet, url: answer}, "cross-site"); p.Status != http.StatusBadRequest {
+		t.Errorf("the provider's answer counted twice: %d", p.Status)
+	}
+	if n := provider.Asked("/token"); n != 1 {
+		t.Errorf("the provider's code was exchanged %d times, want once", n)
+	}
+}
+
+// T3, the follow-up of GHSA-rww4-4w9c-7733: the victim's browser is made to
+// post the attacker's form, or its own page's without the victim.
+func TestSecFormOfAnotherBrowser(t *testing.T) {
+	provider := watchProvider(t, "")
+	app := StartApp(t, AppOptions{Issuer: provider.Issuer})
+	client := app.Register(t, clientURI)
+	consent := func(b *Browser) url.Values {
+		_, form := flowInHand(t, b, app.NewAuthRequest(client).URL(app))
+		form.Values.Set("action", "approve")
+		return form.Values
+	}
+	attacker, victim := NewBrowser(t), NewBrowser(t)
+	theirs, own, other := consent(attacker), consent(victim), consent(victim)
+	unseen := victim.hop(navigation{method: http.MethodGet, url: victim.parse(app.NewAuthRequest(client).URL(app))}, "none")
+	unseenFlow := victim.parse(unseen.Header.Get("Location")).Query().Get("flow")
+
+	post := func(b *Browser, form url.Values, site, origin string) *Page {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, app.URL+"/consent", strings.NewReader(form.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept", "text/html")
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		for name, value := range map[string]string{"Sec-Fetch-Site": site, "Origin": origin} {
+			if value != "" {
+				req.Header.Set(name, value)
+			}
+		}
+		for _, c := range b.Cookies(app.URL) {
+			req.AddCookie(&c)
+		}
+		resp, err := b.http.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.read(resp)
+	}
+	for _, c := range []struct {
+		name, site, origin string
+		browser            *Browser
+		form               url.Values
+	}{
+		{"the attacker's form", "cross-site", "https://evil.example", victim, theirs},
+		{"the attacker's form, as if it came from our page", "same-origin", "", victim, theirs},
+		{"the attacker's form, from an old browser", "", "null", victim, theirs},
+		{"the attacker's form, in a browser without a cookie", "same-origin", "", NewBrowser(t), theirs},
+		{"the victim's form with the attacker's secret", "same-origin", "", victim, with(cloned(own), []string{"csrf", theirs.Get("csrf")})},
+		{"the victim's form with the secret of its other tab", "same-origin", "", victim, with(cloned(own), []string{"csrf", other.Get("csrf")})},
+		{"the victim's form without its secret", "same-origin", "", victim, with(cloned(own), []string{"csrf", ""})},
+		{"a flow that nobody has looked at", "same-origin", "", victim, with(cloned(own), []string{"flow", unseenFlow})},
+		{"the victim's own form, from another site", "cross-site", "", victim, own},
+		{"the victim's own form, from another port of this host", "same-site", "", victim, own},
+		{"the victim's own form, by another origin", "", "https://evil.example", victim, own},
+		{"the victim's own form, by an origin that ours begins", "", app.URL + "0", victim, own},
+	} {
+		for _, action := range []string{"approve", "deny"} {
+			c.form.Set("action", action)
+			if p := post(c.browser, c.form, c.site, c.origin); p.Status != http.StatusForbidden || p.Header.Get("Location") != "" {
+				t.Errorf("%s: %s answered %d", c.name, action, p.Status)
+			}
+		}
+	}
+	if n := app.CountEvents(t, "consent.approved") + app.CountEvents(t, "consent.denied") + provider.Asked("/authorize"); n != 0 {
+		t.Fatalf("%d things came of forged answers", n)
+	}
+	for name, site := range map[string]string{"a browser without fetch metadata": "", "our own page": "same-origin"} {
+		own.Set("action", "approve")
+		if p := post(victim, own, site, "null"); p.Status != http.StatusFound {
+			t.Errorf("the person's own answer, from %s, answered %d", name, p.Status)
+		}
+	}
+}
