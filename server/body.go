@@ -23,13 +23,15 @@ type timedBody struct {
 	io.ReadCloser
 	conn *http.ResponseController
 	done bool
-	ctx  context.Context // nil: the request's own
+	ctx  context.Context // once it is done, nothing more is read; nil: none
 }
 
-// untilEnded has a body end with its request's context: a call whose grant has
-// ended while its body was still coming must not run.
-func untilEnded(next http.Handler) http.Handler {
+// ofGrant gives a call with a good token as long as its grant lives: its answer
+// may be a stream of hours. Its body ends with the grant, so that a call does
+// not run whose body was still coming when the grant ended.
+func ofGrant(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 		if b, ok := r.Body.(*timedBody); ok {
 			b.ctx = r.Context()
 		}

@@ -155,7 +155,7 @@ func (s *Server) stateReason() string {
 func (s *Server) status() status.Status {
 	cfg := s.opts.Config
 	st := status.Status{State: s.state(), Version: s.version(), PID: pid, MCPURL: s.base + mcpPath, Issuer: s.base, LocalURL: s.local,
-		ConsoleURL: s.ctl.ConsoleURL(), Tunnel: status.Tunnel{State: "off"}, Servers: []status.Server{},
+		Tunnel: status.Tunnel{State: "off"}, Servers: []status.Server{},
 		IDP: status.IDP{State: status.IDPOK, Issuer: cfg.IDP.Issuer}}
 	if cfg.Tunnel.Provider == "ngrok" {
 		st.Tunnel.Error = "This version opens no tunnel yet. Use provider = \"none\" and your own reverse proxy."
@@ -163,6 +163,9 @@ func (s *Server) status() status.Status {
 	s.mu.Lock()
 	c := s.core
 	st.Error = s.problem
+	if s.ctl != nil {
+		st.ConsoleURL = s.ctl.ConsoleURL()
+	}
 	s.mu.Unlock()
 	if c != nil {
 		st.IDP = c.provider.State()

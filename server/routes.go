@@ -137,7 +137,7 @@ func (s *Server) resourceMetadata(path string) http.Handler {
 func (s *Server) guard(c *core, path string) http.Handler {
 	g := resource.New(resource.Options{Resource: s.base + path, MetadataURL: s.base + "/.well-known/oauth-protected-resource" + path,
 		Scopes: s.opts.Config.IDP.Scopes, Auth: c.store, Paused: s.paused.Load, Log: s.opts.Log, Now: s.opts.Now})
-	return g.Wrap(untilEnded(c.gateway.Handler()))
+	return g.Wrap(ofGrant(c.gateway.Handler()))
 }
 
 // index says what this is, to a person who opened the public URL.

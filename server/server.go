@@ -46,7 +46,6 @@ type Options struct {
 type Server struct {
 	opts   Options
 	public net.Listener
-	ctl    *control.Server
 	db     *store.DB
 	board  *status.Board
 	base   string // public URL, no slash at the end
@@ -57,8 +56,9 @@ type Server struct {
 	retry   chan struct{}                // asks to open the keychain again now
 
 	mu      sync.Mutex // guards all below
-	core    *core      // nil until the keychain has given the data key
-	problem string     // why there is no core yet, and what to do
+	ctl     *control.Server
+	core    *core  // nil until the keychain has given the data key
+	problem string // why there is no core yet, and what to do
 }
 
 // stateFile is the name of what lasts, in the data folder.
@@ -67,7 +67,7 @@ const stateFile = "state.db"
 // New takes the data folder and both listeners, so that a caller learns at
 // once what is in the way. [Server.Run] does the rest; Close undoes New if Run
 // is never called.
-func New(o Options) (s *Server, err error) {
+func New(o Options) (*Server, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -77,30 +77,39 @@ func New(o Options) (s *Server, err error) {
 	if missing := o.Config.Missing(); len(missing) > 0 {
 		return nil, fmt.Errorf("the configuration lacks %s: run `drawbridge setup`", missing[0])
 	}
-	s = &Server{opts: o, board: status.NewBoard(o.Now), retry: make(chan struct{}, 1)}
-	defer func() {
-		if err != nil {
-			s.Close()
-		}
-	}()
+	s := &Server{opts: o, board: status.NewBoard(o.Now), retry: make(chan struct{}, 1)}
+	if err := s.take(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// take opens the state file and both listeners.
+func (s *Server) take() (err error) {
+	o := s.opts
 	if s.db, err = store.Open(filepath.Join(o.DataDir, stateFile)); err != nil {
-		return nil, inUse(err, o.DataDir)
+		return inUse(err, o.DataDir)
 	}
 	if o.ThrowAway {
 		if err := s.db.Wipe(); err != nil {
-			return nil, fmt.Errorf("forget the last demo: %w", err)
+			return fmt.Errorf("forget the last demo: %w", err)
 		}
 	}
 	if s.public, err = net.Listen("tcp", o.Config.Listen); err != nil {
-		return nil, fmt.Errorf("can't listen on %s: %w. Stop what uses that address, or choose another with --listen", o.Config.Listen, err)
+		return fmt.Errorf("can't listen on %s: %w. Stop what uses that address, or choose another with --listen", o.Config.Listen, err)
 	}
 	s.local = "http://" + s.public.Addr().String()
 	s.base = baseURL(o.Config, s.local)
 	s.setHandler(http.HandlerFunc(s.notReady))
-	if s.ctl, err = control.Listen(o.DataDir, s.version(), s, s.board, o.Log); err != nil {
-		return nil, fmt.Errorf("open the control side: %w", err)
+	ctl, err := control.Listen(o.DataDir, s.version(), s, s.board, o.Log)
+	if err != nil {
+		return fmt.Errorf("open the control side: %w", err)
 	}
-	return s, nil
+	s.mu.Lock()
+	s.ctl = ctl // which may be asked for the status already
+	s.mu.Unlock()
+	return nil
 }
 
 // inUse makes the lock's error point at who holds it.
@@ -137,6 +146,7 @@ func (s *Server) Run(ctx context.Context) error {
 	srv := &http.Server{
 		Handler:           http.HandlerFunc(s.serve),
 		ReadHeaderTimeout: 10 * time.Second,
+		WriteTimeout:      30 * time.Second, // but for calls with a good token, see ofGrant
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		BaseContext:       func(net.Listener) context.Context { return streams },
@@ -167,16 +177,16 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) Close() {
 	s.mu.Lock()
 	core := s.core
-	s.core = nil
+	ctl := s.ctl
+	s.core, s.ctl = nil, nil
 	s.mu.Unlock()
 	if core != nil {
 		core.close()
 	}
-	if s.ctl != nil {
+	if ctl != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		_ = s.ctl.Close(ctx)
+		_ = ctl.Close(ctx)
 		cancel()
-		s.ctl = nil
 	}
 	if s.public != nil {
 		_ = s.public.Close()
@@ -233,6 +243,11 @@ func (s *Server) setHandler(h http.Handler) { s.handler.Store(&h) }
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
 		limitBodyTime(w, r, 30*time.Second)
+	}
+	if len(r.TransferEncoding) > 0 {
+		// There may have been a Content-Length besides, which net/http drops
+		// without a trace: then the connection must end (RFC 9112 §6.1).
+		w.Header().Set("Connection", "close")
 	}
 	(*s.handler.Load()).ServeHTTP(w, r)
 }

@@ -168,7 +168,9 @@ func send(conn net.Conn, r *bufio.Reader, call []byte) (session string, err erro
 
 func startBare(b *testing.B) string {
 	s := server.NewMCPServer("bare", "1", server.WithToolCapabilities(true))
-	s.AddTool(mcp.NewTool("echo", mcp.WithString("message", mcp.Required())),
+	s.AddTool(mcp.NewTool("echo", // as Drawbridge describes it
+		mcp.WithDescription("Returns the message it is given. Use it to check that the connection to Drawbridge works."),
+		mcp.WithString("message", mcp.Required(), mcp.Description("The text to return"))),
 		func(_ context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			m, err := r.RequireString("message")
 			if err != nil {

@@ -36,8 +36,13 @@ func TestCommands(t *testing.T) {
 	t.Run("pause and resume", func(t *testing.T) { commandPause(t, app, tokens.Access) })
 	t.Run("revoke", func(t *testing.T) { commandRevoke(t, app, client, tokens.Access) })
 	t.Run("a second instance", func(t *testing.T) {
-		if _, code := app.Command("run", "--headless"); code != 1 {
-			t.Errorf("exit code %d, want 1", code)
+		path, err := binary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		second := startProcess(t, app.program.env, path, append([]string{"run", "--headless"}, app.flags()...)...)
+		if _, code := second.Wait(); code != 1 || !second.log.Contains(app.MCPURL) {
+			t.Errorf("exit code %d, want 1 and a pointer to the first:\n%s", code, second.log)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package e2e
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -16,6 +17,7 @@ func TestOkta(t *testing.T) {
 				run  func(*testing.T, *oktaCase)
 			}{
 				{"sign-in, tools and refresh", oktaHappyPath},
+				{"a person who says no", oktaDenied},
 				{"a person who is in none of the groups", oktaOutsider},
 				{"a person taken out of the group", oktaGroupRemoved},
 				{"a person deactivated", oktaDeactivated},
@@ -59,6 +61,19 @@ func oktaHappyPath(t *testing.T, c *oktaCase) {
 	c.mustWork(t, tokens.Access)
 	if live := c.okta.State().Live; !slices.Equal(live, []string{"alice"}) {
 		t.Errorf("live refresh tokens at the provider: %v, want one", live)
+	}
+}
+
+func oktaDenied(t *testing.T, c *oktaCase) {
+	back := NewBrowser(t).Deny(c.app.NewAuthRequest(c.client).URL(c.app), clientURI).Query()
+	if back.Get("error") != "access_denied" || back.Has("code") || back.Get("iss") != c.app.URL {
+		t.Errorf("answered error %q, iss %q", back.Get("error"), back.Get("iss"))
+	}
+	c.mustHaveEnded(t, "", "consent.denied")
+	for path, n := range c.okta.State().Requests {
+		if strings.HasSuffix(path, "/authorize") {
+			t.Errorf("the provider saw %d sign-ins begin", n)
+		}
 	}
 }
 
@@ -124,8 +139,12 @@ func oktaNewKeys(t *testing.T, c *oktaCase) {
 
 func (c *oktaCase) mustWork(t *testing.T, access string) {
 	t.Helper()
-	if got := c.app.MCP(t, access).CallTool("echo", map[string]any{"message": "hello"}); got != "Echo: hello" {
-		t.Errorf("echo gave %q", got)
+	for _, modern := range []bool{false, true} {
+		mcp := c.app.MCP(t, access)
+		mcp.Modern = modern
+		if got := mcp.CallTool("echo", map[string]any{"message": "hello"}); got != "Echo: hello" {
+			t.Errorf("echo gave %q", got)
+		}
 	}
 }
 

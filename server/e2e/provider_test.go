@@ -38,8 +38,7 @@ func (o *Okta) SetUser(name string, set map[string]any) {
 	o.do(map[string]any{"do": "user", "name": name, "set": set}, &struct{}{})
 }
 
-// SetMode makes the provider work ("ok"), answer 503 ("down"), or not answer
-// at all ("hang").
+// SetMode makes the provider work ("ok") or answer 503 ("down").
 func (o *Okta) SetMode(mode string) { o.do(map[string]any{"do": "mode", "value": mode}, &struct{}{}) }
 
 // RotateKeys replaces the provider's signing key.

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -100,6 +99,7 @@ func flood(t testing.TB, n int, pick func(i int) (*http.Client, *http.Request)) 
 		})
 	}
 	wg.Wait()
+	plainHTTP.CloseIdleConnections()
 	if silent.Load() > 0 {
 		t.Errorf("%d answers 429 without Retry-After", silent.Load())
 	}
@@ -163,7 +163,7 @@ func TestSecFloodOfRegistrations(t *testing.T) {
 func TestSecFloodOfSignIns(t *testing.T) {
 	app := StartApp(t, AppOptions{})
 	req := app.NewAuthRequest(app.Register(t, clientURI))
-	values := cloneValues(req.Values)
+	values := cloned(req.Values)
 	values.Set("junk", strings.Repeat("j", 50_000))
 	values.Set("login_hint", strings.Repeat("h", 8_000))
 	form := values.Encode()
@@ -188,14 +188,6 @@ func TestSecFloodOfSignIns(t *testing.T) {
 	}
 }
 
-func cloneValues(v url.Values) url.Values {
-	c := url.Values{}
-	for name, values := range v {
-		c[name] = append([]string(nil), values...)
-	}
-	return c
-}
-
 // It handles a scope of thousands of words without spending time on it.
 func TestSecLongScope(t *testing.T) {
 	app := StartApp(t, AppOptions{})
@@ -204,7 +196,7 @@ func TestSecLongScope(t *testing.T) {
 	for i := range 15_000 {
 		fmt.Fprintf(&scope, "%x ", i)
 	}
-	values := cloneValues(req.Values)
+	values := cloned(req.Values)
 	values.Set("scope", scope.String()[:60_000])
 	form := values.Encode()
 	begun := time.Now()

@@ -4,7 +4,10 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // CP-3: where the public URL is https, the cookie is out of reach of other
@@ -169,5 +172,67 @@ func TestSecTwoTabs(t *testing.T) {
 		if got := app.Sessions(t)[0].User.Email; got != c.email {
 			t.Errorf("the session is of %s, want %s", got, c.email)
 		}
+	}
+}
+
+// The provider's answer counts once, however many requests bring it together.
+func TestSecParallelCallbacks(t *testing.T) {
+	provider := watchProvider(t, "")
+	app := StartApp(t, AppOptions{Issuer: provider.Issuer})
+	b := NewBrowser(t)
+	page, _ := flowInHand(t, b, app.NewAuthRequest(app.Register(t, clientURI)).URL(app))
+	answer := providerAnswer(t, b, page, app.URL, "alice")
+	var wg sync.WaitGroup
+	var codes atomic.Int64
+	for range 16 {
+		wg.Go(func() {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, answer.String(), nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for _, c := range b.Cookies(app.URL) {
+				req.AddCookie(&c)
+			}
+			resp, err := b.http.Do(req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = resp.Body.Close()
+			if resp.Header.Get("Location") != "" {
+				codes.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if n, asked := codes.Load(), provider.Asked("/token"); n != 1 || asked != 1 {
+		t.Errorf("%d codes, the provider was asked for %d; want one of each", n, asked)
+	}
+}
+
+// CP-5: a flow that waits for longer than ten minutes is over at every step.
+func TestSecFlowExpires(t *testing.T) {
+	provider := watchProvider(t, "")
+	var passed atomic.Int64 // nanoseconds
+	app := StartApp(t, AppOptions{Issuer: provider.Issuer, Now: func() time.Time { return time.Now().Add(time.Duration(passed.Load())) }})
+	client := app.Register(t, clientURI)
+	b := NewBrowser(t)
+	page, form := flowInHand(t, b, app.NewAuthRequest(client).URL(app))
+	waiting, _ := flowInHand(t, b, app.NewAuthRequest(client).URL(app))
+	answer := providerAnswer(t, b, waiting, app.URL, "alice")
+	passed.Store(int64(10*time.Minute + time.Second))
+	form.Values.Set("action", "approve")
+	for name, n := range map[string]navigation{
+		"the page":              {method: http.MethodGet, url: page.URL},
+		"the form":              {method: http.MethodPost, url: b.parse(app.URL + "/consent"), form: form.Values, from: page},
+		"the provider's answer": {method: http.MethodGet, url: answer},
+	} {
+		if p := b.hop(n, "same-origin"); p.Status != http.StatusBadRequest || p.Header.Get("Location") != "" {
+			t.Errorf("%s answered %d", name, p.Status)
+		}
+	}
+	if n := provider.Asked("/token"); n != 0 {
+		t.Errorf("%d codes exchanged", n)
 	}
 }

@@ -170,3 +170,43 @@ func TestSecFormOfAnotherBrowser(t *testing.T) {
 		}
 	}
 }
+
+// CP-2, AS-17, AS-18: the page says who asks, where the answer goes (with a
+// warning if that is a program on this device), what for, and where next. It
+// never takes a client's word for its name.
+func TestSecConsentPageTells(t *testing.T) {
+	provider := watchProvider(t, "")
+	app := StartApp(t, AppOptions{Issuer: provider.Issuer})
+	document := publish(t, clientURI, claudeURI)
+	for _, c := range []struct {
+		name      string
+		client    Client
+		says      []string
+		doesntSay []string
+	}{
+		{"registered, on the web", app.Register(t, claudeURI), []string{"Test client", "calls itself", "Not verified", "claude.ai", claudeURI}, []string{"device you are using"}},
+		{"registered, on loopback", app.Register(t, clientURI), []string{"Not verified", "localhost", clientURI, "device you are using"}, []string{"Verified:"}},
+		{"registered, behind a private scheme", app.Register(t, cursorURI), []string{"Not verified", "cursor:", cursorURI, "device you are using"}, []string{"Verified:"}},
+		{"document, on the web", Client{document.ID, claudeURI}, []string{"Published client", "Verified:", strings.Split(document.ID, "/")[2], claudeURI}, []string{"Not verified"}},
+		{"document, on loopback", Client{document.ID, clientURI}, []string{"without proof", clientURI, "device you are using"}, []string{"Verified:"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			page, form := flowInHand(t, NewBrowser(t), app.NewAuthRequest(c.client).URL(app))
+			text := page.Text()
+			for _, s := range append(c.says, app.MCPURL, strings.TrimPrefix(provider.Issuer, "http://"), "email address") {
+				if !strings.Contains(text, s) {
+					t.Errorf("the page does not say %q", s)
+				}
+			}
+			for _, s := range c.doesntSay {
+				if strings.Contains(text, s) {
+					t.Errorf("the page says %q", s)
+				}
+			}
+			// Enter in a form presses its first button: that must be the harmless one.
+			if buttons := form.Buttons["action"]; len(buttons) != 2 || buttons[0] != "deny" {
+				t.Errorf("buttons %q", buttons)
+			}
+		})
+	}
+}

@@ -29,13 +29,6 @@ func (b *Browser) Deny(authorizeURL, redirectURI string) *url.URL {
 	return p.URL
 }
 
-// Approve presses approve on the consent page p and goes on to the provider's
-// first page; when the provider knows the person already, to the client.
-func (b *Browser) Approve(p *Page, redirectURI string) *Page {
-	b.t.Helper()
-	return b.Submit(p, "action", "approve", redirectURI)
-}
-
 // Walk submits every form it knows, from p on, as user would who agrees to all,
 // and returns the page where it stopped: the client's redirect URI (Status 0)
 // or the first page without such a form.

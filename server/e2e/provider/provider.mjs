@@ -34,8 +34,8 @@ const users = {
   alice: { email: 'alice@example.com', email_verified: true, name: 'Alice', groups: ['everyone', 'admins'], active: true },
   bob: { email: 'bob@example.com', email_verified: true, name: 'Bob', groups: ['everyone'], active: true },
 };
-const seen = { requests: {}, revoked: 0, reused: 0, refreshed: 0 };
-let mode = 'ok'; // or "down": every answer is 503, or "hang": no answer at all
+const seen = { requests: {}, revoked: 0, refreshed: 0 };
+let mode = 'ok'; // or "down": every answer is 503
 
 const account = (sub) => (users[sub]?.active ? {
   accountId: sub,
@@ -88,7 +88,6 @@ function makeProvider(issuer) {
   });
   provider.on('server_error', (_ctx, err) => console.error(err));
   provider.on('grant.success', (ctx) => { if (ctx.oidc.params.grant_type === 'refresh_token') seen.refreshed += 1; });
-  provider.on('grant.error', (_ctx, err) => { if (/already used|consumed/.test(`${err.error_detail}`)) seen.reused += 1; });
   return provider.callback();
 }
 
@@ -101,7 +100,6 @@ let answer = makeProvider(issuer);
 server.on('request', (req, res) => {
   const route = req.url.split('?')[0].slice(path.length);
   seen.requests[route] = (seen.requests[route] ?? 0) + 1;
-  if (mode === 'hang') return;
   if (mode === 'down' || !req.url.startsWith(`${path}/`)) {
     res.writeHead(mode === 'down' ? 503 : 404).end();
     return;

@@ -59,8 +59,18 @@ func (s *Server) failPage(w http.ResponseWriter, r *http.Request, err error, tit
 	s.log(r, e, event.Client)
 	retryAfter(w, e)
 	s.page(w, e.Status, "'none'", func(b *bytes.Buffer) error {
-		return assets.Error(b, assets.ErrorPage{Title: title, What: e.Description, Do: do, EventID: event.ID, ServerName: hostOf(s.Issuer)})
+		return assets.Error(b, assets.ErrorPage{Title: title, What: sentence(e.Description), Do: do, EventID: event.ID, ServerName: hostOf(s.Issuer)})
 	})
+}
+
+// sentence begins a description with a capital, unless it begins with a name
+// that has none (an address, a parameter).
+func sentence(s string) string {
+	word, _, _ := strings.Cut(s, " ")
+	if strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") != "" || word == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 func retryAfter(w http.ResponseWriter, e *oauth.Error) {

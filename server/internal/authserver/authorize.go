@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -51,7 +52,11 @@ func (s *Server) refuseClient(w http.ResponseWriter, r *http.Request, err error,
 		e.Status = http.StatusBadRequest // 401 is for the token endpoint
 	}
 	event := s.Recorder.Record(status.Event{Type: status.ClientRefused, Outcome: status.Refused, Client: name, Reason: e.Description, Remote: remote(r)})
-	s.failPage(w, r, &e, "This sign-in can't start", "Close this page and connect again from your client. If it stays like this, remove the connection there and add it anew.", event)
+	do := "Close this page and connect again from your client. If it stays like this, remove the connection there and add it anew."
+	if e.Code == "invalid_redirect_uri" {
+		do = "If you trust this client, the owner of this Drawbridge can allow its address in [clients] redirect_uris of config.toml. If you don't know it, close this page."
+	}
+	s.failPage(w, r, &e, "This sign-in can't start", do, event)
 }
 
 // client returns the client of an id: registered here, known in advance, or
@@ -86,6 +91,9 @@ func parameters(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	for name, values := range params {
 		if len(values) > 1 && name != "resource" {
 			return nil, oauth.InvalidRequest("A parameter was given twice.")
+		}
+		for i, v := range values {
+			values[i] = strings.Clone(v) // what is kept of a request must not keep all of it
 		}
 	}
 	return params, nil

@@ -29,13 +29,15 @@ func (s *Server) cookieName() string {
 	return "drawbridge"
 }
 
-// browser returns the browser that sent r, or "".
+// browser returns the browser that sent r, or "". Of two cookies one was put
+// there by somebody else (a page on another port of this computer can), and
+// nothing says which; so neither counts.
 func (s *Server) browser(r *http.Request) string {
-	c, err := r.Cookie(s.cookieName())
-	if err != nil || len(c.Value) != 43 {
+	c := r.CookiesNamed(s.cookieName())
+	if len(c) != 1 || len(c[0].Value) != 43 {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(c.Value))
+	sum := sha256.Sum256([]byte(c[0].Value))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 

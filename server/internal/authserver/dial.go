@@ -35,7 +35,7 @@ func prefixes(list ...string) []netip.Prefix {
 // public reports whether addr is on the public internet.
 func public(addr netip.Addr) bool {
 	addr = addr.Unmap()
-	if addr.Zone() != "" || addr.Is6() && !globalUnicast.Contains(addr) {
+	if !addr.IsValid() || addr.Zone() != "" || addr.Is6() && !globalUnicast.Contains(addr) {
 		return false
 	}
 	for _, p := range blocked {

@@ -239,27 +239,34 @@ func (d *Documents) forget(address string) {
 }
 
 // lifetime is how long a response stays fresh (RFC 9111 §4.2), a day at most.
+// Of several directives the strictest counts, and what can't be read is stale.
 func lifetime(h http.Header) time.Duration {
-	for _, directive := range strings.Split(strings.ToLower(h.Get("Cache-Control")), ",") {
+	directives := map[string]string{}
+	for directive := range strings.SplitSeq(strings.ToLower(strings.Join(h.Values("Cache-Control"), ",")), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
-		switch name {
-		case "no-store", "no-cache":
+		if name == "no-store" || name == "no-cache" {
 			return 0
-		case "max-age":
-			seconds, err := strconv.Atoi(strings.Trim(value, `"`))
-			if err != nil || seconds < 0 {
-				return 0
-			}
-			age, _ := strconv.Atoi(h.Get("Age"))
-			return min(max(time.Duration(seconds-age)*time.Second, 0), maxDocumentTTL)
 		}
+		directives[name] = strings.Trim(value, `"`)
 	}
-	if expires, err := http.ParseTime(h.Get("Expires")); err == nil {
-		date, err := http.ParseTime(h.Get("Date"))
-		if err != nil {
-			date = time.Now()
+	if maxAge, ok := directives["max-age"]; ok {
+		seconds, err := strconv.Atoi(maxAge)
+		if err != nil || seconds < 0 {
+			return 0
 		}
-		return min(max(expires.Sub(date), 0), maxDocumentTTL)
+		age, _ := strconv.Atoi(h.Get("Age"))
+		return time.Duration(min(max(seconds-age, 0), int(maxDocumentTTL.Seconds()))) * time.Second
 	}
-	return documentTTL
+	if h.Get("Expires") == "" {
+		return documentTTL
+	}
+	expires, err := http.ParseTime(h.Get("Expires"))
+	if err != nil {
+		return 0
+	}
+	date, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		date = time.Now()
+	}
+	return min(max(expires.Sub(date), 0), maxDocumentTTL)
 }

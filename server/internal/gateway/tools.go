@@ -44,7 +44,21 @@ func (t Tools) list() []server.ServerTool {
 			mcp.WithOutputSchema[Identity](),
 			annotations("Who am I"))})
 	}
+	for i := range list {
+		list[i].Tool = withRawSchema(list[i].Tool)
+	}
 	return list
+}
+
+// withRawSchema writes the input schema once. mcp-go reads it at each call of
+// 2026-07-28, to look for x-mcp-header, and would write it out anew each time.
+func withRawSchema(t mcp.Tool) mcp.Tool {
+	raw, err := json.Marshal(t.InputSchema)
+	if err != nil {
+		return t
+	}
+	t.InputSchema, t.RawInputSchema = mcp.ToolInputSchema{}, raw
+	return t
 }
 
 // annotations tells clients that a tool changes nothing and reaches nothing

@@ -75,6 +75,8 @@ func (s *Store) Begin(r BeginRequest) (*Flow, error) {
 		return nil, InvalidRequest("code_challenge is not the base64url of a SHA-256")
 	case len(r.State) > 4096:
 		return nil, InvalidRequest("state is longer than 4,096 characters")
+	case len(r.LoginHint) > 1024:
+		return nil, InvalidRequest("login_hint is longer than 1,024 characters")
 	case r.Prompt == "none":
 		return nil, refusal(http.StatusBadRequest, "interaction_required", "signing in here always asks the person")
 	}

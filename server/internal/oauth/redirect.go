@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -49,7 +50,8 @@ func (p RedirectPolicy) own(u *url.URL) bool {
 	}
 	for _, own := range p.Own {
 		ownHost, ownPort, err := net.SplitHostPort(own)
-		if err == nil && port == ownPort && (host == strings.ToLower(ownHost) || loopbackName(host) && loopbackName(ownHost)) {
+		here := loopbackName(ownHost) || ownHost == "0.0.0.0" || ownHost == "::" // the last two: every address, loopback too
+		if err == nil && port == ownPort && (host == strings.ToLower(ownHost) || loopbackName(host) && here) {
 			return true
 		}
 	}
@@ -82,6 +84,8 @@ func safeRedirect(uri string) (*url.URL, error) {
 		return bad("must not have a fragment (RFC 6749 §3.1.2)")
 	case slices.Contains(neverSchemes, scheme):
 		return bad("has a scheme that is never allowed")
+	case !plainPort(u.Port()):
+		return bad("has a port that is none, or is written with zeros in front")
 	case scheme == "http" && !isLoopback(u):
 		return bad("must be https, or http on localhost, 127.0.0.1 or [::1]")
 	case DotSegments(u.EscapedPath()):
@@ -97,6 +101,13 @@ func safeRedirect(uri string) (*url.URL, error) {
 		}
 	}
 	return u, nil
+}
+
+// plainPort reports whether a port is absent or written as it is compared: a
+// browser takes ":08000" for ":8000".
+func plainPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && port == strconv.FormatUint(n, 10)
 }
 
 // DotSegments reports whether a path has "." or ".." in any spelling: a
@@ -151,5 +162,5 @@ func redirectHost(uri string) string {
 	if err != nil {
 		return ""
 	}
-	return u.Host
+	return u.Hostname()
 }

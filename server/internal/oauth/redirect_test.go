@@ -3,7 +3,7 @@ package oauth
 import "testing"
 
 func TestRedirectPolicy(t *testing.T) {
-	policy := RedirectPolicy{Loopback: true, Own: []string{"bridge.example:443", "127.0.0.1:8000"},
+	policy := RedirectPolicy{Loopback: true, Own: []string{"bridge.example:443", "127.0.0.1:8000", "[::]:9000"},
 		URIs: []string{"https://claude.ai/api/mcp/auth_callback", "cursor://anysphere.cursor-mcp/oauth/callback", "javascript://x/%0aalert(1)"}}
 	cases := []struct {
 		uri string
@@ -63,6 +63,9 @@ func TestRedirectPolicy(t *testing.T) {
 		{"http://127.0.0.1:8000/auth/callback", false},
 		{"http://localhost:8000/auth/callback", false},
 		{"http://[::1]:8000/x", false},
+		{"http://localhost:08000/auth/callback", false}, // a browser reads 8000
+		{"http://localhost:65536/cb", false},
+		{"http://localhost:9000/auth/callback", false}, // we listen on every address there
 	}
 	for _, c := range cases {
 		if err := policy.Check(c.uri); (err == nil) != c.ok {

@@ -23,7 +23,7 @@ type Saver interface {
 }
 
 // Recorder takes events that no record depends on. They are published at once
-// and reach the disk within a second.
+// and reach the disk soon after.
 type Recorder interface {
 	Record(status.Event) status.Event
 }

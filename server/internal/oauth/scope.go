@@ -5,8 +5,14 @@ import (
 	"strings"
 )
 
+// maxScope is how long a scope parameter may be, in characters.
+const maxScope = 2000
+
 // parseScope splits a scope parameter (RFC 6749 §3.3) and drops repetitions.
 func parseScope(s string) ([]string, error) {
+	if len(s) > maxScope {
+		return nil, InvalidScope("the scope is longer than %d characters", maxScope)
+	}
 	var scopes []string
 	for _, scope := range strings.Split(s, " ") {
 		if scope == "" {

@@ -6,11 +6,19 @@ import (
 	"fmt"
 	"maps"
 	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-// flushDelay is how long a recorded event may wait for others before it is
-// written.
-const flushDelay = 500 * time.Millisecond
+const (
+	// flushDelay is how long a recorded event may wait for others before it is
+	// written.
+	flushDelay = 500 * time.Millisecond
+	// busyDelays is how many of these tool calls wait while there are many:
+	// most are pushed out by newer ones before anything need be written.
+	busyDelays = 10
+	manyCalls  = 100
+)
 
 // run writes recorded events in batches until Close.
 func (j *Journal) run() {
@@ -22,10 +30,12 @@ func (j *Journal) run() {
 		case <-j.stop:
 			return
 		}
-		select {
-		case <-time.After(flushDelay):
-		case <-j.stop:
-			return
+		for waited := 0; waited == 0 || waited < busyDelays && j.busy(); waited++ {
+			select {
+			case <-time.After(flushDelay):
+			case <-j.stop:
+				return
+			}
 		}
 		err := j.flush()
 		if err != nil && !failing {
@@ -41,6 +51,21 @@ func (j *Journal) run() {
 			}
 		}
 	}
+}
+
+// busy reports whether there is nothing to write but many tool calls.
+func (j *Journal) busy() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.pending) < manyCalls {
+		return false
+	}
+	for s := range j.pending {
+		if s.class != status.Calls {
+			return false
+		}
+	}
+	return true
 }
 
 // flush writes the pending events, or leaves them pending. It seals them

@@ -154,7 +154,8 @@ func (j *Journal) place(places map[slot]storedEvent, ev status.Event) {
 }
 
 // Record publishes ev at once and returns it with its time and ID. It reaches
-// the disk within a second; while the disk is full, once there is room.
+// the disk within a second, one of many tool calls within five; while the disk
+// is full, once there is room.
 func (j *Journal) Record(ev status.Event) status.Event {
 	ev = j.board.Prepare(ev)
 	j.mu.Lock()
