@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -128,7 +130,9 @@ func TestSecDocumentServer(t *testing.T) {
 		w.Header().Set("Content-Length", "500")
 		fmt.Fprint(w, good(r))
 	}))
-	untrusted := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, good(r)) }))
+	untrusted := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, good(r)) }))
+	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains of being refused
+	untrusted.StartTLS()
 	t.Cleanup(untrusted.Close)
 	unavailable("a certificate of nobody's", strings.Replace(untrusted.URL, "127.0.0.1", "localhost", 1)+"/client.json")
 }

@@ -64,13 +64,16 @@ func (s *Server) failPage(w http.ResponseWriter, r *http.Request, err error, tit
 }
 
 // sentence begins a description with a capital, unless it begins with a name
-// that has none (an address, a parameter).
+// that has none (an address, a parameter), and ends it with a full stop.
 func sentence(s string) string {
 	word, _, _ := strings.Cut(s, " ")
-	if strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") != "" || word == "" {
-		return s
+	if strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") == "" && word != "" {
+		s = strings.ToUpper(s[:1]) + s[1:]
 	}
-	return strings.ToUpper(s[:1]) + s[1:]
+	if !strings.HasSuffix(s, ".") {
+		s += "."
+	}
+	return s
 }
 
 func retryAfter(w http.ResponseWriter, e *oauth.Error) {

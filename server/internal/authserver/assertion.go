@@ -32,6 +32,7 @@ const (
 	assertionLife   = 10 * time.Minute // the longest lifetime taken
 	assertionLeeway = 30 * time.Second // for clocks that differ
 	maxReplays      = 10_000
+	maxReplaysEach  = 500 // of clients of one host, so that one can't crowd out the others
 )
 
 // assertionClient is whom an unverified assertion says it is of.
@@ -76,7 +77,7 @@ func (s *Server) checkAssertion(ctx context.Context, client *oauth.Client, asser
 		return oauth.InvalidClient("The client assertion must expire within ten minutes.")
 	case claims.ID == "":
 		return oauth.InvalidClient("The client assertion must have a jti.")
-	case !s.assertions.first(client.ID+"\x00"+claims.ID, claims.Expiry.Time().Add(assertionLeeway), now):
+	case !s.assertions.first(client.ID, claims.ID, claims.Expiry.Time().Add(assertionLeeway), now):
 		return oauth.InvalidClient("The client assertion was used before.")
 	}
 	return nil
@@ -102,31 +103,45 @@ func (s *Server) verify(ctx context.Context, client *oauth.Client, parsed *jwt.J
 
 // replays remembers assertions until they have expired.
 type replays struct {
-	mu   sync.Mutex // guards seen
-	seen map[[32]byte]time.Time
+	mu   sync.Mutex // guards what follows
+	seen map[[32]byte]replay
+	each map[string]int // of seen, by host of the client
 }
 
-func newReplays() *replays { return &replays{seen: map[[32]byte]time.Time{}} }
+type replay struct {
+	until time.Time
+	host  string
+}
 
-// first reports whether id has not been seen before. Full of assertions that
-// still live, it says no: taking one twice is worse than a refusal.
-func (p *replays) first(id string, until, now time.Time) bool {
-	key := sha256.Sum256([]byte(id))
+func newReplays() *replays { return &replays{seen: map[[32]byte]replay{}, each: map[string]int{}} }
+
+// first reports whether client has not shown the assertion jti before. Where
+// there is no room for it it says no: taking one twice is worse than a refusal.
+func (p *replays) first(client, jti string, until, now time.Time) bool {
+	key, host := sha256.Sum256([]byte(client+"\x00"+jti)), hostOf(client)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if seen, ok := p.seen[key]; ok && now.Before(seen) {
+	if len(p.seen) >= maxReplays || p.each[host] >= maxReplaysEach {
+		p.forget(now)
+	}
+	if _, ok := p.seen[key]; ok || len(p.seen) >= maxReplays || p.each[host] >= maxReplaysEach {
 		return false
 	}
-	if len(p.seen) >= maxReplays {
-		for k, t := range p.seen {
-			if !now.Before(t) {
-				delete(p.seen, k)
-			}
+	p.seen[key] = replay{until, host}
+	p.each[host]++
+	return true
+}
+
+// forget drops what has expired: shown again, it is refused for that. The
+// caller holds mu.
+func (p *replays) forget(now time.Time) {
+	for key, r := range p.seen {
+		if now.Before(r.until) {
+			continue
 		}
-		if len(p.seen) >= maxReplays {
-			return false
+		delete(p.seen, key)
+		if p.each[r.host]--; p.each[r.host] == 0 {
+			delete(p.each, r.host)
 		}
 	}
-	p.seen[key] = until
-	return true
 }

@@ -4,12 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +27,7 @@ const (
 	documentTTL    = 5 * time.Minute
 	maxDocumentTTL = 24 * time.Hour
 	fetchesAtOnce  = 16
+	keysPause      = 10 * time.Second // between fetches of one key set: with assertions of their own, strangers choose what and when
 )
 
 // Documents fetches and keeps what clients publish about themselves. A
@@ -46,8 +44,10 @@ type Documents struct {
 }
 
 type cached struct {
-	body  []byte
-	until time.Time
+	body   []byte
+	until  time.Time
+	err    error     // of keys: why there are none
+	forced time.Time // when it was last fetched before its time was up
 }
 
 // NewDocuments returns an empty cache. client replaces the guarded one that
@@ -153,120 +153,4 @@ func checkDocumentURL(id string) error {
 		}
 	}
 	return nil
-}
-
-// get returns what stands at address, from the cache while HTTP's rules allow.
-func (d *Documents) get(ctx context.Context, address string, limit int64, fresh bool) ([]byte, error) {
-	d.mu.Lock()
-	c, ok := d.cache[address]
-	d.mu.Unlock()
-	if ok && !fresh && d.now().Before(c.until) {
-		return c.body, nil
-	}
-	// Not under the ctx of one request: others may wait for the same document.
-	flight := d.flights.DoChan(address, func() (any, error) { return d.fetch(address, limit) })
-	select {
-	case <-ctx.Done():
-		return nil, oauth.Unavailable(5*time.Second, "The client's metadata document could not be fetched in time.").Because(ctx.Err())
-	case result := <-flight:
-		body, _ := result.Val.([]byte)
-		return body, result.Err
-	}
-}
-
-func (d *Documents) fetch(address string, limit int64) ([]byte, error) {
-	unavailable := func(err error) error {
-		return oauth.Unavailable(10*time.Second, "The client's metadata document can't be fetched right now. Try again in a moment.").Because(err)
-	}
-	select {
-	case d.slots <- struct{}{}:
-		defer func() { <-d.slots }()
-	default:
-		return nil, unavailable(errors.New("too many fetches at once"))
-	}
-	req, err := http.NewRequest(http.MethodGet, address, nil)
-	if err != nil {
-		return nil, oauth.InvalidClient("The client's metadata document has no usable address.").Because(err)
-	}
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", "Drawbridge (client metadata)")
-	resp, err := d.http.Do(req)
-	if errors.Is(err, errPrivateAddress) {
-		return nil, oauth.InvalidClient("The client's metadata document is not on the public internet, so it is not fetched.").Because(err)
-	}
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	switch {
-	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests:
-		return nil, unavailable(fmt.Errorf("status %d", resp.StatusCode))
-	case resp.StatusCode != http.StatusOK:
-		d.forget(address)
-		return nil, oauth.InvalidClient("There is no metadata document at the client's address (status %d).", resp.StatusCode)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	if int64(len(body)) > limit {
-		return nil, oauth.InvalidClient("The client's metadata document is larger than %d KB.", limit>>10)
-	}
-	d.keep(address, cached{body: body, until: d.now().Add(lifetime(resp.Header))})
-	return body, nil
-}
-
-// keep stores c, and forgets what ends first if there are too many.
-func (d *Documents) keep(address string, c cached) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if _, ok := d.cache[address]; !ok && len(d.cache) >= maxDocuments {
-		first := ""
-		for a, other := range d.cache {
-			if first == "" || other.until.Before(d.cache[first].until) {
-				first = a
-			}
-		}
-		delete(d.cache, first)
-	}
-	d.cache[address] = c
-}
-
-func (d *Documents) forget(address string) {
-	d.mu.Lock()
-	delete(d.cache, address)
-	d.mu.Unlock()
-}
-
-// lifetime is how long a response stays fresh (RFC 9111 §4.2), a day at most.
-// Of several directives the strictest counts, and what can't be read is stale.
-func lifetime(h http.Header) time.Duration {
-	directives := map[string]string{}
-	for directive := range strings.SplitSeq(strings.ToLower(strings.Join(h.Values("Cache-Control"), ",")), ",") {
-		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
-		if name == "no-store" || name == "no-cache" {
-			return 0
-		}
-		directives[name] = strings.Trim(value, `"`)
-	}
-	if maxAge, ok := directives["max-age"]; ok {
-		seconds, err := strconv.Atoi(maxAge)
-		if err != nil || seconds < 0 {
-			return 0
-		}
-		age, _ := strconv.Atoi(h.Get("Age"))
-		return time.Duration(min(max(seconds-age, 0), int(maxDocumentTTL.Seconds()))) * time.Second
-	}
-	if h.Get("Expires") == "" {
-		return documentTTL
-	}
-	expires, err := http.ParseTime(h.Get("Expires"))
-	if err != nil {
-		return 0
-	}
-	date, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		date = time.Now()
-	}
-	return min(max(expires.Sub(date), 0), maxDocumentTTL)
 }

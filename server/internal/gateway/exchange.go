@@ -39,6 +39,7 @@ type exchange struct {
 
 	mu    sync.Mutex // guards what follows, and writing to w
 	state state
+	long  bool   // the deadlines that the HTTP server sets are lifted
 	held  []byte // what mcp-go wrote while state was answering or failing
 	code  int    // the status of what is held
 }
@@ -106,6 +107,9 @@ func (x *exchange) WriteHeader(status int) {
 		x.state, x.code = failing, status
 	default:
 		x.state = plain
+		if x.long {
+			_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(writeTimeout))
+		}
 		maps.Copy(x.w.Header(), x.header)
 		x.w.WriteHeader(status)
 	}
@@ -186,6 +190,31 @@ func (x *exchange) notify(message []byte) {
 	}
 	if x.state == streaming || x.state == answering {
 		x.send(event(message))
+	}
+}
+
+// tick is called every now and then while the request lasts.
+func (x *exchange) tick(silent bool) {
+	x.lift()
+	if silent {
+		x.keepAlive()
+	}
+}
+
+// lift takes away the deadlines that the HTTP server sets for a request: they
+// are for short ones, and reading on past theirs would end this one. The body
+// has been read by now.
+func (x *exchange) lift() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.long || x.state == over {
+		return // over: the connection may be the next request's
+	}
+	x.long = true
+	c := http.NewResponseController(x.w)
+	_ = c.SetReadDeadline(time.Time{})
+	if x.state == waiting {
+		_ = c.SetWriteDeadline(time.Time{})
 	}
 }
 

@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// pulse keeps streams alive: it sends a comment on each that has been silent,
-// so that nothing between us and the client takes it for dead. One clock
-// serves all requests, because most are over long before it ticks.
+// pulse keeps long requests alive: it lifts the deadlines of their connection,
+// and sends a comment on each that has been silent, so that nothing between us
+// and the client takes it for dead. One clock serves all requests, because most
+// are over long before it ticks.
 type pulse struct {
 	mu   sync.Mutex // guards live
 	live map[*exchange]struct{}
@@ -35,9 +36,7 @@ func (p *pulse) run(interval time.Duration, stop <-chan struct{}) {
 		case <-t.C:
 			p.mu.Lock()
 			for x := range p.live {
-				if x.silent.Add(1) >= 2 {
-					go x.keepAlive() // it may have to wait for its client
-				}
+				go x.tick(x.silent.Add(1) >= 2) // it may have to wait for its client
 			}
 			p.mu.Unlock()
 		case <-stop:

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -13,6 +14,10 @@ import (
 // sessionHeader names the transport session (MCP 2025-11-25, "Session
 // Management"), in the form that net/http stores.
 const sessionHeader = "Mcp-Session-Id"
+
+// slowBody is after how long a body has used up so much of the request's time
+// that the pulse might come too late.
+const slowBody = 5 * time.Second
 
 // serve answers one request at the MCP endpoint.
 func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
@@ -37,6 +42,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
 
 // post answers a message: a request, a notification or a response.
 func (g *Gateway) post(w http.ResponseWriter, r *http.Request, caller *oauth.Caller) {
+	start := time.Now()
 	body, refusal := readBody(w, r)
 	if refusal == nil {
 		refusal = inspect(body)
@@ -45,8 +51,15 @@ func (g *Gateway) post(w http.ResponseWriter, r *http.Request, caller *oauth.Cal
 		refusal.write(w, nil)
 		return
 	}
+	if r.Context().Err() != nil { // the grant has ended while the body was still coming
+		refuse(w, http.StatusUnauthorized, codeServer, "The session of this token has ended.")
+		return
+	}
 	x := newExchange(g, w, r, caller, body)
 	defer x.finish()
+	if time.Since(start) > slowBody {
+		x.lift()
+	}
 	g.http.ServeHTTP(x, r)
 
 	// mcp-go keeps state for the session it has just made. If the session has

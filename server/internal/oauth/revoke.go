@@ -79,8 +79,11 @@ func (s *Store) Revoke(id, reason string) error {
 		return s.end(g, ending{typ: status.SessionRevoked, reason: reason},
 			s.forgetConsents(func(c consentRecord) bool { return c.ClientID == client })...)
 	})
-	if errors.Is(err, errEnded) {
+	switch {
+	case errors.Is(err, errEnded):
 		return ErrNotFound
+	case err != nil:
+		g.absolve()
 	}
 	return err
 }
@@ -132,6 +135,7 @@ func (s *Store) RevokeToken(text, clientID, remote string) error {
 		return s.end(g, ending{typ: status.SessionRevoked, reason: "the client gave its token back", remote: remote})
 	})
 	if err != nil && !errors.Is(err, errEnded) {
+		g.absolve()
 		return ServerError(err)
 	}
 	return nil
