@@ -98,13 +98,15 @@ func (c *Client) Revoke(ctx context.Context, refreshToken string) error {
 	if m.Revocation == "" {
 		return nil
 	}
+	sent := ""
 	err = c.authenticated(ctx, m, func(style oauth2.AuthStyle, secret string) error {
+		sent = secret
 		return c.postRevocation(ctx, m.Revocation, refreshToken, style, secret)
 	})
 	if err == nil {
 		return nil
 	}
-	fault := c.tokenFault(err, refreshToken)
+	fault := c.tokenFault(err, refreshToken, sent)
 	if fault.Code == "invalid_token" || fault.Code == "invalid_grant" {
 		return nil // Google's way to say that it was over already
 	}

@@ -270,3 +270,14 @@ func TestRevoke(t *testing.T) {
 		})
 	}
 }
+
+// A provider may write back what it was sent; a short secret does not look like
+// one, so it has to be known to be taken out.
+func TestRevokeKeepsTheSecretOutOfItsError(t *testing.T) {
+	r := newRig(t)
+	r.f.handle["/revoke"] = refuseWith(400, "invalid_request", "no app "+clientID+" with "+clientSecret+" and rt-1")
+	err := r.Revoke(t.Context(), "rt-1")
+	if err == nil || strings.Contains(err.Error(), clientSecret) || strings.Contains(err.Error(), "rt-1") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -47,7 +47,8 @@ type grant struct {
 	id     grantID
 	turn   chan struct{} // holds one token; who takes it may change the record
 	ended  chan struct{} // closed when the grant has ended
-	doom   atomic.Pointer[doom]
+	doom   sync.Once
+	doomed chan struct{} // closed when somebody wants the grant to end
 	rec    atomic.Pointer[Grant]
 	caller atomic.Pointer[Caller] // made of rec
 
@@ -60,8 +61,7 @@ type grant struct {
 }
 
 func newGrant(id grantID, r Grant) *grant {
-	g := &grant{id: id, turn: make(chan struct{}, 1), ended: make(chan struct{})}
-	g.absolve()
+	g := &grant{id: id, turn: make(chan struct{}, 1), ended: make(chan struct{}), doomed: make(chan struct{})}
 	g.set(r)
 	g.lastUsed.Store(r.LastUsedAt.UnixMilli())
 	g.requests.Store(r.Requests)
@@ -91,21 +91,9 @@ func (g *grant) over() bool {
 	}
 }
 
-// doom is how those who wait for the provider hear that a grant is to end.
-type doom struct {
-	once  sync.Once
-	ahead chan struct{} // closed when somebody wants the end
-}
-
 // condemn says that somebody wants g to end, so that nobody waits for the
 // provider's word on it any more and its end need not wait either.
-func (g *grant) condemn() {
-	d := g.doom.Load()
-	d.once.Do(func() { close(d.ahead) })
-}
-
-// absolve takes condemn back: the end could not be saved, so g lives on.
-func (g *grant) absolve() { g.doom.Store(&doom{ahead: make(chan struct{})}) }
+func (g *grant) condemn() { g.doom.Do(func() { close(g.doomed) }) }
 
 // live reports whether a person would call g a session: signed in, not over.
 func (g *grant) live(now time.Time) bool {

@@ -146,9 +146,8 @@ func (s *Store) askProvider(ctx context.Context, g *grant, rec *Grant) (Upstream
 	}
 	answered := make(chan answer, 1)
 	token, who := rec.UpstreamRefresh, rec.Identity
-	doomed := g.doom.Load().ahead
 	select {
-	case <-doomed: // by one who waits for our turn to pass
+	case <-g.doomed: // by one who waits for our turn to pass
 		return Upstream{}, errEnded
 	default:
 	}
@@ -163,7 +162,7 @@ func (s *Store) askProvider(ctx context.Context, g *grant, rec *Grant) (Upstream
 	select {
 	case a := <-answered:
 		return a.up, a.err
-	case <-doomed:
+	case <-g.doomed:
 		go func() { s.discard((<-answered).up) }()
 		return Upstream{}, errEnded
 	}

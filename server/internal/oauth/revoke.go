@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -34,6 +35,11 @@ func (s *Store) take(g *grant, fn func() error) error {
 // end ends a grant: record gone, saved, event told, streams cut, and the
 // provider's refresh token put down to be revoked there. Every way to end a
 // session comes here. The caller holds g's turn, or is alone.
+//
+// What can't be saved ends all the same, and is saved when the disk has room
+// again: a session that somebody wanted ended must not live on because a disk
+// is full. Until then a restart would bring it back, which is why the error is
+// returned.
 func (s *Store) end(g *grant, why ending, more ...Change) error {
 	rec := g.record()
 	changes := append([]Change{{Bucket: BucketGrants, Key: rec.ID}}, more...)
@@ -45,21 +51,52 @@ func (s *Store) end(g *grant, why ending, more ...Change) error {
 	if why.outcome == "" {
 		why.outcome = status.OK
 	}
-	if err := s.opts.Saver.Save(changes, rec.event(why.typ, why.outcome, why.reason, why.remote)); err != nil {
-		return err
-	}
+	event := rec.event(why.typ, why.outcome, why.reason, why.remote)
+	err := s.opts.Saver.Save(changes, event)
 	s.mu.Lock()
 	delete(s.grants, g.id)
 	if pending != nil {
 		s.revocations[rec.ID] = *pending
 	}
 	s.applyConsents(more, consentRecord{})
+	if err != nil {
+		s.unsaved = append(s.unsaved, unsavedEnd{changes, event})
+	}
 	s.mu.Unlock()
 	close(g.ended)
+	s.opts.Ended(rec.ID)
 	if pending != nil {
 		poke(s.newRevoke)
 	}
+	if err != nil {
+		s.expirySoon()
+		return fmt.Errorf("the session has ended, but that could not be saved yet, so a restart would bring it back: %w", err)
+	}
 	return nil
+}
+
+// unsavedEnd is an end that is still to be written.
+type unsavedEnd struct {
+	changes []Change
+	event   status.Event
+}
+
+// saveEnds writes the ends that could not be saved, and reports whether none
+// is left.
+func (s *Store) saveEnds() bool {
+	s.mu.Lock()
+	unsaved := s.unsaved
+	s.unsaved = nil
+	s.mu.Unlock()
+	for i, u := range unsaved {
+		if err := s.opts.Saver.Save(u.changes, u.event); err != nil {
+			s.mu.Lock()
+			s.unsaved = append(unsaved[i:], s.unsaved...)
+			s.mu.Unlock()
+			return false
+		}
+	}
+	return true
 }
 
 // Revoke ends the session of id on the owner's word, and forgets what consents
@@ -79,11 +116,8 @@ func (s *Store) Revoke(id, reason string) error {
 		return s.end(g, ending{typ: status.SessionRevoked, reason: reason},
 			s.forgetConsents(func(c consentRecord) bool { return c.ClientID == client })...)
 	})
-	switch {
-	case errors.Is(err, errEnded):
+	if errors.Is(err, errEnded) {
 		return ErrNotFound
-	case err != nil:
-		g.absolve()
 	}
 	return err
 }
@@ -135,7 +169,6 @@ func (s *Store) RevokeToken(text, clientID, remote string) error {
 		return s.end(g, ending{typ: status.SessionRevoked, reason: "the client gave its token back", remote: remote})
 	})
 	if err != nil && !errors.Is(err, errEnded) {
-		g.absolve()
 		return ServerError(err)
 	}
 	return nil

@@ -80,16 +80,27 @@ func TestRevocationAtTheProviderIsRetriedAcrossARestart(t *testing.T) {
 	}
 }
 
-func TestRevokeOnAFullDiskSaysSo(t *testing.T) {
+func TestRevokeOnAFullDisk(t *testing.T) {
 	r := newRig(t)
 	_, tokens := r.signIn()
+	id := r.Sessions()[0].ID
 	r.disk.full = true
-	if err := r.Revoke(r.Sessions()[0].ID, "test"); !errors.Is(err, errFull) {
+	if err := r.Revoke(id, "test"); !errors.Is(err, errFull) {
 		t.Fatalf("revoke on a full disk: %v", err)
 	}
+	if r.alive(tokens.Access) || len(r.Sessions()) != 0 {
+		t.Error("the session lives on because a disk is full")
+	}
+	if r.saveEnds() {
+		t.Error("saved on a full disk")
+	}
 	r.disk.full = false
-	if !r.alive(tokens.Access) {
-		t.Error("a revocation that was not saved took effect, and would be undone by a restart")
+	if !r.saveEnds() || len(r.disk.records[BucketGrants]) != 0 || r.disk.count(status.SessionRevoked) != 1 {
+		t.Error("the end was not saved once there was room")
+	}
+	r.restart()
+	if r.alive(tokens.Access) {
+		t.Error("a restart brought the session back")
 	}
 }
 

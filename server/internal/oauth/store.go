@@ -31,6 +31,7 @@ type Options struct {
 	Provider       Provider
 	Saver          Saver
 	Recorder       Recorder
+	Ended          func(session string) // hears of each session that has ended; must not block
 	Now            func() time.Time
 	Log            *slog.Logger
 }
@@ -59,7 +60,8 @@ type Store struct {
 	revocations map[string]revocation
 	codes       map[string]*code
 	flows       flowTable
-	dirty       []*grant // used since the last write
+	dirty       []*grant     // used since the last write
+	unsaved     []unsavedEnd // oldest first
 }
 
 // New returns a store filled from records. Grants that the configuration no

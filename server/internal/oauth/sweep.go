@@ -13,6 +13,7 @@ const (
 	sweepSoonest = 500 * time.Millisecond
 	sweepLatest  = time.Minute
 	usageEvery   = 10 * time.Second
+	saveAgain    = 5 * time.Second // ends that could not be saved
 )
 
 // expirySoon has the sweeper look again for what ends next.
@@ -23,6 +24,9 @@ func (s *Store) expirySoon() { poke(s.newExpiry) }
 func (s *Store) sweep(ctx context.Context) {
 	for {
 		next := s.expire()
+		if !s.saveEnds() {
+			next = min(next, saveAgain)
+		}
 		select {
 		case <-ctx.Done():
 			return
