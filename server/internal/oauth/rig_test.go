@@ -141,7 +141,7 @@ func newRig(t *testing.T, change ...func(*Options)) *rig {
 		Scopes:    []string{"openid", "profile", "email", "offline_access"},
 		Redirects: RedirectPolicy{URIs: []string{testRedirect}, Loopback: true, Own: []string{"bridge.example:443"}},
 		Access:    AccessList{Groups: []string{"staff"}}, AccessTTL: 30 * time.Minute, RefreshTTL: 720 * time.Hour,
-		Provider: r.provider, Saver: r.disk, Recorder: r.disk, Ended: func(string) {}, Now: r.clock.Now, Log: slog.New(slog.DiscardHandler)}
+		Provider: r.provider, Saver: r.disk, Recorder: r.disk, Now: r.clock.Now, Log: slog.New(slog.DiscardHandler)}
 	for _, c := range change {
 		c(&r.opts)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-// Options is what a [Store] is made of. All but StaticClientID are required.
+// Options is what a [Store] is made of. All but StaticClientID and Ended are required.
 type Options struct {
 	DataKey        []byte   // 32 bytes; every other key is derived from it
 	Resources      []string // our MCP URLs, canonical (no slash at the end); the first is the default
@@ -31,7 +31,7 @@ type Options struct {
 	Provider       Provider
 	Saver          Saver
 	Recorder       Recorder
-	Ended          func(session string) // hears of each session that has ended; must not block
+	Ended          func(session string) // hears of each session that has ended, and must not block; nil: nobody hears
 	Now            func() time.Time
 	Log            *slog.Logger
 }
@@ -68,6 +68,9 @@ type Store struct {
 // longer allows (another provider, another MCP URL, a person taken off the
 // access list) end here.
 func New(opts Options, records Records) (*Store, error) {
+	if opts.Ended == nil {
+		opts.Ended = func(string) {}
+	}
 	s := &Store{
 		opts: opts, newExpiry: make(chan struct{}, 1), newUse: make(chan struct{}, 1), newRevoke: make(chan struct{}, 1),
 		grants: map[grantID]*grant{}, clients: map[string]clientRecord{}, consents: map[string]consentRecord{},
