@@ -275,10 +275,13 @@ func TestRevoke(t *testing.T) {
 // A provider may write back what it was sent; a short secret does not look like
 // one, so it has to be known to be taken out.
 func TestRevokeKeepsTheSecretOutOfItsError(t *testing.T) {
-	r := newRig(t)
-	r.f.handle["/revoke"] = refuseWith(400, "invalid_request", "no app "+clientID+" with "+clientSecret+" and rt-1")
+	const short = "pa55word"
+	r := newRig(t, func(cfg *Config) {
+		cfg.ClientSecret = func(context.Context) (string, error) { return short, nil }
+	})
+	r.f.handle["/revoke"] = refuseWith(400, "invalid_request", "no app with "+short+" and rt-1")
 	err := r.Revoke(t.Context(), "rt-1")
-	if err == nil || strings.Contains(err.Error(), clientSecret) || strings.Contains(err.Error(), "rt-1") {
+	if err == nil || strings.Contains(err.Error(), short) || strings.Contains(err.Error(), "rt-1") {
 		t.Errorf("error %v", err)
 	}
 }
