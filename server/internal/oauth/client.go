@@ -177,3 +177,24 @@ func (s *Store) Clients() []status.Client {
 	slices.SortFunc(list, func(a, b status.Client) int { return b.LastSignIn.Compare(a.LastSignIn) })
 	return list
 }
+
+// forgetClientAfter is how long a client is remembered that nobody has a
+// session with. Some clients register anew at each sign-in.
+const forgetClientAfter = 90 * 24 * time.Hour
+
+// staleClients returns the changes that forget such clients.
+func (s *Store) staleClients(now time.Time) []Change {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	inUse := map[string]bool{}
+	for _, g := range s.grants {
+		inUse[clientKeyOf(g.record().Client.ID)] = true
+	}
+	var changes []Change
+	for key, c := range s.clients {
+		if !inUse[key] && now.Sub(c.LastSignIn) > forgetClientAfter {
+			changes = append(changes, Change{Bucket: BucketClients, Key: key})
+		}
+	}
+	return changes
+}

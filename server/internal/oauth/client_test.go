@@ -121,6 +121,23 @@ func TestRegistrationSwitchedOff(t *testing.T) {
 	}
 }
 
+func TestUnusedClientsAreForgotten(t *testing.T) {
+	r := newRig(t)
+	r.signIn()
+	r.clock.forward(forgetClientAfter + time.Hour)
+	r.restart()
+	if len(r.Clients()) != 1 {
+		t.Error("a client with a session was forgotten")
+	}
+	if _, err := r.RevokeAll("test"); err != nil {
+		t.Fatal(err)
+	}
+	r.restart()
+	if len(r.Clients()) != 0 || len(r.disk.records[BucketClients]) != 0 {
+		t.Error("a client that nobody has used for months is still kept")
+	}
+}
+
 func TestTokensOfAnotherKey(t *testing.T) {
 	r := newRig(t)
 	_, tokens := r.signIn()

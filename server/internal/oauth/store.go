@@ -107,6 +107,14 @@ func New(opts Options, records Records) (*Store, error) {
 			}
 		}
 	}
+	if stale := s.staleClients(opts.Now()); len(stale) > 0 {
+		if err := opts.Saver.Save(stale); err != nil {
+			return nil, err
+		}
+		for _, c := range stale {
+			delete(s.clients, c.Key)
+		}
+	}
 	return s, nil
 }
 
