@@ -1,0 +1,80 @@
+package tray
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/atotto/clipboard"
+)
+
+// system is the desktop that this process runs on.
+type system struct {
+	options  Options
+	notifier *notifications
+}
+
+// newDesktop returns the desktop; click is told when a button of a
+// notification is pressed.
+func newDesktop(o Options, click func(action)) *system {
+	return &system{options: o, notifier: newNotifications(click)}
+}
+
+func (s *system) close() { s.notifier.close() }
+
+// copyText puts text on the clipboard.
+func (s *system) copyText(text string) error {
+	if clipboard.Unsupported {
+		return errors.New("install xclip, xsel or wl-clipboard, or copy it from the menu by hand")
+	}
+	if err := clipboard.WriteAll(text); err != nil {
+		return fmt.Errorf("the clipboard did not take it: %w", err)
+	}
+	return nil
+}
+
+func (s *system) open(ctx context.Context, address string) error { return Open(ctx, address) }
+
+// Open hands a web address, a link to an editor, or the full path of a file to
+// the program that opens such things here. It does not wait for that program.
+func Open(ctx context.Context, address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case filepath.IsAbs(address):
+	case err != nil:
+		return errors.New("that is no address")
+	case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "cursor" && u.Scheme != "vscode":
+		return fmt.Errorf("addresses of kind %q are not opened", u.Scheme)
+	}
+	return openAddress(ctx, address)
+}
+
+func (s *system) notify(ctx context.Context, n note) error { return s.notifier.show(ctx, n) }
+
+// loginCommand is what starts Drawbridge at login: this program, with the
+// arguments that lead to the same configuration and data.
+func (s *system) loginCommand() ([]string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	return append([]string{self}, s.options.Arguments...), nil
+}
+
+func (s *system) loginEnabled() bool { return loginEnabled() }
+
+func (s *system) setLogin(enabled bool) error {
+	if !enabled {
+		return disableLogin()
+	}
+	command, err := s.loginCommand()
+	if err != nil {
+		return err
+	}
+	return enableLogin(command)
+}
+
+func (s *system) lightPanel() bool { return lightPanel() }

@@ -1,0 +1,310 @@
+//go:build !darwin || cgo
+
+package tray
+
+import (
+	"context"
+	"io"
+	"log"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+
+	"fyne.io/systray"
+
+	"github.com/drawbridge-app/drawbridge/assets"
+)
+
+// show shows the menu until ctx ends. The library under it can be used once in
+// a process, and would panic without a session bus.
+func show(ctx context.Context, b Backend, o Options, quit func()) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	// The library prints through the one global logger.
+	log.SetFlags(0)
+	log.SetOutput(libraryLog{o.Log})
+	defer log.SetOutput(io.Discard)
+	if !awaitPanel(ctx, o.Log) {
+		return
+	}
+	t := &tray{backend: b, options: o, quit: quit, clicks: make(chan action, 64), opened: systray.TrayOpenedCh, panel: panels(ctx), work: make(chan func(), 16)}
+	system := newDesktop(o, t.click)
+	defer system.close()
+	defer t.removeQR()
+	t.desktop = system
+	var running sync.WaitGroup
+	ready := func() {
+		t.canvas = newMenu(t.click, o.Arguments != nil)
+		running.Go(func() { t.labour(ctx) })
+		running.Go(func() {
+			defer stop()
+			t.loop(ctx)
+		})
+	}
+	context.AfterFunc(ctx, systray.Quit)
+	runLibrary(ready, o.Log)
+	stop()
+	running.Wait()
+}
+
+// runLibrary runs the library until its Quit. It panics there if the bus went
+// away between our look at it and its own; the menu is over then anyhow.
+func runLibrary(ready func(), log *slog.Logger) {
+	defer func() {
+		if r := recover(); r != nil {
+			log.Warn("the tray ended badly", "cause", r)
+		}
+	}()
+	systray.SetTitle("Drawbridge")
+	systray.Run(ready, nil)
+}
+
+// libraryLog takes what the library prints: mostly that there is no panel yet,
+// which awaitPanel has said already.
+type libraryLog struct{ log *slog.Logger }
+
+func (l libraryLog) Write(p []byte) (int, error) {
+	l.log.Debug("tray library", "says", strings.TrimSpace(string(p)))
+	return len(p), nil
+}
+
+// menu is the menu in the panel. All its rows are made once and then only
+// shown, hidden and named anew: a panel draws a menu wrongly that grows while
+// it is open, and a removed row looks as if it had been clicked.
+type menu struct {
+	click     func(action)
+	canLogin  bool // "Start at login" is there
+	icon      assets.IconState
+	light     bool
+	tooltip   string
+	headline  *item
+	reasons   [reasonSlots]*item
+	retry     *item
+	url       *item
+	copy      *item
+	sessions  *item
+	slots     [sessionSlots]slotItems
+	nobody    *item
+	more      *item
+	revokeAll *item
+	yesAll    *item
+	events    [eventSlots]*item
+	noEvents  *item
+	pause     *item
+	quiet     *item
+	login     *item
+	about     [4]*item
+}
+
+type slotItems struct {
+	session *item
+	facts   [3]*item
+}
+
+// newMenu makes the rows; click is told of each click on one.
+func newMenu(click func(action), canLogin bool) *menu {
+	m := &menu{click: click, canLogin: canLogin}
+	on := m.on
+	m.headline = on(top("Drawbridge"), action{kind: cure})
+	for i := range m.reasons {
+		m.reasons[i] = on(top("-").hide(), action{kind: cure})
+	}
+	m.retry = on(top("Retry").hide(), action{kind: retry})
+	m.url = on(top("-"), action{kind: copyURL})
+	m.copy = on(top(copyTitle), action{kind: copyURL})
+	clients := top("Connect a client")
+	for i, c := range connections {
+		on(clients.sub(c.Client), action{kind: connect, slot: i})
+	}
+	on(clients.sub("Show QR code"), action{kind: showQR})
+	systray.AddSeparator()
+
+	m.sessions = top("Sessions")
+	for i := range m.slots {
+		m.slots[i].session = m.sessions.sub("-").hide()
+	}
+	m.nobody = m.sessions.sub("Nobody is signed in").disable()
+	m.more = on(m.sessions.sub("-").hide(), action{kind: openConsole})
+	m.revokeAll = m.sessions.sub("Revoke all sessions…").hide()
+	events := top("Recent events")
+	for i := range m.events {
+		m.events[i] = on(events.sub("-").hide(), action{kind: openConsole})
+	}
+	m.noEvents = events.sub("Nothing yet").disable()
+	systray.AddSeparator()
+
+	m.pause = on(topCheckbox("Raise the bridge (pause)").disable(), action{kind: togglePause})
+	on(top("Open console…"), action{kind: openConsole})
+	on(top("Check setup…"), action{kind: openConsole})
+	m.quiet = on(topCheckbox("Notifications"), action{kind: toggleQuiet})
+	m.login = on(topCheckbox("Start at login"), action{kind: toggleLogin})
+	m.login.show(canLogin)
+	about := top("About")
+	for i := range m.about {
+		m.about[i] = about.sub("-").disable()
+	}
+	on(top("Quit"), action{kind: quit})
+	return m
+}
+
+// on has each click on i tell a.
+func (m *menu) on(i *item, a action) *item {
+	go func() {
+		for range i.ClickedCh { // until renew closes it
+			m.click(a)
+		}
+	}()
+	return i
+}
+
+// deepen adds the submenus of submenus, once a panel knows the rest.
+func (m *menu) deepen() {
+	if m.yesAll != nil {
+		return
+	}
+	for i, s := range m.slots {
+		for f := range s.facts {
+			m.slots[i].facts[f] = s.session.sub("-").disable()
+		}
+		m.on(s.session.sub("Details…"), action{kind: details, slot: i})
+		m.on(s.session.sub("Revoke"), action{kind: revokeSlot, slot: i})
+	}
+	m.yesAll = m.on(m.revokeAll.sub("-"), action{kind: revokeAll})
+}
+
+// renew makes all rows anew, while nobody can click on them.
+func (m *menu) renew() {
+	systray.ResetMenu()
+	*m = *newMenu(m.click, m.canLogin)
+}
+
+const copyTitle = "Copy MCP URL"
+
+func (m *menu) draw(v view, s switches) {
+	if m.icon != v.Icon || m.light != s.lightPanel {
+		m.icon, m.light = v.Icon, s.lightPanel
+		systray.SetTemplateIcon(assets.TemplateIcon(v.Icon), assets.Icon(v.Icon, s.lightPanel))
+	}
+	if m.tooltip != v.Tooltip {
+		m.tooltip = v.Tooltip
+		systray.SetTooltip(v.Tooltip)
+	}
+	m.headline.set(v.Headline)
+	for i, r := range m.reasons {
+		r.set(at(v.Reasons, i))
+	}
+	m.retry.show(v.CanRetry)
+	m.url.set(v.URL)
+	for i, slot := range m.slots {
+		var s sessionView
+		if i < len(v.Sessions) {
+			s = v.Sessions[i]
+			for f, fact := range slot.facts {
+				fact.set(at(s.Facts, f))
+			}
+		}
+		slot.session.set(s.Label)
+	}
+	m.nobody.show(len(v.Sessions) == 0)
+	m.more.set(v.MoreSessions)
+	m.yesAll.set(v.RevokeAll)
+	m.revokeAll.show(v.RevokeAll != "")
+	for i, e := range m.events {
+		e.set(at(v.Events, i))
+	}
+	m.noEvents.show(len(v.Events) == 0)
+	m.pause.check(v.Paused)
+	m.pause.enable(v.CanPause)
+	m.quiet.check(!s.quiet)
+	m.login.check(s.login)
+	for i, a := range m.about {
+		a.set(at(v.About, i))
+	}
+}
+
+func (m *menu) confirm(copied bool) {
+	if copied {
+		m.copy.set("✓ Copied")
+	} else {
+		m.copy.set(copyTitle)
+	}
+}
+
+// at returns the text of list at i, or "".
+func at(list []string, i int) string {
+	if i < len(list) {
+		return list[i]
+	}
+	return ""
+}
+
+// item is a row that knows what the panel shows of it, so that only a change
+// costs a message on the bus.
+type item struct {
+	*systray.MenuItem
+	title  string
+	hidden bool
+}
+
+func top(title string) *item {
+	return &item{MenuItem: systray.AddMenuItem(escape(title, runtime.GOOS), ""), title: title}
+}
+
+func topCheckbox(title string) *item {
+	return &item{MenuItem: systray.AddMenuItemCheckbox(escape(title, runtime.GOOS), "", false), title: title}
+}
+
+func (i *item) sub(title string) *item {
+	return &item{MenuItem: i.AddSubMenuItem(escape(title, runtime.GOOS), ""), title: title}
+}
+
+func (i *item) disable() *item {
+	i.Disable()
+	return i
+}
+
+func (i *item) hide() *item {
+	i.show(false)
+	return i
+}
+
+// set names the row; "" hides it. A row that is not there yet is let be.
+func (i *item) set(title string) {
+	if i == nil {
+		return
+	}
+	if title != "" && i.title != title {
+		i.title = title
+		i.SetTitle(escape(title, runtime.GOOS))
+	}
+	i.show(title != "")
+}
+
+func (i *item) show(yes bool) {
+	switch {
+	case yes && i.hidden:
+		i.Show()
+	case !yes && !i.hidden:
+		i.Hide()
+	}
+	i.hidden = !yes
+}
+
+func (i *item) check(yes bool) {
+	switch {
+	case yes && !i.Checked():
+		i.Check()
+	case !yes && i.Checked():
+		i.Uncheck()
+	}
+}
+
+func (i *item) enable(yes bool) {
+	switch {
+	case yes && i.Disabled():
+		i.Enable()
+	case !yes && !i.Disabled():
+		i.Disable()
+	}
+}

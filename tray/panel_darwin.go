@@ -1,0 +1,20 @@
+//go:build cgo
+
+package tray
+
+import (
+	"context"
+	"log/slog"
+)
+
+// Available returns nil: every session on macOS has a menu bar.
+func Available() error { return nil }
+
+func awaitPanel(context.Context, *slog.Logger) bool { return true }
+
+// panels tells that there is one.
+func panels(context.Context) <-chan bool {
+	here := make(chan bool, 1)
+	here <- true
+	return here
+}

@@ -1,0 +1,268 @@
+package tray
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/drawbridge-app/drawbridge/assets"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// How much the menu holds. Its rows are made once, so each list has an end;
+// what is beyond it stands in the console.
+const (
+	sessionSlots = 10
+	eventSlots   = 10
+	reasonSlots  = 4
+
+	// labelWidth is how many characters a row has: a panel makes its menu as
+	// wide as the longest.
+	labelWidth = 64
+)
+
+// view is all that the menu shows, in plain text: escaping for a system is the
+// menu's own work.
+type view struct {
+	Icon     assets.IconState
+	Tooltip  string
+	Headline string
+	Reasons  []string // what is wrong and what to do, in lines
+	CanRetry bool     // the keychain may be tried again
+	URL      string   // the MCP URL
+
+	Sessions     []sessionView
+	MoreSessions string // "" if all are shown
+	RevokeAll    string // "" if there is none
+	Events       []string
+
+	Paused, CanPause bool
+	About            []string
+}
+
+type sessionView struct {
+	ID, Label string
+	Facts     []string
+}
+
+// render draws what the menu shows of a snapshot at a time. Times of day are
+// in now's location.
+func render(snap status.Snapshot, now time.Time) view {
+	st := snap.Status
+	v := view{
+		URL:      label(st.MCPURL),
+		CanRetry: retriable(st),
+		Paused:   st.State == status.Paused,
+		CanPause: st.State == status.Ready || st.State == status.Paused,
+		About: []string{label("Drawbridge " + st.Version), label("On this computer at " + st.LocalURL),
+			label("People sign in at " + st.IDP.Issuer), fmt.Sprintf("Process %d", st.PID)},
+	}
+	var reason string
+	v.Icon, v.Headline, reason = headline(snap)
+	if at := st.Tunnel.NextAttempt; st.Tunnel.State == "down" && at.After(now) {
+		reason += ". Next attempt at " + clock(at, now) + "."
+	}
+	v.Reasons = wrap(reason, labelWidth, reasonSlots)
+	v.Tooltip = label("Drawbridge: " + strings.TrimLeft(v.Headline, "●○◐▲✕‖ "))
+	for i, s := range snap.Sessions {
+		if i == sessionSlots {
+			v.MoreSessions = fmt.Sprintf("… and %d more in the console", len(snap.Sessions)-i)
+			break
+		}
+		v.Sessions = append(v.Sessions, session(s, now))
+	}
+	if n := len(snap.Sessions); n > 0 {
+		v.RevokeAll = "Yes, end " + count(n, "session")
+	}
+	v.Events = eventLines(snap.Events, now)
+	return v
+}
+
+// headline says in one line how it goes, and in the reason what is wrong and
+// what to do. The worst comes first.
+func headline(snap status.Snapshot) (icon assets.IconState, line, reason string) {
+	st := snap.Status
+	sessions := count(len(snap.Sessions), "session")
+	switch {
+	case st.State == status.Error && strings.Contains(st.Error, "keychain is locked"):
+		return assets.IconError, "✕ The keychain is locked", "Unlock it, then choose Retry."
+	case st.State == status.Error:
+		return assets.IconError, "✕ Drawbridge can't work yet", st.Error + ". Then choose Retry."
+	case st.State == status.Starting:
+		return assets.IconStarting, "○ Starting…", ""
+	case st.State == status.Paused:
+		return assets.IconPaused, "‖ Paused: nobody gets in", ""
+	case st.Tunnel.State == "up" && st.Tunnel.Error != "":
+		return assets.IconTunnel, "▲ The public address does not lead here", st.Tunnel.Error
+	case st.Tunnel.State == "down", st.Tunnel.Error != "":
+		return assets.IconTunnel, "▲ Nobody can reach the bridge: the tunnel is down", st.Tunnel.Error
+	case st.Tunnel.State == "connecting":
+		return assets.IconStarting, "◐ Connecting the tunnel…", ""
+	case st.IDP.State == status.IDPMisconfigured:
+		return assets.IconProvider, "▲ Nobody can sign in: the provider refuses us", st.IDP.Error
+	case st.IDP.State == status.IDPUnreachable:
+		return assets.IconProvider, "▲ Nobody can sign in: no answer from the provider", st.IDP.Error
+	}
+	if failed := failedServers(st.Servers); failed != "" {
+		st.Notes = append([]string{failed}, st.Notes...)
+	}
+	word := "Ready, "
+	if st.Tunnel.State == "up" {
+		word = "Connected, "
+	}
+	return assets.IconReady, "● " + word + sessions, strings.Join(st.Notes, " ")
+}
+
+// retriable reports whether Retry can help: the keychain or the tunnel is
+// tried again by itself too, but later.
+func retriable(st status.Status) bool {
+	return st.State == status.Error || st.State == status.Ready && st.Tunnel.State == "down"
+}
+
+func failedServers(servers []status.Server) string {
+	for _, s := range servers {
+		if s.State == "failed" {
+			return fmt.Sprintf("The server %s failed: %s", s.Name, s.Error)
+		}
+	}
+	return ""
+}
+
+func session(s status.Session, now time.Time) sessionView {
+	who := field(s.User.Email, 40)
+	if who == "" {
+		who = field(s.User.Sub, 40)
+	}
+	used := "used " + age(s.LastUsedAt, now)
+	if s.Requests == 0 {
+		used = "signed in " + age(s.CreatedAt, now)
+	}
+	v := sessionView{ID: s.ID, Label: who + " · " + clientName(s.Client.Name) + " · " + used}
+	if host := field(s.Client.RedirectHost, 48); host != "" {
+		v.Facts = append(v.Facts, "Signed in through "+host)
+	}
+	calls := count(int(s.Requests), "request")
+	if s.LastTool != "" {
+		calls += ", last tool " + field(s.LastTool, 30)
+	}
+	v.Facts = append(v.Facts, calls)
+	v.Facts = append(v.Facts, "Since "+clock(s.CreatedAt, now)+", until "+clock(s.ExpiresAt, now)+" at the latest")
+	return v
+}
+
+// clientName is what a program calls itself, kept from passing for our words.
+func clientName(s string) string {
+	if s = field(s, 24); s == "" {
+		return "unnamed program"
+	}
+	return s
+}
+
+// field is a text that an outsider chose, as one part of a row: one line, at
+// most max characters, without the dots that part rows or marks that begin
+// them, and without towers of combining marks.
+func field(s string, max int) string {
+	marks := 0
+	s = strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.M, r) {
+			if marks++; marks > 2 {
+				return -1
+			}
+			return r
+		}
+		marks = 0
+		switch r {
+		case '·', '•', '∙', '⋅', '・', '●', '○', '◐', '▲', '✕', '‖', '…':
+			return ' '
+		}
+		if unicode.IsSpace(r) || blank(r) {
+			return ' '
+		}
+		return r
+	}, status.Clean(s, 4*max))
+	return status.Clean(strings.Join(strings.Fields(s), " "), max)
+}
+
+// blank reports whether r is a letter without ink.
+func blank(r rune) bool {
+	return r == '\u115f' || r == '\u1160' || r == '\u3164' || r == '\uffa0' || r == '\u2800'
+}
+
+// label fits a text into one row.
+func label(s string) string { return status.Clean(s, labelWidth) }
+
+// wrap breaks a sentence into at most n lines of width characters.
+func wrap(s string, width, n int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(status.Clean(s, 400)) {
+		word = status.Clean(word, width)
+		switch {
+		case line == "":
+			line = word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) <= width:
+			line += " " + word
+		default:
+			lines = append(lines, line)
+			line = word
+		}
+	}
+	if line != "" {
+		lines = append(lines, line)
+	}
+	if len(lines) > n {
+		lines = lines[:n]
+		lines[n-1] = strings.TrimRight(status.Clean(lines[n-1], width-1), "…") + "…"
+	}
+	if len(lines) > 0 {
+		lines[0] = sentence(lines[0])
+	}
+	return lines
+}
+
+// sentence begins with a capital letter, unless a name or an address does.
+func sentence(s string) string {
+	word, _, _ := strings.Cut(s, " ")
+	if word == "ngrok" || strings.ContainsAny(word, ".:/") {
+		return s
+	}
+	first, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + s[size:]
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// age says how long ago t was.
+func age(t, now time.Time) string {
+	switch d := now.Sub(t); {
+	case d < time.Minute:
+		return "just now"
+	case d < time.Hour:
+		return fmt.Sprintf("%d min ago", d/time.Minute)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%d h ago", d/time.Hour)
+	case d < 48*time.Hour:
+		return "yesterday"
+	default:
+		return fmt.Sprintf("%d days ago", d/(24*time.Hour))
+	}
+}
+
+// clock says when t was: the time today, else the day too.
+func clock(t, now time.Time) string {
+	t = t.In(now.Location())
+	if t.Year() == now.Year() && t.YearDay() == now.YearDay() {
+		return t.Format("15:04")
+	}
+	if t.Year() == now.Year() || t.After(now) && t.Sub(now) < 300*24*time.Hour {
+		return t.Format("2 Jan 15:04")
+	}
+	return t.Format("2 Jan 2006")
+}

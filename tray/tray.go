@@ -1,0 +1,405 @@
+// Package tray is the menu beside the clock: how Drawbridge does, who is
+// signed in, and what its owner can do about it with one click.
+//
+// It holds no state of its own: what it shows comes from a [Backend] and is
+// drawn anew at each change. Text that clients chose reaches no shell, no
+// script and no markup.
+//
+// Start at [Serve]; ask [Available] first.
+package tray
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// Backend is Drawbridge as the menu shows and commands it. Errors are
+// sentences for its owner.
+type Backend interface {
+	Snapshot() status.Snapshot
+	// Watch returns a channel that holds one wake whenever a new Snapshot
+	// differs from the last, until ctx ends.
+	Watch(ctx context.Context) <-chan struct{}
+
+	Revoke(ctx context.Context, id string) error
+	RevokeAll(ctx context.Context) (int, error)
+	Pause(ctx context.Context) error
+	Resume(ctx context.Context) error
+	// Retry tries the keychain or the tunnel again.
+	Retry()
+	// Quiet reports whether the owner wants no notifications.
+	Quiet() bool
+	SetQuiet(ctx context.Context, quiet bool) error
+}
+
+// Options is what else a tray needs.
+type Options struct {
+	// Arguments start Drawbridge again as it was started, at login; nil hides
+	// "Start at login".
+	Arguments []string
+	Log       *slog.Logger // nil: none
+}
+
+// Serve runs a server with its menu: the menu has the calling goroutine, which
+// macOS and Windows want to be main's, and run has one of its own. Quit ends
+// run's context, and so does the end of ctx; the menu goes when run has
+// returned. Serve returns run's error.
+func Serve(ctx context.Context, b Backend, o Options, run func(context.Context) error) error {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	ctx, quit := context.WithCancel(ctx)
+	defer quit()
+	up, down := context.WithCancel(context.Background())
+	var err error
+	go func() {
+		defer down()
+		err = run(ctx)
+	}()
+	show(up, b, o, quit)
+	<-up.Done()
+	return err
+}
+
+// pace is the least time between two drawings, so that a burst of changes is
+// drawn a few times, not each time.
+const pace = 250 * time.Millisecond
+
+// panelReads is how long a new panel has for reading the menu before it gets
+// the submenus of submenus. XFCE's asks for all levels at once, and where the
+// answers overtake each other, shows submenus without rows.
+const panelReads = time.Second
+
+// justMoved is how long a row does not take clicks after it came to show
+// another session: the person may have aimed at the one before.
+const justMoved = time.Second
+
+// action is one click. Value is the row's number, or a session's ID where a
+// notification was clicked.
+type action struct {
+	kind kind
+	slot int
+	id   string
+}
+
+type kind int
+
+const (
+	cure kind = iota // the first line
+	retry
+	copyURL
+	connect // slot: of connections
+	showQR
+	details    // slot
+	revokeSlot // slot
+	revokeID   // id
+	revokeAll
+	togglePause
+	toggleQuiet
+	toggleLogin
+	openConsole
+	quit
+)
+
+// canvas is the menu as the loop draws on it.
+type canvas interface {
+	draw(v view, s switches)
+	// confirm shows for a moment that something was copied.
+	confirm(copied bool)
+	// renew makes the menu anew for the next panel, deepen completes it once
+	// a panel has had time to read it; it is to be drawn on again after both.
+	renew()
+	deepen()
+}
+
+// switches are the check boxes that are no part of the server's state, and
+// the colour of the panel.
+type switches struct {
+	quiet, login bool
+	lightPanel   bool
+}
+
+// desktop is what the tray does outside its menu.
+type desktop interface {
+	copyText(text string) error
+	// open hands an address, or the path of a file, to whatever opens it here.
+	open(ctx context.Context, address string) error
+	notify(ctx context.Context, n note) error
+	loginEnabled() bool
+	setLogin(enabled bool) error
+	lightPanel() bool
+}
+
+// tray is the event loop and what it knows. Only the loop touches its fields.
+type tray struct {
+	backend Backend
+	options Options
+	canvas  canvas
+	desktop desktop
+	quit    func()
+	clicks  chan action
+	opened  <-chan struct{} // the menu has been opened
+	panel   <-chan bool     // a panel has come, or gone
+
+	snap     status.Snapshot // as last drawn
+	rows     [sessionSlots]row
+	notifier notifier
+	places   switches
+	work     chan func() // what takes time: done one after another, beside the loop
+	qrFile   string
+}
+
+// row is which session a row of the menu stands for, and since when.
+type row struct {
+	id    string
+	since time.Time // when it took the place of another session
+}
+
+// click hands an action to the loop. It never waits: whoever clicks faster
+// than the loop works sees no more than 64 of them done.
+func (t *tray) click(a action) {
+	select {
+	case t.clicks <- a:
+	default:
+	}
+}
+
+// loop draws and obeys until ctx ends.
+func (t *tray) loop(ctx context.Context) {
+	changes := t.backend.Watch(ctx)
+	minute := time.NewTicker(time.Minute)
+	defer minute.Stop()
+	due := time.NewTimer(0) // fires when the menu has to be drawn
+	defer due.Stop()
+	var again <-chan time.Time // when the notifier wants to look again
+	var read, uncopied <-chan time.Time
+	drawn := time.Time{}
+	waiting := true // due is running
+	t.places = switches{login: t.desktop.loginEnabled(), lightPanel: t.desktop.lightPanel()}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case _, ok := <-changes:
+			if !ok {
+				return
+			}
+			if !waiting {
+				waiting = true
+				due.Reset(max(0, pace-time.Since(drawn)))
+			}
+			continue
+		case <-due.C:
+			waiting = false
+		case <-again:
+		case <-uncopied:
+			t.canvas.confirm(false)
+			uncopied = nil
+			continue
+		case <-minute.C:
+			t.places.login, t.places.lightPanel = t.desktop.loginEnabled(), t.desktop.lightPanel()
+		case <-t.opened:
+			t.places.login = t.desktop.loginEnabled()
+		case here := <-t.panel:
+			read = nil
+			if here {
+				read = time.After(panelReads)
+				continue
+			}
+			t.canvas.renew()
+		case <-read:
+			t.canvas.deepen()
+		case a := <-t.clicks:
+			if t.obey(ctx, a) {
+				uncopied = time.After(3 * time.Second)
+			}
+		}
+		again = t.draw(ctx)
+		drawn = time.Now()
+	}
+}
+
+// draw shows the server's state as it is now, and tells what is worth a note.
+// It returns when to do so again, if need be.
+func (t *tray) draw(ctx context.Context) <-chan time.Time {
+	now := time.Now()
+	t.snap = t.backend.Snapshot()
+	for i := range t.rows {
+		id := ""
+		if i < len(t.snap.Sessions) {
+			id = t.snap.Sessions[i].ID
+		}
+		if t.rows[i].id != id {
+			if t.rows[i].id != "" {
+				t.rows[i].since = now
+			}
+			t.rows[i].id = id
+		}
+	}
+	t.places.quiet = t.backend.Quiet()
+	t.canvas.draw(render(t.snap, now), t.places)
+	notes, wait := t.notifier.look(t.snap, now)
+	if !t.places.quiet {
+		for _, n := range notes {
+			t.tell(ctx, n)
+		}
+	}
+	if wait == 0 {
+		return nil
+	}
+	return time.After(wait)
+}
+
+// obey does what a click asks for. A row's state may have changed since the
+// menu showed it, so it is looked up again. It reports whether a text was
+// copied.
+func (t *tray) obey(ctx context.Context, a action) (copied bool) {
+	st := t.snap.Status
+	var err error
+	switch a.kind {
+	case cure:
+		if retriable(st) {
+			t.backend.Retry()
+		} else {
+			t.open(ctx, st.ConsoleURL)
+		}
+	case retry:
+		t.backend.Retry()
+	case copyURL, connect, showQR:
+		return t.share(ctx, a)
+	case details, openConsole:
+		t.open(ctx, st.ConsoleURL)
+	case revokeSlot:
+		r := t.rows[a.slot]
+		if time.Since(r.since) < justMoved {
+			t.tell(ctx, note{Title: "The list of sessions has just changed", Body: "Nothing was revoked. Please look again."})
+			return false
+		}
+		err = t.revoke(ctx, r.id)
+	case revokeID:
+		err = t.revoke(ctx, a.id)
+	case revokeAll:
+		_, err = t.backend.RevokeAll(ctx)
+	case togglePause:
+		if t.backend.Snapshot().Status.State == status.Paused {
+			err = t.backend.Resume(ctx)
+		} else {
+			err = t.backend.Pause(ctx)
+		}
+	case toggleQuiet:
+		err = t.backend.SetQuiet(ctx, !t.backend.Quiet())
+	case toggleLogin:
+		err = t.desktop.setLogin(!t.desktop.loginEnabled())
+		t.places.login = t.desktop.loginEnabled()
+	case quit:
+		t.quit()
+	}
+	if err != nil {
+		t.fail(ctx, "That did not work", err)
+	}
+	return false
+}
+
+func (t *tray) revoke(ctx context.Context, id string) error {
+	if id == "" || find(t.backend.Snapshot().Sessions, id) == nil {
+		return nil // it has ended already
+	}
+	return t.backend.Revoke(ctx, id)
+}
+
+// share hands out the MCP URL in one of the ways that clients take it.
+func (t *tray) share(ctx context.Context, a action) (copied bool) {
+	mcpURL := t.snap.Status.MCPURL
+	if mcpURL == "" {
+		t.fail(ctx, "There is no address yet", errors.New("it comes with the tunnel: wait until it is up"))
+		return false
+	}
+	switch a.kind {
+	case connect:
+		return t.connect(ctx, connections[a.slot])
+	case showQR:
+		t.showQR(ctx)
+		return false
+	}
+	return t.copy(ctx, mcpURL, "Copied", mcpURL)
+}
+
+func (t *tray) connect(ctx context.Context, c connection) (copied bool) {
+	mcpURL := t.snap.Status.MCPURL
+	if c.Copy != nil {
+		if copied = t.copy(ctx, c.Copy(mcpURL), c.Client, c.Then); !copied {
+			return false
+		}
+	}
+	if c.Open != nil {
+		t.open(ctx, c.Open(mcpURL))
+	}
+	return copied
+}
+
+// copy copies text and says so.
+func (t *tray) copy(ctx context.Context, text, title, body string) bool {
+	if err := t.desktop.copyText(text); err != nil {
+		t.fail(ctx, "Nothing was copied", err)
+		return false
+	}
+	t.canvas.confirm(true)
+	if !t.places.quiet {
+		t.tell(ctx, note{Title: title, Body: body})
+	}
+	return true
+}
+
+func (t *tray) open(ctx context.Context, address string) {
+	t.later(func() {
+		if err := t.desktop.open(ctx, address); err != nil {
+			t.complain(ctx, "It could not be opened", err)
+		}
+	})
+}
+
+// tell shows a note beside the loop: a desktop may take its time.
+func (t *tray) tell(ctx context.Context, n note) {
+	t.later(func() {
+		if err := t.desktop.notify(ctx, n); err != nil {
+			t.options.Log.Debug("no notification", "cause", err)
+		}
+	})
+}
+
+// fail tells the person, and the log, what did not work.
+func (t *tray) fail(ctx context.Context, title string, err error) {
+	t.later(func() { t.complain(ctx, title, err) })
+}
+
+// complain is fail for what runs beside the loop already.
+func (t *tray) complain(ctx context.Context, title string, err error) {
+	t.options.Log.Warn("tray: "+title, "cause", err)
+	_ = t.desktop.notify(ctx, note{Title: title, Body: status.Clean(fmt.Sprint(err), 200)})
+}
+
+// later does what takes time after what waits already, unless too much does.
+func (t *tray) later(do func()) {
+	select {
+	case t.work <- do:
+	default:
+		t.options.Log.Warn("tray: the desktop is too slow, something was left out")
+	}
+}
+
+// labour does the work of later until ctx ends.
+func (t *tray) labour(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case do := <-t.work:
+			do()
+		}
+	}
+}

@@ -1,0 +1,430 @@
+package tray
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// server is a Backend whose state a test sets.
+type server struct {
+	mu      sync.Mutex // guards all below
+	snap    status.Snapshot
+	quiet   bool
+	did     []string
+	fails   error
+	changes chan struct{}
+}
+
+func (s *server) Snapshot() status.Snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.snap
+}
+
+func (s *server) Watch(context.Context) <-chan struct{} { return s.changes }
+
+// set changes the state and wakes the watcher.
+func (s *server) set(change func(*status.Snapshot)) {
+	s.mu.Lock()
+	change(&s.snap)
+	s.mu.Unlock()
+	select {
+	case s.changes <- struct{}{}:
+	default:
+	}
+}
+
+func (s *server) do(what string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.did = append(s.did, what)
+	return s.fails
+}
+
+func (s *server) done() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.did, ", ")
+}
+
+func (s *server) Revoke(_ context.Context, id string) error { return s.do("revoke " + id) }
+func (s *server) RevokeAll(context.Context) (int, error)    { return 0, s.do("revoke all") }
+func (s *server) Pause(context.Context) error               { return s.do("pause") }
+func (s *server) Resume(context.Context) error              { return s.do("resume") }
+func (s *server) Retry()                                    { _ = s.do("retry") }
+func (s *server) Quiet() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.quiet
+}
+
+func (s *server) SetQuiet(_ context.Context, quiet bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.quiet = quiet
+	return nil
+}
+
+// screen is canvas and desktop in one: it writes down what a person would see.
+type screen struct {
+	mu   sync.Mutex // guards all below
+	seen seen
+}
+
+// seen is what there was on the screen.
+type seen struct {
+	drawn  []view
+	shown  switches
+	copied string
+	opened []string
+	notes  []note
+	ticked bool
+	login  bool
+	fails  error
+}
+
+func (s *screen) do(change func(*seen)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.seen)
+	return s.seen.fails
+}
+
+func (s *screen) look() seen {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen
+}
+
+func (s *screen) draw(v view, w switches) {
+	_ = s.do(func(s *seen) { s.drawn, s.shown = append(s.drawn, v), w })
+}
+func (s *screen) renew()           {}
+func (s *screen) deepen()          {}
+func (s *screen) confirm(yes bool) { _ = s.do(func(s *seen) { s.ticked = yes }) }
+func (s *screen) copyText(text string) error {
+	return s.do(func(s *seen) { s.copied = text })
+}
+func (s *screen) open(_ context.Context, a string) error {
+	return s.do(func(s *seen) { s.opened = append(s.opened, a) })
+}
+func (s *screen) notify(_ context.Context, n note) error {
+	_ = s.do(func(s *seen) { s.notes = append(s.notes, n) })
+	return nil
+}
+func (s *screen) loginEnabled() bool     { return s.look().login }
+func (s *screen) setLogin(on bool) error { return s.do(func(s *seen) { s.login = on }) }
+func (s *screen) lightPanel() bool       { return false }
+
+func (s *screen) titles() string {
+	var all []string
+	for _, n := range s.look().notes {
+		all = append(all, n.Title)
+	}
+	return strings.Join(all, ", ")
+}
+
+// stage is a tray between a server and a screen, on a clock of its own.
+type stage struct {
+	*tray
+	*server
+	*screen
+	quits  int
+	opened chan struct{}
+}
+
+func play(t *testing.T, snap status.Snapshot, act func(*testing.T, *stage)) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{server: &server{snap: snap, changes: make(chan struct{}, 1)}, screen: &screen{}, opened: make(chan struct{})}
+		s.tray = &tray{backend: s.server, options: Options{Log: slog.New(slog.DiscardHandler)}, canvas: s.screen, desktop: s.screen,
+			quit: func() { s.quits++ }, clicks: make(chan action, 64), opened: s.opened, work: make(chan func(), 16)}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { s.loop(ctx) })
+		running.Go(func() { s.labour(ctx) })
+		synctest.Wait()
+		act(t, s)
+		cancel()
+		running.Wait()
+	})
+}
+
+func (s *stage) press(a action) {
+	s.tray.click(a)
+	synctest.Wait()
+}
+
+func (s *stage) last() view {
+	drawn := s.look().drawn
+	return drawn[len(drawn)-1]
+}
+
+// A thousand changes a second are drawn four times a second, and the last of
+// them is drawn.
+func TestBurst(t *testing.T) {
+	play(t, ready(), func(t *testing.T, s *stage) {
+		const seconds = 10
+		for i := range 1000 * seconds {
+			s.set(func(snap *status.Snapshot) { snap.Status.PID = i })
+			time.Sleep(time.Millisecond)
+		}
+		if n := len(s.look().drawn); n < 4*seconds-2 || n > 4*seconds+2 {
+			t.Errorf("drawn %d times in %d s", n, seconds)
+		}
+		time.Sleep(pace)
+		synctest.Wait()
+		if got := s.last().About[3]; got != "Process 9999" {
+			t.Errorf("the last change is not shown, but %q", got)
+		}
+	})
+}
+
+// One change after a quiet time is drawn at once.
+func TestChangeIsDrawnAtOnce(t *testing.T) {
+	play(t, ready(), func(t *testing.T, s *stage) {
+		time.Sleep(time.Second)
+		n := len(s.look().drawn)
+		s.set(func(snap *status.Snapshot) { snap.Status.State = status.Paused })
+		synctest.Wait()
+		if len(s.look().drawn) != n+1 || !s.last().Paused {
+			t.Errorf("drawn %d times, paused: %v", len(s.look().drawn)-n, s.last().Paused)
+		}
+	})
+}
+
+func TestTimesAge(t *testing.T) {
+	play(t, ready(), func(t *testing.T, s *stage) {
+		s.set(func(snap *status.Snapshot) {
+			snap.Sessions = []status.Session{{ID: "s1", User: status.User{Email: "ana@example.com"}, LastUsedAt: time.Now(), CreatedAt: time.Now(), Requests: 1}}
+		})
+		time.Sleep(5*time.Minute + time.Second)
+		synctest.Wait()
+		if got := s.last().Sessions[0].Label; !strings.HasSuffix(got, "used 5 min ago") && !strings.HasSuffix(got, "used 4 min ago") {
+			t.Errorf("after five minutes: %q", got)
+		}
+		time.Sleep(30 * time.Second)
+		n := len(s.look().drawn)
+		s.opened <- struct{}{}
+		synctest.Wait()
+		if len(s.look().drawn) != n+1 {
+			t.Error("opening the menu draws nothing")
+		}
+	})
+}
+
+// What a click does in each state.
+func TestClicks(t *testing.T) {
+	two := ready()
+	two.Sessions = []status.Session{ana("s1", 0), ana("s2", time.Hour)}
+	paused, locked := ready(), ready()
+	paused.Status.State = status.Paused
+	locked.Status.State, locked.Status.Error = status.Error, "the keychain is locked"
+	down, nowhere := ready(), ready()
+	down.Status.Tunnel.State = "down"
+	nowhere.Status.MCPURL = ""
+	const mcp, console = "https://name.ngrok.app/mcp", "http://127.0.0.1:40123/#key=k"
+	for name, c := range map[string]struct {
+		snap                  status.Snapshot
+		click                 action
+		did, copied, openedAt string
+	}{
+		"the first line, all well":  {two, action{kind: cure}, "", "", console},
+		"the first line, no key":    {locked, action{kind: cure}, "retry", "", ""},
+		"the first line, no tunnel": {down, action{kind: cure}, "retry", "", ""},
+		"Copy without an address":   {nowhere, action{kind: copyURL}, "", "", ""},
+		"Cursor without an address": {nowhere, action{kind: connect, slot: 3}, "", "", ""},
+		"Retry":                     {locked, action{kind: retry}, "retry", "", ""},
+		"Copy":                      {two, action{kind: copyURL}, "", mcp, ""},
+		"Claude":                    {two, action{kind: connect, slot: 0}, "", mcp, "https://claude.ai/settings/connectors"},
+		"Claude Code":               {two, action{kind: connect, slot: 1}, "", "claude mcp add --transport http drawbridge " + mcp, ""},
+		"ChatGPT":                   {two, action{kind: connect, slot: 2}, "", mcp, "https://chatgpt.com/#settings/Connectors"},
+		"Cursor":                    {two, action{kind: connect, slot: 3}, "", "", "cursor://anysphere.cursor-deeplink/mcp/install?config=eyJ1cmwiOiJodHRwczovL25hbWUubmdyb2suYXBwL21jcCJ9&name=drawbridge"},
+		"VS Code":                   {two, action{kind: connect, slot: 4}, "", "", "vscode:mcp/install?%7B%22name%22:%22drawbridge%22%2C%22type%22:%22http%22%2C%22url%22:%22https:%2F%2Fname.ngrok.app%2Fmcp%22%7D"},
+		"Gemini CLI":                {two, action{kind: connect, slot: 5}, "", "gemini mcp add --transport http drawbridge " + mcp, ""},
+		"Details":                   {two, action{kind: details, slot: 1}, "", "", console},
+		"Revoke":                    {two, action{kind: revokeSlot, slot: 1}, "revoke s2", "", ""},
+		"Revoke of an empty row":    {two, action{kind: revokeSlot, slot: 7}, "", "", ""},
+		"Revoke in a notification":  {two, action{kind: revokeID, id: "s1"}, "revoke s1", "", ""},
+		"Revoke in one gone stale":  {two, action{kind: revokeID, id: "s0"}, "", "", ""},
+		"Revoke all":                {two, action{kind: revokeAll}, "revoke all", "", ""},
+		"the bridge, lowered":       {two, action{kind: togglePause}, "pause", "", ""},
+		"the bridge, raised":        {paused, action{kind: togglePause}, "resume", "", ""},
+		"Open console":              {two, action{kind: openConsole}, "", "", console},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, c.snap, func(t *testing.T, s *stage) {
+				s.press(c.click)
+				if got := s.server.done(); got != c.did {
+					t.Errorf("the server was told %q, want %q", got, c.did)
+				}
+				if got := strings.Join(s.look().opened, ","); s.look().copied != c.copied || got != c.openedAt {
+					t.Errorf("copied %q, opened %q", s.look().copied, got)
+				}
+				if s.look().ticked != (c.copied != "") {
+					t.Errorf("confirmed: %v", s.look().ticked)
+				}
+				time.Sleep(4 * time.Second)
+				synctest.Wait()
+				if s.look().ticked {
+					t.Error("the confirmation stays")
+				}
+			})
+		})
+	}
+}
+
+// A row that has just come to stand for another session takes no click.
+func TestRowsThatMove(t *testing.T) {
+	two := ready()
+	two.Sessions = []status.Session{ana("s1", 0), ana("s2", time.Hour)}
+	play(t, two, func(t *testing.T, s *stage) {
+		time.Sleep(time.Second)
+		s.set(func(snap *status.Snapshot) {
+			snap.Sessions = []status.Session{ana("s3", 0), ana("s1", 0), ana("s2", 0)}
+		})
+		synctest.Wait()
+		s.press(action{kind: revokeSlot, slot: 0})
+		if got := s.done(); got != "" || !strings.Contains(s.titles(), "has just changed") {
+			t.Errorf("told %q, notes %q", got, s.titles())
+		}
+		s.press(action{kind: revokeSlot, slot: 2}) // this row is new: nobody aimed at another here
+		time.Sleep(justMoved)
+		s.press(action{kind: revokeSlot, slot: 0})
+		if got := s.done(); got != "revoke s2, revoke s3" {
+			t.Errorf("told %q", got)
+		}
+	})
+}
+
+func TestSwitches(t *testing.T) {
+	play(t, ready(), func(t *testing.T, s *stage) {
+		s.press(action{kind: toggleQuiet})
+		s.press(action{kind: toggleLogin})
+		if !s.look().shown.quiet || !s.look().shown.login || !s.look().login {
+			t.Errorf("after both: %+v", s.look().shown)
+		}
+		s.press(action{kind: toggleLogin})
+		if s.look().shown.login {
+			t.Error("start at login stays on")
+		}
+		s.press(action{kind: quit})
+		if s.quits != 1 {
+			t.Errorf("quit %d times", s.quits)
+		}
+	})
+}
+
+func TestFailuresAreSaid(t *testing.T) {
+	one := ready()
+	one.Sessions = []status.Session{ana("s1", 0)}
+	play(t, one, func(t *testing.T, s *stage) {
+		s.server.fails = errors.New("the disk is full")
+		_ = s.screen.do(func(s *seen) { s.fails = errors.New("install xclip") })
+		s.press(action{kind: revokeSlot})
+		s.press(action{kind: copyURL})
+		s.press(action{kind: openConsole})
+		if got := s.titles(); got != "That did not work, Nothing was copied, It could not be opened" {
+			t.Errorf("told %q", got)
+		}
+		if s.look().ticked {
+			t.Error("a failed copy is confirmed")
+		}
+	})
+}
+
+func TestNotes(t *testing.T) {
+	start := ready()
+	before := time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC) // the clock of synctest starts with 2000
+	start.Events = []status.Event{{ID: "old", Time: before, Type: status.TokenReused, User: "ana@example.com"}}
+	first := ana("s1", 0)
+	first.CreatedAt = before
+	add := func(s *stage, kind, user string) {
+		s.set(func(snap *status.Snapshot) {
+			snap.Events = append(snap.Events, status.Event{ID: kind + user + time.Now().String(), Time: time.Now(), Type: kind, User: user, Client: hostile, Session: "s1", Reason: "no"})
+		})
+		time.Sleep(pace)
+		synctest.Wait()
+	}
+	play(t, start, func(t *testing.T, s *stage) {
+		if s.titles() != "" {
+			t.Errorf("what was there at start is told: %s", s.titles())
+		}
+		s.set(func(snap *status.Snapshot) { snap.Sessions = []status.Session{first} })
+		add(s, status.SigninSucceeded, "ana@example.com")
+		if len(s.look().notes) != 1 || s.look().notes[0].Revoke != "s1" || strings.ContainsAny(s.look().notes[0].Body, "\n\u202e\x1b") {
+			t.Fatalf("a new client: %+v", s.look().notes)
+		}
+		second := ana("s2", 0)
+		second.CreatedAt = time.Now()
+		s.set(func(snap *status.Snapshot) {
+			snap.Sessions = []status.Session{second, first}
+			snap.Events = append(snap.Events, status.Event{ID: "again", Time: time.Now(), Type: status.SigninSucceeded, Session: "s2"})
+		})
+		time.Sleep(pace)
+		add(s, status.ToolCalled, "ana@example.com")
+		if len(s.look().notes) != 1 {
+			t.Errorf("a known client, or a tool call, is told: %s", s.titles())
+		}
+		for range 50 {
+			add(s, status.SigninRefused, "bob@example.com")
+		}
+		add(s, status.TokenReused, "ana@example.com")
+		if got := s.titles(); got != "A new client signed in, A sign-in was refused, A token was used twice" {
+			t.Errorf("told %q", got)
+		}
+		time.Sleep(refusalPause)
+		add(s, status.SigninRefused, "bob@example.com")
+		if body := s.look().notes[3].Body; !strings.HasSuffix(body, "(and 49 more)") {
+			t.Errorf("refusals: %q", body)
+		}
+		s.press(action{kind: toggleQuiet})
+		add(s, status.TokenReused, "ana@example.com")
+		if len(s.look().notes) != 4 {
+			t.Errorf("told although switched off: %s", s.titles())
+		}
+	})
+}
+
+// A tunnel that stumbles is no news; one that is away for a minute is, and its
+// return.
+func TestTunnelNotes(t *testing.T) {
+	play(t, ready(), func(t *testing.T, s *stage) {
+		state := func(state string) {
+			s.set(func(snap *status.Snapshot) { snap.Status.Tunnel.State = state })
+			time.Sleep(pace)
+			synctest.Wait()
+		}
+		state("down")
+		time.Sleep(50 * time.Second)
+		state("up")
+		time.Sleep(5 * time.Minute)
+		if s.titles() != "" {
+			t.Errorf("a short loss is told: %s", s.titles())
+		}
+		state("down")
+		time.Sleep(30 * time.Second)
+		state("connecting")
+		time.Sleep(29 * time.Second)
+		if s.titles() != "" {
+			t.Errorf("told before the minute was over: %s", s.titles())
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if got := s.titles(); got != "The tunnel is down" {
+			t.Errorf("after a minute: %q", got)
+		}
+		time.Sleep(time.Hour)
+		state("up")
+		if got := s.titles(); got != "The tunnel is down, The tunnel is back" {
+			t.Errorf("at the end: %q", got)
+		}
+	})
+}
