@@ -26,6 +26,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/demo"
 	"github.com/drawbridge-app/drawbridge/server/setup"
 	"github.com/drawbridge-app/drawbridge/server/status"
+	"github.com/drawbridge-app/drawbridge/tray"
 )
 
 // cli is the table of commands.
@@ -46,6 +47,7 @@ type cli struct {
 	Revoke   revokeCommand   `cmd:"" help:"End a session, or all of them."`
 	Pause    pauseCommand    `cmd:"" help:"Raise the bridge: /mcp answers 503 until resume."`
 	Resume   resumeCommand   `cmd:"" help:"Lower the bridge again."`
+	Tunnel   tunnelCommand   `cmd:"" help:"Open the tunnel again, or accept the URL that it has now."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 
@@ -56,6 +58,7 @@ type app struct {
 	config string
 	data   string // "" if not given
 	store  keystore.Store
+	env    bool // store is the environment
 	log    *slog.Logger
 }
 
@@ -64,6 +67,11 @@ type usageError struct{ error }
 
 func main() {
 	keystore.ChildMain()
+	if os.Getenv("GOGC") == "" {
+		// Little of what a call allocates lives on, so the collector may come
+		// less often; it costs a few megabytes.
+		debug.SetGCPercent(400)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
@@ -109,7 +117,7 @@ func (c cli) app(ctx context.Context, out, errOut io.Writer) *app {
 		a.config = filepath.Join(xdg.ConfigHome, "drawbridge", "config.toml")
 	}
 	if c.Keystore == "env" {
-		a.store = keystore.Env(os.LookupEnv)
+		a.store, a.env = keystore.Env(os.LookupEnv), true
 	}
 	level := slog.LevelInfo
 	if c.Verbose {
@@ -154,12 +162,51 @@ func (c runCommand) Run(a *app) error {
 	}
 	s, err := server.New(o)
 	if err != nil {
-		return err
+		return a.openOther(c.Headless, err)
 	}
-	if !c.Headless {
-		_, _ = fmt.Fprintln(a.out, "There is no tray icon in this version: running headless. See `drawbridge status`.")
+	return a.serve(c.Headless, s, s.Run, a.again(c.Listen))
+}
+
+// again is the arguments that start the same Drawbridge at login: none where
+// secrets come from this environment.
+func (a *app) again(listen string) []string {
+	if a.env {
+		return nil
 	}
-	return s.Run(a.ctx)
+	args := []string{"run"}
+	for _, f := range [][2]string{{"--config", a.config}, {"--data", a.data}, {"--listen", listen}} {
+		if f[1] != "" {
+			args = append(args, f[0], f[1])
+		}
+	}
+	return args
+}
+
+// serve runs s, with its menu where there is a desktop. again is what "Start
+// at login" runs; nil hides it.
+func (a *app) serve(headless bool, s *server.Server, run func(context.Context) error, again []string) error {
+	if headless {
+		return run(a.ctx)
+	}
+	if err := tray.Available(); err != nil {
+		_, _ = fmt.Fprintf(a.out, "No tray icon: %v. Running headless, see `drawbridge status`.\n", err)
+		return run(a.ctx)
+	}
+	return tray.Serve(a.ctx, s, tray.Options{Arguments: again, Log: a.log}, run)
+}
+
+// openOther brings up the console of the Drawbridge that already runs on this
+// data folder, if that is why this one can't.
+func (a *app) openOther(headless bool, cause error) error {
+	client, err := control.Dial(a.dataDir())
+	if headless || err != nil || tray.Available() != nil {
+		return cause
+	}
+	defer client.Close()
+	if st, err := client.Status(a.ctx); err == nil && tray.Open(a.ctx, st.ConsoleURL) == nil {
+		_, _ = fmt.Fprintln(a.out, "Opened the console of the Drawbridge that is running already.")
+	}
+	return cause
 }
 
 type demoCommand struct {
@@ -184,7 +231,7 @@ func (c demoCommand) Run(a *app) error {
 		return err
 	}
 	d.Introduce(a.out)
-	return d.Run(a.ctx)
+	return a.serve(c.Headless, d.Server, d.Run, nil)
 }
 
 type doctorCommand struct {
@@ -307,6 +354,26 @@ func (resumeCommand) Run(a *app) error {
 	return tell(a, (*control.Client).Resume, "Resumed.")
 }
 
+type tunnelCommand struct {
+	Retry  tunnelRetryCommand  `cmd:"" help:"Try to open the tunnel now."`
+	Accept tunnelAcceptCommand `cmd:"" help:"Take the other URL that the tunnel gives now. Every session ends: its tokens are for the old one."`
+}
+
+type tunnelRetryCommand struct{}
+
+func (tunnelRetryCommand) Run(a *app) error {
+	return tell(a, (*control.Client).RetryTunnel, "Trying: see `drawbridge status`.")
+}
+
+type tunnelAcceptCommand struct{}
+
+func (tunnelAcceptCommand) Run(a *app) error {
+	return ask(a, (*control.Client).AcceptURL, func(next string) error {
+		_, err := fmt.Fprintln(a.out, next)
+		return err
+	})
+}
+
 type versionCommand struct{}
 
 func (versionCommand) Run(a *app) error {
@@ -326,7 +393,7 @@ type setupCommand struct {
 	Anyone       bool     `help:"Whoever the provider signs in may."`
 	Tunnel       string   `help:"The tunnel: ngrok or none." placeholder:"NAME"`
 	TunnelDomain string   `name:"tunnel-domain" help:"The tunnel's domain." placeholder:"HOST"`
-	SecretStdin  bool     `name:"secret-stdin" help:"Read the client secret from standard input."`
+	SecretStdin  bool     `name:"secret-stdin" help:"Read the client secret from standard input; with ngrok, the authtoken may follow on a second line."`
 	FromEnv      string   `name:"from-env" help:"Take over the .env of a FastMCP server." placeholder:"FILE" type:"path"`
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -30,62 +29,75 @@ type core struct {
 	provider *idp.Client
 	gateway  *gateway.Gateway
 	guards   []*resource.Guard
-	handler  http.Handler
+	handlers handlers
+	base     string // public URL, no slash at the end
 
 	providerLost chan struct{} // holds one: the provider has just been lost
 }
 
-// newCore opens the state file with the key from the keychain and builds the
-// parts. Its errors are sentences.
-func (s *Server) newCore(ctx context.Context) (*core, error) {
-	o := s.opts
-	dataKey, err := s.dataKey(ctx)
+// unlock reads the keys from the keychain, opens the state file with them, and
+// learns whether there is a tunnel. Its errors are sentences. It may be called
+// again after one.
+func (s *Server) unlock(ctx context.Context) error {
+	dataKey, err := s.readDataKey(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	secret, err := s.clientSecret(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.db.Unseal(dataKey); err != nil {
-		return nil, err
+		return err
 	}
-	c := &core{providerLost: make(chan struct{}, 1)}
-	if err := s.loadPaused(); err != nil {
-		return nil, err
+	if err := s.loadSettings(); err != nil {
+		return err
 	}
-	if c.journal, err = store.OpenJournal(s.db, s.board, o.Log); err != nil {
-		return nil, err
+	if err := s.prepareTunnel(ctx); err != nil {
+		return err
 	}
+	if s.journal, err = store.OpenJournal(s.db, s.board, s.opts.Log); err != nil {
+		return err
+	}
+	s.dataKey, s.secret = dataKey, secret
+	close(s.unlocked)
+	return nil
+}
+
+// newCore builds the parts that serve under base. Its errors are sentences.
+func (s *Server) newCore(base string) (*core, error) {
+	o := s.opts
+	c := &core{base: base, journal: s.journal, providerLost: make(chan struct{}, 1)}
+	var err error
 	c.provider = idp.New(idp.Config{Issuer: o.Config.IDP.Issuer, ClientID: o.Config.IDP.ClientID, Audience: o.Config.IDP.Audience,
-		Scopes: o.Config.IDP.Scopes, RedirectURI: authserver.RedirectURI(s.base), ClientSecret: secret,
+		Scopes: o.Config.IDP.Scopes, RedirectURI: authserver.RedirectURI(base), ClientSecret: s.secret,
 		OnChange: s.providerChanged(c), Now: o.Now, Log: o.Log})
 	c.store, err = oauth.New(oauth.Options{
-		DataKey: dataKey, Resources: []string{s.base + mcpPath}, Issuer: o.Config.IDP.Issuer, Scopes: o.Config.IDP.Scopes,
-		Redirects: s.redirects(), StaticClientID: o.Config.IDP.ClientID, NoRegistration: !o.Config.Clients.Registration,
+		DataKey: s.dataKey, Resources: []string{base + mcpPath}, Issuer: o.Config.IDP.Issuer, Scopes: o.Config.IDP.Scopes,
+		Redirects: s.redirects(base), StaticClientID: o.Config.IDP.ClientID, NoRegistration: !o.Config.Clients.Registration,
 		Access:    accessList(o.Config.Access),
 		AccessTTL: o.Config.Tokens.Access, RefreshTTL: o.Config.Tokens.Refresh,
-		Provider: c.provider, Saver: c.journal, Recorder: c.journal, Now: o.Now, Log: o.Log,
+		Provider: c.provider, Saver: c.journal, Recorder: c.journal, Ended: c.ended, Now: o.Now, Log: o.Log,
 	}, s.db)
 	if err != nil {
-		return nil, errors.Join(err, c.journal.Close())
+		return nil, err
 	}
 	c.gateway, err = gateway.New(gateway.Options{Name: "drawbridge", Version: s.version(),
 		Tools:  gateway.Tools{Echo: o.Config.Tools.Echo, Add: o.Config.Tools.Add, Whoami: o.Config.Tools.Whoami},
 		OnCall: c.called, Now: o.Now, Log: o.Log})
 	if err != nil {
-		return nil, errors.Join(err, c.journal.Close())
+		return nil, err
 	}
-	jwks, err := publicKeys(dataKey)
+	jwks, err := publicKeys(s.dataKey)
 	if err != nil {
-		return nil, errors.Join(err, c.journal.Close())
+		return nil, err
 	}
 	auth := authserver.New(authserver.Options{
-		Issuer: s.base, MCPURL: s.base + mcpPath, Scopes: o.Config.IDP.Scopes, Store: c.store, Provider: upstream{c.provider},
+		Issuer: base, MCPURL: base + mcpPath, Scopes: o.Config.IDP.Scopes, Store: c.store, Provider: upstream{c.provider},
 		ProviderIssuer: o.Config.IDP.Issuer, NoRegistration: !o.Config.Clients.Registration,
 		Documents: authserver.NewDocuments(o.Documents, o.Now), Recorder: c.journal, JWKS: jwks, Now: o.Now, Log: o.Log})
-	if c.handler, err = s.routes(c, auth); err != nil {
-		return nil, errors.Join(err, c.journal.Close())
+	if c.handlers, err = s.routes(c, auth); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
@@ -122,7 +134,14 @@ func (c *core) watchProvider(ctx context.Context) {
 
 func (c *core) close() {
 	c.gateway.Close()
-	_ = c.journal.Close()
+}
+
+// ended drops the transport sessions of a session that is over. None end while
+// the parts are still being put together but those that nobody has used yet.
+func (c *core) ended(session string) {
+	if c.gateway != nil {
+		c.gateway.EndSession(session)
+	}
 }
 
 // called is what the gateway tells of each tool call.
@@ -178,10 +197,10 @@ func (s *Server) clientSecret(ctx context.Context) (func(context.Context) (strin
 	}, nil
 }
 
-// dataKey returns the key that everything else is sealed and signed under. A
+// readDataKey returns the key that everything else is sealed and signed under. A
 // new data folder gets a new key; one that holds records never does, since they
 // would be lost by it.
-func (s *Server) dataKey(ctx context.Context) ([]byte, error) {
+func (s *Server) readDataKey(ctx context.Context) ([]byte, error) {
 	secret, err := s.opts.Keystore.Get(ctx, keystore.DataKey)
 	if errors.Is(err, keystore.ErrNotFound) {
 		return s.newDataKey(ctx)
@@ -214,12 +233,12 @@ func (s *Server) newDataKey(ctx context.Context) ([]byte, error) {
 }
 
 // redirects is where answers may be sent.
-func (s *Server) redirects() oauth.RedirectPolicy {
+func (s *Server) redirects(base string) oauth.RedirectPolicy {
 	p := oauth.RedirectPolicy{URIs: s.opts.Config.Clients.RedirectURIs, Own: []string{s.public.Addr().String()}}
 	if p.URIs == nil {
 		p.URIs, p.Loopback = config.WellKnownRedirectURIs(), true
 	}
-	if u, err := url.Parse(s.base); err == nil {
+	if u, err := url.Parse(base); err == nil {
 		port := u.Port()
 		if port == "" {
 			port = map[string]string{"http": "80", "https": "443"}[u.Scheme]

@@ -10,6 +10,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/doctor"
 	"github.com/drawbridge-app/drawbridge/server/internal/idp"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/tunnel"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -53,9 +54,6 @@ func (s *Server) Revoke(_ context.Context, id string) error {
 	if errors.Is(err, oauth.ErrNotFound) {
 		return control.ErrNotFound
 	}
-	if err == nil {
-		c.gateway.EndSession(id)
-	}
 	return err
 }
 
@@ -68,38 +66,50 @@ func (s *Server) RevokeAll(context.Context) (int, error) {
 	return c.store.RevokeAll("all sessions were revoked by the owner")
 }
 
-// Pause raises the bridge: open streams end and /mcp answers 503 until
-// [Server.Resume], across restarts. Sessions are kept.
+// Pause raises the bridge: the tunnel closes, open streams end and /mcp answers
+// 503 until [Server.Resume], across restarts. Sessions are kept.
 func (s *Server) Pause(context.Context) error { return s.setPaused(true) }
 
 // Resume lowers the bridge again.
 func (s *Server) Resume(context.Context) error { return s.setPaused(false) }
 
-// Retry opens the keychain again now, if that is what Drawbridge waits for.
+// Retry opens the keychain or the tunnel again now, if that is what Drawbridge
+// waits for.
 func (s *Server) Retry() {
+	s.retryTunnel()
 	select {
 	case s.retry <- struct{}{}:
 	default:
 	}
 }
 
+// Quiet reports whether the owner wants no desktop notifications.
+func (s *Server) Quiet() bool { return s.quiet.Load() }
+
+// SetQuiet turns desktop notifications off, or on again, across restarts.
+func (s *Server) SetQuiet(_ context.Context, quiet bool) error {
+	if err := s.setting("quiet", quiet); err != nil {
+		return err
+	}
+	s.quiet.Store(quiet)
+	s.board.Wake()
+	return nil
+}
+
 // settingsBucket holds what the person chose at run time.
 const settingsBucket = "settings"
 
 func (s *Server) setPaused(paused bool) error {
-	c := s.current()
-	if c == nil {
-		return errNotReady
-	}
-	change := oauth.Change{Bucket: settingsBucket, Key: "paused"}
-	if paused {
-		change.Value = []byte("true")
-	}
-	if err := s.db.Save([]oauth.Change{change}); err != nil {
+	if err := s.setting("paused", paused); err != nil {
 		return err
 	}
 	s.paused.Store(paused)
-	if paused {
+	if k := s.bridge.keeper; k != nil && paused {
+		k.Pause()
+	} else if k != nil {
+		k.Resume()
+	}
+	if c := s.current(); c != nil && paused {
 		for _, g := range c.guards {
 			g.Cut()
 		}
@@ -108,10 +118,27 @@ func (s *Server) setPaused(paused bool) error {
 	return nil
 }
 
-func (s *Server) loadPaused() error {
+// setting saves a choice; false takes its record away.
+func (s *Server) setting(key string, yes bool) error {
+	if !s.isUnlocked() {
+		return errNotReady
+	}
+	change := oauth.Change{Bucket: settingsBucket, Key: key}
+	if yes {
+		change.Value = []byte("true")
+	}
+	return s.db.Save([]oauth.Change{change})
+}
+
+func (s *Server) loadSettings() error {
 	return s.db.Load(settingsBucket, func(key string, value []byte) error {
-		if key == "paused" {
+		switch key {
+		case "paused":
 			s.paused.Store(string(value) == "true")
+		case "quiet":
+			s.quiet.Store(string(value) == "true")
+		case urlSetting:
+			s.bridge.remember = string(value)
 		}
 		return nil
 	})
@@ -130,7 +157,7 @@ func (s *Server) state() status.State {
 	switch {
 	case s.core == nil && s.problem != "":
 		return status.Error
-	case s.core == nil:
+	case s.core == nil && !s.paused.Load():
 		return status.Starting
 	case s.paused.Load():
 		return status.Paused
@@ -154,11 +181,14 @@ func (s *Server) stateReason() string {
 // status is what `drawbridge status` prints, without the number of sessions.
 func (s *Server) status() status.Status {
 	cfg := s.opts.Config
-	st := status.Status{State: s.state(), Version: s.version(), PID: pid, MCPURL: s.base + mcpPath, Issuer: s.base, LocalURL: s.local,
-		Tunnel: status.Tunnel{State: "off"}, Servers: []status.Server{},
-		IDP: status.IDP{State: status.IDPOK, Issuer: cfg.IDP.Issuer}}
-	if cfg.Tunnel.Provider == "ngrok" {
-		st.Tunnel.Error = "This version opens no tunnel yet. Use provider = \"none\" and your own reverse proxy."
+	st := status.Status{State: s.state(), Version: s.version(), PID: pid, LocalURL: s.local,
+		Servers: []status.Server{}, IDP: status.IDP{State: status.IDPOK, Issuer: cfg.IDP.Issuer}}
+	if base := s.bridge.address(); base != "" {
+		st.MCPURL, st.Issuer = base+mcpPath, base
+	}
+	var note string
+	if st.Tunnel, note = s.tunnelStatus(); note != "" {
+		st.Notes = append(st.Notes, note)
 	}
 	s.mu.Lock()
 	c := s.core
@@ -188,15 +218,21 @@ func (s *Server) Doctor(ctx context.Context) []status.Check {
 // Examine makes doctor's checks without a running server: of the configuration,
 // the keychain and the provider.
 func Examine(ctx context.Context, o Options) []status.Check {
-	s := &Server{opts: o, base: baseURL(o.Config, "http://"+o.Config.Listen)}
+	s := &Server{opts: o, bridge: newBridge(baseURL(o.Config, "http://"+o.Config.Listen))}
 	provider := idp.New(idp.Config{Issuer: o.Config.IDP.Issuer, ClientID: o.Config.IDP.ClientID, Scopes: o.Config.IDP.Scopes,
-		RedirectURI: authserver.RedirectURI(s.base)})
+		RedirectURI: authserver.RedirectURI(s.bridge.address())})
 	return doctor.Run(ctx, s.patient(provider, false))
 }
 
 func (s *Server) patient(provider *idp.Client, running bool) doctor.Patient {
-	return doctor.Patient{Config: s.opts.Config, Keystore: s.opts.Keystore, Provider: probed{provider}, PublicURL: s.base,
-		RedirectURI: authserver.RedirectURI(s.base), Running: running}
+	base := s.bridge.address()
+	p := doctor.Patient{Config: s.opts.Config, Keystore: s.opts.Keystore, Provider: probed{provider}, PublicURL: base,
+		RedirectURI: authserver.RedirectURI(base), Running: running}
+	if running {
+		p.Tunnel, _ = s.tunnelStatus()
+		p.Front = func(ctx context.Context) tunnel.Finding { return s.bridge.front.Look(ctx, base) }
+	}
+	return p
 }
 
 // probed is the provider as doctor asks for it.

@@ -39,7 +39,7 @@ const (
 
 // routes returns the public listener's handler: these paths, by exact match,
 // and nothing else.
-func (s *Server) routes(c *core, auth *authserver.Server) (http.Handler, error) {
+func (s *Server) routes(c *core, auth *authserver.Server) (handlers, error) {
 	signIn := limit.New(signInRate, signInBurst)
 	register := limit.New(registerRate, registerBurst)
 	limited := func(h http.HandlerFunc) http.Handler { return auth.Limited(signIn, h) }
@@ -50,9 +50,9 @@ func (s *Server) routes(c *core, auth *authserver.Server) (http.Handler, error) 
 	table := []route{
 		// RFC 9728: where a client that got 401 looks first. The first form is
 		// for clients that leave the path out.
-		{prm, get, s.resourceMetadata(mcpPath)},
-		{prm + mcpPath, get, s.resourceMetadata(mcpPath)},
-		{prm + mcpPath + "/", get, s.resourceMetadata(mcpPath + "/")},
+		{prm, get, s.resourceMetadata(c.base, mcpPath)},
+		{prm + mcpPath, get, s.resourceMetadata(c.base, mcpPath)},
+		{prm + mcpPath + "/", get, s.resourceMetadata(c.base, mcpPath+"/")},
 		// RFC 8414 and OpenID Connect Discovery, in every place clients probe.
 		{"/.well-known/oauth-authorization-server", get, metadata},
 		{"/.well-known/oauth-authorization-server" + mcpPath, get, metadata},
@@ -69,14 +69,20 @@ func (s *Server) routes(c *core, auth *authserver.Server) (http.Handler, error) 
 		{"/revoke", post, limited(auth.Revoke)},         // RFC 7009: clients
 		{mcpPath, mcp, s.guard(c, mcpPath)},
 		{mcpPath + "/", mcp, s.guard(c, mcpPath+"/")},
-		{"/", get, http.HandlerFunc(s.index)},
+		{"/", get, index(c.base)},
 		{"/health", get, http.HandlerFunc(s.health)},
 	}
-	boundary, err := resource.NewBoundary(resource.BoundaryOptions{Public: s.base, Local: s.local})
+	serve := dispatch(table)
+	local, err := resource.NewBoundary(resource.BoundaryOptions{Public: c.base, Local: s.local})
 	if err != nil {
-		return nil, err
+		return handlers{}, err
 	}
-	return boundary.Wrap(dispatch(table)), nil
+	// Who comes from the internet has no business with this machine's names.
+	public, err := resource.NewBoundary(resource.BoundaryOptions{Public: c.base})
+	if err != nil {
+		return handlers{}, err
+	}
+	return handlers{local: local.Wrap(serve), tunnel: public.Wrap(serve)}, nil
 }
 
 // dispatch matches paths byte for byte. http.ServeMux would clean them first,
@@ -127,28 +133,30 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 }
 
 // resourceMetadata serves RFC 9728's document for an MCP path.
-func (s *Server) resourceMetadata(path string) http.Handler {
-	return resource.Metadata(s.base+path, s.base, s.opts.Config.IDP.Scopes)
+func (s *Server) resourceMetadata(base, path string) http.Handler {
+	return resource.Metadata(base+path, base, s.opts.Config.IDP.Scopes)
 }
 
 // guard serves an MCP path to whoever has a token for it. Both spellings of the
 // path are one resource; each points at its own metadata, since clients compare
 // the URL that a person typed.
 func (s *Server) guard(c *core, path string) http.Handler {
-	g := resource.New(resource.Options{Resource: s.base + path, MetadataURL: s.base + "/.well-known/oauth-protected-resource" + path,
+	g := resource.New(resource.Options{Resource: c.base + path, MetadataURL: c.base + "/.well-known/oauth-protected-resource" + path,
 		Scopes: s.opts.Config.IDP.Scopes, Auth: c.store, Paused: s.paused.Load, Log: s.opts.Log, Now: s.opts.Now})
-	return g.Wrap(ofGrant(c.gateway.Handler()))
+	return g.Wrap(c.gateway.Handler())
 }
 
 // index says what this is, to a person who opened the public URL.
-func (s *Server) index(w http.ResponseWriter, r *http.Request) {
-	var b bytes.Buffer
-	if err := assets.Index(&b, assets.IndexPage{MCPURL: s.base + mcpPath, ServerName: strings.TrimPrefix(strings.TrimPrefix(s.base, "https://"), "http://")}); err != nil {
-		http.Error(w, "Drawbridge could not draw this page.", http.StatusInternalServerError)
-		return
+func index(base string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var b bytes.Buffer
+		if err := assets.Index(&b, assets.IndexPage{MCPURL: base + mcpPath, ServerName: strings.TrimPrefix(strings.TrimPrefix(base, "https://"), "http://")}); err != nil {
+			http.Error(w, "Drawbridge could not draw this page.", http.StatusInternalServerError)
+			return
+		}
+		authserver.PageHeaders(w.Header(), "'none'")
+		_, _ = w.Write(b.Bytes())
 	}
-	authserver.PageHeaders(w.Header(), "'none'")
-	_, _ = w.Write(b.Bytes())
 }
 
 // health answers 200 while tools can be called, else 503 and why.

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +36,9 @@ type Options struct {
 	// ThrowAway forgets what an earlier run left in DataDir: for the demo,
 	// whose keys do not outlive it.
 	ThrowAway bool
+	// Front reaches the public URL from outside, to see whether it leads here.
+	// It is for tests; nil means a client as strangers have.
+	Front *http.Client
 	// Documents fetches Client ID Metadata Documents. It is for tests; nil
 	// means a client that reaches public addresses alone.
 	Documents *http.Client
@@ -48,12 +52,21 @@ type Server struct {
 	public net.Listener
 	db     *store.DB
 	board  *status.Board
-	base   string // public URL, no slash at the end
-	local  string // http://ADDR of the public listener
+	bridge *bridge // the tunnel, and the address that clients know
+	local  string  // http://ADDR of the public listener
 
 	paused  atomic.Bool
-	handler atomic.Pointer[http.Handler] // of the public listener
-	retry   chan struct{}                // asks to open the keychain again now
+	quiet   atomic.Bool              // no desktop notifications
+	handler atomic.Pointer[handlers] // of the public listener and the tunnel
+	retry   chan struct{}            // asks to open the keychain again now
+
+	streams    context.Context // of every public request; ends when Run is told to end
+	endStreams context.CancelFunc
+
+	unlocked chan struct{} // closed once keychain and state file are open: then what follows is set
+	journal  *store.Journal
+	dataKey  []byte
+	secret   func(context.Context) (string, error) // the provider's client secret
 
 	mu      sync.Mutex // guards all below
 	ctl     *control.Server
@@ -77,7 +90,8 @@ func New(o Options) (*Server, error) {
 	if missing := o.Config.Missing(); len(missing) > 0 {
 		return nil, fmt.Errorf("the configuration lacks %s: run `drawbridge setup`", missing[0])
 	}
-	s := &Server{opts: o, board: status.NewBoard(o.Now), retry: make(chan struct{}, 1)}
+	s := &Server{opts: o, board: status.NewBoard(o.Now), retry: make(chan struct{}, 1), unlocked: make(chan struct{})}
+	s.streams, s.endStreams = context.WithCancel(context.Background())
 	if err := s.take(); err != nil {
 		s.Close()
 		return nil, err
@@ -100,8 +114,9 @@ func (s *Server) take() (err error) {
 		return fmt.Errorf("can't listen on %s: %w. Stop what uses that address, or choose another with --listen", o.Config.Listen, err)
 	}
 	s.local = "http://" + s.public.Addr().String()
-	s.base = baseURL(o.Config, s.local)
-	s.setHandler(http.HandlerFunc(s.notReady))
+	s.bridge = newBridge(baseURL(o.Config, s.local))
+	s.bridge.front.HTTP, s.bridge.front.Now = o.Front, o.Now
+	s.setHandlers(s.notServing())
 	ctl, err := control.Listen(o.DataDir, s.version(), s, s.board, o.Log)
 	if err != nil {
 		return fmt.Errorf("open the control side: %w", err)
@@ -125,14 +140,16 @@ func inUse(err error, dataDir string) error {
 	return fmt.Errorf("another Drawbridge uses the data folder %s already. Stop it, or give this one another folder with --data", dataDir)
 }
 
-// baseURL is what clients see: configured, else the tunnel's domain, else the
-// listener itself.
+// baseURL is what clients see as far as the configuration tells: "" if only the
+// tunnel can.
 func baseURL(c config.Config, local string) string {
-	switch {
+	switch ngrok := c.TunnelProvider(false) == config.TunnelNgrok; {
 	case c.PublicURL != "":
 		return c.PublicURL
-	case c.Tunnel.Provider == "ngrok" && c.Tunnel.Domain != "":
-		return "https://" + c.Tunnel.Domain
+	case ngrok && c.Tunnel.Domain != "":
+		return "https://" + strings.ToLower(c.Tunnel.Domain)
+	case ngrok:
+		return ""
 	}
 	return local
 }
@@ -141,17 +158,7 @@ func baseURL(c config.Config, local string) string {
 // returns nil after a clean stop.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.Close()
-	streams, endStreams := context.WithCancel(context.Background())
-	defer endStreams()
-	srv := &http.Server{
-		Handler:           http.HandlerFunc(s.serve),
-		ReadHeaderTimeout: 10 * time.Second,
-		WriteTimeout:      30 * time.Second, // but for calls with a good token, see ofGrant
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
-		BaseContext:       func(net.Listener) context.Context { return streams },
-		ErrorLog:          slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug),
-	}
+	srv := s.httpServer(trusted(s.opts.Config.Tunnel.TrustedProxies).wrap(s.serve))
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		if err := srv.Serve(s.public); !errors.Is(err, http.ErrServerClosed) {
@@ -162,7 +169,7 @@ func (s *Server) Run(ctx context.Context) error {
 	group.Go(func() error { return s.openCore(ctx) })
 	group.Go(func() error {
 		<-ctx.Done()
-		endStreams() // streams would hold the drain for its whole five seconds
+		s.endStreams() // streams would hold the drain for its whole five seconds
 		drain, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		if srv.Shutdown(drain) != nil {
@@ -173,15 +180,32 @@ func (s *Server) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
+// httpServer has the limits of the public side, on loopback and in the tunnel.
+func (s *Server) httpServer(serve http.HandlerFunc) *http.Server {
+	return &http.Server{
+		Handler:           s.bridge.front.Wrap(serve),
+		ReadHeaderTimeout: 10 * time.Second,
+		// A slow body and a client that does not read its answer. The gateway
+		// lifts both for calls that take longer.
+		ReadTimeout:    30 * time.Second,
+		WriteTimeout:   30 * time.Second,
+		IdleTimeout:    2 * time.Minute,
+		MaxHeaderBytes: 32 << 10,
+		BaseContext:    func(net.Listener) context.Context { return s.streams },
+		ErrorLog:       slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug),
+	}
+}
+
 // Close lets go of what New took and of what Run opened.
 func (s *Server) Close() {
+	s.endStreams()
+	s.dropCore()
 	s.mu.Lock()
-	core := s.core
 	ctl := s.ctl
-	s.core, s.ctl = nil, nil
+	s.ctl = nil
 	s.mu.Unlock()
-	if core != nil {
-		core.close()
+	if s.journal != nil {
+		_ = s.journal.Close()
 	}
 	if ctl != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
@@ -200,29 +224,46 @@ func (s *Server) Close() {
 // locked or away the app runs on, says so, and tries again; what waiting can't
 // mend ends it. It returns when ctx ends.
 func (s *Server) openCore(ctx context.Context) error {
+	if ok, err := s.waitForKeychain(ctx); !ok {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var tunnel sync.WaitGroup
+	if k := s.bridge.keeper; k != nil {
+		tunnel.Go(func() { k.Run(ctx) })
+	}
+	defer tunnel.Wait()
+	defer cancel()
+	for {
+		select { // the first address of all comes from the tunnel
+		case <-ctx.Done():
+			return nil
+		case <-s.bridge.known:
+		}
+		if err := s.runCore(ctx); err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// waitForKeychain returns false if ctx ends before the keychain opens, or with
+// what waiting can't mend.
+func (s *Server) waitForKeychain(ctx context.Context) (bool, error) {
 	said := ""
 	for {
-		core, err := s.newCore(ctx)
+		err := s.unlock(ctx)
 		if err == nil {
-			s.mu.Lock()
-			s.core, s.problem = core, ""
-			s.mu.Unlock()
-			s.setHandler(core.handler)
-			s.board.Wake()
-			s.opts.Log.Info("ready", "mcp_url", s.base+mcpPath, "local_url", s.local)
-			core.run(ctx)
-			return nil
+			s.setProblem("")
+			return true, nil
 		}
 		if ctx.Err() != nil {
-			return nil
+			return false, nil
 		}
 		var ke *keystore.Error
 		if !errors.As(err, &ke) || ke.Kind != keystore.Locked && ke.Kind != keystore.Unavailable {
-			return err
+			return false, err
 		}
-		s.mu.Lock()
-		s.problem = err.Error()
-		s.mu.Unlock()
+		s.setProblem(err.Error())
 		if said != err.Error() {
 			said = err.Error()
 			s.opts.Log.Warn("waiting for the keychain", "cause", said)
@@ -230,26 +271,87 @@ func (s *Server) openCore(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return false, nil
 		case <-s.retry:
 		case <-time.After(5 * time.Second):
 		}
 	}
 }
 
-func (s *Server) setHandler(h http.Handler) { s.handler.Store(&h) }
+func (s *Server) setProblem(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.problem = text
+}
 
-// serve bounds how long a request's body may take, then hands the request on.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength != 0 {
-		limitBodyTime(w, r, 30*time.Second)
+// runCore serves under the address of now, until ctx ends or the person has
+// accepted another.
+func (s *Server) runCore(ctx context.Context) error {
+	core, err := s.newCore(s.bridge.address())
+	if err != nil {
+		return err
 	}
+	s.mu.Lock()
+	s.core, s.problem = core, ""
+	s.mu.Unlock()
+	s.setHandlers(core.handlers)
+	s.board.Wake()
+	s.opts.Log.Info("ready", "mcp_url", core.base+mcpPath, "local_url", s.local)
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		defer stop()
+		select {
+		case <-running.Done():
+		case <-s.bridge.rebuild:
+		}
+	}()
+	core.run(running)
+	if ctx.Err() == nil {
+		s.dropCore()
+	}
+	return nil
+}
+
+// dropCore ends the core: with the app, or since the address has changed.
+func (s *Server) dropCore() {
+	s.setHandlers(s.notServing())
+	s.mu.Lock()
+	core := s.core
+	s.core = nil
+	s.mu.Unlock()
+	if core != nil {
+		core.close()
+	}
+}
+
+// handlers is the public side, by the way a request came.
+type handlers struct{ local, tunnel http.Handler }
+
+func (s *Server) notServing() handlers {
+	return handlers{http.HandlerFunc(s.notReady), http.HandlerFunc(s.notReady)}
+}
+
+func (s *Server) setHandlers(h handlers) { s.handler.Store(&h) }
+
+// serve answers on loopback.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	answer(s.handler.Load().local, w, r)
+}
+
+// serveTunnel answers in the tunnel.
+func (s *Server) serveTunnel(w http.ResponseWriter, r *http.Request) {
+	answer(s.handler.Load().tunnel, w, r)
+}
+
+// answer hands a request to whatever answers now.
+func answer(h http.Handler, w http.ResponseWriter, r *http.Request) {
 	if len(r.TransferEncoding) > 0 {
 		// There may have been a Content-Length besides, which net/http drops
 		// without a trace: then the connection must end (RFC 9112 §6.1).
 		w.Header().Set("Connection", "close")
 	}
-	(*s.handler.Load()).ServeHTTP(w, r)
+	h.ServeHTTP(w, r)
 }
 
 // version falls back to what a plain `go run .` is.

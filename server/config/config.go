@@ -47,6 +47,10 @@ type Tunnel struct {
 	Domain     string // a host name, or "" for one that the provider chooses
 	ConnectURL string // host:port of a custom agent ingress, or ""
 	ConnectCAs string // PEM file with the authorities of that ingress, or ""
+
+	// TrustedProxies are the addresses, or networks in CIDR form, of the
+	// person's own reverse proxies: from these alone X-Forwarded-For counts.
+	TrustedProxies []string
 }
 
 // Access says who may sign in. Empty, it lets nobody in.
@@ -127,6 +131,19 @@ func (c Config) Missing() []string {
 	return keys
 }
 
+// TunnelProvider is who brings the internet here: as configured; else
+// [TunnelNgrok] if the tunnel's domain or connect_url is set, or if there is an
+// authtoken and no public_url; else [TunnelNone].
+func (c Config) TunnelProvider(authtoken bool) string {
+	switch t := c.Tunnel; {
+	case t.Provider != "":
+		return t.Provider
+	case t.Domain != "", t.ConnectURL != "", authtoken && c.PublicURL == "":
+		return TunnelNgrok
+	}
+	return TunnelNone
+}
+
 // URL is the address that clients see, without a trailing slash: public_url,
 // else the tunnel's domain, else http at Listen. It is "" where only the
 // running app can tell: with a tunnel that has no domain of its own, or on
@@ -135,7 +152,7 @@ func (c Config) URL() string {
 	if c.PublicURL != "" {
 		return c.PublicURL
 	}
-	if c.Tunnel.Provider == TunnelNgrok {
+	if c.TunnelProvider(false) == TunnelNgrok {
 		if c.Tunnel.Domain == "" {
 			return ""
 		}

@@ -20,7 +20,7 @@ func full() config.Config {
 		Listen:    "127.0.0.1:8001",
 		IDP: config.IDP{Issuer: "https://dev-123.okta.com/oauth2/default", ClientID: "0oa1", Audience: "api://default",
 			Scopes: []string{"openid", "profile", "email", "offline_access", "groups"}},
-		Tunnel:  config.Tunnel{Provider: "ngrok", Domain: "name.ngrok.app", ConnectURL: "ingress.example.com:443", ConnectCAs: "/etc/ca.pem"},
+		Tunnel:  config.Tunnel{Provider: "ngrok", Domain: "name.ngrok.app", ConnectURL: "ingress.example.com:443", ConnectCAs: "/etc/ca.pem", TrustedProxies: []string{"127.0.0.1", "10.0.0.0/8"}},
 		Access:  config.Access{Emails: []string{"ana@example.com"}, Domains: []string{"example.org"}, Groups: []string{"admins", "Team B"}},
 		Clients: config.Clients{RedirectURIs: []string{"https://claude.ai/api/mcp/auth_callback", "cursor://anysphere.cursor-mcp/oauth/callback"}},
 		Tokens:  config.Tokens{Access: 90 * time.Second, Refresh: 48 * time.Hour},
@@ -107,6 +107,7 @@ func TestURL(t *testing.T) {
 		{config.Config{PublicURL: "https://a.example", Listen: "127.0.0.1:1"}, "https://a.example"},
 		{config.Config{Tunnel: config.Tunnel{Provider: "ngrok", Domain: "n.ngrok.app"}, Listen: "127.0.0.1:1"}, "https://n.ngrok.app"},
 		{config.Config{Tunnel: config.Tunnel{Provider: "ngrok"}, Listen: "127.0.0.1:1"}, ""},
+		{config.Config{Tunnel: config.Tunnel{Domain: "n.ngrok.app"}, Listen: "127.0.0.1:1"}, "https://n.ngrok.app"},
 		{config.Config{Tunnel: config.Tunnel{Provider: "none", Domain: "n.ngrok.app"}, Listen: "127.0.0.1:1"}, "http://127.0.0.1:1"},
 		{config.Config{Listen: "0.0.0.0:8000"}, "http://127.0.0.1:8000"},
 		{config.Config{Listen: "[::1]:8000"}, "http://[::1]:8000"},
@@ -114,6 +115,27 @@ func TestURL(t *testing.T) {
 	} {
 		if got := c.config.URL(); got != c.want {
 			t.Errorf("%+v: %q", c.config, got)
+		}
+	}
+}
+
+func TestTunnelProvider(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		config    config.Config
+		authtoken bool
+		want      string
+	}{
+		{"nothing at all", config.Config{}, false, "none"},
+		{"an authtoken alone", config.Config{}, true, "ngrok"},
+		{"an authtoken beside a public URL", config.Config{PublicURL: "https://a.example"}, true, "none"},
+		{"a domain beside a public URL", config.Config{PublicURL: "https://a.example", Tunnel: config.Tunnel{Domain: "n.ngrok.app"}}, false, "ngrok"},
+		{"an ingress", config.Config{Tunnel: config.Tunnel{ConnectURL: "ingress.example:443"}}, false, "ngrok"},
+		{"none, said so", config.Config{Tunnel: config.Tunnel{Provider: "none", Domain: "n.ngrok.app"}}, true, "none"},
+		{"ngrok, said so", config.Config{PublicURL: "https://a.example", Tunnel: config.Tunnel{Provider: "ngrok"}}, false, "ngrok"},
+	} {
+		if got := c.config.TunnelProvider(c.authtoken); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
 }

@@ -97,10 +97,11 @@ type fileIDP struct {
 }
 
 type fileTunnel struct {
-	Provider   *string `toml:"provider"`
-	Domain     *string `toml:"domain"`
-	ConnectURL *string `toml:"connect_url"`
-	ConnectCAs *string `toml:"connect_cas"`
+	Provider   *string   `toml:"provider"`
+	Domain     *string   `toml:"domain"`
+	ConnectURL *string   `toml:"connect_url"`
+	ConnectCAs *string   `toml:"connect_cas"`
+	Proxies    *[]string `toml:"trusted_proxies"`
 }
 
 type fileAccess struct {
@@ -137,8 +138,11 @@ func marshal(c Config) ([]byte, error) {
 	if !reflect.DeepEqual(c.IDP.Scopes, usual.IDP.Scopes) {
 		f.IDP.Scopes = &c.IDP.Scopes
 	}
-	if t := c.Tunnel; t != usual.Tunnel {
-		f.Tunnel = &fileTunnel{set(t.Provider), set(t.Domain), set(t.ConnectURL), set(t.ConnectCAs)}
+	if t := c.Tunnel; !reflect.DeepEqual(t, usual.Tunnel) {
+		f.Tunnel = &fileTunnel{set(t.Provider), set(t.Domain), set(t.ConnectURL), set(t.ConnectCAs), nil}
+		if t.TrustedProxies != nil {
+			f.Tunnel.Proxies = &t.TrustedProxies
+		}
 	}
 	if !reflect.DeepEqual(c.Clients, usual.Clients) {
 		f.Clients = &fileClients{Registration: c.Clients.Registration}

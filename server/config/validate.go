@@ -47,6 +47,7 @@ func (c Config) Validate() error {
 	optional("tunnel.domain", c.Tunnel.Domain, checkHost)
 	optional("tunnel.connect_url", c.Tunnel.ConnectURL, checkHostPort)
 	optional("tunnel.connect_cas", c.Tunnel.ConnectCAs, checkPrintable)
+	each("tunnel.trusted_proxies", c.Tunnel.TrustedProxies, checkProxy)
 	each("access.emails", c.Access.Emails, checkEmail)
 	each("access.domains", c.Access.Domains, checkDomain)
 	each("access.groups", c.Access.Groups, checkPrintable)
@@ -85,7 +86,7 @@ func (c *Config) normalise() {
 		}
 		c.PublicURL = u.Scheme + "://" + strings.TrimSuffix(host, ":")
 	}
-	for _, l := range []*[]string{&c.Access.Emails, &c.Access.Domains, &c.Access.Groups} {
+	for _, l := range []*[]string{&c.Tunnel.TrustedProxies, &c.Access.Emails, &c.Access.Domains, &c.Access.Groups} {
 		if len(*l) == 0 {
 			*l = nil
 		}
@@ -152,6 +153,28 @@ func checkHostPort(s string) string {
 		return `must be a host and a port, such as "host.example.com:443"`
 	}
 	return ""
+}
+
+// checkProxy takes what [ParseProxy] does.
+func checkProxy(s string) string {
+	if _, err := ParseProxy(s); err != nil {
+		return `must have one IP address or network in each text, such as "127.0.0.1" or "10.0.0.0/8"`
+	}
+	return ""
+}
+
+// ParseProxy reads one of [Tunnel.TrustedProxies]; a single address is a
+// network of its own.
+func ParseProxy(s string) (netip.Prefix, error) {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p.Masked(), nil
+	}
+	addr, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	addr = addr.Unmap().WithZone("")
+	return addr.Prefix(addr.BitLen())
 }
 
 // checkHost takes a host name of ASCII letters (RFC 1123), as DNS has them.

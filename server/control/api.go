@@ -46,6 +46,14 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /api/resume", func(w http.ResponseWriter, r *http.Request) {
 		s.answer(w, r, struct{}{}, s.backend.Resume(r.Context()))
 	})
+	mux.HandleFunc("POST /api/tunnel/retry", func(w http.ResponseWriter, r *http.Request) {
+		s.backend.Retry()
+		s.answer(w, r, struct{}{}, nil)
+	})
+	mux.HandleFunc("POST /api/tunnel/accept", func(w http.ResponseWriter, r *http.Request) {
+		next, err := s.backend.AcceptURL(r.Context())
+		s.answer(w, r, map[string]string{"next": next}, err)
+	})
 	mux.HandleFunc("POST /api/doctor", s.doctor)
 	return mux
 }

@@ -80,6 +80,22 @@ func (c *Client) Pause(ctx context.Context) error { return c.do(ctx, "POST", "/a
 // Resume lets the bridge down again.
 func (c *Client) Resume(ctx context.Context) error { return c.do(ctx, "POST", "/api/resume", nil, nil) }
 
+// RetryTunnel has the tunnel opened now, also after an error that stopped all
+// attempts.
+func (c *Client) RetryTunnel(ctx context.Context) error {
+	return c.do(ctx, "POST", "/api/tunnel/retry", nil, nil)
+}
+
+// AcceptURL takes the other public URL that the tunnel gives, and returns what
+// to do next.
+func (c *Client) AcceptURL(ctx context.Context) (string, error) {
+	var answer struct {
+		Next string `json:"next"`
+	}
+	err := c.do(ctx, "POST", "/api/tunnel/accept", nil, &answer)
+	return answer.Next, err
+}
+
 // Doctor has the running instance check itself and returns each check's result.
 func (c *Client) Doctor(ctx context.Context) (list []status.Check, err error) {
 	ctx, cancel := context.WithTimeout(ctx, doctorTime+answerTime)

@@ -43,6 +43,10 @@ func (b *fakeBackend) Clients() []status.Client               { return sampleCli
 func (b *fakeBackend) RevokeAll(context.Context) (int, error) { return 2, b.tell("revoke all") }
 func (b *fakeBackend) Pause(context.Context) error            { return b.tell("pause") }
 func (b *fakeBackend) Resume(context.Context) error           { return b.tell("resume") }
+func (b *fakeBackend) Retry()                                 { b.tell("retry") }
+func (b *fakeBackend) AcceptURL(context.Context) (string, error) {
+	return "enter the redirect URI", b.tell("accept URL")
+}
 func (b *fakeBackend) Doctor(ctx context.Context) []status.Check {
 	b.tell("doctor")
 	return sampleChecks

@@ -22,7 +22,7 @@ func PrintStatus(w io.Writer, s status.Status, asJSON bool) error {
 		{"MCP URL", s.MCPURL},
 		{"Local", s.LocalURL},
 		{"Provider", join(s.IDP.State, s.IDP.Issuer, s.IDP.Error)},
-		{"Tunnel", join(s.Tunnel.State, s.Tunnel.URL, s.Tunnel.Error)},
+		{"Tunnel", join(s.Tunnel.State, s.Tunnel.URL, tunnelTimes(s.Tunnel), s.Tunnel.Error)},
 		{"Sessions", fmt.Sprint(s.Sessions)},
 	}
 	for _, server := range s.Servers {
@@ -33,6 +33,18 @@ func PrintStatus(w io.Writer, s status.Status, asJSON bool) error {
 	}
 	rows = append(rows, []string{"Version", fmt.Sprintf("%s, process %d", s.Version, s.PID)})
 	return printTable(w, rows, 1000)
+}
+
+// tunnelTimes says since when the tunnel is as it is, and when it is tried next.
+func tunnelTimes(t status.Tunnel) string {
+	var text string
+	if !t.Since.IsZero() {
+		text = "since " + t.Since.Local().Format(time.DateTime)
+	}
+	if !t.NextAttempt.IsZero() {
+		text += ", next attempt " + t.NextAttempt.Local().Format(time.TimeOnly)
+	}
+	return text
 }
 
 // PrintSessions prints one line a session, or a JSON array.

@@ -40,6 +40,11 @@ type Backend interface {
 	RevokeAll(ctx context.Context) (int, error)
 	Pause(ctx context.Context) error
 	Resume(ctx context.Context) error
+	// Retry opens now what could not be opened: the keychain, the tunnel.
+	Retry()
+	// AcceptURL takes the other public URL that the tunnel gives, and returns
+	// what to do next.
+	AcceptURL(ctx context.Context) (string, error)
 	// Doctor runs every check; it may take a minute.
 	Doctor(ctx context.Context) []status.Check
 }

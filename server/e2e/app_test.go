@@ -30,6 +30,12 @@ type AppOptions struct {
 	Keystore keystore.Store   // nil: a new one in memory
 	Now      func() time.Time // nil: time.Now
 
+	// Undecided starts without waiting to be ready: its URL is not known yet.
+	Undecided bool
+
+	// Front reaches the public URL from outside; nil: as strangers do.
+	Front *http.Client
+
 	// RealFetch fetches metadata documents as in earnest: from public
 	// addresses only, and with the system's authorities.
 	RealFetch bool
@@ -106,7 +112,7 @@ func (app *App) start() {
 	app.t.Helper()
 	o := app.Options
 	srv, err := server.New(server.Options{
-		Config: app.config, DataDir: o.DataDir, Keystore: o.Keystore, Version: "e2e", Documents: app.documents(), Now: o.Now,
+		Config: app.config, DataDir: o.DataDir, Keystore: o.Keystore, Version: "e2e", Documents: app.documents(), Front: o.Front, Now: o.Now,
 		Log: slog.New(slog.NewTextHandler(app.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
@@ -123,6 +129,9 @@ func (app *App) start() {
 			app.t.Errorf("Drawbridge ended with: %v", err)
 		}
 		app.stop = func() {}
+	}
+	if o.Undecided {
+		return
 	}
 	waitFor(app.t, "Drawbridge to be ready", func() bool { return srv.Snapshot().Status.State == status.Ready })
 }

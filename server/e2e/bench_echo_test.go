@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
+	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,11 +22,11 @@ import (
 )
 
 // BenchmarkEcho compares an authenticated echo with the same tool on a bare
-// mcp-go server, in turns of the same run. It reports the ratios of throughput
+// mcp-go server, each in a process of its own, in turns of the same run. It reports the ratios of throughput
 // and of the median latency: what Drawbridge costs. Run it with -benchtime=1x.
 func BenchmarkEcho(b *testing.B) {
 	bare := target{addr: startBare(b)}
-	app := StartApp(b, AppOptions{})
+	app := StartBinary(b, AppOptions{})
 	tokens := app.SignIn(b, NewBrowser(b), app.Register(b, clientURI), "alice")
 	guarded := target{strings.TrimPrefix(app.URL, "http://"), tokens.Access}
 	for _, era := range []string{"2025-11-25", "2026-07-28"} {
@@ -166,7 +168,42 @@ func send(conn net.Conn, r *bufio.Reader, call []byte) (session string, err erro
 	return session, err
 }
 
+// startBare runs a bare mcp-go server in a process of its own, as Drawbridge
+// runs in one: the test binary, told to be that.
 func startBare(b *testing.B) string {
+	self, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), bareEnv+"=1")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = stdin.Close() // which ends it
+		_ = cmd.Wait()
+	})
+	addr, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		b.Fatal(err)
+	}
+	return strings.TrimSpace(addr)
+}
+
+// bareEnv tells the test binary to be the bare server.
+const bareEnv = "DRAWBRIDGE_TEST_BARE"
+
+// serveBare serves echo until standard input ends.
+func serveBare() {
 	s := server.NewMCPServer("bare", "1", server.WithToolCapabilities(true))
 	s.AddTool(mcp.NewTool("echo", // as Drawbridge describes it
 		mcp.WithDescription("Returns the message it is given. Use it to check that the connection to Drawbridge works."),
@@ -178,13 +215,13 @@ func startBare(b *testing.B) string {
 			}
 			return mcp.NewToolResultText("Echo: " + m), nil
 		})
-	return startBareServer(b, server.NewStreamableHTTPServer(s))
-}
-
-func startBareServer(b *testing.B, h http.Handler) string {
 	mux := http.NewServeMux()
-	mux.Handle("/mcp", h)
-	s := httptest.NewServer(mux)
-	b.Cleanup(s.Close)
-	return s.Listener.Addr().String()
+	mux.Handle("/mcp", server.NewStreamableHTTPServer(s))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(listener.Addr())
+	go func() { _ = http.Serve(listener, mux) }()
+	_, _ = io.Copy(io.Discard, os.Stdin)
 }

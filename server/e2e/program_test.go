@@ -19,6 +19,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(bareEnv) != "" {
+		serveBare()
+		return
+	}
 	_ = os.Setenv("GORACE", "atexit_sleep_ms=0") // else each command lingers for a second
 	code := m.Run()
 	_ = os.RemoveAll(binDir)

@@ -38,7 +38,7 @@ type Options struct {
 
 	TunnelProvider, TunnelDomain string
 
-	SecretStdin bool   // the client secret is In's first line
+	SecretStdin bool   // the client secret is In's first line; with ngrok the authtoken may be the second
 	FromEnv     string // path of a FastMCP .env file
 	Next        string // the command to name at the end; "" is `drawbridge run`
 }
@@ -135,6 +135,11 @@ func (s *session) readSecrets(ctx context.Context) error {
 		if s.secret.IsZero() {
 			return errors.New("--secret-stdin: the first line of standard input is empty")
 		}
+		if s.config.TunnelProvider(false) == config.TunnelNgrok {
+			if line, err := readLine(s.In); err == nil {
+				s.authtoken = keystore.NewSecret(strings.TrimSpace(line))
+			}
+		}
 	}
 	s.readOnly = keystore.IsReadOnly(s.Keystore)
 	err := s.patiently(ctx, func() (err error) {
@@ -200,7 +205,7 @@ type given struct {
 
 func (s *session) given() []given {
 	all := []given{{keystore.IDPClientSecret, s.secret}}
-	if s.config.Tunnel.Provider == config.TunnelNgrok {
+	if s.config.TunnelProvider(false) == config.TunnelNgrok {
 		all = append(all, given{keystore.NgrokAuthtoken, s.authtoken})
 	}
 	return all

@@ -355,3 +355,29 @@ func TestLockedKeychain(t *testing.T) {
 
 // Run is run without a look for the secret, for texts that are none.
 func (r *rig) Run() error { return setup.Run(context.Background(), r.Options) }
+
+// With a tunnel the authtoken comes on the line after the client secret, or not
+// at all; without one nothing but the first line is read.
+func TestAuthtokenOnStandardInput(t *testing.T) {
+	for _, c := range []struct{ name, tunnel, domain, in, want string }{
+		{"ngrok", "ngrok", "", secret + "\ns3cret-token\n", "s3cret-token"},
+		{"a domain alone", "", "name.ngrok.app", secret + "\ns3cret-token", "s3cret-token"},
+		{"ngrok, one line", "ngrok", "", secret + "\n", ""},
+		{"no tunnel", "none", "", secret + "\nmore\n", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t)
+			r.Issuer, r.ClientID, r.Anyone, r.SecretStdin, r.In = "https://a.example", "id", true, true, strings.NewReader(c.in)
+			r.TunnelProvider, r.TunnelDomain = c.tunnel, c.domain
+			if err := r.run(t); err != nil {
+				t.Fatal(err)
+			}
+			if got := r.stored(t, keystore.IDPClientSecret); got != secret {
+				t.Errorf("client secret %q", got)
+			}
+			if got := r.stored(t, keystore.NgrokAuthtoken); got != c.want {
+				t.Errorf("authtoken %q, want %q", got, c.want)
+			}
+		})
+	}
+}

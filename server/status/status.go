@@ -38,6 +38,9 @@ type Tunnel struct {
 	State string `json:"state"` // up, connecting, down, off
 	URL   string `json:"url"`
 	Error string `json:"error"`
+
+	Since       time.Time `json:"since,omitzero"`        // of State
+	NextAttempt time.Time `json:"next_attempt,omitzero"` // while down; none if something must change first
 }
 
 // The states of the identity provider, as far as it was last heard.

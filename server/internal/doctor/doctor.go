@@ -5,10 +5,8 @@ package doctor
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,6 +15,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/tunnel"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -37,6 +36,10 @@ type Patient struct {
 	RedirectURI string
 	Running     bool // by this process: only then can the public URL answer
 	HTTP        *http.Client
+
+	// What only a running Drawbridge knows.
+	Tunnel status.Tunnel
+	Front  func(context.Context) tunnel.Finding // looks at the public URL from outside
 }
 
 // checkTime is how long one check may take.
@@ -61,7 +64,7 @@ func Run(ctx context.Context, p Patient) []status.Check {
 		{"provider", p.provider},
 		{"redirect URI", p.redirectURI},
 		{"audience", p.audience},
-		{"tunnel", p.tunnel},
+		{"tunnel", p.lookAtTunnel},
 		{"public URL", p.publicURL},
 	} {
 		ctx, cancel := context.WithTimeout(ctx, checkTime)
@@ -75,6 +78,9 @@ func Run(ctx context.Context, p Patient) []status.Check {
 func (p Patient) configuration(context.Context) (string, string) {
 	if missing := p.Config.Missing(); len(missing) > 0 {
 		return "it lacks " + strings.Join(missing, ", "), "Run `drawbridge setup`."
+	}
+	if p.PublicURL == "" {
+		return "issuer " + p.Config.IDP.Issuer + "; the MCP URL is the one that the tunnel gives", ""
 	}
 	return "issuer " + p.Config.IDP.Issuer + ", MCP URL " + p.PublicURL + "/mcp", ""
 }
@@ -129,6 +135,9 @@ func (p Patient) provider(ctx context.Context) (string, string) {
 // knows client and redirect URI sends us back there, with an error; one that
 // doesn't shows a page of its own.
 func (p Patient) redirectURI(ctx context.Context) (string, string) {
+	if p.PublicURL == "" {
+		return "not checked: it begins with the URL that the tunnel gives", ""
+	}
 	enter := "Enter " + p.RedirectURI + " as a redirect URI (sign-in redirect, callback URL) of the app with client id " + p.Config.IDP.ClientID + " at the provider."
 	address, err := p.Provider.Probe(ctx)
 	if err != nil {
@@ -160,35 +169,54 @@ func (p Patient) audience(context.Context) (string, string) {
 	return "each sign-in must bring an access token for " + p.Config.IDP.Audience, ""
 }
 
-func (p Patient) tunnel(context.Context) (string, string) {
-	if p.Config.Tunnel.Provider == "ngrok" {
-		return "ngrok is configured, which this version does not open yet", `Set provider = "none" in [tunnel] and use your own reverse proxy.`
+func (p Patient) lookAtTunnel(ctx context.Context) (string, string) {
+	if !p.Running {
+		return p.idleTunnel(ctx)
 	}
-	return "none: " + p.PublicURL + " must reach this computer by other means", ""
+	t := p.Tunnel
+	switch {
+	case t.State == tunnel.Off && t.Since.IsZero():
+		return "none: " + p.PublicURL + " must reach this computer by other means", ""
+	case t.State == tunnel.Off:
+		return "closed while Drawbridge is paused", ""
+	case t.State == tunnel.Up:
+		return "open at " + t.URL + " since " + t.Since.Local().Format(time.DateTime), ""
+	case t.Error == "":
+		return t.State, "Wait a moment, and look again."
+	case !t.NextAttempt.IsZero():
+		return t.State, t.Error + ". The next attempt is at " + t.NextAttempt.Local().Format(time.TimeOnly) + "."
+	}
+	return t.State, t.Error
+}
+
+// idleTunnel looks at what a tunnel would need.
+func (p Patient) idleTunnel(ctx context.Context) (string, string) {
+	token, err := p.Keystore.Get(ctx, keystore.NgrokAuthtoken)
+	if p.Config.TunnelProvider(err == nil && !token.IsZero()) != config.TunnelNgrok {
+		return "none: " + p.PublicURL + " must reach this computer by other means", ""
+	}
+	switch {
+	case errors.Is(err, keystore.ErrNotFound):
+		return "ngrok, but there is no authtoken", "Copy yours from dashboard.ngrok.com/get-started/your-authtoken and store it with `drawbridge setup`."
+	case err != nil:
+		return "ngrok, but the authtoken can't be read", err.Error()
+	}
+	return "ngrok, opened when Drawbridge runs", ""
 }
 
 // publicURL goes in by the front door, as a client would.
 func (p Patient) publicURL(ctx context.Context) (string, string) {
-	if !p.Running {
-		return "not checked: Drawbridge is not running", ""
-	}
-	const path = "/.well-known/oauth-protected-resource/mcp"
-	resp, err := p.get(ctx, p.PublicURL+path)
-	if err != nil {
-		return p.PublicURL + " can't be reached from here", "Check that the name resolves and that your proxy forwards to Drawbridge."
-	}
-	defer func() { _ = resp.Body.Close() }()
-	var doc struct {
-		Resource string `json:"resource"`
-	}
-	err = json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&doc)
 	switch {
-	case resp.StatusCode != http.StatusOK || err != nil:
-		return fmt.Sprintf("%s does not answer like Drawbridge (status %d)", p.PublicURL, resp.StatusCode), "Check that public_url leads to this Drawbridge, and that a proxy before it passes every path and the Host header on."
-	case doc.Resource != p.PublicURL+"/mcp":
-		return p.PublicURL + " is answered by another server", "Check where public_url leads."
+	case !p.Running:
+		return "not checked: Drawbridge is not running", ""
+	case p.Tunnel.State != tunnel.Up && p.Tunnel.State != tunnel.Off, p.Tunnel.State == tunnel.Off && !p.Tunnel.Since.IsZero():
+		return "not checked: the tunnel is not open", ""
 	}
-	return p.PublicURL + " leads here", ""
+	found := p.Front(ctx)
+	if found.Note != "" {
+		return found.Result + ". " + found.Note, found.Cure
+	}
+	return found.Result, found.Cure
 }
 
 func (p Patient) get(ctx context.Context, address string) (*http.Response, error) {

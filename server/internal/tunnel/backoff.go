@@ -19,17 +19,17 @@ const (
 // computers that lost a server together don't come back together.
 type backoff struct {
 	failures int       // since a line was open
-	upAt     time.Time // when one was last
+	openAt   time.Time // when one was open last
 }
 
-// succeeded notes an open line.
-func (b *backoff) succeeded(now time.Time, url string) { *b = backoff{upAt: now} }
+// lost notes that a line which was open is no more.
+func (b *backoff) lost(now time.Time) { *b = backoff{openAt: now} }
 
 // next returns the pause after err, or a negative number if there is to be no
 // other attempt until something changes.
 func (b *backoff) next(err error, now time.Time) time.Duration {
 	var e *Error
-	if errors.As(err, &e) && e.Fatal && !(e.Taken && now.Sub(b.upAt) < lingering) {
+	if errors.As(err, &e) && e.Fatal && !(e.Taken && now.Sub(b.openAt) < lingering) {
 		return -1
 	}
 	pause := firstPause / 5 // a line that was open is tried again at once

@@ -36,7 +36,7 @@ func (f Finding) Sentence() string {
 // own requests when they arrive, so it also tells another server that answers
 // just like this one.
 type Front struct {
-	HTTP *http.Client // nil: the system's
+	HTTP *http.Client // nil: one of its own
 	Now  func() time.Time
 
 	mu      sync.Mutex // guards waiting
@@ -122,6 +122,9 @@ func (f *Front) browserNote(ctx context.Context, base string) string {
 	return ""
 }
 
+// freshly uses no connection twice: an old one may be of a network that is gone.
+var freshly = &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, TLSHandshakeTimeout: lookTime}
+
 // get makes one request and says whether it arrived in this process.
 func (f *Front) get(ctx context.Context, url, agent, accept string) (resp *http.Response, body []byte, arrived bool, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -145,10 +148,9 @@ func (f *Front) get(ctx context.Context, url, agent, accept string) (resp *http.
 		delete(f.waiting, word)
 		f.mu.Unlock()
 	}()
-	client := &http.Client{}
+	client := http.Client{Transport: freshly}
 	if f.HTTP != nil {
-		copied := *f.HTTP
-		client = &copied
+		client = *f.HTTP
 	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if resp, err = client.Do(req); err != nil {

@@ -97,6 +97,13 @@ func (k *Keeper) order(change func(*orders)) {
 	}
 }
 
+// peek returns the orders; who acts on them takes them.
+func (k *Keeper) peek() orders {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.orders
+}
+
 // take returns the orders and forgets those that are carried out once.
 func (k *Keeper) take() orders {
 	k.mu.Lock()
@@ -121,8 +128,8 @@ func (k *Keeper) Run(ctx context.Context) {
 		k.set(State{Name: Connecting, Error: k.State().Error})
 		line, err := k.open(ctx)
 		if err == nil {
-			b.succeeded(k.opts.Now(), line.URL)
 			err = k.serve(ctx, line) // nil: paused, or the end
+			b.lost(k.opts.Now())
 		}
 		if err == nil || ctx.Err() != nil {
 			continue
@@ -150,7 +157,7 @@ func (k *Keeper) open(ctx context.Context) (*Line, error) {
 	for interrupted := false; ; {
 		select {
 		case <-k.wake:
-			if !interrupted {
+			if (k.peek() != orders{}) {
 				interrupted = true
 				cancel()
 			}
@@ -252,11 +259,11 @@ func (k *Keeper) lookAround(ctx context.Context, url string) {
 		if ctx.Err() != nil {
 			return
 		}
-		st := State{Name: Up, URL: url, Note: f.Note}
+		problem := ""
 		if !f.OK && i > 0 { // the first may come too early
-			st.Error = f.Sentence()
+			problem = f.Sentence()
 		}
-		k.set(st)
+		k.found(url, problem, f.Note)
 		if f.OK {
 			return
 		}
@@ -308,35 +315,45 @@ func (k *Keeper) waitDown(ctx context.Context, err error, pause time.Duration) {
 		case <-timer:
 			return
 		case <-k.wake:
-			k.mu.Lock()
-			o := k.orders
-			k.mu.Unlock() // Run takes them
-			if o.paused || o.retry || o.doubt && timer != nil {
+			if o := k.peek(); o.paused || o.retry || o.doubt && timer != nil {
 				return
 			}
 		}
 	}
 }
 
-// set makes st the state and tells. A state that only repeats the last is none.
+// set makes st the state and tells.
 func (k *Keeper) set(st State) {
+	k.change(func(old State) State {
+		st.Since = k.opts.Now()
+		if st.Name == old.Name {
+			st.Since = old.Since
+		}
+		return st
+	})
+}
+
+// found adds to the state what a look from outside has found, unless the line
+// is gone meanwhile.
+func (k *Keeper) found(url, problem, note string) {
+	k.change(func(st State) State {
+		if st.Name == Up && st.URL == url {
+			st.Error, st.Note = problem, note
+		}
+		return st
+	})
+}
+
+// change tells of a state only if it differs from the last.
+func (k *Keeper) change(next func(old State) State) {
 	k.changing.Lock()
 	defer k.changing.Unlock()
 	k.mu.Lock()
 	old := k.state
-	st.Since = k.opts.Now()
-	if st.Name == old.Name {
-		st.Since = old.Since
-	}
-	// A look that ends late must not revive a line that is gone.
-	stale := st.Name == Up && (st.Error != "" || st.Note != "") && (old.Name != Up || old.URL != st.URL)
-	same := st == old
-	if !stale && !same {
-		k.state = st
-	}
+	k.state = next(old)
+	st := k.state
 	k.mu.Unlock()
-	if !stale && !same {
+	if st != old {
 		k.opts.OnChange(st)
 	}
 }
-

@@ -53,9 +53,10 @@ func (n Ngrok) Open(ctx context.Context, url string) (*Line, error) {
 		err = ctx.Err()
 	}
 	if err != nil {
+		err = call.explain(err) // before the cut, which is another disconnection
 		call.cut()
 		_ = agent.Disconnect()
-		return nil, call.explain(err)
+		return nil, err
 	}
 	call.opened()
 	l := &ngrokListener{EndpointListener: endpoint, call: call}
@@ -71,7 +72,7 @@ func (n Ngrok) Open(ctx context.Context, url string) (*Line, error) {
 func (n Ngrok) agent(call *ngrokCall) (ngrok.Agent, error) {
 	options := []ngrok.AgentOption{
 		ngrok.WithAuthtoken(call.token),
-		ngrok.WithClientInfo("drawbridge", strings.TrimPrefix(n.Version, "v")),
+		ngrok.WithAgentMetadata("Drawbridge " + n.Version),
 		ngrok.WithLogger(slog.New(slog.DiscardHandler)), // it would log what keeps a session apart from a thief's
 		ngrok.WithDialer(call),
 		ngrok.WithEventHandler(call.event),

@@ -1,0 +1,124 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// told is a provider that does as told. The real one is tried in the
+// end-to-end tests, by `drawbridge doctor`.
+type told struct {
+	err   error
+	probe string
+}
+
+func (p told) Check(context.Context) error           { return p.err }
+func (p told) Probe(context.Context) (string, error) { return p.probe, p.err }
+
+const redirectURI = "https://bridge.example/auth/callback"
+
+func patient(t *testing.T) Patient {
+	c := config.Default()
+	c.IDP.Issuer, c.IDP.ClientID = "https://idp.example", "id"
+	c.Tunnel.Provider = config.TunnelNone
+	c.Access.Emails = []string{"ana@example.com"}
+	keys := keystore.Memory()
+	for _, account := range []string{keystore.DataKey, keystore.IDPClientSecret} {
+		if err := keys.Set(t.Context(), account, keystore.NewSecret("hunter2")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return Patient{Config: c, Keystore: keys, Provider: told{probe: answers(t, redirectURI+"?error=login_required", 302)},
+		PublicURL: "https://bridge.example", RedirectURI: redirectURI}
+}
+
+// answers is the address of a provider's authorization endpoint.
+func answers(t *testing.T, location string, status int) string {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", location)
+		w.WriteHeader(status)
+	}))
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+func TestChecks(t *testing.T) {
+	away := &oauth.ProviderError{Kind: oauth.ProviderUnreachable, Message: "Okta did not answer.", Err: errors.New("internal")}
+	cases := []struct {
+		name   string
+		spoil  func(*testing.T, *Patient)
+		check  string // the one that is not well; "" if all are
+		result string
+		cure   string
+	}{
+		{"all well", func(*testing.T, *Patient) {}, "", "", ""},
+		{"nothing configured", func(_ *testing.T, p *Patient) { p.Config.IDP.Issuer = "" }, "configuration", "lacks", "drawbridge setup"},
+		{"nobody on the access list", func(_ *testing.T, p *Patient) { p.Config.Access = config.Access{} }, "access list", "nobody may sign in", "[access]"},
+		{"a public client", func(t *testing.T, p *Patient) { _ = p.Keystore.Delete(t.Context(), keystore.IDPClientSecret) }, "", "", ""},
+		{"a keychain that does not answer", func(_ *testing.T, p *Patient) { p.Keystore = locked{} }, "keychain", "can't be read", "locked"},
+		{"a provider that is away", func(_ *testing.T, p *Patient) { p.Provider = told{err: away} }, "provider", "can't be used", "Okta did not answer."},
+		{"a redirect URI unknown to the provider", func(t *testing.T, p *Patient) { p.Provider = told{probe: answers(t, "", 400)} }, "redirect URI", "refuses", redirectURI},
+		{"a scope the provider does not allow", func(t *testing.T, p *Patient) {
+			p.Provider = told{probe: answers(t, redirectURI+"?error=invalid_scope", 302)}
+		}, "redirect URI", "invalid_scope", "scopes"},
+		{"a provider that shows its sign-in page", func(t *testing.T, p *Patient) { p.Provider = told{probe: answers(t, "https://idp.example/login", 302)} }, "", "", ""},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			p := patient(t)
+			c.spoil(t, &p)
+			for _, check := range Run(t.Context(), p) {
+				if strings.Contains(check.Result+check.Cure, "hunter2") || strings.Contains(check.Cure, "internal") {
+					t.Errorf("%s shows what it must not: %+v", check.Name, check)
+				}
+				if check.OK != (check.Name != c.check) {
+					t.Errorf("%+v", check)
+				}
+				if check.Name == c.check && (!strings.Contains(check.Result, c.result) || !strings.Contains(check.Cure, c.cure)) {
+					t.Errorf("%+v", check)
+				}
+			}
+		})
+	}
+}
+
+// locked is a keychain that nobody unlocks.
+type locked struct{}
+
+var errLocked = &keystore.Error{Kind: keystore.Locked, Op: "get", Account: keystore.DataKey, Err: errors.New("x")}
+
+func (locked) Get(context.Context, string) (keystore.Secret, error) {
+	return keystore.Secret{}, errLocked
+}
+func (locked) Set(context.Context, string, keystore.Secret) error { return errLocked }
+func (locked) Delete(context.Context, string) error               { return errLocked }
+
+// The probe asks for no interaction and must not follow the provider's answer:
+// it would reach our own callback as if somebody had signed in.
+func TestProbeIsNotFollowed(t *testing.T) {
+	reached := false
+	own := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
+	defer own.Close()
+	p := patient(t)
+	p.RedirectURI = own.URL + "/auth/callback"
+	p.Provider = told{probe: answers(t, p.RedirectURI+"?"+url.Values{"error": {"login_required"}}.Encode(), 302)}
+	var got status.Check
+	for _, check := range Run(t.Context(), p) {
+		if check.Name == "redirect URI" {
+			got = check
+		}
+	}
+	if reached || !got.OK {
+		t.Errorf("reached %v, %+v", reached, got)
+	}
+}
