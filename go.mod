@@ -23,8 +23,8 @@ require (
 )
 
 require (
-	fyne.io/systray v1.12.2 // indirect
-	github.com/atotto/clipboard v0.1.4 // indirect
+	fyne.io/systray v1.12.2
+	github.com/atotto/clipboard v0.1.4
 	github.com/danieljoos/wincred v1.2.3 // indirect
 	github.com/google/jsonschema-go v0.4.2 // indirect
 	github.com/google/uuid v1.6.0 // indirect
@@ -35,5 +35,5 @@ require (
 	go.uber.org/multierr v1.11.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	google.golang.org/protobuf v1.36.11 // indirect
-	rsc.io/qr v0.2.0 // indirect
+	rsc.io/qr v0.2.0
 )

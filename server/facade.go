@@ -157,7 +157,7 @@ func (s *Server) state() status.State {
 	switch {
 	case s.core == nil && s.problem != "":
 		return status.Error
-	case s.core == nil && !s.paused.Load():
+	case s.core == nil && !(s.paused.Load() && s.isUnlocked()):
 		return status.Starting
 	case s.paused.Load():
 		return status.Paused

@@ -143,6 +143,7 @@ func (s *Server) resourceMetadata(base, path string) http.Handler {
 func (s *Server) guard(c *core, path string) http.Handler {
 	g := resource.New(resource.Options{Resource: c.base + path, MetadataURL: c.base + "/.well-known/oauth-protected-resource" + path,
 		Scopes: s.opts.Config.IDP.Scopes, Auth: c.store, Paused: s.paused.Load, Log: s.opts.Log, Now: s.opts.Now})
+	c.guards = append(c.guards, g)
 	return g.Wrap(c.gateway.Handler())
 }
 

@@ -20,6 +20,14 @@ install_packages() {
 	need gnome-keyring-daemon gnome-keyring
 	need secret-tool libsecret-tools
 	need chromium chromium
+	need Xvfb xvfb # from here on: a panel to show the tray in
+	need xfce4-panel xfce4-panel
+	need xdotool xdotool
+	need xprop x11-utils
+	need scrot scrot
+	need dunst dunst
+	need desktop-file-validate desktop-file-utils
+	need gio libglib2.0-bin
 	need npm npm
 	[ ${#packages[@]} -eq 0 ] && return
 	if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then

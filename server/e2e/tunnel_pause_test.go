@@ -28,6 +28,11 @@ func TestTunnelPause(t *testing.T) {
 		if took := time.Since(began); took > 2*time.Second {
 			t.Errorf("closed after %v", took)
 		}
+		select {
+		case <-ended:
+		case <-time.After(2 * time.Second):
+			t.Error("a stream outlives the pause")
+		}
 		if r := app.Get(t, "/health"); r.Status != http.StatusNotFound || r.Header.Get("Ngrok-Error-Code") != "ERR_NGROK_3200" {
 			t.Errorf("paused, the public URL answers %d", r.Status)
 		}
@@ -43,11 +48,6 @@ func TestTunnelPause(t *testing.T) {
 		if took := time.Since(began); took > 2*time.Second {
 			t.Errorf("open and serving after %v", took)
 		}
-	}
-	select {
-	case <-ended:
-	case <-time.After(5 * time.Second):
-		t.Error("a stream outlived the pause")
 	}
 	var told []string
 	for _, e := range app.tunnelEvents() {
