@@ -122,11 +122,18 @@ func newMenu(click func(action), canLogin bool) *menu {
 
 	m.sessions = top("Sessions")
 	for i := range m.slots {
-		m.slots[i].session = m.sessions.sub("-").hide()
+		m.slots[i].session = m.sessions.sub("-")
 	}
 	m.nobody = m.sessions.sub("Nobody is signed in").disable()
 	m.more = on(m.sessions.sub("-").hide(), action{kind: openConsole})
-	m.revokeAll = m.sessions.sub("Revoke all sessions…").hide()
+	m.revokeAll = m.sessions.sub("Revoke all sessions…")
+	if runtime.GOOS != "linux" {
+		m.deepen() // Windows gives no submenu to a row that is hidden
+	}
+	for _, s := range m.slots {
+		s.session.hide()
+	}
+	m.revokeAll.hide()
 	events := top("Recent events")
 	for i := range m.events {
 		m.events[i] = on(events.sub("-").hide(), action{kind: openConsole})
@@ -291,8 +298,10 @@ func (i *item) show(yes bool) {
 	i.hidden = !yes
 }
 
+// check and enable leave a hidden row alone: on Windows any change shows it.
 func (i *item) check(yes bool) {
 	switch {
+	case i.hidden:
 	case yes && !i.Checked():
 		i.Check()
 	case !yes && i.Checked():
@@ -302,6 +311,7 @@ func (i *item) check(yes bool) {
 
 func (i *item) enable(yes bool) {
 	switch {
+	case i.hidden:
 	case yes && i.Disabled():
 		i.Enable()
 	case !yes && !i.Disabled():

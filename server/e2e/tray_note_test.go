@@ -1,0 +1,134 @@
+package e2e
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/drawbridge-app/drawbridge/server/config"
+)
+
+// fakeNotes is what shows notifications on the bus; it shows none, and writes
+// them down.
+type fakeNotes struct {
+	bus *dbus.Conn
+
+	mu    sync.Mutex // guards shown
+	shown []shownNote
+}
+
+type shownNote struct {
+	id          uint32
+	title, body string
+	actions     []string
+}
+
+const notesName, notesPath = "org.freedesktop.Notifications", dbus.ObjectPath("/org/freedesktop/Notifications")
+
+func startNotes(t testing.TB, bus *dbus.Conn) *fakeNotes {
+	t.Helper()
+	n := &fakeNotes{bus: bus}
+	if err := bus.Export(n, notesPath, notesName); err != nil {
+		t.Fatal(err)
+	}
+	if reply, err := bus.RequestName(notesName, dbus.NameFlagDoNotQueue); err != nil || reply != dbus.RequestNameReplyPrimaryOwner {
+		t.Fatalf("become who shows notifications: %v, %v", reply, err)
+	}
+	return n
+}
+
+// GetCapabilities is called by programs through the bus.
+func (n *fakeNotes) GetCapabilities() ([]string, *dbus.Error) {
+	return []string{"body", "body-markup", "actions"}, nil
+}
+
+// Notify is called by programs through the bus.
+func (n *fakeNotes) Notify(_ string, _ uint32, _, title, body string, actions []string, _ map[string]dbus.Variant, _ int32) (uint32, *dbus.Error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	id := uint32(len(n.shown) + 1)
+	n.shown = append(n.shown, shownNote{id, title, body, actions})
+	return id, nil
+}
+
+// await waits for a notification with this title.
+func (n *fakeNotes) await(t testing.TB, title string) (found shownNote) {
+	t.Helper()
+	waitFor(t, "the notification "+title, func() bool {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		for _, s := range n.shown {
+			if s.title == title {
+				found = s
+			}
+		}
+		return found.id != 0
+	})
+	return found
+}
+
+func (n *fakeNotes) count() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.shown)
+}
+
+// press is a click on a notification's button.
+func (n *fakeNotes) press(t testing.TB, id uint32, key string) {
+	t.Helper()
+	if err := n.bus.Emit(notesPath, notesName+".ActionInvoked", id, key); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A sign-in is told, with a button that ends it; a refused one and a replayed
+// token are told; what a client calls itself is neither markup nor more than a
+// line; switched off, nothing is told.
+func TestTrayNotifications(t *testing.T) {
+	s := startTraySession(t)
+	notes := startNotes(t, s.bus)
+	app, menu := s.start(t, AppOptions{Config: func(c *config.Config) {
+		c.Access = config.Access{Emails: []string{"alice@example.com"}}
+	}})
+	var registered struct {
+		ID string `json:"client_id"`
+	}
+	app.PostJSON(t, "/register", map[string]any{"client_name": "<b>Claude</b> <a href=\"http://x\">x</a>\n\u202e$(id)",
+		"redirect_uris": []string{clientURI}, "token_endpoint_auth_method": "none"}).JSON(t, &registered)
+	client := app.Register(t, clientURI)
+	client.ID = registered.ID
+	tokens := app.SignIn(t, NewBrowser(t), client, "alice")
+	told := notes.await(t, "A new client signed in")
+	if strings.ContainsAny(told.body, "<>\n\u202e") || !strings.Contains(told.body, "alice@example.com with &lt;b&gt;Claude") {
+		t.Errorf("told %q", told.body)
+	}
+	notes.press(t, told.id, "default") // a click beside the button
+	notes.press(t, told.id+7, "revoke")
+	notes.press(t, told.id, "revoke")
+	menu.Await("● Ready, 0 sessions")
+	if got := app.MCP(t, tokens.Access).Initialize().Status; got != 401 {
+		t.Errorf("after Revoke in the notification: /mcp answers %d", got)
+	}
+	NewBrowser(t).SignIn(app.NewAuthRequest(app.Register(t, clientURI)).URL(app), clientURI, "bob")
+	if told := notes.await(t, "A sign-in was refused"); !strings.Contains(told.body, "bob@example.com is not on the access list") {
+		t.Errorf("told %q", told.body)
+	}
+
+	menu.Click("Notifications")
+	menu.until("Notifications to be off", func() bool {
+		row, _ := menu.Find("Notifications")
+		return !row.checked()
+	})
+	before := notes.count()
+	app.SignIn(t, NewBrowser(t), app.Register(t, clientURI), "alice")
+	menu.Await("● Ready, 1 session")
+	menu.Click("Copy MCP URL")
+	menu.Await("✓ Copied")
+	time.Sleep(300 * time.Millisecond) // what is not sent can't be waited for
+	if n := notes.count(); n != before {
+		t.Errorf("%d told although switched off", n-before)
+	}
+}

@@ -1,0 +1,184 @@
+package e2e
+
+import (
+	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/keystore/keyringtest"
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/control"
+)
+
+// traySession is a desktop session without a screen: a bus, a home folder, and
+// stand-ins for the programs that a click starts, which write down what they
+// were given.
+type traySession struct {
+	bus       *dbus.Conn
+	real      bool         // a real panel is there, else a stand-in
+	panel     *fakeWatcher // the stand-in
+	clipboard string       // file with what was copied last
+	opened    string       // file with each address opened, a line each
+}
+
+// startTraySession begins one for t.
+func startTraySession(t testing.TB) *traySession {
+	t.Helper()
+	if _, err := binary(); err != nil { // before the home folder changes: Go's caches are there
+		t.Fatal(err)
+	}
+	s := &traySession{bus: keyringtest.StartBus(t)}
+	dir := t.TempDir()
+	s.clipboard, s.opened = filepath.Join(dir, "clipboard"), filepath.Join(dir, "opened")
+	stand := func(name, body string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+body+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stand("xclip", "cat >"+s.clipboard)
+	stand("xdg-open", `printf '%s\n' "$1" >>`+s.opened)
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	t.Setenv("XDG_CONFIG_HOME", filepath.Join(os.Getenv("HOME"), ".config"))
+	return s
+}
+
+// start starts the real program with its tray, ready to be used.
+func (s *traySession) start(t testing.TB, o AppOptions) (*App, *TrayMenu) {
+	t.Helper()
+	app := s.configure(t, o)
+	if !s.real {
+		s.panel = startWatcher(t, s.bus)
+	}
+	menu := s.run(t, app, app.flags()...)
+	menu.Await("● Ready")
+	waitFor(t, "the whole menu", func() bool { return strings.Contains(menu.All(), "Details…") })
+	app.setAddress(app.Status(t))
+	return app, menu
+}
+
+// startFromKeychain is start with the keychain of the session, where there is
+// none.
+func (s *traySession) startFromKeychain(t testing.TB) (*App, *TrayMenu) {
+	t.Helper()
+	app := s.configure(t, AppOptions{})
+	menu := s.run(t, app, "--config", app.program.config, "--data", app.Options.DataDir)
+	menu.Await("✕ ")
+	return app, menu
+}
+
+// configure writes what the program reads.
+func (s *traySession) configure(t testing.TB, o AppOptions) *App {
+	t.Helper()
+	app := &App{t: t}
+	app.prepare(o)
+	app.config.Listen = fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	secret, err := app.Options.Keystore.Get(t.Context(), keystore.IDPClientSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	app.program = &program{config: filepath.Join(t.TempDir(), "config.toml"),
+		env: []string{"GORACE=exitcode=0 atexit_sleep_ms=0", "DRAWBRIDGE_IDP_CLIENT_SECRET=" + secret.Reveal(), "DRAWBRIDGE_DATA_KEY=" + base64.StdEncoding.EncodeToString(make([]byte, 32))}}
+	if err := config.Save(app.program.config, app.config); err != nil {
+		t.Fatal(err)
+	}
+	return app
+}
+
+// run starts the program with its tray.
+func (s *traySession) run(t testing.TB, app *App, flags ...string) *TrayMenu {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	app.program.script = startProcess(t, app.program.env, path, append([]string{"run"}, flags...)...)
+	process := app.program.script.cmd.Process
+	t.Cleanup(func() { _ = process.Signal(syscall.SIGTERM) })
+	app.Log = app.program.script.log
+	lines := app.program.script.lines
+	go func() { // nobody reads what run says; the pipe must not fill
+		for range lines {
+		}
+	}()
+	return OpenTray(t, s.bus, process.Pid)
+}
+
+// endBus kills the bus.
+func (s *traySession) endBus(t testing.TB) {
+	t.Helper()
+	var pid uint32
+	if err := s.bus.BusObject().Call("org.freedesktop.DBus.GetConnectionUnixProcessID", 0, "org.freedesktop.DBus").Store(&pid); err != nil {
+		t.Fatal(err)
+	}
+	daemon, err := os.FindProcess(int(pid))
+	if err == nil {
+		err = daemon.Kill()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the bus to end", func() bool { return !s.bus.Connected() })
+}
+
+// copied waits until want is on the clipboard.
+func (s *traySession) copied(t testing.TB, want string) {
+	t.Helper()
+	waitFor(t, "the clipboard to hold "+want, func() bool {
+		got, err := os.ReadFile(s.clipboard)
+		return err == nil && string(got) == want
+	})
+}
+
+// openedAddress waits until a click has opened an address that begins so.
+func (s *traySession) openedAddress(t testing.TB, prefix string) string {
+	t.Helper()
+	var found string
+	waitFor(t, "a click to open "+prefix, func() bool {
+		got, _ := os.ReadFile(s.opened)
+		for _, line := range strings.Split(string(got), "\n") {
+			if strings.HasPrefix(line, prefix) {
+				found = line
+			}
+		}
+		return found != ""
+	})
+	return found
+}
+
+// consoleURL is where the console of app is.
+func consoleURL(t testing.TB, app *App) string {
+	t.Helper()
+	c, err := control.Dial(app.Options.DataDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	st, err := c.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st.ConsoleURL
+}
+
+// endedWell fails t if the program of app, which has ended, did so with another
+// exit code than 0, by a panic, or after a data race. The tray's library has
+// one of its own, between reading its menu and telling of a change of it.
+func endedWell(t testing.TB, app *App) {
+	t.Helper()
+	_, code := app.program.script.Wait()
+	if code != 0 || app.Log.Contains("panic:") {
+		t.Errorf("exit code %d\n%s", code, app.Log)
+	}
+	for _, part := range strings.Split(app.Log.String(), "==================") {
+		if strings.Contains(part, "DATA RACE") && !strings.Contains(part, "fyne.io/systray.refresh()") {
+			t.Errorf("a data race:\n%s", part)
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package tray
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// obey does what a click asks for. A row's state may have changed since the
+// menu showed it, so it is looked up again. It reports whether a text was
+// copied.
+func (t *tray) obey(ctx context.Context, a action) (copied bool) {
+	st := t.snap.Status
+	var err error
+	switch a.kind {
+	case cure:
+		if retriable(st) {
+			t.backend.Retry()
+		} else {
+			t.open(ctx, st.ConsoleURL)
+		}
+	case retry:
+		t.backend.Retry()
+	case copyURL, connect, showQR:
+		return t.share(ctx, a)
+	case details, openConsole:
+		t.open(ctx, st.ConsoleURL)
+	case revokeSlot:
+		r := t.rows[a.slot]
+		if time.Since(r.since) < justMoved {
+			t.tell(ctx, note{Title: "The list of sessions has just changed", Body: "Nothing was revoked. Please look again."})
+			return false
+		}
+		err = t.revoke(ctx, r.id)
+	case revokeID:
+		err = t.revoke(ctx, a.id)
+	case revokeAll:
+		_, err = t.backend.RevokeAll(ctx)
+	case togglePause:
+		if t.backend.Snapshot().Status.State == status.Paused {
+			err = t.backend.Resume(ctx)
+		} else {
+			err = t.backend.Pause(ctx)
+		}
+	case toggleQuiet:
+		err = t.backend.SetQuiet(ctx, !t.backend.Quiet())
+	case toggleLogin:
+		err = t.desktop.setLogin(!t.desktop.loginEnabled())
+		t.places.login = t.desktop.loginEnabled()
+	case quit:
+		t.quit()
+	}
+	if err != nil {
+		t.fail(ctx, "That did not work", err)
+	}
+	return false
+}
+
+func (t *tray) revoke(ctx context.Context, id string) error {
+	if id == "" || find(t.backend.Snapshot().Sessions, id) == nil {
+		return nil // it has ended already
+	}
+	return t.backend.Revoke(ctx, id)
+}
+
+// share hands out the MCP URL in one of the ways that clients take it.
+func (t *tray) share(ctx context.Context, a action) (copied bool) {
+	mcpURL := t.snap.Status.MCPURL
+	if mcpURL == "" {
+		t.fail(ctx, "There is no address yet", errors.New("it comes with the tunnel: wait until it is up"))
+		return false
+	}
+	switch a.kind {
+	case connect:
+		return t.connect(ctx, connections[a.slot])
+	case showQR:
+		t.showQR(ctx)
+		return false
+	}
+	return t.copy(ctx, mcpURL, "Copied", mcpURL)
+}
+
+func (t *tray) connect(ctx context.Context, c connection) (copied bool) {
+	mcpURL := t.snap.Status.MCPURL
+	if c.Copy != nil {
+		if copied = t.copy(ctx, c.Copy(mcpURL), c.Client, c.Then); !copied {
+			return false
+		}
+	}
+	if c.Open != nil {
+		t.open(ctx, c.Open(mcpURL))
+	}
+	return copied
+}
+
+// copy copies text and says so.
+func (t *tray) copy(ctx context.Context, text, title, body string) bool {
+	if err := t.desktop.copyText(text); err != nil {
+		t.fail(ctx, "Nothing was copied", err)
+		return false
+	}
+	t.canvas.confirm(true)
+	if !t.places.quiet {
+		t.tell(ctx, note{Title: title, Body: body})
+	}
+	return true
+}
+
+func (t *tray) open(ctx context.Context, address string) {
+	t.later(func() {
+		if err := t.desktop.open(ctx, address); err != nil {
+			t.complain(ctx, "It could not be opened", err)
+		}
+	})
+}
+
+// tell shows a note beside the loop: a desktop may take its time.
+func (t *tray) tell(ctx context.Context, n note) {
+	t.later(func() {
+		if err := t.desktop.notify(ctx, n); err != nil {
+			t.options.Log.Debug("no notification", "cause", err)
+		}
+	})
+}
+
+// fail tells the person, and the log, what did not work.
+func (t *tray) fail(ctx context.Context, title string, err error) {
+	t.later(func() { t.complain(ctx, title, err) })
+}
+
+// complain is fail for what runs beside the loop already.
+func (t *tray) complain(ctx context.Context, title string, err error) {
+	t.options.Log.Warn("tray: "+title, "cause", err)
+	_ = t.desktop.notify(ctx, note{Title: title, Body: status.Clean(fmt.Sprint(err), 200)})
+}
