@@ -14,7 +14,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"syscall"
-	"time"
 
 	"github.com/adrg/xdg"
 	"github.com/alecthomas/kong"
@@ -23,6 +22,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server"
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/control"
+	"github.com/drawbridge-app/drawbridge/server/control/command"
 	"github.com/drawbridge-app/drawbridge/server/demo"
 	"github.com/drawbridge-app/drawbridge/server/setup"
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -36,19 +36,19 @@ type cli struct {
 	Keystore string `help:"Where secrets are: the system's keychain, or environment variables." enum:"os,env" default:"os"`
 	Verbose  bool   `help:"Log more."`
 
-	Run      runCommand      `cmd:"" default:"withargs" help:"Serve. This is what drawbridge does without a command."`
-	Demo     demoCommand     `cmd:"" help:"Try everything on this computer, with no account anywhere."`
-	Setup    setupCommand    `cmd:"" help:"Write the configuration and put secrets in the keychain."`
-	Doctor   doctorCommand   `cmd:"" help:"Check everything a sign-in needs, and say what to do."`
-	Status   statusCommand   `cmd:"" help:"Print how the running instance does."`
-	Sessions sessionsCommand `cmd:"" help:"Print who is signed in."`
-	Events   eventsCommand   `cmd:"" help:"Print what happened."`
-	Clients  clientsCommand  `cmd:"" help:"Print the programs that somebody has signed in with."`
-	Revoke   revokeCommand   `cmd:"" help:"End a session, or all of them."`
-	Pause    pauseCommand    `cmd:"" help:"Raise the bridge: /mcp answers 503 until resume."`
-	Resume   resumeCommand   `cmd:"" help:"Lower the bridge again."`
-	Tunnel   tunnelCommand   `cmd:"" help:"Open the tunnel again, or accept the URL that it has now."`
-	Version  versionCommand  `cmd:"" help:"Print the version."`
+	Run      runCommand       `cmd:"" default:"withargs" help:"Serve. This is what drawbridge does without a command."`
+	Demo     demoCommand      `cmd:"" help:"Try everything on this computer, with no account anywhere."`
+	Setup    setupCommand     `cmd:"" help:"Write the configuration and put secrets in the keychain."`
+	Doctor   doctorCommand    `cmd:"" help:"Check everything a sign-in needs, and say what to do."`
+	Status   command.Status   `cmd:"" help:"Print how the running instance does."`
+	Sessions command.Sessions `cmd:"" help:"Print who is signed in."`
+	Events   command.Events   `cmd:"" help:"Print what happened."`
+	Clients  command.Clients  `cmd:"" help:"Print the programs that somebody has signed in with."`
+	Revoke   command.Revoke   `cmd:"" help:"End a session, or all of them."`
+	Pause    command.Pause    `cmd:"" help:"Raise the bridge: /mcp answers 503 until resume."`
+	Resume   command.Resume   `cmd:"" help:"Lower the bridge again."`
+	Tunnel   command.Tunnel   `cmd:"" help:"Open the tunnel again, or accept the URL that it has now."`
+	Version  versionCommand   `cmd:"" help:"Print the version."`
 }
 
 // app is what commands are run with.
@@ -61,9 +61,6 @@ type app struct {
 	env    bool // store is the environment
 	log    *slog.Logger
 }
-
-// usageError is a wrong command line.
-type usageError struct{ error }
 
 func main() {
 	keystore.ChildMain()
@@ -88,15 +85,16 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	if err != nil {
 		return fail(errOut, err, 1)
 	}
-	command, err := parser.Parse(args)
+	chosen, err := parser.Parse(args)
 	switch {
 	case exit >= 0: // --help
 		return exit
 	case err != nil:
 		return fail(errOut, fmt.Errorf("%w. See drawbridge --help", err), 2)
 	}
-	err = command.Run(c.app(ctx, out, errOut))
-	var usage usageError
+	a := c.app(ctx, out, errOut)
+	err = chosen.Run(a, command.App{Context: ctx, Out: out, DataDir: a.dataDir()})
+	var usage command.UsageError
 	switch {
 	case errors.As(err, &usage):
 		return fail(errOut, err, 2)
@@ -269,111 +267,6 @@ func (c doctorCommand) checks(a *app) ([]status.Check, error) {
 	return server.Examine(a.ctx, o), nil
 }
 
-type statusCommand struct {
-	JSON bool `name:"json" help:"As JSON."`
-}
-
-func (c statusCommand) Run(a *app) error {
-	return ask(a, (*control.Client).Status, func(s status.Status) error { return control.PrintStatus(a.out, s, c.JSON) })
-}
-
-type sessionsCommand struct {
-	JSON bool `name:"json" help:"As JSON."`
-}
-
-func (c sessionsCommand) Run(a *app) error {
-	return ask(a, (*control.Client).Sessions, func(list []status.Session) error {
-		return control.PrintSessions(a.out, list, c.JSON, time.Now())
-	})
-}
-
-type clientsCommand struct {
-	JSON bool `name:"json" help:"As JSON."`
-}
-
-func (c clientsCommand) Run(a *app) error {
-	return ask(a, (*control.Client).Clients, func(list []status.Client) error {
-		return control.PrintClients(a.out, list, c.JSON, time.Now())
-	})
-}
-
-type eventsCommand struct {
-	JSON   bool `name:"json" help:"As JSON, one object a line."`
-	Follow bool `help:"Go on with new ones as they come."`
-}
-
-func (c eventsCommand) Run(a *app) error {
-	show := func(list []status.Event) error { return control.PrintEvents(a.out, list, c.JSON) }
-	if !c.Follow {
-		return ask(a, (*control.Client).Events, show)
-	}
-	client, err := control.Dial(a.dataDir())
-	if err != nil {
-		return err
-	}
-	return client.Follow(a.ctx, func(e status.Event) error { return show([]status.Event{e}) })
-}
-
-type revokeCommand struct {
-	ID  string `arg:"" optional:"" help:"The session's id, as drawbridge sessions prints it."`
-	All bool   `help:"Every session."`
-}
-
-func (c revokeCommand) Run(a *app) error {
-	if (c.ID == "") == !c.All {
-		return usageError{errors.New("give the ID of one session, or --all")}
-	}
-	client, err := control.Dial(a.dataDir())
-	if err != nil {
-		return err
-	}
-	if !c.All {
-		if err := client.Revoke(a.ctx, c.ID); err != nil {
-			return err
-		}
-		_, err = fmt.Fprintln(a.out, "The session has ended.")
-		return err
-	}
-	n, err := client.RevokeAll(a.ctx)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(a.out, "Sessions ended: %d.\n", n)
-	return err
-}
-
-type pauseCommand struct{}
-
-func (pauseCommand) Run(a *app) error {
-	return tell(a, (*control.Client).Pause, "Paused: /mcp answers 503 until `drawbridge resume`. Sessions are kept.")
-}
-
-type resumeCommand struct{}
-
-func (resumeCommand) Run(a *app) error {
-	return tell(a, (*control.Client).Resume, "Resumed.")
-}
-
-type tunnelCommand struct {
-	Retry  tunnelRetryCommand  `cmd:"" help:"Try to open the tunnel now."`
-	Accept tunnelAcceptCommand `cmd:"" help:"Take the other URL that the tunnel gives now. Every session ends: its tokens are for the old one."`
-}
-
-type tunnelRetryCommand struct{}
-
-func (tunnelRetryCommand) Run(a *app) error {
-	return tell(a, (*control.Client).RetryTunnel, "Trying: see `drawbridge status`.")
-}
-
-type tunnelAcceptCommand struct{}
-
-func (tunnelAcceptCommand) Run(a *app) error {
-	return ask(a, (*control.Client).AcceptURL, func(next string) error {
-		_, err := fmt.Fprintln(a.out, next)
-		return err
-	})
-}
-
 type versionCommand struct{}
 
 func (versionCommand) Run(a *app) error {
@@ -402,32 +295,6 @@ func (c setupCommand) Run(a *app) error {
 		Issuer: c.Issuer, ClientID: c.ClientID, Audience: c.Audience, PublicURL: c.PublicURL, Listen: c.Listen,
 		Emails: c.Email, Domains: c.Domain, Groups: c.Group, Anyone: c.Anyone,
 		TunnelProvider: c.Tunnel, TunnelDomain: c.TunnelDomain, SecretStdin: c.SecretStdin, FromEnv: c.FromEnv})
-}
-
-// ask gets something from the running instance and shows it.
-func ask[T any](a *app, get func(*control.Client, context.Context) (T, error), show func(T) error) error {
-	client, err := control.Dial(a.dataDir())
-	if err != nil {
-		return err
-	}
-	got, err := get(client, a.ctx)
-	if err != nil {
-		return err
-	}
-	return show(got)
-}
-
-// tell has the running instance do something, and says that it did.
-func tell(a *app, do func(*control.Client, context.Context) error, done string) error {
-	client, err := control.Dial(a.dataDir())
-	if err != nil {
-		return err
-	}
-	if err := do(client, a.ctx); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(a.out, done)
-	return err
 }
 
 // versionLinked is set by -ldflags "-X main.versionLinked=v1.2.3" in releases.

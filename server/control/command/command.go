@@ -1,0 +1,175 @@
+// Package command is the part of the command line that speaks to a running
+// Drawbridge: each command asks for one thing and prints it, or has one thing
+// done and says so. What they print is in package control. Start at [App].
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/control"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// App is what commands are run with.
+type App struct {
+	Context context.Context
+	Out     io.Writer
+	DataDir string // of the running instance
+}
+
+// UsageError is a wrong command line.
+type UsageError struct{ error }
+
+// Status prints how the instance does.
+type Status struct {
+	JSON bool `name:"json" help:"As JSON."`
+}
+
+// Run carries the command out.
+func (c Status) Run(a App) error {
+	return ask(a, (*control.Client).Status, func(s status.Status) error { return control.PrintStatus(a.Out, s, c.JSON) })
+}
+
+// Sessions prints who is signed in.
+type Sessions struct {
+	JSON bool `name:"json" help:"As JSON."`
+}
+
+// Run carries the command out.
+func (c Sessions) Run(a App) error {
+	return ask(a, (*control.Client).Sessions, func(list []status.Session) error {
+		return control.PrintSessions(a.Out, list, c.JSON, time.Now())
+	})
+}
+
+// Clients prints the programs that somebody has signed in with.
+type Clients struct {
+	JSON bool `name:"json" help:"As JSON."`
+}
+
+// Run carries the command out.
+func (c Clients) Run(a App) error {
+	return ask(a, (*control.Client).Clients, func(list []status.Client) error {
+		return control.PrintClients(a.Out, list, c.JSON, time.Now())
+	})
+}
+
+// Events prints what happened, oldest first.
+type Events struct {
+	JSON   bool `name:"json" help:"As JSON, one object a line."`
+	Follow bool `help:"Go on with new ones as they come."`
+}
+
+// Run carries the command out.
+func (c Events) Run(a App) error {
+	show := func(list []status.Event) error { return control.PrintEvents(a.Out, list, c.JSON) }
+	if !c.Follow {
+		return ask(a, (*control.Client).Events, show)
+	}
+	client, err := control.Dial(a.DataDir)
+	if err != nil {
+		return err
+	}
+	return client.Follow(a.Context, func(e status.Event) error { return show([]status.Event{e}) })
+}
+
+// Revoke ends a session, or all of them.
+type Revoke struct {
+	ID  string `arg:"" optional:"" help:"The session's id, as drawbridge sessions prints it."`
+	All bool   `help:"Every session."`
+}
+
+// Run carries the command out.
+func (c Revoke) Run(a App) error {
+	if (c.ID == "") == !c.All {
+		return UsageError{errors.New("give the ID of one session, or --all")}
+	}
+	client, err := control.Dial(a.DataDir)
+	if err != nil {
+		return err
+	}
+	if !c.All {
+		if err := client.Revoke(a.Context, c.ID); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(a.Out, "The session has ended.")
+		return err
+	}
+	n, err := client.RevokeAll(a.Context)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.Out, "Sessions ended: %d.\n", n)
+	return err
+}
+
+// Pause raises the bridge.
+type Pause struct{}
+
+// Run carries the command out.
+func (Pause) Run(a App) error {
+	return tell(a, (*control.Client).Pause, "Paused: /mcp answers 503 until `drawbridge resume`. Sessions are kept.")
+}
+
+// Resume lowers it again.
+type Resume struct{}
+
+// Run carries the command out.
+func (Resume) Run(a App) error {
+	return tell(a, (*control.Client).Resume, "Resumed.")
+}
+
+// Tunnel is about the way in from the internet.
+type Tunnel struct {
+	Retry  TunnelRetry  `cmd:"" help:"Try to open the tunnel now."`
+	Accept TunnelAccept `cmd:"" help:"Take the other URL that the tunnel gives now. Every session ends: its tokens are for the old one."`
+}
+
+// TunnelRetry opens it now.
+type TunnelRetry struct{}
+
+// Run carries the command out.
+func (TunnelRetry) Run(a App) error {
+	return tell(a, (*control.Client).RetryTunnel, "Trying: see `drawbridge status`.")
+}
+
+// TunnelAccept takes the other URL that it gives.
+type TunnelAccept struct{}
+
+// Run carries the command out.
+func (TunnelAccept) Run(a App) error {
+	return ask(a, (*control.Client).AcceptURL, func(next string) error {
+		_, err := fmt.Fprintln(a.Out, next)
+		return err
+	})
+}
+
+// ask gets something from the running instance and shows it.
+func ask[T any](a App, get func(*control.Client, context.Context) (T, error), show func(T) error) error {
+	client, err := control.Dial(a.DataDir)
+	if err != nil {
+		return err
+	}
+	got, err := get(client, a.Context)
+	if err != nil {
+		return err
+	}
+	return show(got)
+}
+
+// tell has the running instance do something, and says that it did.
+func tell(a App, do func(*control.Client, context.Context) error, done string) error {
+	client, err := control.Dial(a.DataDir)
+	if err != nil {
+		return err
+	}
+	if err := do(client, a.Context); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(a.Out, done)
+	return err
+}
