@@ -55,13 +55,19 @@ install_node_modules() {
 # test that skips itself counts as failed.
 run_tests() {
 	export DRAWBRIDGE_TEST_ALL=1
-	local rc=0
+	local rc=0 skipped
 	go test -race -count=1 -timeout=15m -v "$@" >"$log" 2>&1 || rc=$?
 	if [ $rc -ne 0 ]; then
 		grep -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS)|^(PASS|ok|\?|FAIL)' "$log" || true
-	elif grep -E '^ *--- SKIP' "$log"; then
-		echo "test.sh: these tests were skipped, and none may be" >&2
-		rc=1
+	else
+		# One row tests a machine on which nobody has logged in; where somebody
+		# has, there is a session bus that can't be taken away.
+		skipped=$(grep -E '^ *--- SKIP' "$log" || true)
+		[ -z "$skipped" ] || echo "$skipped"
+		if [ -d "/run/user/$(id -u)" ]; then
+			skipped=$(echo "$skipped" | grep -v 'dbus-launch' || true)
+		fi
+		[ -z "$skipped" ] || { echo "test.sh: these tests were skipped, and none may be" >&2; rc=1; }
 	fi
 	grep -E '^(ok|FAIL|\?|---|panic)' "$log" | grep -v '^--- PASS' || true
 	return $rc
