@@ -109,7 +109,9 @@ func TestCommands(t *testing.T) {
 	if events, err := c.Events(ctx); err != nil || len(events) != 0 {
 		t.Errorf("Events: %+v, %v", events, err)
 	}
-	r.board.Publish(sampleEvents...)
+	for i := range sampleEvents {
+		r.board.Publish(&sampleEvents[i])
+	}
 	if events, err := c.Events(ctx); err != nil || !slices.Equal(events, sampleEvents) {
 		t.Errorf("Events: %+v, %v", events, err)
 	}
@@ -299,7 +301,8 @@ func TestFollow(t *testing.T) {
 		if i%3 == 0 {
 			ev.Type = status.ClientRefused
 		}
-		r.board.Publish(r.board.Prepare(ev))
+		prepared := r.board.Prepare(ev)
+		r.board.Publish(&prepared)
 	}
 	for i := range before {
 		publish(i)
@@ -338,7 +341,7 @@ func TestFollow(t *testing.T) {
 func TestFollowEndsWithTheServer(t *testing.T) {
 	r := start(t, t.TempDir())
 	c := dial(t, r.dir)
-	r.board.Publish(status.Event{Type: status.TunnelUp})
+	r.board.Publish(&status.Event{Type: status.TunnelUp})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	closed := make(chan error, 1)

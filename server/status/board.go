@@ -98,8 +98,9 @@ func newID() string {
 var idAlphabet = base32.NewEncoding("abcdefghijkmnpqrstuvwxyz23456789").WithPadding(base32.NoPadding)
 
 // Publish adds events that [Board.Prepare] returned, in their order, and wakes
-// the watchers unless all are tool calls.
-func (b *Board) Publish(events ...Event) {
+// the watchers unless all are tool calls. The board keeps the pointers: what
+// was published is never changed again.
+func (b *Board) Publish(events ...*Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	wake := false
@@ -119,13 +120,13 @@ func (b *Board) Publish(events ...Event) {
 func (b *Board) Restore(events []Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, ev := range events {
-		b.push(ev)
+	for i := range events {
+		b.push(&events[i])
 	}
 }
 
 // push needs b.mu.
-func (b *Board) push(ev Event) {
+func (b *Board) push(ev *Event) {
 	b.seq++
 	c := ClassOf(ev.Type)
 	b.rings[c].push(numbered{b.seq, ev}, c.Limit())
@@ -148,7 +149,7 @@ func (b *Board) events() []Event {
 	slices.SortFunc(all, func(x, y numbered) int { return cmp.Compare(x.seq, y.seq) })
 	events := make([]Event, len(all))
 	for i, n := range all {
-		events[i] = n.Event
+		events[i] = *n.event
 	}
 	return events
 }
@@ -188,8 +189,8 @@ func (b *Board) wake() {
 
 // numbered is an event and its place in the order of all classes.
 type numbered struct {
-	seq uint64
-	Event
+	seq   uint64
+	event *Event
 }
 
 // ring holds the newest events of a class, in no particular order.

@@ -71,11 +71,11 @@ func FuzzClean(f *testing.F) {
 // is that of publication.
 func TestBoardIsBoundedByClass(t *testing.T) {
 	b := NewBoard(clock)
-	b.Publish(Event{Type: SigninSucceeded, Reason: "first"})
+	b.Publish(&Event{Type: SigninSucceeded, Reason: "first"})
 	for i := range 5000 {
-		b.Publish(Event{Type: ToolCalled, Reason: fmt.Sprint(i)}, Event{Type: ClientRefused, Reason: fmt.Sprint(i)})
+		b.Publish(&Event{Type: ToolCalled, Reason: fmt.Sprint(i)}, &Event{Type: ClientRefused, Reason: fmt.Sprint(i)})
 	}
-	b.Publish(Event{Type: SessionRevoked, Reason: "last"})
+	b.Publish(&Event{Type: SessionRevoked, Reason: "last"})
 	events := b.Events()
 	if len(events) != 2002 || events[0].Reason != "first" || events[2001].Reason != "last" {
 		t.Fatalf("%d events, from %q to %q", len(events), events[0].Reason, events[len(events)-1].Reason)
@@ -84,7 +84,7 @@ func TestBoardIsBoundedByClass(t *testing.T) {
 		t.Errorf("after the first come %+v, %+v", events[1], events[2])
 	}
 	for range 3000 {
-		b.Publish(Event{Type: TunnelUp})
+		b.Publish(&Event{Type: TunnelUp})
 	}
 	if n := len(b.Events()); n != 4000 {
 		t.Errorf("%d events in all, want 4000", n)
@@ -95,7 +95,7 @@ func TestRestore(t *testing.T) {
 	b := NewBoard(clock)
 	woken := b.Watch(t.Context())
 	b.Restore([]Event{{Type: TunnelUp, Reason: "a"}, {Type: ToolCalled, Reason: "b"}})
-	b.Publish(Event{Type: ToolCalled, Reason: "c"})
+	b.Publish(&Event{Type: ToolCalled, Reason: "c"})
 	if got := b.Events(); len(got) != 3 || got[0].Reason != "a" || got[2].Reason != "c" {
 		t.Errorf("got %+v", got)
 	}
@@ -109,7 +109,7 @@ func TestWatch(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ch, other := b.Watch(ctx), b.Watch(t.Context())
 	for range 3 {
-		b.Publish(Event{Type: TunnelUp})
+		b.Publish(&Event{Type: TunnelUp})
 	}
 	<-ch
 	if len(ch) != 0 {
@@ -130,14 +130,14 @@ func TestWatch(t *testing.T) {
 // itself doesn't keep.
 func TestFollow(t *testing.T) {
 	b := NewBoard(clock)
-	b.Publish(Event{Type: ToolCalled, Reason: "0"})
+	b.Publish(&Event{Type: ToolCalled, Reason: "0"})
 	f := b.Follow()
 	defer f.Close()
 	const n = 20_000
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for i := 1; i < n; i++ {
-			b.Publish(Event{Type: ToolCalled, Reason: fmt.Sprint(i)})
+			b.Publish(&Event{Type: ToolCalled, Reason: fmt.Sprint(i)})
 		}
 	})
 	defer wg.Wait()
@@ -163,7 +163,7 @@ func TestFollowKeepsItsPace(t *testing.T) {
 		var load sync.WaitGroup
 		load.Go(func() {
 			for ctx.Err() == nil {
-				b.Publish(Event{Type: ToolCalled})
+				b.Publish(&Event{Type: ToolCalled})
 				time.Sleep(time.Millisecond)
 			}
 		})
@@ -186,7 +186,7 @@ func TestFollowTooSlow(t *testing.T) {
 	b := NewBoard(clock)
 	f := b.Follow()
 	for range followLimit + 1 {
-		b.Publish(Event{Type: ToolCalled})
+		b.Publish(&Event{Type: ToolCalled})
 	}
 	for range 2 {
 		if _, err := f.Next(t.Context()); !errors.Is(err, ErrLagged) {
@@ -219,8 +219,9 @@ func BenchmarkToolCalled(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				board.Publish(board.Prepare(Event{Type: ToolCalled, Outcome: OK, User: "ana@example.com",
-					Client: "Claude", Session: "0123456789abcdef", Tool: "echo", Remote: "203.0.113.7"}))
+				ev := board.Prepare(Event{Type: ToolCalled, Outcome: OK, User: "ana@example.com",
+					Client: "Claude", Session: "0123456789abcdef", Tool: "echo", Remote: "203.0.113.7"})
+				board.Publish(&ev)
 			}
 		})
 	}

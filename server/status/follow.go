@@ -42,12 +42,14 @@ func (b *Board) Follow() *Follower {
 }
 
 // push needs board.mu. It must cost little: a tool call waits for it.
-func (f *Follower) push(events []Event) {
+func (f *Follower) push(events []*Event) {
 	if len(f.queue)+len(events) > followLimit {
 		f.lagged, f.queue = true, nil
 	}
 	if !f.lagged {
-		f.queue = append(f.queue, events...)
+		for _, ev := range events {
+			f.queue = append(f.queue, *ev)
+		}
 	}
 	select {
 	case f.signal <- struct{}{}:

@@ -44,8 +44,8 @@ func (s slot) key() string { return fmt.Sprintf("%d-%04d", s.class, s.n) }
 
 // storedEvent is the record of one event.
 type storedEvent struct {
-	Seq   uint64       `json:"seq"`
-	Event status.Event `json:"event"`
+	Seq   uint64        `json:"seq"`
+	Event *status.Event `json:"event"`
 
 	count int // of its class when it came
 }
@@ -79,6 +79,9 @@ func (j *Journal) load() error {
 		if err := json.Unmarshal(value, &e); err != nil {
 			return fmt.Errorf("event %q: %w", key, err)
 		}
+		if e.Event == nil {
+			return fmt.Errorf("event %q: it is empty", key)
+		}
 		stored = append(stored, e)
 		j.seq = max(j.seq, e.Seq)
 		if e.Seq > newest[s.class] {
@@ -93,7 +96,7 @@ func (j *Journal) load() error {
 	slices.SortFunc(stored, func(a, b storedEvent) int { return cmp.Compare(a.Seq, b.Seq) })
 	events := make([]status.Event, len(stored))
 	for i, s := range stored {
-		events[i] = s.Event
+		events[i] = *s.Event
 	}
 	j.board.Restore(events)
 	return nil
@@ -110,9 +113,10 @@ func (j *Journal) Save(changes []oauth.Change, events ...status.Event) error {
 	if err != nil {
 		return err
 	}
-	prepared := make([]status.Event, len(events))
+	prepared := make([]*status.Event, len(events))
 	for i, ev := range events {
-		prepared[i] = j.board.Prepare(ev)
+		ev = j.board.Prepare(ev)
+		prepared[i] = &ev
 	}
 	r, err := j.enqueue(func() (*request, error) {
 		places := make(map[slot]storedEvent, len(events))
@@ -146,7 +150,7 @@ func (j *Journal) enqueue(fn func() (*request, error)) (*request, error) {
 }
 
 // place gives ev a number and a place among places. It needs j.mu.
-func (j *Journal) place(places map[slot]storedEvent, ev status.Event) {
+func (j *Journal) place(places map[slot]storedEvent, ev *status.Event) {
 	c := status.ClassOf(ev.Type)
 	j.seq++
 	places[slot{c, j.count[c] % c.Limit()}] = storedEvent{j.seq, ev, j.count[c]}
@@ -157,14 +161,14 @@ func (j *Journal) place(places map[slot]storedEvent, ev status.Event) {
 // the disk within a second, one of many tool calls within five; while the disk
 // is full, once there is room.
 func (j *Journal) Record(ev status.Event) status.Event {
-	ev = j.board.Prepare(ev)
+	prepared := j.board.Prepare(ev)
 	j.mu.Lock()
-	j.place(j.pending, ev)
-	j.board.Publish(ev)
+	j.place(j.pending, &prepared)
+	j.board.Publish(&prepared)
 	j.mu.Unlock()
 	select {
 	case j.nudge <- struct{}{}:
 	default:
 	}
-	return ev
+	return prepared
 }
