@@ -183,9 +183,10 @@ func (s *Server) Run(ctx context.Context) error {
 // httpServer has the limits of the public side, on loopback and in the tunnel.
 func (s *Server) httpServer(serve http.HandlerFunc) *http.Server {
 	return &http.Server{
-		Handler: s.bridge.front.Wrap(serve),
-		// Slow headers, a slow body, and a client that does not read its answer.
-		// The gateway lifts the last two for calls that take longer.
+		Handler:           s.bridge.front.Wrap(serve),
+		ReadHeaderTimeout: 10 * time.Second,
+		// A slow body and a client that does not read its answer. The gateway
+		// lifts both for calls that take longer.
 		ReadTimeout:    30 * time.Second,
 		WriteTimeout:   30 * time.Second,
 		IdleTimeout:    2 * time.Minute,
