@@ -111,24 +111,27 @@ func (c *core) run(ctx context.Context) {
 }
 
 // watchProvider asks for the provider at start, and again while it is away, so
-// that its return is noticed before somebody has to try.
+// that its return is noticed before somebody has to try. Discovery alone does
+// not tell: what was lost may be the token endpoint.
 func (c *core) watchProvider(ctx context.Context) {
-	const soonest, latest = 5 * time.Second, 5 * time.Minute
+	const soonest, latest = 2 * time.Second, 5 * time.Minute
+	_ = c.provider.Check(ctx) // its state tells how it went
 	pause := soonest
 	for {
-		if c.provider.State().State == status.IDPUnreachable {
-			_ = c.provider.Check(ctx) // its state tells how it went
-		} else {
-			pause = soonest
-		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-c.providerLost:
 			pause = soonest
+			continue
 		case <-time.After(pause):
-			pause = min(2*pause, latest)
 		}
+		if c.provider.State().State != status.IDPUnreachable {
+			pause = latest // a loss is told at once
+			continue
+		}
+		_ = c.provider.CheckClient(ctx)
+		pause = min(2*pause, latest)
 	}
 }
 

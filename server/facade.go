@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 
+	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/control"
 	"github.com/drawbridge-app/drawbridge/server/internal/authserver"
 	"github.com/drawbridge-app/drawbridge/server/internal/doctor"
@@ -220,7 +221,13 @@ func (s *Server) Doctor(ctx context.Context) []status.Check {
 func Examine(ctx context.Context, o Options) []status.Check {
 	s := &Server{opts: o, bridge: newBridge(baseURL(o.Config, "http://"+o.Config.Listen))}
 	provider := idp.New(idp.Config{Issuer: o.Config.IDP.Issuer, ClientID: o.Config.IDP.ClientID, Scopes: o.Config.IDP.Scopes,
-		RedirectURI: authserver.RedirectURI(s.bridge.address())})
+		RedirectURI: authserver.RedirectURI(s.bridge.address()), ClientSecret: func(ctx context.Context) (string, error) {
+			secret, err := o.Keystore.Get(ctx, keystore.IDPClientSecret)
+			if errors.Is(err, keystore.ErrNotFound) {
+				return "", nil // a public client
+			}
+			return secret.Reveal(), err
+		}})
 	return doctor.Run(ctx, s.patient(provider, false))
 }
 

@@ -94,8 +94,12 @@ func PrintEvents(w io.Writer, list []status.Event, asJSON bool) error {
 			}
 			continue
 		}
+		reason := ev.Reason
+		if reason == ev.Tool {
+			reason = ""
+		}
 		line := fmt.Sprintf("%s  %-7s  %-17s  %s", ev.Time.Local().Format(time.DateTime), ev.Outcome, ev.Type,
-			join(ev.User, ev.Client, ev.Tool, ev.Reason, ev.Remote))
+			join(ev.User, ev.Client, ev.Tool, reason, ev.Remote))
 		if err := printLine(w, line); err != nil {
 			return err
 		}

@@ -20,7 +20,7 @@ func (s *session) report() {
 		}
 	}
 	for _, name := range s.setInEnv {
-		s.print("Secrets come from the environment: set %s before you start Drawbridge.\n", name)
+		s.print("Secrets come from the environment, so none was stored: set %s before you start Drawbridge.\n", name)
 	}
 	s.print("\nAt the provider, allow this sign-in redirect URI:\n")
 	if url := s.config.URL(); url != "" {

@@ -173,7 +173,7 @@ func printable(s string) string {
 			return '?'
 		}
 		return r
-	}, s)
+	}, strings.ReplaceAll(s, "§", "section "))
 }
 
 // Limited answers 429 with Retry-After (RFC 6585 §4) to what l does not allow.

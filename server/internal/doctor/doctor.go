@@ -23,6 +23,8 @@ import (
 type Provider interface {
 	// Check fetches discovery and keys anew.
 	Check(ctx context.Context) error
+	// CheckClient asks whether the provider takes our client id and secret.
+	CheckClient(ctx context.Context) error
 	// Probe returns an authorization URL that asks for no interaction.
 	Probe(ctx context.Context) (string, error)
 }
@@ -121,14 +123,18 @@ func (p Patient) keychain(ctx context.Context) (string, string) {
 }
 
 func (p Patient) provider(ctx context.Context) (string, string) {
-	if err := p.Provider.Check(ctx); err != nil {
+	err, what := p.Provider.Check(ctx), "it can't be used"
+	if err == nil {
+		err, what = p.Provider.CheckClient(ctx), "it does not take Drawbridge's client id and secret"
+	}
+	if err != nil {
 		var pe *oauth.ProviderError
 		if errors.As(err, &pe) {
-			return "it can't be used", pe.Message
+			return what, pe.Message
 		}
-		return "it can't be used", err.Error()
+		return what, err.Error()
 	}
-	return "discovery and keys of " + p.Config.IDP.Issuer + " are good", ""
+	return "discovery, keys and token endpoint of " + p.Config.IDP.Issuer + " are good", ""
 }
 
 // redirectURI asks the provider to answer without showing anything. One that

@@ -18,11 +18,13 @@ import (
 // told is a provider that does as told. The real one is tried in the
 // end-to-end tests, by `drawbridge doctor`.
 type told struct {
-	err   error
-	probe string
+	err    error
+	secret error
+	probe  string
 }
 
 func (p told) Check(context.Context) error           { return p.err }
+func (p told) CheckClient(context.Context) error     { return p.secret }
 func (p told) Probe(context.Context) (string, error) { return p.probe, p.err }
 
 const redirectURI = "https://bridge.example/auth/callback"
@@ -67,6 +69,9 @@ func TestChecks(t *testing.T) {
 		{"a public client", func(t *testing.T, p *Patient) { _ = p.Keystore.Delete(t.Context(), keystore.IDPClientSecret) }, "", "", ""},
 		{"a keychain that does not answer", func(_ *testing.T, p *Patient) { p.Keystore = locked{} }, "keychain", "can't be read", "locked"},
 		{"a provider that is away", func(_ *testing.T, p *Patient) { p.Provider = told{err: away} }, "provider", "can't be used", "Okta did not answer."},
+		{"a secret that the provider refuses", func(t *testing.T, p *Patient) {
+			p.Provider = told{secret: &oauth.ProviderError{Kind: oauth.ProviderMisconfigured, Message: "Check the client secret."}, probe: answers(t, redirectURI+"?error=login_required", 302)}
+		}, "provider", "does not take", "Check the client secret."},
 		{"a redirect URI unknown to the provider", func(t *testing.T, p *Patient) { p.Provider = told{probe: answers(t, "", 400)} }, "redirect URI", "refuses", redirectURI},
 		{"a scope the provider does not allow", func(t *testing.T, p *Patient) {
 			p.Provider = told{probe: answers(t, redirectURI+"?error=invalid_scope", 302)}
