@@ -176,7 +176,14 @@ func endedWell(t testing.TB, app *App) {
 	if code != 0 || app.Log.Contains("panic:") {
 		t.Errorf("exit code %d\n%s", code, app.Log)
 	}
-	for _, part := range strings.Split(app.Log.String(), "==================") {
+	noRaceOfOurs(t, app.Log.String())
+}
+
+// noRaceOfOurs lets one data race in a log pass, which the tray's library has
+// with itself: refresh against GetLayout.
+func noRaceOfOurs(t testing.TB, log string) {
+	t.Helper()
+	for _, part := range strings.Split(log, "==================") {
 		if strings.Contains(part, "DATA RACE") && !strings.Contains(part, "fyne.io/systray.refresh()") {
 			t.Errorf("a data race:\n%s", part)
 		}
