@@ -228,8 +228,7 @@ func (s *Server) newDataKey(ctx context.Context) ([]byte, error) {
 	}
 	key := randomKey()
 	err = s.opts.Keystore.Set(ctx, keystore.DataKey, keystore.NewSecret(base64.StdEncoding.EncodeToString(key)))
-	var ke *keystore.Error
-	if errors.As(err, &ke) && ke.Kind == keystore.ReadOnly {
+	if keystore.IsKind(err, keystore.ReadOnly) {
 		return nil, errors.New("DRAWBRIDGE_DATA_KEY is not set. Make a key once with `openssl rand -base64 32`, keep it, and set it each time Drawbridge starts")
 	}
 	return key, err

@@ -259,8 +259,7 @@ func (s *Server) waitForKeychain(ctx context.Context) (bool, error) {
 		if ctx.Err() != nil {
 			return false, nil
 		}
-		var ke *keystore.Error
-		if !errors.As(err, &ke) || ke.Kind != keystore.Locked && ke.Kind != keystore.Unavailable {
+		if !keystore.IsKind(err, keystore.Locked) && !keystore.IsKind(err, keystore.Unavailable) {
 			return false, err
 		}
 		s.setProblem(err.Error())
