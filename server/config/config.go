@@ -25,6 +25,10 @@ type Config struct {
 	Clients   Clients
 	Tokens    Tokens
 	Tools     Tools
+	Limits    Limits
+
+	// Servers is what is set for mounted servers, by name.
+	Servers map[string]ServerSettings
 }
 
 // IDP is the OpenID provider.
@@ -59,6 +63,8 @@ type Access struct {
 	Domains []string
 	Groups  []string
 	Anyone  bool // whoever the provider signs in
+
+	Rules []Rule // who may use what, once signed in
 }
 
 // Empty reports whether nobody may sign in.
@@ -86,6 +92,11 @@ type Tools struct {
 	Echo, Add, Whoami bool
 }
 
+// Limits bound what one session may do.
+type Limits struct {
+	CallsPerMinute int // calls of mounted servers' tools by one session; 0: no limit
+}
+
 // Default is the configuration of an empty file.
 func Default() Config {
 	return Config{
@@ -94,6 +105,7 @@ func Default() Config {
 		Clients: Clients{Registration: true},
 		Tokens:  Tokens{Access: 30 * time.Minute, Refresh: 720 * time.Hour},
 		Tools:   Tools{Echo: true, Add: true, Whoami: true},
+		Limits:  Limits{CallsPerMinute: 6000},
 	}
 }
 

@@ -133,7 +133,7 @@ func marshal(c Config) ([]byte, error) {
 		PublicURL: set(c.PublicURL),
 		Listen:    c.Listen,
 		IDP:       fileIDP{Issuer: c.IDP.Issuer, ClientID: c.IDP.ClientID, Audience: set(c.IDP.Audience)},
-		Access:    fileAccess(c.Access),
+		Access:    fileAccess{c.Access.Emails, c.Access.Domains, c.Access.Groups, c.Access.Anyone},
 	}
 	if !reflect.DeepEqual(c.IDP.Scopes, usual.IDP.Scopes) {
 		f.IDP.Scopes = &c.IDP.Scopes

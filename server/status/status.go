@@ -120,3 +120,48 @@ type Check struct {
 	Result string `json:"result"`         // what was found, in words
 	Cure   string `json:"cure,omitempty"` // what to do, if not OK
 }
+
+// LogLine is one line that a mounted server wrote, or that Drawbridge says of
+// it.
+type LogLine struct {
+	Time time.Time `json:"time"`
+	Text string    `json:"text"`          // cleaned and cut, see [Clean]
+	Own  bool      `json:"own,omitempty"` // Drawbridge's words
+}
+
+// Approval is a tool call that waits for the owner's click.
+type Approval struct {
+	ID        string    `json:"id"`
+	Time      time.Time `json:"time"`
+	Expires   time.Time `json:"expires"`
+	User      string    `json:"user"`
+	Client    string    `json:"client"`
+	Session   string    `json:"session"`
+	Server    string    `json:"server"`
+	Tool      string    `json:"tool"`
+	Arguments string    `json:"arguments"` // JSON, indented, cleaned and cut
+	ReadOnly  bool      `json:"read_only"` // as the server says
+}
+
+// Attempt is one try of a client to connect, from discovery to its first call,
+// with what became of it.
+type Attempt struct {
+	ID      string    `json:"id"`
+	Started time.Time `json:"started"`
+	Last    time.Time `json:"last"`
+	Client  string    `json:"client"` // name, or "" while it is not known
+	User    string    `json:"user"`
+	Remote  string    `json:"remote"`
+	Session string    `json:"session,omitempty"`
+	Steps   []Step    `json:"steps"`   // oldest first
+	Outcome string    `json:"outcome"` // ok, refused, error; "" while it may go on
+	Verdict string    `json:"verdict"` // one plain sentence: what happened, and what to do
+}
+
+// Step is one thing a client, a person or the provider did.
+type Step struct {
+	Time    time.Time `json:"time"`
+	Kind    string    `json:"kind"` // discovery, registration, authorize, consent, provider, token, call
+	Outcome string    `json:"outcome"`
+	Text    string    `json:"text"` // one line, in words
+}

@@ -1,0 +1,50 @@
+package config
+
+import "time"
+
+// Server is one MCP server of mcp.json: a process that speaks over stdin and
+// stdout (Command), or a server behind a URL.
+type Server struct {
+	Name string // as in mcp.json; letters, digits, "-", "_" and ".", at most 64
+
+	Command string
+	Args    []string
+	Env     map[string]string // values may hold ${keychain:NAME}
+	Dir     string            // "cwd"; "" is the home folder
+
+	URL     string            // http or https
+	Headers map[string]string // values may hold ${keychain:NAME}
+
+	Off bool // "disabled": true
+
+	ServerSettings
+}
+
+// ServerSettings is what config.toml says of a mounted server, in [server.NAME].
+// mcp.json stays in the form that other programs read.
+type ServerSettings struct {
+	// Ask is the tools, by glob, whose calls wait for the owner's click.
+	Ask []string
+	// HoldChanges holds back a tool whose description or schema is no longer what
+	// the owner approved.
+	HoldChanges bool
+	Timeout     time.Duration // of one call; 0: five minutes
+	Idle        time.Duration // unused for so long, it is stopped; 0: 15 minutes; < 0: never
+}
+
+// Rule lets people use servers and tools. Without any rule whoever may sign in
+// may use everything; with one, what no rule allows is refused.
+type Rule struct {
+	// Whom it is for: whoever one of these names; all empty, everybody.
+	Emails  []string
+	Domains []string
+	Groups  []string
+
+	// What it lets them use, by glob. Nil Servers and nil Tools mean all of
+	// them. Nil Prompts and nil Resources mean all if Tools is nil, else none.
+	Servers   []string
+	Tools     []string
+	Prompts   []string
+	Resources []string
+	ReadOnly  bool // of the tools, those alone that say they change nothing (readOnlyHint)
+}

@@ -1,0 +1,71 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// Client is the program behind a request, and the person behind it.
+type Client interface {
+	rpc.Peer
+	Caller() *oauth.Caller
+	Era() rpc.Era
+	Version() string               // protocol revision of this request
+	Session() string               // id of the transport session; "" in the Modern era
+	Capabilities() json.RawMessage // the client's, an object; nil if it never said
+	Info() json.RawMessage         // clientInfo, an object; nil if it never said
+	LogLevel() string              // the level it asked log messages of; "" if none
+}
+
+// Backend is what stands behind one MCP endpoint: everything that is not the
+// protocol's own business. Its methods are called concurrently. ctx ends when
+// the client cancels or leaves, or its grant ends.
+type Backend interface {
+	// Describe is what initialize and server/discover tell this client.
+	Describe(ctx context.Context, c Client) (rpc.Description, error)
+	// Call answers a request: all but initialize, ping, server/discover,
+	// subscriptions/listen, resources/subscribe and resources/unsubscribe, which
+	// the endpoint answers itself. The result is a JSON object in either era's
+	// form: for Modern clients the endpoint adds resultType, ttlMs and cacheScope
+	// where they are missing. An *rpc.Error is sent word for word.
+	Call(ctx context.Context, c Client, method string, params json.RawMessage) (json.RawMessage, error)
+	// Notified takes a notification of the client that is not the endpoint's
+	// own business (initialized and cancelled are).
+	Notified(ctx context.Context, c Client, method string, params json.RawMessage)
+	// Subscribe watches a resource for the client, for resources/subscribe and
+	// subscriptions/listen alike, until stop is called.
+	Subscribe(ctx context.Context, c Client, uri string, updated func(params json.RawMessage)) (stop func(), err error)
+	// InputSchema returns the schema of a tool that the client may call, by
+	// which Mcp-Param-* headers are checked (MCP 2026-07-28, "Custom Headers");
+	// nil if there is none.
+	InputSchema(ctx context.Context, c Client, tool string) json.RawMessage
+	// Ended says that a transport session is over.
+	Ended(session string)
+}
+
+// List is a list of things that a server offers and that may change.
+type List string
+
+// The lists that notifications/*/list_changed tell of.
+const (
+	ToolList     List = "tools"
+	PromptList   List = "prompts"
+	ResourceList List = "resources"
+)
+
+// Endpoint is one MCP path: /mcp, or /s/NAME/mcp. It speaks Streamable HTTP of
+// every revision from 2025-03-26 to 2026-07-28, and hands what is asked to its
+// [Backend].
+//
+//	func NewEndpoint(o EndpointOptions) (*Endpoint, error)
+//	func (e *Endpoint) Handler() http.Handler
+//	// Changed tells the clients that listen, and that match returns true for,
+//	// that a list is another now.
+//	func (e *Endpoint) Changed(list List, match func(*oauth.Caller) bool)
+//	// EndSession ends the transport sessions and streams of a grant.
+//	func (e *Endpoint) EndSession(grant string)
+//	// Close ends every transport session and stream.
+//	func (e *Endpoint) Close()
