@@ -125,6 +125,9 @@ func (c cli) app(ctx context.Context, out, errOut io.Writer) *app {
 	return a
 }
 
+// errNoConfig is the first start.
+var errNoConfig = errors.New("no configuration")
+
 // dataDir is the data folder given, else the user's own.
 func (a *app) dataDir() string {
 	if a.data != "" {
@@ -137,7 +140,7 @@ func (a *app) dataDir() string {
 func (a *app) options(listen string) (server.Options, error) {
 	cfg, err := config.Load(a.config)
 	if errors.Is(err, os.ErrNotExist) {
-		return server.Options{}, fmt.Errorf("there is no configuration at %s yet. Run `drawbridge setup`, or try `drawbridge demo`", a.config)
+		return server.Options{}, fmt.Errorf("there is %w at %s yet. Run `drawbridge setup`, or try `drawbridge demo`", errNoConfig, a.config)
 	}
 	if err != nil {
 		return server.Options{}, err
@@ -145,7 +148,14 @@ func (a *app) options(listen string) (server.Options, error) {
 	if listen != "" {
 		cfg.Listen = listen
 	}
-	return server.Options{Config: cfg, DataDir: a.dataDir(), Keystore: a.store, Version: version(), Log: a.log}, nil
+	o := a.bare(listen)
+	o.Config = cfg
+	return o, nil
+}
+
+// bare is the options without a configuration.
+func (a *app) bare(listen string) server.Options {
+	return server.Options{ConfigFile: a.config, Listen: listen, DataDir: a.dataDir(), Keystore: a.store, Version: version(), Log: a.log}
 }
 
 type runCommand struct {
@@ -155,12 +165,23 @@ type runCommand struct {
 
 func (c runCommand) Run(a *app) error {
 	o, err := a.options(c.Listen)
-	if err != nil {
-		return err
+	if err == nil && len(o.Config.Missing()) > 0 {
+		err = fmt.Errorf("the configuration %s lacks %s. Run `drawbridge setup`", a.config, o.Config.Missing()[0])
+	}
+	desktop := !c.Headless && tray.Available() == nil
+	switch {
+	case err != nil && !desktop && !errors.Is(err, errNoConfig):
+		return err // nobody is there to open Setup
+	case err != nil:
+		o = a.bare(c.Listen)
+		o.Unusable = err
 	}
 	s, err := server.New(o)
 	if err != nil {
 		return a.openOther(c.Headless, err)
+	}
+	if o.Unusable != nil {
+		_, _ = fmt.Fprintf(a.out, "Drawbridge is not set up: %v.\nSetup is open in your browser on this computer: `drawbridge console` opens it.\n", o.Unusable)
 	}
 	return a.serve(c.Headless, s, s.Run, a.again(c.Listen))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"strings"
 
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/control"
@@ -21,7 +22,7 @@ import (
 // Snapshot returns everything at one moment.
 func (s *Server) Snapshot() status.Snapshot {
 	snap := status.Snapshot{Status: s.status(), Sessions: []status.Session{}, Events: s.board.Events()}
-	if c := s.current(); c != nil {
+	if c := s.core(); c != nil {
 		snap.Sessions = c.store.Sessions()
 	}
 	snap.Status.Sessions = len(snap.Sessions)
@@ -34,7 +35,7 @@ func (s *Server) Watch(ctx context.Context) <-chan struct{} { return s.board.Wat
 
 // Clients returns the programs that somebody has signed in with.
 func (s *Server) Clients() []status.Client {
-	if c := s.current(); c != nil {
+	if c := s.core(); c != nil {
 		return c.store.Clients()
 	}
 	return []status.Client{}
@@ -47,7 +48,7 @@ var errNotReady = errors.New("Drawbridge is not ready: see `drawbridge status`")
 // streams end, the provider's refresh token is revoked there. It returns
 // [control.ErrNotFound] if there is none.
 func (s *Server) Revoke(_ context.Context, id string) error {
-	c := s.current()
+	c := s.core()
 	if c == nil {
 		return errNotReady
 	}
@@ -60,7 +61,7 @@ func (s *Server) Revoke(_ context.Context, id string) error {
 
 // RevokeAll ends every session and returns how many there were.
 func (s *Server) RevokeAll(context.Context) (int, error) {
-	c := s.current()
+	c := s.core()
 	if c == nil {
 		return 0, errNotReady
 	}
@@ -77,7 +78,9 @@ func (s *Server) Resume(context.Context) error { return s.setPaused(false) }
 // Retry opens the keychain or the tunnel again now, if that is what Drawbridge
 // waits for.
 func (s *Server) Retry() {
-	s.retryTunnel()
+	if t := s.current(); t != nil {
+		t.retryTunnel()
+	}
 	select {
 	case s.retry <- struct{}{}:
 	default:
@@ -97,20 +100,19 @@ func (s *Server) SetQuiet(_ context.Context, quiet bool) error {
 	return nil
 }
 
-// settingsBucket holds what the person chose at run time.
-const settingsBucket = "settings"
-
 func (s *Server) setPaused(paused bool) error {
 	if err := s.setting("paused", paused); err != nil {
 		return err
 	}
 	s.paused.Store(paused)
-	if k := s.bridge.keeper; k != nil && paused {
-		k.Pause()
-	} else if k != nil {
-		k.Resume()
+	if t := s.current(); t != nil && t.tunnel() != nil {
+		if k := t.tunnel(); paused {
+			k.Pause()
+		} else {
+			k.Resume()
+		}
 	}
-	if c := s.current(); c != nil && paused {
+	if c := s.core(); c != nil && paused {
 		for _, g := range c.guards {
 			g.Cut()
 		}
@@ -119,125 +121,94 @@ func (s *Server) setPaused(paused bool) error {
 	return nil
 }
 
-// setting saves a choice; false takes its record away.
-func (s *Server) setting(key string, yes bool) error {
-	if !s.isUnlocked() {
-		return errNotReady
+// core is what serves now; nil while nothing does.
+func (s *Server) core() *core {
+	if t := s.current(); t != nil {
+		return t.running()
 	}
-	change := oauth.Change{Bucket: settingsBucket, Key: key}
-	if yes {
-		change.Value = []byte("true")
-	}
-	return s.db.Save([]oauth.Change{change})
-}
-
-func (s *Server) loadSettings() error {
-	return s.db.Load(settingsBucket, func(key string, value []byte) error {
-		switch key {
-		case "paused":
-			s.paused.Store(string(value) == "true")
-		case "quiet":
-			s.quiet.Store(string(value) == "true")
-		case urlSetting:
-			s.bridge.remember = string(value)
-		}
-		return nil
-	})
-}
-
-func (s *Server) current() *core {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.core
-}
-
-// state is the app in one word.
-func (s *Server) state() status.State {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.core == nil && s.problem != "":
-		return status.Error
-	case s.core == nil && !(s.paused.Load() && s.isUnlocked()):
-		return status.Starting
-	case s.paused.Load():
-		return status.Paused
-	}
-	return status.Ready
-}
-
-// stateReason says why the state is not ready, in words fit for strangers.
-func (s *Server) stateReason() string {
-	switch s.state() {
-	case status.Error:
-		return "Drawbridge can't open its keychain. Its owner can see more in its status."
-	case status.Starting:
-		return "Drawbridge is starting."
-	case status.Paused:
-		return "The owner has paused Drawbridge."
-	}
-	return ""
+	return nil
 }
 
 // status is what `drawbridge status` prints, without the number of sessions.
 func (s *Server) status() status.Status {
-	cfg := s.opts.Config
-	st := status.Status{State: s.state(), Version: s.version(), PID: pid, LocalURL: s.local,
-		Servers: []status.Server{}, IDP: status.IDP{State: status.IDPOK, Issuer: cfg.IDP.Issuer}}
-	if base := s.bridge.address(); base != "" {
-		st.MCPURL, st.Issuer = base+mcpPath, base
-	}
-	var note string
-	if st.Tunnel, note = s.tunnelStatus(); note != "" {
-		st.Notes = append(st.Notes, note)
-	}
+	st := status.Status{State: status.Error, Version: s.version(), PID: pid, Servers: []status.Server{}, IDP: status.IDP{State: status.IDPOK}}
 	s.mu.Lock()
-	c := s.core
-	st.Error = s.problem
+	t, unset, problem := s.site, s.unset, s.problem
 	if s.ctl != nil {
 		st.ConsoleURL = s.ctl.ConsoleURL()
 	}
 	s.mu.Unlock()
-	if c != nil {
+	if t == nil {
+		st.Error = "Drawbridge is not set up: " + sentence(unset) + " Open Setup with `drawbridge console`, or run `drawbridge setup`."
+		st.IDP.State, st.Tunnel.State = status.IDPMisconfigured, tunnel.Off
+		return st
+	}
+	st.Error = problem
+	t.describe(&st)
+	s.staleNote(&st)
+	return st
+}
+
+// describe fills in what the site knows.
+func (t *site) describe(st *status.Status) {
+	cfg := t.config()
+	st.State, _ = t.state()
+	st.LocalURL, st.IDP.Issuer = t.local, cfg.IDP.Issuer
+	if base := t.bridge.address(); base != "" {
+		st.MCPURL, st.Issuer = base+mcpPath, base
+	}
+	var note string
+	if st.Tunnel, note = t.tunnelStatus(); note != "" {
+		st.Notes = append(st.Notes, note)
+	}
+	if c := t.running(); c != nil {
 		st.IDP = c.provider.State()
 	}
 	if accessList(cfg.Access).Empty() {
 		st.Notes = append(st.Notes, "Nobody may sign in: [access] in config.toml is empty. Run `drawbridge setup`, or add an address to emails.")
 	}
-	return st
+}
+
+// sentence ends what may not be one yet.
+func sentence(err error) string {
+	if err == nil {
+		return ""
+	}
+	return strings.TrimSuffix(err.Error(), ".") + "."
 }
 
 // Doctor looks at everything a sign-in needs.
 func (s *Server) Doctor(ctx context.Context) []status.Check {
-	c := s.current()
-	if c == nil {
-		return Examine(ctx, s.opts)
+	if t := s.current(); t != nil && t.running() != nil {
+		return doctor.Run(ctx, t.patient(t.running().provider, true))
 	}
-	return doctor.Run(ctx, s.patient(c.provider, true))
+	o := s.opts
+	o.Config = s.config()
+	return Examine(ctx, o)
 }
 
 // Examine makes doctor's checks without a running server: of the configuration,
 // the keychain and the provider.
 func Examine(ctx context.Context, o Options) []status.Check {
-	s := &Server{opts: o, bridge: newBridge(baseURL(o.Config, "http://"+o.Config.Listen))}
+	t := &site{app: &Server{opts: o}, cfg: o.Config, bridge: newBridge(baseURL(o.Config, "http://"+o.Config.Listen))}
 	provider := idp.New(idp.Config{Issuer: o.Config.IDP.Issuer, ClientID: o.Config.IDP.ClientID, Scopes: o.Config.IDP.Scopes,
-		RedirectURI: authserver.RedirectURI(s.bridge.address()), ClientSecret: func(ctx context.Context) (string, error) {
+		RedirectURI: authserver.RedirectURI(t.bridge.address()), ClientSecret: func(ctx context.Context) (string, error) {
 			secret, err := o.Keystore.Get(ctx, keystore.IDPClientSecret)
 			if errors.Is(err, keystore.ErrNotFound) {
 				return "", nil // a public client
 			}
 			return secret.Reveal(), err
 		}})
-	return doctor.Run(ctx, s.patient(provider, false))
+	return doctor.Run(ctx, t.patient(provider, false))
 }
 
-func (s *Server) patient(provider *idp.Client, running bool) doctor.Patient {
-	base := s.bridge.address()
-	p := doctor.Patient{Config: s.opts.Config, Keystore: s.opts.Keystore, Provider: probed{provider}, PublicURL: base,
+func (t *site) patient(provider *idp.Client, running bool) doctor.Patient {
+	base := t.bridge.address()
+	p := doctor.Patient{Config: t.config(), Keystore: t.app.opts.Keystore, Provider: probed{provider}, PublicURL: base,
 		RedirectURI: authserver.RedirectURI(base), Running: running}
 	if running {
-		p.Tunnel, _ = s.tunnelStatus()
-		p.Front = func(ctx context.Context) tunnel.Finding { return s.bridge.front.Look(ctx, base) }
+		p.Tunnel, _ = t.tunnelStatus()
+		p.Front = func(ctx context.Context) tunnel.Finding { return t.bridge.front.Look(ctx, base) }
 	}
 	return p
 }

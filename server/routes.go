@@ -11,6 +11,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/authserver"
 	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/resource"
+	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // mcpPath is where MCP is, under the public URL.
@@ -39,7 +40,7 @@ const (
 
 // routes returns the public listener's handler: these paths, by exact match,
 // and nothing else.
-func (s *Server) routes(c *core, auth *authserver.Server) (handlers, error) {
+func (t *site) routes(c *core, auth *authserver.Server) (handlers, error) {
 	signIn := limit.New(signInRate, signInBurst)
 	register := limit.New(registerRate, registerBurst)
 	limited := func(h http.HandlerFunc) http.Handler { return auth.Limited(signIn, h) }
@@ -50,9 +51,9 @@ func (s *Server) routes(c *core, auth *authserver.Server) (handlers, error) {
 	table := []route{
 		// RFC 9728: where a client that got 401 looks first. The first form is
 		// for clients that leave the path out.
-		{prm, get, s.resourceMetadata(c.base, mcpPath)},
-		{prm + mcpPath, get, s.resourceMetadata(c.base, mcpPath)},
-		{prm + mcpPath + "/", get, s.resourceMetadata(c.base, mcpPath+"/")},
+		{prm, get, t.resourceMetadata(c.base, mcpPath)},
+		{prm + mcpPath, get, t.resourceMetadata(c.base, mcpPath)},
+		{prm + mcpPath + "/", get, t.resourceMetadata(c.base, mcpPath+"/")},
 		// RFC 8414 and OpenID Connect Discovery, in every place clients probe.
 		{"/.well-known/oauth-authorization-server", get, metadata},
 		{"/.well-known/oauth-authorization-server" + mcpPath, get, metadata},
@@ -67,13 +68,13 @@ func (s *Server) routes(c *core, auth *authserver.Server) (handlers, error) {
 		{"/auth/callback", get, limited(auth.Callback)}, // browsers, sent by the provider
 		{"/token", post, limited(auth.Token)},           // RFC 6749 §3.2: clients
 		{"/revoke", post, limited(auth.Revoke)},         // RFC 7009: clients
-		{mcpPath, mcp, s.guard(c, mcpPath)},
-		{mcpPath + "/", mcp, s.guard(c, mcpPath+"/")},
+		{mcpPath, mcp, t.guard(c, mcpPath)},
+		{mcpPath + "/", mcp, t.guard(c, mcpPath+"/")},
 		{"/", get, index(c.base)},
-		{"/health", get, http.HandlerFunc(s.health)},
+		{"/health", get, http.HandlerFunc(t.health)},
 	}
 	serve := dispatch(table)
-	local, err := resource.NewBoundary(resource.BoundaryOptions{Public: c.base, Local: s.local})
+	local, err := resource.NewBoundary(resource.BoundaryOptions{Public: c.base, Local: t.local})
 	if err != nil {
 		return handlers{}, err
 	}
@@ -133,16 +134,16 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 }
 
 // resourceMetadata serves RFC 9728's document for an MCP path.
-func (s *Server) resourceMetadata(base, path string) http.Handler {
-	return resource.Metadata(base+path, base, s.opts.Config.IDP.Scopes)
+func (t *site) resourceMetadata(base, path string) http.Handler {
+	return resource.Metadata(base+path, base, t.config().IDP.Scopes)
 }
 
 // guard serves an MCP path to whoever has a token for it. Both spellings of the
 // path are one resource; each points at its own metadata, since clients compare
 // the URL that a person typed.
-func (s *Server) guard(c *core, path string) http.Handler {
+func (t *site) guard(c *core, path string) http.Handler {
 	g := resource.New(resource.Options{Resource: c.base + path, MetadataURL: c.base + "/.well-known/oauth-protected-resource" + path,
-		Scopes: s.opts.Config.IDP.Scopes, Auth: c.store, Paused: s.paused.Load, Log: s.opts.Log, Now: s.opts.Now})
+		Scopes: t.config().IDP.Scopes, Auth: c.store, Paused: t.app.paused.Load, Log: t.app.opts.Log, Now: t.app.opts.Now})
 	c.guards = append(c.guards, g)
 	return g.Wrap(c.gateway.Handler())
 }
@@ -161,21 +162,27 @@ func index(base string) http.HandlerFunc {
 }
 
 // health answers 200 while tools can be called, else 503 and why.
-func (s *Server) health(w http.ResponseWriter, r *http.Request) {
-	if st := s.state(); st != "ready" {
+func (t *site) health(w http.ResponseWriter, r *http.Request) {
+	if st, reason := t.state(); st != status.Ready {
 		w.Header().Set("Retry-After", "10")
-		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": string(st), "reason": s.stateReason()})
+		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": string(st), "reason": reason})
 		return
 	}
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
 // notReady answers while the keychain has not been opened.
-func (s *Server) notReady(w http.ResponseWriter, r *http.Request) {
+func (t *site) notReady(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Retry-After", "5")
 	if r.URL.Path == "/health" {
-		s.health(w, r)
+		t.health(w, r)
 		return
 	}
+	writeError(w, http.StatusServiceUnavailable, "temporarily_unavailable", "Drawbridge is not ready yet. Its owner can see why in its status.")
+}
+
+// notServing answers before there is a site.
+func notServing(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Retry-After", "5")
 	writeError(w, http.StatusServiceUnavailable, "temporarily_unavailable", "Drawbridge is not ready yet. Its owner can see why in its status.")
 }

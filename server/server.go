@@ -8,11 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,6 +31,16 @@ type Options struct {
 	Keystore keystore.Store
 	Version  string
 
+	// ConfigFile is where Config came from: changes of it take effect, and
+	// Setup writes it. mcp.json stands beside it. "": neither, as in the demo.
+	ConfigFile string
+	// Listen, if set, stands for the file's own listen.
+	Listen string
+	// Unusable says why there is no Config yet: then the console serves Setup,
+	// and nothing else is served until it has a result. Without it a Config
+	// that lacks something is an error of New.
+	Unusable error
+
 	// ThrowAway forgets what an earlier run left in DataDir: for the demo,
 	// whose keys do not outlive it.
 	ThrowAway bool
@@ -46,32 +54,36 @@ type Options struct {
 	Log       *slog.Logger     // nil: none
 }
 
-// Server is one running Drawbridge.
+// Server is one running Drawbridge. What one configuration makes of it is its
+// site, which is put up anew when the configuration changes; the data folder
+// and the control side last.
 type Server struct {
-	opts   Options
-	public net.Listener
-	db     *store.DB
-	board  *status.Board
-	bridge *bridge // the tunnel, and the address that clients know
-	local  string  // http://ADDR of the public listener
+	opts  Options
+	db    *store.DB
+	board *status.Board
 
 	paused  atomic.Bool
-	quiet   atomic.Bool              // no desktop notifications
-	handler atomic.Pointer[handlers] // of the public listener and the tunnel
-	retry   chan struct{}            // asks to open the keychain again now
+	quiet   atomic.Bool   // no desktop notifications
+	retry   chan struct{} // asks to open the keychain again now
+	rebuild chan struct{} // holds one: the site has to be put up anew
 
 	streams    context.Context // of every public request; ends when Run is told to end
 	endStreams context.CancelFunc
+	doors      errgroup.Group // those that serve
+	broken     chan error     // a door that failed
 
-	unlocked chan struct{} // closed once keychain and state file are open: then what follows is set
-	journal  *store.Journal
-	dataKey  []byte
-	secret   func(context.Context) (string, error) // the provider's client secret
+	applying sync.Mutex // held while the configuration changes
 
 	mu      sync.Mutex // guards all below
 	ctl     *control.Server
-	core    *core  // nil until the keychain has given the data key
-	problem string // why there is no core yet, and what to do
+	cfg     config.Config
+	unset   error  // why there is no usable configuration; then site is nil
+	stale   error  // why the changed file was not taken
+	vault   *vault // what the keychain opened; nil until then
+	door    *door
+	next    *door // of the next site
+	site    *site
+	problem string // why nothing is served yet, and what to do
 }
 
 // stateFile is the name of what lasts, in the data folder.
@@ -87,10 +99,11 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if missing := o.Config.Missing(); len(missing) > 0 {
+	if missing := o.Config.Missing(); len(missing) > 0 && o.Unusable == nil {
 		return nil, fmt.Errorf("the configuration lacks %s: run `drawbridge setup`", missing[0])
 	}
-	s := &Server{opts: o, board: status.NewBoard(o.Now), retry: make(chan struct{}, 1), unlocked: make(chan struct{})}
+	s := &Server{opts: o, cfg: o.Config, unset: o.Unusable, board: status.NewBoard(o.Now),
+		retry: make(chan struct{}, 1), rebuild: make(chan struct{}, 1), broken: make(chan error, 1)}
 	s.streams, s.endStreams = context.WithCancel(context.Background())
 	if err := s.take(); err != nil {
 		s.Close()
@@ -99,7 +112,7 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// take opens the state file and both listeners.
+// take opens the state file and the listeners.
 func (s *Server) take() (err error) {
 	o := s.opts
 	if s.db, err = store.Open(filepath.Join(o.DataDir, stateFile)); err != nil {
@@ -110,13 +123,12 @@ func (s *Server) take() (err error) {
 			return fmt.Errorf("forget the last demo: %w", err)
 		}
 	}
-	if s.public, err = net.Listen("tcp", o.Config.Listen); err != nil {
-		return fmt.Errorf("can't listen on %s: %w. Stop what uses that address, or choose another with --listen", o.Config.Listen, err)
+	if s.unset == nil {
+		if s.door, err = openDoor(s, s.cfg.Listen); err != nil {
+			return err
+		}
+		s.site = s.newSite(s.cfg, s.door)
 	}
-	s.local = "http://" + s.public.Addr().String()
-	s.bridge = newBridge(baseURL(o.Config, s.local))
-	s.bridge.front.HTTP, s.bridge.front.Now = o.Front, o.Now
-	s.setHandlers(s.notServing())
 	ctl, err := control.Listen(o.DataDir, s.version(), s, s.board, o.Log)
 	if err != nil {
 		return fmt.Errorf("open the control side: %w", err)
@@ -140,217 +152,96 @@ func inUse(err error, dataDir string) error {
 	return fmt.Errorf("another Drawbridge uses the data folder %s already. Stop it, or give this one another folder with --data", dataDir)
 }
 
-// baseURL is what clients see as far as the configuration tells: "" if only the
-// tunnel can.
-func baseURL(c config.Config, local string) string {
-	switch ngrok := c.TunnelProvider(false) == config.TunnelNgrok; {
-	case c.PublicURL != "":
-		return c.PublicURL
-	case ngrok && c.Tunnel.Domain != "":
-		return "https://" + strings.ToLower(c.Tunnel.Domain)
-	case ngrok:
-		return ""
-	}
-	return local
-}
-
 // Run serves until ctx ends, then lets requests finish for five seconds. It
 // returns nil after a clean stop.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.Close()
-	srv := s.httpServer(trusted(s.opts.Config.Tunnel.TrustedProxies).wrap(s.serve))
 	group, ctx := errgroup.WithContext(ctx)
+	s.serveDoor(s.currentDoor())
+	group.Go(func() error { return s.runSites(ctx) })
+	group.Go(func() error { return s.watchFiles(ctx) })
 	group.Go(func() error {
-		if err := srv.Serve(s.public); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve %s: %w", s.local, err)
+		select {
+		case err := <-s.broken:
+			return err
+		case <-ctx.Done():
+			return nil
 		}
-		return nil
 	})
-	group.Go(func() error { return s.openCore(ctx) })
 	group.Go(func() error {
 		<-ctx.Done()
 		s.endStreams() // streams would hold the drain for its whole five seconds
-		drain, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if srv.Shutdown(drain) != nil {
-			_ = srv.Close()
+		if d := s.currentDoor(); d != nil {
+			d.drain()
 		}
 		return nil
 	})
 	return group.Wait()
 }
 
-// httpServer has the limits of the public side, on loopback and in the tunnel.
-func (s *Server) httpServer(serve http.HandlerFunc) *http.Server {
-	return &http.Server{
-		Handler:           s.bridge.front.Wrap(serve),
-		ReadHeaderTimeout: 10 * time.Second,
-		// A slow body and a client that does not read its answer. The gateway
-		// lifts both for calls that take longer.
-		ReadTimeout:    30 * time.Second,
-		WriteTimeout:   30 * time.Second,
-		IdleTimeout:    2 * time.Minute,
-		MaxHeaderBytes: 32 << 10,
-		BaseContext:    func(net.Listener) context.Context { return s.streams },
-		ErrorLog:       slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug),
+// runSites serves what the configuration of the moment says, until ctx ends.
+func (s *Server) runSites(ctx context.Context) error {
+	for ctx.Err() == nil {
+		t := s.current()
+		if t == nil { // Setup has no result yet
+			select {
+			case <-ctx.Done():
+			case <-s.rebuild:
+			}
+			continue
+		}
+		if err := t.run(ctx); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // Close lets go of what New took and of what Run opened.
 func (s *Server) Close() {
 	s.endStreams()
-	s.dropCore()
+	if t := s.current(); t != nil {
+		t.dropCore()
+	}
 	s.mu.Lock()
-	ctl := s.ctl
+	ctl, door, vault := s.ctl, s.door, s.vault
 	s.ctl = nil
 	s.mu.Unlock()
-	if s.journal != nil {
-		_ = s.journal.Close()
+	if vault != nil {
+		_ = vault.journal.Close()
 	}
 	if ctl != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		_ = ctl.Close(ctx)
 		cancel()
 	}
-	if s.public != nil {
-		_ = s.public.Close()
+	if door != nil {
+		door.close()
 	}
+	_ = s.doors.Wait()
 	if s.db != nil {
 		_ = s.db.Close()
 	}
 }
 
-// openCore opens the keychain and everything behind it. While the keychain is
-// locked or away the app runs on, says so, and tries again; what waiting can't
-// mend ends it. It returns when ctx ends.
-func (s *Server) openCore(ctx context.Context) error {
-	if ok, err := s.waitForKeychain(ctx); !ok {
-		return err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	var tunnel sync.WaitGroup
-	if k := s.bridge.keeper; k != nil {
-		tunnel.Go(func() { k.Run(ctx) })
-	}
-	defer tunnel.Wait()
-	defer cancel()
-	for {
-		select { // the first address of all comes from the tunnel
-		case <-ctx.Done():
-			return nil
-		case <-s.bridge.known:
-		}
-		if err := s.runCore(ctx); err != nil || ctx.Err() != nil {
-			return err
-		}
-	}
+// current is the site of the moment; nil while there is no configuration.
+func (s *Server) current() *site {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.site
 }
 
-// waitForKeychain returns false if ctx ends before the keychain opens, or with
-// what waiting can't mend.
-func (s *Server) waitForKeychain(ctx context.Context) (bool, error) {
-	said := ""
-	for {
-		err := s.unlock(ctx)
-		if err == nil {
-			s.setProblem("")
-			return true, nil
-		}
-		if ctx.Err() != nil {
-			return false, nil
-		}
-		if !keystore.IsKind(err, keystore.Locked) && !keystore.IsKind(err, keystore.Unavailable) {
-			return false, err
-		}
-		s.setProblem(err.Error())
-		if said != err.Error() {
-			said = err.Error()
-			s.opts.Log.Warn("waiting for the keychain", "cause", said)
-			s.board.Wake()
-		}
-		select {
-		case <-ctx.Done():
-			return false, nil
-		case <-s.retry:
-		case <-time.After(5 * time.Second):
-		}
-	}
+// config is the configuration of the moment.
+func (s *Server) config() config.Config {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cfg
 }
 
 func (s *Server) setProblem(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.problem = text
-}
-
-// runCore serves under the address of now, until ctx ends or the person has
-// accepted another.
-func (s *Server) runCore(ctx context.Context) error {
-	core, err := s.newCore(s.bridge.address())
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	s.core, s.problem = core, ""
-	s.mu.Unlock()
-	s.setHandlers(core.handlers)
-	s.board.Wake()
-	s.opts.Log.Info("ready", "mcp_url", core.base+mcpPath, "local_url", s.local)
-	running, stop := context.WithCancel(ctx)
-	defer stop()
-	go func() {
-		defer stop()
-		select {
-		case <-running.Done():
-		case <-s.bridge.rebuild:
-		}
-	}()
-	core.run(running)
-	if ctx.Err() == nil {
-		s.dropCore()
-	}
-	return nil
-}
-
-// dropCore ends the core: with the app, or since the address has changed.
-func (s *Server) dropCore() {
-	s.setHandlers(s.notServing())
-	s.mu.Lock()
-	core := s.core
-	s.core = nil
-	s.mu.Unlock()
-	if core != nil {
-		core.close()
-	}
-}
-
-// handlers is the public side, by the way a request came.
-type handlers struct{ local, tunnel http.Handler }
-
-func (s *Server) notServing() handlers {
-	return handlers{http.HandlerFunc(s.notReady), http.HandlerFunc(s.notReady)}
-}
-
-func (s *Server) setHandlers(h handlers) { s.handler.Store(&h) }
-
-// serve answers on loopback.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	answer(s.handler.Load().local, w, r)
-}
-
-// serveTunnel answers in the tunnel.
-func (s *Server) serveTunnel(w http.ResponseWriter, r *http.Request) {
-	answer(s.handler.Load().tunnel, w, r)
-}
-
-// answer hands a request to whatever answers now.
-func answer(h http.Handler, w http.ResponseWriter, r *http.Request) {
-	if len(r.TransferEncoding) > 0 {
-		// There may have been a Content-Length besides, which net/http drops
-		// without a trace: then the connection must end (RFC 9112 §6.1).
-		w.Header().Set("Connection", "close")
-	}
-	h.ServeHTTP(w, r)
 }
 
 // version falls back to what a plain `go run .` is.

@@ -20,17 +20,17 @@ import (
 // bridge is the way in from the internet and the address that clients know. The
 // address is the person's to change, never the provider's.
 type bridge struct {
-	keeper *tunnel.Keeper // nil without a tunnel
-	front  tunnel.Front
-	ask    string // the URL to ask the provider for; "" takes the account's own
+	front tunnel.Front
+	ask   string // the URL to ask the provider for; "" takes the account's own
 
-	mu       sync.Mutex    // guards all below
-	base     string        // public URL, no slash at the end; "" until the tunnel has given the first one
-	known    chan struct{} // closed once base is known
-	remember string        // base as it was saved
-	offered  string        // another URL that the provider gives, and that nobody has accepted
-	rebuild  chan struct{} // holds one: base was changed
-	recorded status.Event  // the latest event about the tunnel
+	mu       sync.Mutex     // guards all below
+	keeper   *tunnel.Keeper // nil without a tunnel, or before it is known whether there is one
+	base     string         // public URL, no slash at the end; "" until the tunnel has given the first one
+	known    chan struct{}  // closed once base is known
+	remember string         // base as it was saved
+	offered  string         // another URL that the provider gives, and that nobody has accepted
+	rebuild  chan struct{}  // holds one: base was changed
+	recorded status.Event   // the latest event about the tunnel
 }
 
 func newBridge(base string) *bridge {
@@ -42,6 +42,13 @@ func (b *bridge) address() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.base
+}
+
+// running is the tunnel; nil without one.
+func (b *bridge) running() *tunnel.Keeper {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.keeper
 }
 
 // settle makes base the address that clients know.
@@ -64,16 +71,17 @@ const urlSetting = "url"
 // prepareTunnel decides who brings the internet here and under what address.
 // The state file is open. It returns an error of the keystore if that has to
 // be asked and can't be.
-func (s *Server) prepareTunnel(ctx context.Context) error {
-	cfg, b := s.opts.Config, s.bridge
+func (t *site) prepareTunnel(ctx context.Context) error {
+	s, cfg, b := t.app, t.config(), t.bridge
+	b.remember = s.opened().url
 	if cfg.TunnelProvider(true) != config.TunnelNgrok {
-		b.settle(s.plainURL())
+		b.settle(t.plainURL())
 		return nil
 	}
 	if cfg.TunnelProvider(false) != config.TunnelNgrok { // then an authtoken decides
 		_, err := s.opts.Keystore.Get(ctx, keystore.NgrokAuthtoken)
 		if errors.Is(err, keystore.ErrNotFound) {
-			b.settle(s.plainURL())
+			b.settle(t.plainURL())
 			return nil
 		}
 		if err != nil {
@@ -94,24 +102,27 @@ func (s *Server) prepareTunnel(ctx context.Context) error {
 		base = b.remember
 	}
 	b.settle(base)
-	b.keeper = tunnel.New(tunnel.Options{
+	keeper := tunnel.New(tunnel.Options{
 		Provider: tunnel.Ngrok{Authtoken: s.authtoken, ConnectURL: cfg.Tunnel.ConnectURL, ConnectCAs: cfg.Tunnel.ConnectCAs, Version: s.version()},
-		URL:      b.ask, Admit: s.admit, OnChange: s.tunnelChanged,
-		NewServer: func() *http.Server { return s.httpServer(s.serveTunnel) },
+		URL:      b.ask, Admit: t.admit, OnChange: t.tunnelChanged,
+		NewServer: func() *http.Server { return s.httpServer(t.bridge.front.Wrap(http.HandlerFunc(t.serveTunnel))) },
 		Look:      func(ctx context.Context) tunnel.Finding { return b.front.Look(ctx, b.address()) },
 		Now:       s.opts.Now, Log: s.opts.Log})
 	if s.paused.Load() {
-		b.keeper.Pause()
+		keeper.Pause()
 	}
+	b.mu.Lock()
+	b.keeper = keeper
+	b.mu.Unlock()
 	return nil
 }
 
 // plainURL is what clients see without a tunnel.
-func (s *Server) plainURL() string {
-	if s.opts.Config.PublicURL != "" {
-		return s.opts.Config.PublicURL
+func (t *site) plainURL() string {
+	if url := t.config().PublicURL; url != "" {
+		return url
 	}
-	return s.local
+	return t.local
 }
 
 // authtoken reads ngrok's authtoken.
@@ -129,8 +140,8 @@ func (s *Server) authtoken(ctx context.Context) (string, error) {
 
 // admit lets a line open only under the address that clients know. The first
 // one ever is taken, and remembered from then on.
-func (s *Server) admit(url string) error {
-	b := s.bridge
+func (t *site) admit(url string) error {
+	b := t.bridge
 	b.mu.Lock()
 	base := b.base
 	want := base
@@ -147,7 +158,7 @@ func (s *Server) admit(url string) error {
 	if base == "" {
 		base = url
 	}
-	if err := s.remember(base); err != nil {
+	if err := t.remember(base); err != nil {
 		return &tunnel.Error{Msg: err.Error()}
 	}
 	b.settle(base)
@@ -155,19 +166,23 @@ func (s *Server) admit(url string) error {
 }
 
 // remember keeps the address for the next start.
-func (s *Server) remember(url string) error {
-	s.bridge.mu.Lock()
-	known := s.bridge.remember == url
-	s.bridge.mu.Unlock()
+func (t *site) remember(url string) error {
+	b := t.bridge
+	b.mu.Lock()
+	known := b.remember == url
+	b.mu.Unlock()
 	if known {
 		return nil
 	}
-	if err := s.db.Save([]oauth.Change{{Bucket: settingsBucket, Key: urlSetting, Value: []byte(url)}}); err != nil {
+	if err := t.app.db.Save([]oauth.Change{{Bucket: settingsBucket, Key: urlSetting, Value: []byte(url)}}); err != nil {
 		return err
 	}
-	s.bridge.mu.Lock()
-	s.bridge.remember = url
-	s.bridge.mu.Unlock()
+	b.mu.Lock()
+	b.remember = url
+	b.mu.Unlock()
+	t.app.mu.Lock()
+	t.app.vault.url = url
+	t.app.mu.Unlock()
 	return nil
 }
 
@@ -175,7 +190,11 @@ func (s *Server) remember(url string) error {
 // session ends, since its tokens were for the old one. It returns what the
 // person has to do next. Nobody else can change the address.
 func (s *Server) AcceptURL(context.Context) (string, error) {
-	b := s.bridge
+	t := s.current()
+	if t == nil {
+		return "", errNotReady
+	}
+	b := t.bridge
 	b.mu.Lock()
 	offered := b.offered
 	b.mu.Unlock()
@@ -185,7 +204,7 @@ func (s *Server) AcceptURL(context.Context) (string, error) {
 	case b.ask != "":
 		return "", fmt.Errorf("the URL is set in config.toml: change [tunnel] domain (or public_url) to that of %s there, and start Drawbridge again", offered)
 	}
-	if err := s.remember(offered); err != nil {
+	if err := t.remember(offered); err != nil {
 		return "", err
 	}
 	b.settle(offered)
@@ -193,40 +212,30 @@ func (s *Server) AcceptURL(context.Context) (string, error) {
 	case b.rebuild <- struct{}{}:
 	default:
 	}
-	b.keeper.Retry()
+	t.retryTunnel()
 	return fmt.Sprintf("The MCP URL is now %s%s. Enter %s as a redirect URI at the provider, and give the MCP URL to your clients: everybody signs in again.",
 		offered, mcpPath, authserver.RedirectURI(offered)), nil
 }
 
 // retryTunnel opens the tunnel now, also after an error that stopped all
 // attempts.
-func (s *Server) retryTunnel() {
-	if k := s.tunnel(); k != nil {
+func (t *site) retryTunnel() {
+	if k := t.tunnel(); k != nil {
 		k.Retry()
 	}
 }
 
 // tunnel is the keeper; nil without a tunnel, or before it is known whether there
 // is one.
-func (s *Server) tunnel() *tunnel.Keeper {
-	if !s.isUnlocked() {
+func (t *site) tunnel() *tunnel.Keeper {
+	if t.app.opened() == nil {
 		return nil
 	}
-	return s.bridge.keeper
-}
-
-// isUnlocked reports whether keychain and state file are open.
-func (s *Server) isUnlocked() bool {
-	select {
-	case <-s.unlocked:
-		return true
-	default:
-		return false
-	}
+	return t.bridge.running()
 }
 
 // tunnelChanged makes an event of a change and tells who watches.
-func (s *Server) tunnelChanged(st tunnel.State) {
+func (t *site) tunnelChanged(st tunnel.State) {
 	e := status.Event{Type: status.TunnelDown, Outcome: status.Failed, Reason: st.Error}
 	switch st.Name {
 	case tunnel.Up:
@@ -241,7 +250,7 @@ func (s *Server) tunnelChanged(st tunnel.State) {
 	case tunnel.Connecting:
 		e.Type = ""
 	}
-	b := s.bridge
+	s, b := t.app, t.bridge
 	b.mu.Lock()
 	say := e.Type != "" && e != b.recorded
 	if say {
@@ -250,7 +259,7 @@ func (s *Server) tunnelChanged(st tunnel.State) {
 	first := b.base == ""
 	b.mu.Unlock()
 	if say {
-		s.journal.Record(e)
+		s.opened().journal.Record(e)
 	}
 	if first {
 		s.mu.Lock()
@@ -264,11 +273,11 @@ func (s *Server) tunnelChanged(st tunnel.State) {
 }
 
 // tunnelStatus is the tunnel for `drawbridge status`. While paused it is off.
-func (s *Server) tunnelStatus() (st status.Tunnel, note string) {
-	k := s.tunnel()
+func (t *site) tunnelStatus() (st status.Tunnel, note string) {
+	k := t.tunnel()
 	if k == nil {
 		st = status.Tunnel{State: tunnel.Off}
-		if s.opts.Config.TunnelProvider(false) == config.TunnelNgrok {
+		if t.config().TunnelProvider(false) == config.TunnelNgrok {
 			st.State = tunnel.Connecting // as soon as the keychain is open
 		}
 		return st, ""
@@ -278,15 +287,15 @@ func (s *Server) tunnelStatus() (st status.Tunnel, note string) {
 	if now.Name == tunnel.Paused {
 		st.State = tunnel.Off
 	}
-	if change := s.urlChange(); change != "" && now.Name == tunnel.Down {
+	if change := t.urlChange(); change != "" && now.Name == tunnel.Down {
 		st.Error = change
 	}
 	return st, now.Note
 }
 
 // urlChange says what another URL would mean, if the provider gives one.
-func (s *Server) urlChange() string {
-	b := s.bridge
+func (t *site) urlChange() string {
+	b := t.bridge
 	b.mu.Lock()
 	offered, base := b.offered, b.base
 	b.mu.Unlock()
@@ -294,7 +303,7 @@ func (s *Server) urlChange() string {
 		return ""
 	}
 	var names []string
-	for _, c := range s.Clients() {
+	for _, c := range t.app.Clients() {
 		if c.Sessions > 0 && !slices.Contains(names, c.Name) {
 			names = append(names, c.Name)
 		}

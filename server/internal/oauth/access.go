@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // AccessList says who may sign in. Empty, it lets nobody in.
@@ -69,4 +71,25 @@ func who(id Identity) string {
 		return id.Email
 	}
 	return id.Subject
+}
+
+// SetAccess changes who may sign in. Sessions of people it leaves out end; the
+// error is of the first that could not be saved as ended.
+func (s *Store) SetAccess(list AccessList) error {
+	s.access.Store(&list)
+	var first error
+	for _, g := range s.all() {
+		why := list.Check(g.record().Identity)
+		if why == nil {
+			continue
+		}
+		g.condemn()
+		err := s.take(g, func() error {
+			return s.end(g, ending{typ: status.SessionRevoked, reason: why.Error()})
+		})
+		if first == nil && !errors.Is(err, errEnded) {
+			first = err
+		}
+	}
+	return first
 }

@@ -36,7 +36,7 @@ type code struct {
 // access list is asked, the grant is saved and the code made that the client
 // redeems. Refusals are access_denied; they may be sent to the redirect URI.
 func (s *Store) Complete(f *Flow, up Upstream) (string, error) {
-	if err := s.opts.Access.Check(up.Identity); err != nil {
+	if err := s.access.Load().Check(up.Identity); err != nil {
 		s.Refused(f, who(up.Identity), status.Refused, err.Error())
 		s.discard(up)
 		return "", AccessDenied("%s. Ask the owner of this Drawbridge.", err).Because(err)
@@ -193,7 +193,7 @@ func (s *Store) provesCode(c *code, r TokenRequest) error {
 	case len(r.Verifier) < 43 || len(r.Verifier) > 128 || !equal(base64.RawURLEncoding.EncodeToString(verifier[:]), c.challenge):
 		return errors.New("the authorization code was presented without its code verifier")
 	}
-	return nil
+	return s.access.Load().Check(c.grant.record().Identity) // which may have changed meanwhile
 }
 
 // codeKey is under which a code is kept: not itself, so that it can't be told

@@ -124,7 +124,7 @@ func (s *Store) ask(ctx context.Context, g *grant, rec *Grant, remote string) er
 		if up.Scopes != nil {
 			rec.Scopes = common(rec.Scopes, up.granted())
 		}
-		if err := s.opts.Access.Check(up.Identity); err != nil {
+		if err := s.access.Load().Check(up.Identity); err != nil {
 			reason = err.Error()
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -122,26 +123,11 @@ func (s *Store) Revoke(id, reason string) error {
 	return err
 }
 
-// RevokeAll ends every session and returns how many there were. It goes on
-// after a failure and returns the first.
+// RevokeAll ends every session, forgets every remembered consent, and returns
+// how many sessions there were. It goes on after a failure and returns the
+// first.
 func (s *Store) RevokeAll(reason string) (int, error) {
-	s.mu.RLock()
-	grants := make([]*grant, 0, len(s.grants))
-	for _, g := range s.grants {
-		grants = append(grants, g)
-	}
-	s.mu.RUnlock()
-	var first error
-	n := 0
-	for _, g := range grants {
-		err := s.Revoke(g.id.String(), reason)
-		switch {
-		case err == nil:
-			n++
-		case !errors.Is(err, ErrNotFound) && first == nil:
-			first = err
-		}
-	}
+	n, first := s.RevokeWhere(func(status.Session) bool { return true }, reason)
 	if forgotten := s.forgetConsents(func(consentRecord) bool { return true }); first == nil && len(forgotten) > 0 {
 		if first = s.opts.Saver.Save(forgotten); first == nil {
 			s.mu.Lock()
@@ -150,6 +136,33 @@ func (s *Store) RevokeAll(reason string) (int, error) {
 		}
 	}
 	return n, first
+}
+
+// RevokeWhere ends the sessions that match returns true for, those too whose
+// code has not been redeemed yet.
+func (s *Store) RevokeWhere(match func(status.Session) bool, reason string) (int, error) {
+	var first error
+	n := 0
+	for _, g := range s.all() {
+		if !match(g.session()) {
+			continue
+		}
+		err := s.Revoke(g.id.String(), reason)
+		switch {
+		case err == nil:
+			n++
+		case !errors.Is(err, ErrNotFound) && first == nil:
+			first = err
+		}
+	}
+	return n, first
+}
+
+// all is every grant of the moment.
+func (s *Store) all() []*grant {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Collect(maps.Values(s.grants))
 }
 
 // RevokeToken is RFC 7009: the client gives back a token, access or refresh,

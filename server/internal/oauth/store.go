@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -49,6 +50,7 @@ type Store struct {
 	opts      Options
 	tokenKey  *sealer
 	clientKey *sealer
+	access    atomic.Pointer[AccessList]
 	newExpiry chan struct{} // a grant was added that may end before the sweeper looks again
 	newUse    chan struct{} // a counter has changed
 	newRevoke chan struct{} // a provider's refresh token waits to be revoked
@@ -76,6 +78,7 @@ func New(opts Options, records Records) (*Store, error) {
 		grants: map[grantID]*grant{}, clients: map[string]clientRecord{}, consents: map[string]consentRecord{},
 		revocations: map[string]revocation{}, codes: map[string]*code{}, flows: newFlowTable(),
 	}
+	s.access.Store(&opts.Access)
 	var err error
 	if s.tokenKey, err = newSealer(opts.DataKey, "drawbridge token v1"); err != nil {
 		return nil, fmt.Errorf("derive token key: %w", err)
@@ -140,7 +143,7 @@ func (s *Store) disallowed(r *Grant) string {
 	case r.Generation == 0:
 		return "the sign-in was never finished"
 	}
-	if err := s.opts.Access.Check(r.Identity); err != nil {
+	if err := s.access.Load().Check(r.Identity); err != nil {
 		return err.Error()
 	}
 	return ""
