@@ -125,3 +125,50 @@ func (db *DB) view(fn func(*bbolt.Tx) error) error {
 	}
 	return db.guard(func() error { return db.bolt.View(fn) })
 }
+
+// Rekey seals every record anew, under another data key. It is all or nothing:
+// after an error, or a kill, the file opens with the old key.
+func (db *DB) Rekey(dataKey []byte) error {
+	now, err := db.state()
+	if err != nil {
+		return err
+	}
+	next, err := newAEAD(dataKey)
+	if err != nil {
+		return err
+	}
+	db.turn <- struct{}{}
+	defer func() { <-db.turn }()
+	db.setAEAD(next)
+	db.refuseQueue(ErrSealed) // sealed under the old key
+	err = db.update(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error { return reseal(b, string(name), now, next) })
+	})
+	if err != nil {
+		db.setAEAD(now)
+		db.refuseQueue(ErrSealed) // sealed under the new one
+	}
+	return err
+}
+
+// reseal does so with one bucket.
+func reseal(b *bbolt.Bucket, bucket string, now, next cipher.AEAD) error {
+	var puts []put
+	err := b.ForEach(func(k, record []byte) error {
+		if bucket == metaBucket && string(k) == formatKey {
+			return nil
+		}
+		value, err := open(now, bucket, string(k), record)
+		if err != nil {
+			return fmt.Errorf("a record of %s does not open", bucket)
+		}
+		puts = append(puts, put{bucket, string(k), seal(next, bucket, string(k), value)})
+		return nil
+	})
+	for _, p := range puts { // a bucket must not change while it is walked
+		if err == nil {
+			err = b.Put([]byte(p.key), p.record)
+		}
+	}
+	return err
+}
