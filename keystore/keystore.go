@@ -24,7 +24,8 @@ const Service = "drawbridge"
 const (
 	IDPClientSecret = "idp-client-secret" // the client secret at the OpenID provider
 	NgrokAuthtoken  = "ngrok-authtoken"
-	DataKey         = "data-key" // seals what is stored: base64 of 32 bytes
+	DataKey         = "data-key"      // seals what is stored: base64 of 32 bytes
+	NextDataKey     = "data-key-next" // while it takes the place of the other
 )
 
 // MaxSize is the longest secret in bytes. Windows stores 2560 at most, macOS

@@ -38,12 +38,17 @@ func (s *Server) apply(cfg config.Config, secretsChanged bool) error {
 	if first {
 		s.serveDoor(d)
 	}
+	s.renew()
+	s.board.Wake()
+	return nil
+}
+
+// renew has the site put up anew.
+func (s *Server) renew() {
 	select {
 	case s.rebuild <- struct{}{}:
 	default:
 	}
-	s.board.Wake()
-	return nil
 }
 
 // fixed is cfg without what may change under a running site.
@@ -77,6 +82,13 @@ func (c *core) adjust(cfg config.Config) error {
 // replaceSite puts up the site of the configuration of now in place of old.
 func (s *Server) replaceSite(old *site) {
 	old.dropCore()
+	s.mu.Lock()
+	between := s.between
+	s.between = nil
+	s.mu.Unlock()
+	if between != nil {
+		between()
+	}
 	s.mu.Lock()
 	was := s.door
 	if s.next != nil {

@@ -83,6 +83,7 @@ type Server struct {
 	door    *door
 	next    *door // of the next site
 	site    *site
+	between func() // to be done when no site stands
 	problem string // why nothing is served yet, and what to do
 }
 

@@ -42,7 +42,7 @@ func (s *Server) unlock(ctx context.Context) error {
 	if v.secret, err = s.clientSecret(ctx); err != nil {
 		return err
 	}
-	if err := s.db.Unseal(v.dataKey); err != nil {
+	if v.dataKey, err = s.unseal(ctx, v.dataKey); err != nil {
 		return err
 	}
 	if err := s.loadSettings(v); err != nil {

@@ -33,6 +33,9 @@ type AppOptions struct {
 	// Undecided starts without waiting to be ready: its URL is not known yet.
 	Undecided bool
 
+	// ConfigFile is watched; it is written by the test.
+	ConfigFile string
+
 	// Front reaches the public URL from outside; nil: as strangers do.
 	Front *http.Client
 
@@ -112,7 +115,7 @@ func (app *App) start() {
 	app.t.Helper()
 	o := app.Options
 	srv, err := server.New(server.Options{
-		Config: app.config, DataDir: o.DataDir, Keystore: o.Keystore, Version: "e2e", Documents: app.documents(), Front: o.Front, Now: o.Now,
+		Config: app.config, ConfigFile: o.ConfigFile, DataDir: o.DataDir, Keystore: o.Keystore, Version: "e2e", Documents: app.documents(), Front: o.Front, Now: o.Now,
 		Log: slog.New(slog.NewTextHandler(app.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
