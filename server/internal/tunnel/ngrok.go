@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -217,110 +216,5 @@ func (c *ngrokCall) cut() {
 	}
 }
 
-// explain makes a sentence of what the SDK says. ngrok's own text is not shown
-// where it is about the authtoken, which it repeats.
-func (c *ngrokCall) explain(err error) error {
-	c.mu.Lock()
-	if c.first != nil {
-		err = c.first // what came after it is that there is no second connection
-	}
-	c.mu.Unlock()
-	code := ngrokCode(err)
-	if msg, known := ngrokSays[code]; known {
-		return &Error{Code: code, Msg: msg, Fatal: true, Taken: code == codeTaken}
-	}
-	if code != "" {
-		return &Error{Code: code, Msg: "ngrok refuses the tunnel; ngrok.com/docs/errors/" + strings.ToLower(code) + " says what to do", Err: c.redact(err)}
-	}
-	var dns *net.DNSError
-	var cert x509.UnknownAuthorityError
-	var invalid x509.CertificateInvalidError
-	switch {
-	case errors.As(err, &dns):
-		return &Error{Msg: "the name of ngrok's server does not resolve: is this computer online?", Err: c.redact(err)}
-	case errors.As(err, &cert):
-		return &Error{Msg: "ngrok's server shows a certificate that is not ngrok's: something between here and there opens the connection. Ask who runs this network, or set [tunnel] connect_cas", Err: c.redact(err)}
-	case errors.As(err, &invalid):
-		return &Error{Msg: "ngrok's certificate is not valid at this computer's time: check its clock", Err: c.redact(err)}
-	}
-	return &Error{Msg: "ngrok can't be reached", Err: c.redact(err)}
-}
-
-func (c *ngrokCall) redact(err error) error {
-	text, _, _ := strings.Cut(err.Error(), "\n")
-	if c.token != "" {
-		text = strings.ReplaceAll(text, c.token, "[secret]")
-	}
-	return errors.New(text)
-}
-
-// ngrokCode returns the ERR_NGROK code of an error, or "". The SDK has two
-// types for it, one of them internal.
-func ngrokCode(err error) string {
-	var public ngrok.Error
-	if errors.As(err, &public) {
-		return public.Code()
-	}
-	var internal interface{ ErrorCode() string }
-	if errors.As(err, &internal) {
-		return internal.ErrorCode()
-	}
-	return ""
-}
-
-// ngrokListener is an endpoint whose end is noticed, and whose Close returns
-// although ngrok does not answer.
-type ngrokListener struct {
-	ngrok.EndpointListener
-	call *ngrokCall
-	once sync.Once
-}
-
-// Accept also tells when the endpoint was stopped from the other side.
-func (l *ngrokListener) Accept() (net.Conn, error) {
-	conn, err := l.EndpointListener.Accept()
-	if err != nil {
-		if code := ngrokCode(err); code != "" {
-			l.call.tell(l.call.stopped(code))
-		}
-		return nil, fmt.Errorf("the tunnel takes no more visitors: %w", l.call.redact(err))
-	}
-	return conn, nil
-}
-
-// stopped is why ngrok closed the endpoint under a session that lives on.
-func (c *ngrokCall) stopped(code string) error {
-	if msg, known := ngrokSays[code]; known {
-		return &Error{Code: code, Msg: msg, Fatal: true, Taken: code == codeTaken}
-	}
-	return &Error{Code: code, Msg: "ngrok closed the endpoint; ngrok.com/docs/errors/" + strings.ToLower(code) + " says why"}
-}
-
 // closeTime is how long ngrok may take to confirm that an endpoint is closed.
 const closeTime = time.Second
-
-// Close asks ngrok to send no more visitors. Those who are on their way are
-// sent off: the SDK would wait until somebody takes them.
-func (l *ngrokListener) Close() error {
-	l.once.Do(func() {
-		closed := make(chan struct{})
-		go func() {
-			defer close(closed)
-			_ = l.EndpointListener.Close()
-		}()
-		go func() {
-			for {
-				conn, err := l.EndpointListener.Accept()
-				if err != nil {
-					return
-				}
-				_ = conn.Close()
-			}
-		}()
-		select {
-		case <-closed:
-		case <-time.After(closeTime):
-		}
-	})
-	return nil
-}

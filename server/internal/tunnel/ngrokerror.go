@@ -1,0 +1,61 @@
+package tunnel
+
+import (
+	"crypto/x509"
+	"errors"
+	"net"
+	"strings"
+
+	"golang.ngrok.com/ngrok/v2"
+)
+
+// explain makes a sentence of what the SDK says. ngrok's own text is not shown
+// where it is about the authtoken, which it repeats.
+func (c *ngrokCall) explain(err error) error {
+	c.mu.Lock()
+	if c.first != nil {
+		err = c.first // what came after it is that there is no second connection
+	}
+	c.mu.Unlock()
+	code := ngrokCode(err)
+	if msg, known := ngrokSays[code]; known {
+		return &Error{Code: code, Msg: msg, Fatal: true, Taken: code == codeTaken}
+	}
+	if code != "" {
+		return &Error{Code: code, Msg: "ngrok refuses the tunnel; ngrok.com/docs/errors/" + strings.ToLower(code) + " says what to do", Err: c.redact(err)}
+	}
+	var dns *net.DNSError
+	var cert x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &dns):
+		return &Error{Msg: "the name of ngrok's server does not resolve: is this computer online?", Err: c.redact(err)}
+	case errors.As(err, &cert):
+		return &Error{Msg: "ngrok's server shows a certificate that is not ngrok's: something between here and there opens the connection. Ask who runs this network, or set [tunnel] connect_cas", Err: c.redact(err)}
+	case errors.As(err, &invalid):
+		return &Error{Msg: "ngrok's certificate is not valid at this computer's time: check its clock", Err: c.redact(err)}
+	}
+	return &Error{Msg: "ngrok can't be reached", Err: c.redact(err)}
+}
+
+func (c *ngrokCall) redact(err error) error {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	if c.token != "" {
+		text = strings.ReplaceAll(text, c.token, "[secret]")
+	}
+	return errors.New(text)
+}
+
+// ngrokCode returns the ERR_NGROK code of an error, or "". The SDK has two
+// types for it, one of them internal.
+func ngrokCode(err error) string {
+	var public ngrok.Error
+	if errors.As(err, &public) {
+		return public.Code()
+	}
+	var internal interface{ ErrorCode() string }
+	if errors.As(err, &internal) {
+		return internal.ErrorCode()
+	}
+	return ""
+}
