@@ -20,11 +20,19 @@ func full() config.Config {
 		Listen:    "127.0.0.1:8001",
 		IDP: config.IDP{Issuer: "https://dev-123.okta.com/oauth2/default", ClientID: "0oa1", Audience: "api://default",
 			Scopes: []string{"openid", "profile", "email", "offline_access", "groups"}},
-		Tunnel:  config.Tunnel{Provider: "ngrok", Domain: "name.ngrok.app", ConnectURL: "ingress.example.com:443", ConnectCAs: "/etc/ca.pem", TrustedProxies: []string{"127.0.0.1", "10.0.0.0/8"}},
-		Access:  config.Access{Emails: []string{"ana@example.com"}, Domains: []string{"example.org"}, Groups: []string{"admins", "Team B"}},
+		Tunnel: config.Tunnel{Provider: "ngrok", Domain: "name.ngrok.app", ConnectURL: "ingress.example.com:443", ConnectCAs: "/etc/ca.pem", TrustedProxies: []string{"127.0.0.1", "10.0.0.0/8"}},
+		Access: config.Access{Emails: []string{"ana@example.com"}, Domains: []string{"example.org"}, Groups: []string{"admins", "Team B"},
+			Rules: []config.Rule{{Emails: []string{"ana@example.com"}},
+				{Domains: []string{"example.org"}, Groups: []string{"Team B"}, Servers: []string{"files", "git*"}, Tools: []string{"read_*", "list_?"},
+					Prompts: []string{}, Resources: []string{"file:///home/*"}, ReadOnly: true},
+				{Tools: []string{}, Prompts: []string{"*"}}}},
 		Clients: config.Clients{RedirectURIs: []string{"https://claude.ai/api/mcp/auth_callback", "cursor://anysphere.cursor-mcp/oauth/callback"}},
 		Tokens:  config.Tokens{Access: 90 * time.Second, Refresh: 48 * time.Hour},
 		Tools:   config.Tools{Echo: true},
+		Limits:  config.Limits{CallsPerMinute: 1200},
+		Servers: map[string]config.ServerSettings{
+			"files": {Ask: []string{"write_*", "delete_file"}, HoldChanges: true, Timeout: 90 * time.Second, Idle: -1},
+			"a.b":   {Idle: time.Hour}},
 	}
 }
 

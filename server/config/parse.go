@@ -82,6 +82,10 @@ func (p *parser) take(e entry) {
 	set := keys[path]
 	switch {
 	case p.underRefused(e.path):
+	case len(e.path) > 1 && strings.Join(e.path[:2], ".") == ruleTable:
+		p.takeRule(e)
+	case e.path[0] == serverTable:
+		p.takeServer(e)
 	case e.header && e.value.kind == kindTables && (isTable(path) || set != nil):
 		p.refused[e.path[0]] = true
 		p.fail(e.at, path, "[[%s]] is a list of tables: write [%s] once", path, e.path[0])
@@ -136,6 +140,10 @@ func (p *parser) unknown(e entry, path string) {
 	}
 	if isSecretName(name) {
 		p.fail(e.at, path, "%s%s looks like a secret, and this file holds none: take the line out and run `drawbridge setup`, which puts it in the keychain", code(name), where)
+		return
+	}
+	if table == "access" && ruleKeys[name] != nil {
+		p.fail(e.at, path, "unknown key %s%s: it belongs in [[%s]]", code(name), where, ruleTable)
 		return
 	}
 	for _, key := range sortedKeys() {
@@ -198,20 +206,27 @@ func (p *parser) syntax(data []byte, err error) {
 // locate gives an error of Validate its line. Keys that were refused already
 // are not refused again for the default that stands in for them.
 func (p *parser) locate(e *Error) {
-	list, _, _ := strings.Cut(e.Key, "[")
-	if p.refused[e.Key] || p.refused[list] {
-		return
+	at, found := place{1, 1}, false
+	for key := e.Key; key != ""; key = around(key) {
+		if p.refused[key] {
+			return
+		}
+		if there, ok := p.places[key]; ok && !found {
+			at, found = there, true
+		}
 	}
-	table, _, _ := strings.Cut(e.Key, ".")
-	at := place{1, 1}
-	for _, key := range []string{e.Key, list, table} {
-		if found, ok := p.places[key]; ok {
-			at = found
-			break
+	for key := range p.refused { // a table is not empty because its keys were refused
+		if strings.HasPrefix(key, e.Key+".") {
+			return
 		}
 	}
 	e.File, e.Line, e.Column = p.file, at.line, at.column
 	p.errs = append(p.errs, e)
+}
+
+// around is the key or table that holds what key names, or "".
+func around(key string) string {
+	return key[:max(0, strings.LastIndexAny(key, ".["))]
 }
 
 // display is how a sentence names a key: `issuer` in [idp].

@@ -87,6 +87,9 @@ type file struct {
 	Clients   *fileClients `toml:"clients"`
 	Tokens    *fileTokens  `toml:"tokens"`
 	Tools     *fileTools   `toml:"tools"`
+	Limits    *fileLimits  `toml:"limits"`
+
+	Servers map[string]fileServer `toml:"server,omitempty"`
 }
 
 type fileIDP struct {
@@ -109,6 +112,31 @@ type fileAccess struct {
 	Domains []string `toml:"domains"`
 	Groups  []string `toml:"groups"`
 	Anyone  bool     `toml:"anyone"`
+
+	Rules []fileRule `toml:"rule,omitempty" comment:"Who may use what. What no rule allows is refused."`
+}
+
+// fileRule tells a list that is empty from one that is left out.
+type fileRule struct {
+	Emails    *[]string `toml:"emails"`
+	Domains   *[]string `toml:"domains"`
+	Groups    *[]string `toml:"groups"`
+	Servers   *[]string `toml:"servers"`
+	Tools     *[]string `toml:"tools"`
+	Prompts   *[]string `toml:"prompts"`
+	Resources *[]string `toml:"resources"`
+	ReadOnly  bool      `toml:"read_only,omitempty"`
+}
+
+type fileLimits struct {
+	CallsPerMinute int `toml:"calls_per_minute"`
+}
+
+type fileServer struct {
+	Ask         []string `toml:"ask,omitempty"`
+	HoldChanges bool     `toml:"hold_changes,omitempty"`
+	Timeout     string   `toml:"timeout,omitempty"`
+	Idle        string   `toml:"idle,omitempty"`
 }
 
 type fileClients struct {
@@ -133,7 +161,7 @@ func marshal(c Config) ([]byte, error) {
 		PublicURL: set(c.PublicURL),
 		Listen:    c.Listen,
 		IDP:       fileIDP{Issuer: c.IDP.Issuer, ClientID: c.IDP.ClientID, Audience: set(c.IDP.Audience)},
-		Access:    fileAccess{c.Access.Emails, c.Access.Domains, c.Access.Groups, c.Access.Anyone},
+		Access:    fileAccess{c.Access.Emails, c.Access.Domains, c.Access.Groups, c.Access.Anyone, nil},
 	}
 	if !reflect.DeepEqual(c.IDP.Scopes, usual.IDP.Scopes) {
 		f.IDP.Scopes = &c.IDP.Scopes
@@ -156,7 +184,39 @@ func marshal(c Config) ([]byte, error) {
 	if c.Tools != usual.Tools {
 		f.Tools = &fileTools{c.Tools.Echo, c.Tools.Add, c.Tools.Whoami}
 	}
+	for _, r := range c.Access.Rules {
+		f.Access.Rules = append(f.Access.Rules, fileRule{some(r.Emails), some(r.Domains), some(r.Groups),
+			some(r.Servers), some(r.Tools), some(r.Prompts), some(r.Resources), r.ReadOnly})
+	}
+	if c.Limits != usual.Limits {
+		f.Limits = &fileLimits{c.Limits.CallsPerMinute}
+	}
+	for name, s := range c.Servers {
+		if f.Servers == nil {
+			f.Servers = map[string]fileServer{}
+		}
+		f.Servers[name] = fileServer{s.Ask, s.HoldChanges, unlessUsual(s.Timeout), unlessUsual(s.Idle)}
+	}
 	return toml.Marshal(f)
+}
+
+// some is l, or nil if it is not set.
+func some(l []string) *[]string {
+	if l == nil {
+		return nil
+	}
+	return &l
+}
+
+// unlessUsual prints a duration for which 0 is the usual.
+func unlessUsual(d time.Duration) string {
+	switch {
+	case d == 0:
+		return ""
+	case d < 0:
+		return "never"
+	}
+	return short(d)
 }
 
 func set(s string) *string {

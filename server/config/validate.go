@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -53,16 +54,28 @@ func (c Config) Validate() error {
 	each("access.groups", c.Access.Groups, checkPrintable)
 	each("clients.redirect_uris", c.Clients.RedirectURIs, checkRedirectURI)
 	checkTokens(c.Tokens, bad)
+	if n := c.Limits.CallsPerMinute; n < 0 || n > maxCallsPerMinute {
+		bad("limits.calls_per_minute", fmt.Sprintf("must be between 0, which is no limit, and %d", maxCallsPerMinute))
+	}
+	for i, r := range c.Access.Rules {
+		errs = append(errs, checkRule(fmt.Sprintf("%s[%d]", ruleTable, i), r)...)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Servers)) {
+		errs = append(errs, checkSettings(name, c.Servers[name])...)
+	}
 	return errors.Join(errs...)
 }
 
+// maxCallsPerMinute is more than one session can make, and finds what was meant
+// for something else.
+const maxCallsPerMinute = 1_000_000
+
 func checkTokens(t Tokens, bad func(key, says string)) {
-	const short = `must be at least "1s"`
 	if t.Access < time.Second {
-		bad("tokens.access", short)
+		bad("tokens.access", shortDuration)
 	}
 	if t.Refresh < time.Second {
-		bad("tokens.refresh", short)
+		bad("tokens.refresh", shortDuration)
 	}
 	switch {
 	case t.Access <= t.Refresh:
@@ -90,6 +103,20 @@ func (c *Config) normalise() {
 		if len(*l) == 0 {
 			*l = nil
 		}
+	}
+	if len(c.Access.Rules) == 0 {
+		c.Access.Rules = nil
+	}
+	if len(c.Servers) == 0 {
+		c.Servers = nil
+	}
+	c.Servers = maps.Clone(c.Servers) // the caller's stays as it is
+	for name, s := range c.Servers {
+		if len(s.Ask) == 0 {
+			s.Ask = nil
+		}
+		s.Idle = max(s.Idle, never)
+		c.Servers[name] = s
 	}
 }
 

@@ -21,8 +21,9 @@ type entry struct {
 type kind int
 
 const (
-	kindOther kind = iota // numbers, dates: no key takes them
+	kindOther kind = iota // fractions, dates: no key takes them
 	kindText
+	kindNumber // whole
 	kindBool
 	kindList
 	kindTable  // a [header]
@@ -113,6 +114,8 @@ func (w *walker) value(node *unstable.Node, near place) value {
 	switch node.Kind {
 	case unstable.String:
 		v.kind, v.text, v.at = kindText, string(node.Data), w.place(node)
+	case unstable.Integer:
+		v.kind, v.text = kindNumber, string(node.Data)
 	case unstable.Bool:
 		v.kind, v.yes = kindBool, string(node.Data) == "true"
 	case unstable.Array:
