@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // Server is one MCP server of mcp.json: a process that speaks over stdin and
 // stdout (Command), or a server behind a URL.
@@ -47,4 +51,21 @@ type Rule struct {
 	Prompts   []string
 	Resources []string
 	ReadOnly  bool // of the tools, those alone that say they change nothing (readOnlyHint)
+}
+
+// Mount returns servers with what [server.NAME] says of each, and a note for
+// each table that no server goes with.
+func (c Config) Mount(servers []Server) (mounted []Server, notes []string) {
+	names := make([]string, len(servers))
+	mounted = slices.Clone(servers)
+	for i := range mounted {
+		names[i] = mounted[i].Name
+		mounted[i].ServerSettings = c.Servers[names[i]]
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Servers)) {
+		if !slices.Contains(names, name) {
+			notes = append(notes, "config.toml has a table [server."+quoted(name)+"], and mcp.json no server of that name"+suggest(nearest(name, names)))
+		}
+	}
+	return mounted, notes
 }

@@ -1,0 +1,286 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// node is a value of a JSON text and where it stands there, so that an error
+// can name its line and an edit can leave everything around it alone.
+type node struct {
+	kind       jsonKind
+	start, end int    // byte offsets of the value
+	text       string // of a string, decoded; of a number, as written
+	yes        bool
+	items      []*node  // of a list
+	members    []member // of an object, in order
+}
+
+type member struct {
+	name  string
+	at    int // byte offset of the name's quote
+	value *node
+}
+
+type jsonKind int
+
+const (
+	jsonNull jsonKind = iota
+	jsonBool
+	jsonNumber
+	jsonString
+	jsonList
+	jsonObject
+)
+
+// member returns the value of name, or nil.
+func (n *node) member(name string) *node {
+	for _, m := range n.members {
+		if m.name == name {
+			return m.value
+		}
+	}
+	return nil
+}
+
+// syntaxError is where a text stops being JSON.
+type syntaxError struct {
+	at  int
+	msg string
+}
+
+func (e *syntaxError) Error() string { return e.msg }
+
+// maxDepth bounds how deep lists and objects stand in each other.
+const maxDepth = 64
+
+// parseJSON reads one JSON value (RFC 8259). As VS Code and others do, it
+// takes comments, a comma after the last member, and a byte order mark.
+func parseJSON(data []byte) (*node, error) {
+	if !utf8.Valid(data) {
+		return nil, &syntaxError{0, "it is not UTF-8"}
+	}
+	p := &jsonParser{data: string(data)}
+	p.i = len("\ufeff") * b2i(strings.HasPrefix(p.data, "\ufeff"))
+	n, err := p.value(0)
+	if err == nil {
+		err = p.space()
+	}
+	if err == nil && p.i < len(p.data) {
+		err = p.fail("something follows the last }")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+func b2i(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+type jsonParser struct {
+	data string
+	i    int
+}
+
+func (p *jsonParser) fail(format string, args ...any) error {
+	return &syntaxError{p.i, fmt.Sprintf(format, args...)}
+}
+
+// space skips white space and comments.
+func (p *jsonParser) space() error {
+	for p.i < len(p.data) {
+		rest := p.data[p.i:]
+		switch {
+		case strings.IndexByte(" \t\r\n", rest[0]) >= 0:
+			p.i++
+		case strings.HasPrefix(rest, "//"):
+			n := strings.IndexByte(rest, '\n')
+			if n < 0 {
+				n = len(rest)
+			}
+			p.i += n
+		case strings.HasPrefix(rest, "/*"):
+			n := strings.Index(rest[2:], "*/")
+			if n < 0 {
+				return p.fail("a comment is not closed with */")
+			}
+			p.i += n + 4
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// next skips space and returns the byte that comes, or 0 at the end.
+func (p *jsonParser) next() (byte, error) {
+	if err := p.space(); err != nil || p.i == len(p.data) {
+		return 0, err
+	}
+	return p.data[p.i], nil
+}
+
+func (p *jsonParser) value(depth int) (*node, error) {
+	c, err := p.next()
+	if err != nil {
+		return nil, err
+	}
+	if depth > maxDepth {
+		return nil, p.fail("lists and objects stand more than %d deep in each other", maxDepth)
+	}
+	n := &node{start: p.i}
+	switch {
+	case c == '{':
+		err = p.object(n, depth)
+	case c == '[':
+		err = p.list(n, depth)
+	case c == '"':
+		n.kind = jsonString
+		n.text, err = p.string()
+	case c == 0 && p.i == len(p.data):
+		return nil, p.fail("the text ends too early")
+	default:
+		err = p.word(n)
+	}
+	n.end = p.i
+	return n, err
+}
+
+func (p *jsonParser) object(n *node, depth int) error {
+	n.kind = jsonObject
+	p.i++
+	for {
+		c, err := p.next()
+		if err != nil {
+			return err
+		}
+		if c == '}' {
+			p.i++
+			return nil
+		}
+		if c != '"' {
+			return p.fail(`a name in "quotes" must come here, or }`)
+		}
+		m := member{at: p.i}
+		if m.name, err = p.string(); err != nil {
+			return err
+		}
+		if c, err = p.next(); err != nil {
+			return err
+		}
+		if c != ':' {
+			return p.fail("a : must come here, after the name")
+		}
+		p.i++
+		if m.value, err = p.value(depth + 1); err != nil {
+			return err
+		}
+		n.members = append(n.members, m)
+		if err := p.comma('}'); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *jsonParser) list(n *node, depth int) error {
+	n.kind = jsonList
+	p.i++
+	for {
+		c, err := p.next()
+		if err != nil {
+			return err
+		}
+		if c == ']' {
+			p.i++
+			return nil
+		}
+		item, err := p.value(depth + 1)
+		if err != nil {
+			return err
+		}
+		n.items = append(n.items, item)
+		if err := p.comma(']'); err != nil {
+			return err
+		}
+	}
+}
+
+// comma passes a comma; before end there need be none.
+func (p *jsonParser) comma(end byte) error {
+	c, err := p.next()
+	switch {
+	case err != nil:
+		return err
+	case c == ',':
+		p.i++
+	case c != end:
+		return p.fail("a comma or %c must come here", end)
+	}
+	return nil
+}
+
+func (p *jsonParser) string() (string, error) {
+	start := p.i
+	for i := start + 1; i < len(p.data); i++ {
+		switch c := p.data[i]; {
+		case c == '\\':
+			i++
+		case c < ' ':
+			return "", p.fail("a text is not closed with a quote in its line")
+		case c == '"':
+			p.i = i + 1
+			var s string
+			if json.Unmarshal([]byte(p.data[start:p.i]), &s) != nil {
+				p.i = start
+				return "", p.fail(`a text holds a \ that begins no character: write \\ for one \`)
+			}
+			return s, nil
+		}
+	}
+	return "", p.fail("a text is not closed with a quote")
+}
+
+// word reads true, false, null or a number.
+func (p *jsonParser) word(n *node) error {
+	rest := p.data[p.i:]
+	end := strings.IndexAny(rest, " \t\r\n,:]}/\"[{")
+	if end < 0 {
+		end = len(rest)
+	}
+	word := rest[:end]
+	switch word {
+	case "null":
+	case "true", "false":
+		n.kind, n.yes = jsonBool, word == "true"
+	default:
+		if word == "" || (word[0] != '-' && (word[0] < '0' || word[0] > '9')) || !json.Valid([]byte(word)) {
+			return p.fail("this is no value: texts stand in \"quotes\"")
+		}
+		n.kind, n.text = jsonNumber, word
+	}
+	p.i += end
+	return nil
+}
+
+// lineOf returns the line and column of an offset, from 1.
+func lineOf(data []byte, offset int) place {
+	before := string(data[:min(offset, len(data))])
+	return place{1 + strings.Count(before, "\n"), len(before) - strings.LastIndexByte(before, '\n')}
+}
+
+// syntaxPlace is where err of [parseJSON] is in data.
+func syntaxPlace(data []byte, err error) place {
+	var se *syntaxError
+	if errors.As(err, &se) {
+		return lineOf(data, se.at)
+	}
+	return place{1, 1}
+}

@@ -1,0 +1,164 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+)
+
+// maxServers bounds how many servers mcp.json may name.
+const maxServers = 200
+
+// LoadServers reads the servers of mcp.json at path, in the file's order. The
+// form is that of Claude Desktop, Cursor, Windsurf, Cline and Gemini
+// ("mcpServers") or of VS Code ("servers"). If there is no file there are no
+// servers. The error joins an [*Error] for each problem; the servers that have
+// none are returned all the same.
+func LoadServers(path string) ([]Server, error) {
+	data, err := readServers(path)
+	if err != nil {
+		return nil, err
+	}
+	return ParseServers(path, data)
+}
+
+// readServers returns the text of mcp.json, nil if there is none.
+func readServers(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the servers: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the servers: %w", err)
+	}
+	if len(data) > maxSize {
+		return nil, fmt.Errorf("%s is larger than %d bytes: is this the right file?", path, maxSize)
+	}
+	return data, nil
+}
+
+// ParseServers reads data as mcp.json; file is its name in errors.
+func ParseServers(file string, data []byte) ([]Server, error) {
+	r := &serverReader{file: file, data: data}
+	root := r.root()
+	if root == nil {
+		return nil, r.err()
+	}
+	table := r.table(root)
+	if table == nil {
+		return nil, r.err()
+	}
+	if len(table.members) > maxServers {
+		r.fail(table.start, "", "there are %d servers, and %d are the most: switch off a group of them by moving it to another file", len(table.members), maxServers)
+		return nil, r.err()
+	}
+	var servers []Server
+	seen := map[string]string{}
+	for _, m := range table.members {
+		before := len(r.errs)
+		s := r.server(m)
+		if other, ok := seen[strings.ToLower(m.name)]; ok {
+			r.fail(m.at, m.name, "the server %s is there already, as %s: give one of them another name", code(m.name), code(other))
+		}
+		seen[strings.ToLower(m.name)] = m.name // a keychain may not tell cases apart
+		if len(r.errs) == before {
+			servers = append(servers, s)
+		}
+	}
+	return servers, r.err()
+}
+
+// serverReader collects what is wrong in one file.
+type serverReader struct {
+	file string
+	data []byte
+	errs []*Error
+	// foreign is set while another program's file is imported: its own
+	// placeholders are left for the import to turn into ours.
+	foreign bool
+}
+
+func (r *serverReader) fail(at int, key, format string, args ...any) {
+	p := lineOf(r.data, at)
+	r.errs = append(r.errs, &Error{File: r.file, Line: p.line, Column: p.column, Key: key, Msg: fmt.Sprintf(format, args...)})
+}
+
+func (r *serverReader) err() error {
+	slices.SortStableFunc(r.errs, func(a, b *Error) int { return a.Line - b.Line })
+	joined := make([]error, len(r.errs))
+	for i, e := range r.errs {
+		joined[i] = e
+	}
+	return errors.Join(joined...)
+}
+
+// root parses the file; nil without an error stands for an empty one.
+func (r *serverReader) root() *node {
+	if strings.TrimSpace(strings.TrimPrefix(string(r.data), "\ufeff")) == "" {
+		return nil
+	}
+	root, err := parseJSON(r.data)
+	if err != nil {
+		at := syntaxPlace(r.data, err)
+		r.errs = append(r.errs, &Error{File: r.file, Line: at.line, Column: at.column, Msg: "not valid JSON: " + err.Error()})
+		return nil
+	}
+	if root.kind != jsonObject {
+		r.fail(root.start, "", `the file must be one object: {"mcpServers": {…}}`)
+		return nil
+	}
+	return root
+}
+
+// The names under which programs keep their servers.
+var tableNames = []string{"mcpServers", "servers"}
+
+// table finds the object that holds the servers. What else stands beside it is
+// other programs' business, unless it looks like a slip.
+func (r *serverReader) table(root *node) *node {
+	r.unique(root, "", "")
+	var table *node
+	for _, m := range root.members {
+		if slices.Contains(tableNames, m.name) {
+			if table != nil {
+				r.fail(m.at, m.name, "the servers stand twice, under `mcpServers` and under `servers`: move them all under `mcpServers`")
+				return nil
+			}
+			if table = m.value; table.kind != jsonObject {
+				r.fail(table.start, m.name, `%s must be an object with a member for each server: {"NAME": {"command": …}}`, code(m.name))
+				return nil
+			}
+		}
+	}
+	if table != nil {
+		r.unique(table, "", "")
+		return table
+	}
+	for _, m := range root.members {
+		if name := nearest(m.name, tableNames); name != "" {
+			r.fail(m.at, m.name, "unknown key %s%s", code(m.name), suggest(name))
+		} else if m.value.member("command") != nil || m.value.member("url") != nil {
+			r.fail(m.at, m.name, `the server %s stands at the top of the file: put it into {"mcpServers": {…}}`, code(m.name))
+		}
+	}
+	return nil
+}
+
+// unique refuses names that come twice: programs differ in which they believe.
+func (r *serverReader) unique(object *node, key, where string) {
+	seen := map[string]bool{}
+	for _, m := range object.members {
+		if seen[m.name] {
+			r.fail(m.at, strings.TrimPrefix(key+"."+m.name, "."), "%s comes twice%s: take one of them out", code(m.name), where)
+		}
+		seen[m.name] = true
+	}
+}
