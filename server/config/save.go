@@ -39,7 +39,7 @@ func Save(path string, c Config) error {
 // replace puts data in the place of path. Whoever reads path, and a crash,
 // sees the old file or the new one.
 func replace(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".config-*.toml") // mode 0600
+	f, err := os.CreateTemp(filepath.Dir(path), ".drawbridge-*.tmp") // mode 0600
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,243 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// ErrNoServer says that mcp.json has no server of the name.
+var ErrNoServer = errors.New("mcp.json has no such server")
+
+// PutServer writes s into mcp.json at path, which is made if there is none: in
+// the place of the server of its name, else behind the last. Comments, the
+// order, the other servers, and what the entry says to other programs stay as
+// they are, byte for byte. The error is that of a server that [LoadServers]
+// would refuse, or of the file.
+func PutServer(path string, s Server) error {
+	if err := checkServer(s); err != nil {
+		return err
+	}
+	return edit(path, func(t *jsonText, table []string) error {
+		if entry := t.at(append(table, s.Name)); entry == nil || entry.kind != jsonObject {
+			t.set(table, s.Name, entryOf(s))
+		} else {
+			t.update(append(table, s.Name), entry, s)
+		}
+		return nil
+	})
+}
+
+// RemoveServer takes the server of name out of mcp.json, with [ErrNoServer] if
+// there is none.
+func RemoveServer(path, name string) error {
+	return edit(path, func(t *jsonText, table []string) error {
+		if !t.has(table, name) {
+			return fmt.Errorf("%w: %s", ErrNoServer, code(name))
+		}
+		t.remove(table, name)
+		return nil
+	})
+}
+
+// SwitchServer switches the server of name off, or on again.
+func SwitchServer(path, name string, off bool) error {
+	return edit(path, func(t *jsonText, table []string) error {
+		if entry := t.at(append(table, name)); entry == nil || entry.kind != jsonObject {
+			return fmt.Errorf("%w: %s", ErrNoServer, code(name))
+		}
+		t.switchOff(append(table, name), off)
+		return nil
+	})
+}
+
+// checkServer says what [ParseServers] would.
+func checkServer(s Server) error {
+	text, err := marshalJSON(map[string]any{"mcpServers": map[string]any{s.Name: json.RawMessage(entryOf(s))}})
+	if err != nil {
+		return fmt.Errorf("write the server: %w", err)
+	}
+	_, err = ParseServers("", []byte(text))
+	var sentences []error
+	for _, e := range Errors(err) { // the lines are of no file
+		sentences = append(sentences, &Error{Key: e.Key, Msg: e.Msg})
+	}
+	return errors.Join(sentences...)
+}
+
+// field is one member of an entry as Drawbridge writes it; "" for no value.
+type field struct{ name, value string }
+
+func fieldsOf(s Server) []field {
+	text := func(v string) string {
+		if v == "" {
+			return ""
+		}
+		return must(marshalJSON(v))
+	}
+	pairs := func(m map[string]string) string {
+		if len(m) == 0 {
+			return ""
+		}
+		return must(marshalJSON(m))
+	}
+	args := ""
+	if len(s.Args) > 0 {
+		args = must(marshalJSON(s.Args))
+	}
+	return []field{{"command", text(s.Command)}, {"args", args}, {"env", pairs(s.Env)}, {"cwd", text(s.Dir)},
+		{"url", text(s.URL)}, {"headers", pairs(s.Headers)}}
+}
+
+// entryOf is s as an object.
+func entryOf(s Server) string {
+	var parts []string
+	if s.URL != "" {
+		parts = append(parts, `"type": "http"`) // Claude Code and VS Code want it said
+	}
+	for _, f := range fieldsOf(s) {
+		if f.value != "" {
+			parts = append(parts, fmt.Sprintf("%q: %s", f.name, f.value))
+		}
+	}
+	if s.Off {
+		parts = append(parts, `"disabled": true`)
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+// must is for values that JSON always holds: texts and lists of them.
+func must(s string, err error) string {
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// marshalJSON leaves <, > and & as they are.
+func marshalJSON(v any) (string, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return strings.TrimSpace(buf.String()), err
+}
+
+// update makes the entry at path say what s does.
+func (t *jsonText) update(path []string, entry *node, s Server) {
+	old := (&serverReader{data: []byte(t.text), foreign: true}).server(member{name: s.Name, value: entry})
+	if (old.URL == "") != (s.URL == "") {
+		t.remove(path, "type")
+		t.remove(path, "transport")
+	}
+	if old.URL != s.URL {
+		for _, alias := range urlNames[1:] {
+			t.remove(path, alias)
+		}
+	}
+	same := map[string]bool{
+		"command": old.Command == s.Command, "cwd": old.Dir == s.Dir, "url": old.URL == s.URL,
+		"args": slices.Equal(old.Args, s.Args), "env": maps.Equal(old.Env, s.Env), "headers": maps.Equal(old.Headers, s.Headers),
+	}
+	other := map[string]bool{"command": s.URL != "", "args": s.URL != "", "env": s.URL != "", "cwd": s.URL != "",
+		"url": s.Command != "", "headers": s.Command != ""} // would be refused beside what s is
+	for _, f := range fieldsOf(s) {
+		switch {
+		case other[f.name], !same[f.name] && f.value == "":
+			t.remove(path, f.name)
+		case !same[f.name]:
+			t.set(path, f.name, f.value)
+		}
+	}
+	if old.Off != s.Off {
+		t.switchOff(path, s.Off)
+	}
+}
+
+// switchOff says it in the word that the entry uses.
+func (t *jsonText) switchOff(path []string, off bool) {
+	if t.has(path, "enabled") {
+		t.set(path, "enabled", fmt.Sprint(!off))
+		if !t.has(path, "disabled") {
+			return
+		}
+	}
+	if off || t.has(path, "disabled") {
+		t.set(path, "disabled", fmt.Sprint(off))
+	}
+}
+
+// editing keeps two edits of this process from undoing each other.
+var editing sync.Mutex
+
+// edit reads mcp.json, has change plan its edits, and writes the file whole or
+// not at all. If another program writes it at the same time, it starts again.
+func edit(path string, change func(t *jsonText, table []string) error) error {
+	editing.Lock()
+	defer editing.Unlock()
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	for range 3 {
+		before, err := readServers(path)
+		if err != nil {
+			return err
+		}
+		after, err := edited(path, before, change)
+		if err != nil || bytes.Equal(before, after) {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return fmt.Errorf("save the servers: %w", err)
+		}
+		if now, err := readServers(path); err != nil || !bytes.Equal(now, before) {
+			continue
+		}
+		if err := replace(path, after); err != nil {
+			return fmt.Errorf("save the servers: %w", err)
+		}
+		return nil
+	}
+	return fmt.Errorf("another program keeps writing %s: close it, then try again", path)
+}
+
+// edited is the text after change. It never makes a file worse: what was
+// written can be read again.
+func edited(path string, text []byte, change func(t *jsonText, table []string) error) ([]byte, error) {
+	r := &serverReader{file: path, data: text}
+	root := r.root()
+	if root == nil {
+		if err := r.err(); err != nil {
+			return nil, err
+		}
+		text = []byte("{\n  \"mcpServers\": {}\n}\n")
+		r.data = text
+		root = r.root()
+	}
+	table := r.table(root)
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	t := &jsonText{text: string(text)}
+	name := tableNames[0]
+	if table == nil {
+		t.set(nil, name, "{}")
+	} else if root.member(name) == nil {
+		name = tableNames[1]
+	}
+	if err := change(t, []string{name}); err != nil {
+		return nil, err
+	}
+	after := []byte(t.text)
+	if _, err := parseJSON(after); err != nil || len(after) > maxSize {
+		return nil, fmt.Errorf("%s could not be changed without spoiling it: edit it by hand", path)
+	}
+	return after, nil
+}
