@@ -22,6 +22,8 @@ require (
 	golang.org/x/time v0.16.0
 )
 
+require github.com/fsnotify/fsnotify v1.10.1 // indirect
+
 require (
 	fyne.io/systray v1.12.2
 	github.com/atotto/clipboard v0.1.4
