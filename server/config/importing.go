@@ -1,0 +1,266 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Import is what of other programs' servers would go into mcp.json. Nothing is
+// written until [Import.Save].
+type Import struct {
+	Path  string   // of mcp.json
+	Files []string // those that were read
+	Items []ImportItem
+}
+
+// ImportItem is one server of another program, and what becomes of it.
+type ImportItem struct {
+	Name string // there
+	From string // the file
+	// As is its name here; "" if it is left out, and then Why says why.
+	As  string
+	Why string
+	// Set is the secrets that have to be put into the keychain before it works.
+	Set   []string
+	Notes []string // sentences, such as a secret in clear
+
+	server Server
+}
+
+// Taken is the items that Save writes.
+func (i Import) Taken() []ImportItem {
+	return slices.DeleteFunc(slices.Clone(i.Items), func(item ImportItem) bool { return item.As == "" })
+}
+
+// Save writes what is taken into mcp.json, one after the other; the first that
+// fails ends it.
+func (i Import) Save() error {
+	for _, item := range i.Taken() {
+		if err := PutServer(i.Path, item.server); err != nil {
+			return fmt.Errorf("import %s: %w", code(item.Name), err)
+		}
+	}
+	return nil
+}
+
+// Importer reads other programs' servers.
+type Importer struct {
+	Path   string   // of mcp.json, into which they go
+	Own    []string // Drawbridge's own URLs: what leads back to it is left out
+	Places Places
+}
+
+// ImportServers reads the servers of source: "claude" (Claude Desktop),
+// "cursor", "vscode", "" for all of them, or a file by its path. The error is
+// that of a file that can't be read, or of mcp.json; a program that is not
+// installed is none.
+func (im Importer) ImportServers(source string) (Import, error) {
+	existing, err := LoadServers(im.Path)
+	if err != nil {
+		return Import{}, fmt.Errorf("mend mcp.json first: %w", err)
+	}
+	plan := Import{Path: im.Path}
+	files, named := im.Places.files(source)
+	for _, file := range files {
+		data, err := readServers(file)
+		if err == nil && data == nil && !named {
+			err = fmt.Errorf("there is no file at %s", file)
+		}
+		if err != nil {
+			return Import{}, err
+		}
+		if data == nil {
+			continue
+		}
+		plan.Files = append(plan.Files, file)
+		items, err := im.read(file, data)
+		if err != nil {
+			return Import{}, err
+		}
+		for _, item := range items {
+			if item.Why == "" {
+				item.merge(existing)
+			}
+			if item.As != "" {
+				existing = append(existing, item.server)
+			}
+			plan.Items = append(plan.Items, item)
+		}
+	}
+	if len(plan.Files) == 0 {
+		return plan, errors.New("no servers of Claude Desktop, Cursor or VS Code were found here: give the path of a file with `mcpServers`")
+	}
+	return plan, nil
+}
+
+// merge finds the name under which a server goes in beside the existing ones.
+func (item *ImportItem) merge(existing []Server) {
+	want := item.server
+	for n := 1; ; n++ {
+		suffix := ""
+		if n > 1 {
+			suffix = fmt.Sprintf("-%d", n)
+		}
+		good := GoodName(item.Name)
+		want.Name = good[:min(len(good), maxName-len(suffix))] + suffix
+		i := slices.IndexFunc(existing, func(s Server) bool { return strings.EqualFold(s.Name, want.Name) })
+		if i < 0 {
+			break
+		}
+		have := existing[i]
+		have.Name, have.Off, want.Off = want.Name, false, false
+		if sameServer(have, want) {
+			item.Why = "it is there already, as " + code(existing[i].Name)
+			return
+		}
+		want.Off = item.server.Off
+	}
+	if len(existing) >= maxServers {
+		item.Why = fmt.Sprintf("mcp.json holds %d servers already, and that is the most", maxServers)
+		return
+	}
+	item.As, item.server = want.Name, want
+	if item.As != item.Name && GoodName(item.Name) == item.Name {
+		item.Notes = append(item.Notes, "another server is called "+code(item.Name)+", so it comes in as "+code(item.As))
+	}
+	for _, note := range Notes(want) {
+		item.Notes = append(item.Notes, note)
+	}
+}
+
+func sameServer(a, b Server) bool {
+	empty := func(s Server) Server {
+		if len(s.Args) == 0 {
+			s.Args = nil
+		}
+		if len(s.Env) == 0 {
+			s.Env = nil
+		}
+		if len(s.Headers) == 0 {
+			s.Headers = nil
+		}
+		return s
+	}
+	return reflect.DeepEqual(empty(a), empty(b))
+}
+
+// read takes another program's file apart. What is wrong with one server leaves
+// that one out; the rest of the file is not Drawbridge's to judge.
+func (im Importer) read(file string, data []byte) ([]ImportItem, error) {
+	r := &serverReader{file: file, data: data, foreign: true}
+	root := r.root()
+	if root == nil {
+		return nil, r.err()
+	}
+	table := foreignTable(root)
+	if table == nil {
+		return nil, nil
+	}
+	var items []ImportItem
+	for _, m := range table.members {
+		if len(items) == maxServers {
+			return nil, fmt.Errorf("%s has more than %d servers", file, maxServers)
+		}
+		one := &serverReader{file: file, data: data, foreign: true}
+		item := ImportItem{Name: m.name, From: file, server: one.server(m)}
+		if len(one.errs) > 0 {
+			item.Why = one.errs[0].Msg
+		} else if im.isOwn(item.server) {
+			item.Why = "it is Drawbridge itself"
+		} else {
+			item.translate(im.Places.Home)
+		}
+		items = append(items, item)
+	}
+	return items, nil
+}
+
+// foreignTable finds the servers: at the top, or in VS Code's settings under
+// "mcp".
+func foreignTable(root *node) *node {
+	settings := root.member("mcp")
+	for _, n := range []*node{root.member("mcpServers"), root.member("servers"), settings} {
+		if n == nil {
+			continue
+		}
+		if n == settings {
+			n = settings.member("servers")
+		}
+		if n != nil && n.kind == jsonObject {
+			return n
+		}
+	}
+	return nil
+}
+
+// isOwn reports whether s leads back to this Drawbridge: by its URL, through
+// mcp-remote, or by its command.
+func (im Importer) isOwn(s Server) bool {
+	program := strings.TrimSuffix(strings.ToLower(filepath.Base(strings.ReplaceAll(s.Command, `\`, "/"))), ".exe")
+	return program == BuiltIn || slices.ContainsFunc(append([]string{s.URL}, s.Args...), im.isOwnURL)
+}
+
+func (im Importer) isOwnURL(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	path := strings.TrimSuffix(u.Path, "/")
+	if path != "" && !strings.HasSuffix(path, "/mcp") {
+		return false
+	}
+	return slices.ContainsFunc(im.Own, func(own string) bool {
+		o, err := url.Parse(own)
+		return err == nil && o.Host != "" && hostOf(o) == hostOf(u)
+	})
+}
+
+// hostOf is host and port in one spelling; this machine has several.
+func hostOf(u *url.URL) string {
+	host, port := strings.ToLower(u.Hostname()), u.Port()
+	if isLoopback(host) {
+		host = "localhost"
+	}
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return host + ":" + port
+}
+
+var (
+	secretUse = regexp.MustCompile(`\$\{(?:input|env):([^}]*)\}`)
+	homeUse   = regexp.MustCompile(`\$\{userHome\}`)
+)
+
+// translate turns another program's placeholders into ours: what it would ask
+// for, or take from its environment, comes from the keychain.
+func (item *ImportItem) translate(home string) {
+	s := &item.server
+	for _, values := range []map[string]string{s.Env, s.Headers} {
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			values[name] = homeUse.ReplaceAllLiteralString(secretUse.ReplaceAllStringFunc(values[name], func(use string) string {
+				secret := asSecretName(strings.ToUpper(secretUse.FindStringSubmatch(use)[1]))
+				return "${keychain:" + secret + "}"
+			}), home)
+		}
+	}
+	item.Set = Secrets(*s)
+	s.Command, s.Dir = homeUse.ReplaceAllLiteralString(s.Command, home), homeUse.ReplaceAllLiteralString(s.Dir, home)
+	for i := range s.Args {
+		s.Args[i] = homeUse.ReplaceAllLiteralString(s.Args[i], home)
+	}
+	left := append([]string{s.Command, s.Dir, s.URL}, s.Args...)
+	for _, values := range []map[string]string{s.Env, s.Headers} {
+		left = slices.AppendSeq(left, maps.Values(values))
+	}
+	if slices.ContainsFunc(left, func(v string) bool { return foreignUse.MatchString(v) }) {
+		item.Why = "it holds a placeholder that only the other program can fill in, such as ${workspaceFolder} or an ${input:…} among its arguments: write it by hand, with the value itself"
+	}
+}
