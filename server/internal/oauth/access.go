@@ -31,18 +31,21 @@ func (l AccessList) Check(id Identity) error {
 	if l.Empty() {
 		return errors.New("nobody may sign in yet: the access list in config.toml is empty")
 	}
-	for _, group := range id.Groups {
-		if slices.ContainsFunc(l.Groups, func(g string) bool { return trimGroup(g) == trimGroup(group) }) {
-			return nil
-		}
+	if l.Names(id) {
+		return nil
 	}
 	if !l.namesAddress(id) {
 		return fmt.Errorf("%s is not on the access list", who(id))
 	}
-	if !id.EmailVerified {
-		return fmt.Errorf("%s is on the access list, but the provider does not say that the address is verified", id.Email)
-	}
-	return nil
+	return fmt.Errorf("%s is on the access list, but the provider does not say that the address is verified", id.Email)
+}
+
+// Names reports whether the list names id: one of its groups, or its address if
+// that is verified. Anyone is left out of account.
+func (l AccessList) Names(id Identity) bool {
+	return id.EmailVerified && l.namesAddress(id) || slices.ContainsFunc(id.Groups, func(group string) bool {
+		return slices.ContainsFunc(l.Groups, func(g string) bool { return trimGroup(g) == trimGroup(group) })
+	})
 }
 
 func (l AccessList) namesAddress(id Identity) bool {

@@ -12,9 +12,18 @@ type Caller struct {
 	Session string // the grant's ID
 	User    status.User
 	Groups  []string
+
+	EmailVerified bool   // User.Email is
+	Domain        string // see [Identity]
+
 	Client  status.SessionClient
 	Scopes  []string
 	Remote  string // address of the request
+}
+
+// Identity is what rules look at, see [AccessList].
+func (c *Caller) Identity() Identity {
+	return Identity{Subject: c.User.Sub, Email: c.User.Email, EmailVerified: c.EmailVerified, Name: c.User.Name, Groups: c.Groups, Domain: c.Domain}
 }
 
 type callerKey struct{}

@@ -79,7 +79,8 @@ func (g *grant) record() *Grant { return g.rec.Load() }
 // set replaces the record. The caller holds turn, or is alone.
 func (g *grant) set(r Grant) {
 	g.rec.Store(&r)
-	g.caller.Store(&Caller{Session: r.ID, User: r.user(), Groups: r.Identity.Groups, Client: r.client(), Scopes: r.Scopes})
+	g.caller.Store(&Caller{Session: r.ID, User: r.user(), Groups: r.Identity.Groups,
+		EmailVerified: r.Identity.EmailVerified, Domain: r.Identity.Domain, Client: r.client(), Scopes: r.Scopes})
 }
 
 func (g *grant) over() bool {
