@@ -16,9 +16,9 @@ type Caller struct {
 	EmailVerified bool   // User.Email is
 	Domain        string // see [Identity]
 
-	Client  status.SessionClient
-	Scopes  []string
-	Remote  string // address of the request
+	Client status.SessionClient
+	Scopes []string
+	Remote string // address of the request
 }
 
 // Identity is what rules look at, see [AccessList].

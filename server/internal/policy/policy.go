@@ -1,0 +1,93 @@
+// Package policy says who may use what of the mounted servers and of
+// Drawbridge's own tools, by the rules of config.toml.
+//
+// It is pure: it holds no state, asks nobody, and knows nothing of servers
+// beyond their names. Start at [New].
+package policy
+
+import (
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+)
+
+// maxURI bounds the URI of a resource, in bytes: a longer one is refused, so
+// that no request can make patterns expensive.
+const maxURI = 8 << 10
+
+// Policy is a set of rules. Without any, everybody may use everything; with
+// one, what no rule allows is refused. It never changes, and its methods are
+// safe for concurrent use. [config.BuiltIn] is the server of Drawbridge's own
+// tools.
+type Policy struct {
+	rules []rule
+}
+
+// rule is a config.Rule, ready to be asked.
+type rule struct {
+	config.Rule
+	everybody bool
+	whom      oauth.AccessList
+}
+
+// New returns the policy of rules.
+func New(rules []config.Rule) *Policy {
+	p := &Policy{}
+	for _, r := range rules {
+		whom := oauth.AccessList{Emails: r.Emails, Domains: r.Domains, Groups: r.Groups}
+		p.rules = append(p.rules, rule{Rule: r, whom: whom, everybody: whom.Empty()})
+	}
+	return p
+}
+
+// Tool reports whether who may call a tool; readOnly is what the server says of
+// it (readOnlyHint, which is false if it says nothing).
+func (p *Policy) Tool(who *oauth.Caller, server, tool string, readOnly bool) bool {
+	return p.any(who, server, func(r *rule) bool {
+		return (r.Tools == nil || config.MatchAny(r.Tools, tool)) && (readOnly || !r.ReadOnly)
+	})
+}
+
+// Prompt reports whether who may get a prompt.
+func (p *Policy) Prompt(who *oauth.Caller, server, prompt string) bool {
+	return p.any(who, server, func(r *rule) bool { return r.allows(r.Prompts, prompt) })
+}
+
+// Resource reports whether who may read a resource or subscribe to it. For a
+// template, uri is the URI template.
+func (p *Policy) Resource(who *oauth.Caller, server, uri string) bool {
+	return len(p.rules) == 0 || len(uri) <= maxURI && p.any(who, server, func(r *rule) bool { return r.allows(r.Resources, uri) })
+}
+
+// Server reports whether who may use anything that server might offer.
+func (p *Policy) Server(who *oauth.Caller, server string) bool {
+	return p.any(who, server, func(r *rule) bool {
+		return r.Tools == nil || len(r.Tools)+len(r.Prompts)+len(r.Resources) > 0
+	})
+}
+
+// any reports whether a rule for who and server allows what is asked.
+func (p *Policy) any(who *oauth.Caller, server string, allows func(*rule) bool) bool {
+	if len(p.rules) == 0 {
+		return true
+	}
+	for i := range p.rules {
+		r := &p.rules[i]
+		if (r.Servers == nil || config.MatchAny(r.Servers, server)) && allows(r) && r.isFor(who) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *rule) isFor(who *oauth.Caller) bool {
+	return r.everybody || who != nil && r.whom.Names(who.Identity())
+}
+
+// allows is for prompts and resources: those of a rule that says nothing of
+// them come with all tools, and not with some.
+func (r *rule) allows(globs []string, name string) bool {
+	if globs == nil {
+		return r.Tools == nil
+	}
+	return config.MatchAny(globs, name)
+}
