@@ -1,0 +1,127 @@
+// Package identity tells mounted servers who calls them: short-lived JSON Web
+// Tokens under a key of Drawbridge's own, whose public part anybody may fetch.
+//
+// Its tokens open nothing of Drawbridge, and it never sends one anywhere; a
+// server that gets one sees it stand for a minute and for that server alone.
+// Start at [New].
+package identity
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+)
+
+const (
+	// tokenTTL is long enough for a call to begin, and too short for a token
+	// that leaked to be of use.
+	tokenTTL = time.Minute
+	// leeway is how far the clock of a server may be behind.
+	leeway = 5 * time.Second
+	// maxCached bounds the tokens that are kept, some 10 MB.
+	maxCached = 10_000
+)
+
+// Signer makes the tokens. It is safe for concurrent use.
+type Signer struct {
+	issuer string
+	jwks   []byte
+	signer jose.Signer
+	now    func() time.Time
+
+	mu     sync.Mutex // guards tokens
+	tokens map[use]token
+}
+
+// use is what a token is for.
+type use struct{ session, audience string }
+
+type token struct {
+	caller *oauth.Caller // what it says of them
+	text   string
+	fresh  time.Time // until when it is handed out
+}
+
+// New returns a signer for the issuer whose data key is given; now is time.Now
+// outside of tests.
+func New(dataKey []byte, issuer string, now func() time.Time) (*Signer, error) {
+	key, err := signingKey(dataKey)
+	if err != nil {
+		return nil, err
+	}
+	public, jwks, err := publicKeys(key)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: public.KeyID}},
+		(&jose.SignerOptions{}).WithType("JWT"))
+	if err != nil {
+		return nil, fmt.Errorf("make the signer of identities: %w", err)
+	}
+	return &Signer{issuer: issuer, jwks: jwks, signer: signer, now: now, tokens: map[use]token{}}, nil
+}
+
+// JWKS is the JWK set of /.well-known/jwks.json (RFC 7517).
+func (s *Signer) JWKS() []byte { return s.jwks }
+
+// claims are those of RFC 7519 §4.1 and, named as there, of RFC 9068 §2.2 and
+// OpenID Connect Core §5.1.
+type claims struct {
+	jwt.Claims
+	Email         string   `json:"email,omitempty"`
+	EmailVerified bool     `json:"email_verified,omitempty"`
+	Name          string   `json:"name,omitempty"`
+	Groups        []string `json:"groups,omitempty"`
+	ClientID      string   `json:"client_id,omitempty"`
+	SessionID     string   `json:"sid,omitempty"`
+}
+
+// Token returns a token that names caller to the server at audience, its URL.
+// It is good for a minute; the same is returned for half of that.
+func (s *Signer) Token(caller *oauth.Caller, audience string) (string, error) {
+	if caller == nil || caller.Session == "" || caller.User.Sub == "" || audience == "" {
+		return "", errors.New("sign an identity: there is no caller, or no server to name them to")
+	}
+	now, key := s.now(), use{caller.Session, audience}
+	s.mu.Lock()
+	have, ok := s.tokens[key]
+	s.mu.Unlock()
+	if ok && have.caller == caller && now.Before(have.fresh) {
+		return have.text, nil
+	}
+	text, err := jwt.Signed(s.signer).Claims(claims{
+		Claims: jwt.Claims{Issuer: s.issuer, Subject: caller.User.Sub, Audience: jwt.Audience{audience}, ID: rand.Text(),
+			IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now.Add(-leeway)), Expiry: jwt.NewNumericDate(now.Add(tokenTTL))},
+		Email: caller.User.Email, EmailVerified: caller.EmailVerified, Name: caller.User.Name, Groups: caller.Groups,
+		ClientID: caller.Client.ID, SessionID: caller.Session,
+	}).Serialize()
+	if err != nil {
+		return "", fmt.Errorf("sign an identity: %w", err)
+	}
+	s.keep(key, token{caller, text, now.Add(tokenTTL / 2)}, now)
+	return text, nil
+}
+
+// keep remembers a token, and forgets stale ones before there are too many.
+func (s *Signer) keep(key use, t token, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.tokens) >= maxCached {
+		for k, old := range s.tokens {
+			if !now.Before(old.fresh) {
+				delete(s.tokens, k)
+			}
+		}
+	}
+	if len(s.tokens) >= maxCached {
+		clear(s.tokens) // signing again costs less than a better choice
+	}
+	s.tokens[key] = t
+}
