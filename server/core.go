@@ -10,6 +10,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/authserver"
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
+	"github.com/drawbridge-app/drawbridge/server/internal/identity"
 	"github.com/drawbridge-app/drawbridge/server/internal/idp"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/resource"
@@ -56,14 +57,14 @@ func (t *site) newCore(base string) (*core, error) {
 	if err != nil {
 		return nil, err
 	}
-	jwks, err := publicKeys(v.dataKey)
+	signer, err := identity.New(v.dataKey, base, o.Now)
 	if err != nil {
 		return nil, err
 	}
 	auth := authserver.New(authserver.Options{
 		Issuer: base, MCPURL: base + mcpPath, Scopes: cfg.IDP.Scopes, Store: c.store, Provider: upstream{c.provider},
 		ProviderIssuer: cfg.IDP.Issuer, NoRegistration: !cfg.Clients.Registration,
-		Documents: authserver.NewDocuments(o.Documents, o.Now), Recorder: c.journal, JWKS: jwks, Now: o.Now, Log: o.Log})
+		Documents: authserver.NewDocuments(o.Documents, o.Now), Recorder: c.journal, JWKS: signer.JWKS(), Now: o.Now, Log: o.Log})
 	if c.handlers, err = t.routes(c, auth); err != nil {
 		return nil, err
 	}
