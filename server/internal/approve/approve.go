@@ -1,0 +1,229 @@
+// Package approve has tool calls wait for the owner's click.
+//
+// It knows nothing of servers or clients, draws no window and keeps nothing: a
+// call that waits when Drawbridge ends is refused. Start at [NewDesk].
+package approve
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+const (
+	// DefaultWait is how long a call waits: as long as a person at the computer
+	// needs, and shorter than clients wait for an answer.
+	DefaultWait = 2 * time.Minute
+
+	// maxWaiting bounds the calls that wait, in all and of one session, so that
+	// a client that runs wild can't bury the one that matters.
+	maxWaiting        = 32
+	maxWaitingSession = 8
+
+	maxArguments = 4000 // runes that are shown
+)
+
+// A Refusal is why a call was not allowed. Its text is a sentence that the
+// client may read.
+type Refusal struct {
+	Kind     Kind
+	sentence string
+}
+
+// Kind is what became of a call that was not allowed.
+type Kind int
+
+// The kinds of refusals.
+const (
+	Denied  Kind = iota // the owner said no
+	Expired             // nobody answered
+	Crowded             // too many wait already
+	Ended               // the client gave up, or its session ended
+)
+
+func (r *Refusal) Error() string { return r.sentence }
+
+// ErrUnknown is what Answer returns for a call that does not wait (any more).
+var ErrUnknown = errors.New("this call waits no longer: it was answered, given up or timed out")
+
+// Desk holds the calls that wait. It is safe for concurrent use.
+type Desk struct {
+	now     func() time.Time
+	changed func()
+	wait    time.Duration
+
+	mu      sync.Mutex // guards waiting
+	waiting []*call    // oldest first
+}
+
+// call is one that waits. Who takes it off the desk settles it.
+type call struct {
+	status.Approval
+	answer chan bool // holds the answer
+}
+
+// NewDesk returns an empty desk. changed hears that Pending is another now; it
+// must not block. now is time.Now outside of tests.
+func NewDesk(now func() time.Time, changed func()) *Desk {
+	if changed == nil {
+		changed = func() {}
+	}
+	return &Desk{now: now, changed: changed, wait: DefaultWait}
+}
+
+// SetWait sets how long calls wait that come from now on; not above 0 means
+// [DefaultWait].
+func (d *Desk) SetWait(wait time.Duration) {
+	if wait <= 0 {
+		wait = DefaultWait
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wait = wait
+}
+
+// Ask returns nil once the owner has allowed the call a, and a [*Refusal] when
+// they have denied it, when nobody has answered in time, when too many calls
+// wait already, or when ctx ends, which is that of the call and of its grant.
+// ID, Time and Expires of a are given here; its texts are cleaned and cut.
+func (d *Desk) Ask(ctx context.Context, a status.Approval) error {
+	if ctx.Err() != nil {
+		return ended()
+	}
+	c, wait, err := d.put(a)
+	if err != nil {
+		return err
+	}
+	d.changed()
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	var refusal *Refusal
+	select {
+	case allow := <-c.answer:
+		return c.verdict(ctx, allow)
+	case <-timer.C:
+		refusal = &Refusal{Expired, fmt.Sprintf("Nobody allowed this call of %s within %s. Ask the owner of this computer to look at Drawbridge, then try again.", c.Tool, inWords(wait))}
+	case <-ctx.Done():
+		refusal = ended()
+	}
+	if !d.take(c.ID) { // an answer came in the same moment, and it counts
+		return c.verdict(ctx, <-c.answer)
+	}
+	d.changed()
+	return refusal
+}
+
+// verdict is what an answer means. An answer for a call whose session ended is
+// no leave to make it.
+func (c *call) verdict(ctx context.Context, allow bool) error {
+	switch {
+	case !allow:
+		return &Refusal{Denied, fmt.Sprintf("The owner of this computer did not allow this call of %s. Don't try it again unless they ask for it.", c.Tool)}
+	case ctx.Err() != nil:
+		return ended()
+	}
+	return nil
+}
+
+func ended() *Refusal {
+	return &Refusal{Ended, "The call was given up, or its session ended, before the owner of this computer answered."}
+}
+
+// put lays a call on the desk.
+func (d *Desk) put(a status.Approval) (*call, time.Duration, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	same := 0
+	for _, c := range d.waiting {
+		if c.Session == a.Session {
+			same++
+		}
+	}
+	if len(d.waiting) >= maxWaiting || same >= maxWaitingSession {
+		return nil, 0, &Refusal{Crowded, "Too many calls wait for the owner of this computer already. Wait until they are answered, then try again."}
+	}
+	a.ID, a.Time = rand.Text(), d.now().UTC()
+	a.Expires = a.Time.Add(d.wait)
+	a.User, a.Client = status.Clean(a.User, 254), status.Clean(a.Client, 80)
+	a.Server, a.Tool = status.Clean(a.Server, 64), status.Clean(a.Tool, 128)
+	a.Arguments = cleanLines(a.Arguments, maxArguments)
+	c := &call{Approval: a, answer: make(chan bool, 1)}
+	d.waiting = append(d.waiting, c)
+	return c, d.wait, nil
+}
+
+// Answer allows or denies a call that waits, or returns [ErrUnknown].
+func (d *Desk) Answer(id string, allow bool) error {
+	d.mu.Lock()
+	i := d.find(id)
+	if i < 0 {
+		d.mu.Unlock()
+		return ErrUnknown
+	}
+	d.waiting[i].answer <- allow // has room: who finds a call takes it away
+	d.waiting = slices.Delete(d.waiting, i, i+1)
+	d.mu.Unlock()
+	d.changed()
+	return nil
+}
+
+// Pending returns the calls that wait, oldest first, never nil.
+func (d *Desk) Pending() []status.Approval {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := make([]status.Approval, len(d.waiting))
+	for i, c := range d.waiting {
+		all[i] = c.Approval
+	}
+	return all
+}
+
+// take removes a call, and reports whether it was there.
+func (d *Desk) take(id string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	i := d.find(id)
+	if i >= 0 {
+		d.waiting = slices.Delete(d.waiting, i, i+1)
+	}
+	return i >= 0
+}
+
+// find needs d.mu.
+func (d *Desk) find(id string) int {
+	return slices.IndexFunc(d.waiting, func(c *call) bool { return c.ID == id })
+}
+
+// cleanLines is [status.Clean] for a text of several lines.
+func cleanLines(s string, max int) string {
+	var lines []string
+	for line := range strings.SplitSeq(s, "\n") {
+		indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
+		if max -= len(indent); max <= 0 {
+			lines = append(lines, "…")
+			break
+		}
+		line = status.Clean(line[len(indent):], max)
+		lines = append(lines, indent+line)
+		max -= len([]rune(line)) + 1
+		if max <= 0 {
+			break
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// inWords is a duration as a person says it.
+func inWords(d time.Duration) string {
+	if d >= 2*time.Minute && d%time.Minute == 0 {
+		return fmt.Sprintf("%d minutes", d/time.Minute)
+	}
+	return fmt.Sprintf("%d seconds", d/time.Second)
+}
