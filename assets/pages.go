@@ -1,11 +1,11 @@
 // Package assets holds what a person sees: the pages shown during sign-in,
-// their stylesheet, and the icon.
+// the console's, their stylesheets, the texts in each language, and the icon.
 //
 // It sets no header and no status, decides nothing, and trusts no value it is
 // given: whatever a client, a provider or a request chose is shown as text,
 // apart from our own words, and cannot widen the page or reorder it.
 //
-// Start at [Consent].
+// Start at [Consent], and at [Console] for the pages that its owner sees.
 package assets
 
 import (
@@ -20,7 +20,10 @@ import (
 //go:embed pages
 var files embed.FS
 
-var style = mustRead("pages/style.css")
+// colours are those of the sign-in pages and of the console alike.
+var colours = mustRead("pages/colours.css")
+
+var style = colours + "\n" + mustRead("pages/style.css")
 
 // StyleHash is the source expression, quotes included, that allows the pages'
 // one <style> element in a Content-Security-Policy's style-src (CSP Level 3

@@ -1,0 +1,101 @@
+package assets
+
+import (
+	"embed"
+	"html/template"
+	"strings"
+)
+
+//go:embed console
+var consoleFiles embed.FS
+
+//go:embed icon.svg
+var iconSVG []byte
+
+// File is a file that the console serves as it is.
+type File struct {
+	Type string // Content-Type
+	Body []byte
+}
+
+// ConsoleFiles are the console's stylesheet, scripts and icon, by path.
+var ConsoleFiles = map[string]File{
+	"/console.css": {"text/css; charset=utf-8", []byte(colours + "\n" + string(consoleFile("console.css")))},
+	"/console.js":  script("console.js"),
+	"/live.js":     script("live.js"),
+	"/morph.js":    script("morph.js"),
+	"/icon.svg":    {"image/svg+xml", iconSVG},
+}
+
+func script(name string) File { return File{"text/javascript; charset=utf-8", consoleFile(name)} }
+
+func consoleFile(name string) []byte {
+	b, err := consoleFiles.ReadFile("console/" + name)
+	if err != nil {
+		panic(err) // the file is embedded: this build is broken
+	}
+	return b
+}
+
+// Console returns the console's templates in the language of t, with more
+// functions than its own. Those make text safe to read: name and text cut what
+// strangers wrote, block keeps its lines, address shows a URL in ASCII, rich
+// sets what stands between backticks as code. say, count and richly look up
+// texts.
+func Console(t *Texts, more template.FuncMap) (*template.Template, error) {
+	set := template.New("console").Funcs(template.FuncMap{
+		"say":     t.Say,
+		"count":   t.Count,
+		"richly":  func(key string, args ...any) template.HTML { return rich(t.Say(key, args...)) },
+		"rich":    func(s string) template.HTML { return rich(plain(s, maxText)) },
+		"name":    func(s string) string { return plain(s, maxName) },
+		"text":    func(s string) string { return plain(s, maxText) },
+		"block":   Block,
+		"address": address,
+		"lang":    func() string { return t.Lang },
+	}).Funcs(more)
+	return set.ParseFS(consoleFiles, "console/*.html")
+}
+
+// Name makes what strangers called something safe to read: see [Consent].
+func Name(s string) string { return plain(s, maxName) }
+
+// maxBlock bounds a text of many lines, in characters.
+const maxBlock = 8000
+
+// Block makes a text of many lines safe to read, and keeps its lines and the
+// spaces that indent them.
+func Block(s string) string {
+	var b strings.Builder
+	left := maxBlock
+	for line := range strings.Lines(s) {
+		line = strings.TrimRight(line, "\r\n")
+		inner := strings.TrimLeft(line, " ")
+		indent := min(len(line)-len(inner), 40)
+		if left -= indent + 1; left < 2 {
+			b.WriteString("…\n")
+			break
+		}
+		inner = plain(inner, left)
+		left -= len(inner)
+		b.WriteString(strings.Repeat(" ", indent) + inner + "\n")
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// rich escapes s and sets what stands between backticks as code.
+func rich(s string) template.HTML {
+	parts := strings.Split(template.HTMLEscapeString(s), "`")
+	var b strings.Builder
+	for i, part := range parts {
+		switch {
+		case i%2 == 0:
+			b.WriteString(part)
+		case i == len(parts)-1: // a backtick without its fellow
+			b.WriteString("`" + part)
+		default:
+			b.WriteString(`<code translate="no">` + part + `</code>`)
+		}
+	}
+	return template.HTML(b.String())
+}

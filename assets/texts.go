@@ -1,0 +1,108 @@
+package assets
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+)
+
+//go:embed texts
+var textFiles embed.FS
+
+// Languages are those that the console speaks; the first is spoken to whoever
+// asks for none of them.
+var Languages = []string{"en", "ja"}
+
+var catalogue = mustLoadTexts()
+
+// Texts are the console's sentences in one language. They stand in files
+// texts/LANGUAGE*.json, each one object of key and sentence; a sentence holds
+// its arguments as package fmt writes them.
+type Texts struct {
+	Lang string // as in <html lang>
+	say  map[string]string
+}
+
+// TextsFor returns the sentences in the language that an Accept-Language
+// header (RFC 9110 §12.5.4) likes best.
+func TextsFor(acceptLanguage string) *Texts {
+	best, quality := catalogue[Languages[0]], 0.0
+	for _, part := range strings.Split(acceptLanguage[:min(len(acceptLanguage), 1000)], ",") {
+		tag, params, _ := strings.Cut(part, ";")
+		primary, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(tag)), "-")
+		q := 1.0
+		if v, ok := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q="); ok {
+			q, _ = strconv.ParseFloat(v, 64)
+		}
+		if t := catalogue[primary]; t != nil && q > quality && q <= 1 {
+			best, quality = t, q
+		}
+	}
+	return best
+}
+
+// Say returns the sentence of key with its arguments in place. A key that is
+// missing says its own name: the tests see to it that none is.
+func (t *Texts) Say(key string, args ...any) string {
+	s, ok := t.say[key]
+	if !ok {
+		return "[" + key + "]"
+	}
+	if len(args) == 0 {
+		return s
+	}
+	return fmt.Sprintf(s, args...)
+}
+
+// Count returns the sentence of key for n things; key.one is for one of them.
+func (t *Texts) Count(key string, n int, args ...any) string {
+	if n == 1 {
+		key += ".one"
+	}
+	return t.Say(key, append([]any{n}, args...)...)
+}
+
+// Has reports whether there is a sentence of key.
+func (t *Texts) Has(key string) bool {
+	_, ok := t.say[key]
+	return ok
+}
+
+func mustLoadTexts() map[string]*Texts {
+	all := map[string]*Texts{}
+	for _, lang := range Languages {
+		t := &Texts{Lang: lang, say: map[string]string{}}
+		files, err := fs.Glob(textFiles, "texts/"+lang+"*.json")
+		for _, file := range files {
+			if err == nil {
+				err = t.load(file)
+			}
+		}
+		if err != nil {
+			panic(err) // the files are embedded: this build is broken
+		}
+		all[lang] = t
+	}
+	return all
+}
+
+func (t *Texts) load(file string) error {
+	data, err := textFiles.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var say map[string]string
+	if err := json.Unmarshal(data, &say); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	for key, sentence := range say {
+		if t.Has(key) {
+			return fmt.Errorf("%s: %q is said twice", file, key)
+		}
+		t.say[key] = sentence
+	}
+	return nil
+}
