@@ -165,3 +165,24 @@ type Step struct {
 	Outcome string    `json:"outcome"`
 	Text    string    `json:"text"` // one line, in words
 }
+
+// ToolChange is a tool of a mounted server whose description is no longer what
+// the owner approved.
+type ToolChange struct {
+	Server string `json:"server"`
+	Tool   string `json:"tool"`
+	Old    string `json:"old"`  // as approved: description and schema, cleaned
+	New    string `json:"new"`  // as the server says it now
+	Held   bool   `json:"held"` // nobody can call the tool until that is approved
+}
+
+// Entry is one thing that a person may use.
+type Entry struct {
+	Server   string `json:"server"` // "" for Drawbridge's own
+	Kind     string `json:"kind"`   // tool, prompt, resource, template
+	Name     string `json:"name"`   // as the server calls it
+	As       string `json:"as"`     // as clients see it
+	ReadOnly bool   `json:"read_only"`
+	Ask      bool   `json:"ask"`  // each call waits for the owner's click
+	Held     bool   `json:"held"` // changed, and not approved yet
+}
