@@ -1,0 +1,53 @@
+package console
+
+import (
+	"html/template"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/assets"
+)
+
+// functions are those that templates call, in the language of t, beside the
+// ones of [assets.Console].
+func functions(t *assets.Texts) template.FuncMap {
+	return template.FuncMap{
+		"ago":   func(now, at time.Time) string { return ago(t, now, at) },
+		"until": func(now, at time.Time) string { return until(t, now, at) },
+		"clock": func(at time.Time) string { return at.Local().Format(time.TimeOnly) },
+		"date":  func(at time.Time) string { return at.Local().Format("2006-01-02 15:04:05") },
+		"iso":   func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
+	}
+}
+
+// ago says how long at is past.
+func ago(t *assets.Texts, now, at time.Time) string {
+	switch d := now.Sub(at); {
+	case at.IsZero():
+		return t.Say("time.never")
+	case d < time.Minute:
+		return t.Say("time.now")
+	case d < time.Hour:
+		return t.Count("time.minutes", int(d/time.Minute))
+	case d < 24*time.Hour:
+		return t.Count("time.hours", int(d/time.Hour))
+	case d < 14*24*time.Hour:
+		return t.Count("time.days", int(d/(24*time.Hour)))
+	}
+	return at.Local().Format(time.DateOnly)
+}
+
+// until says how long it is until at.
+func until(t *assets.Texts, now, at time.Time) string {
+	d := at.Sub(now).Round(time.Second)
+	switch {
+	case d <= 0:
+		return t.Say("time.over")
+	case d < 2*time.Minute:
+		return t.Count("time.seconds.left", int(d/time.Second))
+	case d < 2*time.Hour:
+		return t.Count("time.minutes.left", int(d/time.Minute))
+	case d < 48*time.Hour:
+		return t.Count("time.hours.left", int(d/time.Hour))
+	}
+	return t.Count("time.days.left", int(d/(24*time.Hour)))
+}
