@@ -20,6 +20,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/control"
+	"github.com/drawbridge-app/drawbridge/server/internal/console"
 	"github.com/drawbridge-app/drawbridge/server/internal/store"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -130,7 +131,11 @@ func (s *Server) take() (err error) {
 		}
 		s.site = s.newSite(s.cfg, s.door)
 	}
-	ctl, err := control.Listen(o.DataDir, s.version(), s, s.board, o.Log)
+	pages, err := console.New(console.Options{Backend: s, Version: s.version(), Now: o.Now, Log: o.Log})
+	if err != nil {
+		return fmt.Errorf("draw the console: %w", err)
+	}
+	ctl, err := control.Listen(o.DataDir, s.version(), s, pages, s.board, o.Log)
 	if err != nil {
 		return fmt.Errorf("open the control side: %w", err)
 	}

@@ -14,11 +14,12 @@ import (
 // doctorTime is how long all checks together may take.
 const doctorTime = 3 * time.Minute
 
-// routes is the API. All but the first two need the key.
+// routes is the API, which needs the key but for the proof, and the console.
 func (s *Server) routes() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", home)
-	mux.HandleFunc("GET "+proofPath, s.prove)
+	top, mux := http.NewServeMux(), http.NewServeMux()
+	top.Handle("/", s.console)
+	top.Handle("/api/", mux) // apart, so that a wrong method is refused there
+	top.HandleFunc("GET "+proofPath, s.prove)
 
 	mux.HandleFunc("GET /api/snapshot", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, tidySnapshot(s.backend.Snapshot()))
@@ -55,13 +56,10 @@ func (s *Server) routes() http.Handler {
 		s.answer(w, r, map[string]string{"next": next}, err)
 	})
 	mux.HandleFunc("POST /api/doctor", s.doctor)
-	return mux
-}
-
-func home(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	io.WriteString(w, "Drawbridge's own commands talk to it here. The console comes with them: "+
-		"`drawbridge status` tells its address; see also `drawbridge sessions` and `drawbridge events`.\n")
+	mux.HandleFunc("POST /api/console", func(w http.ResponseWriter, r *http.Request) {
+		reply(w, map[string]string{"url": s.ConsoleLink()})
+	})
+	return top
 }
 
 func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {

@@ -103,6 +103,16 @@ func (c *Client) Doctor(ctx context.Context) (list []status.Check, err error) {
 	return list, c.do(ctx, "POST", "/api/doctor", nil, &list)
 }
 
+// ConsoleLink returns an address of the console that works once, within a
+// minute.
+func (c *Client) ConsoleLink(ctx context.Context) (string, error) {
+	var answer struct {
+		URL string `json:"url"`
+	}
+	err := c.do(ctx, "POST", "/api/console", nil, &answer)
+	return answer.URL, err
+}
+
 // Close lets go of idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 

@@ -58,18 +58,27 @@ func (b *fakeBackend) Revoke(_ context.Context, id string) error {
 	return b.tell("revoke " + id)
 }
 
+// fakeConsole stands in for the pages.
+type fakeConsole struct{ url, key string }
+
+func (c *fakeConsole) ServeHTTP(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "a page") }
+func (c *fakeConsole) Open(url, key string)                             { c.url, c.key = url, key }
+func (c *fakeConsole) Link() string                                     { return c.url + "/#once=1" }
+func (c *fakeConsole) Close()                                           { c.key = "" }
+
 type rig struct {
 	*Server
 	dir     string
 	backend *fakeBackend
+	console *fakeConsole
 	board   *status.Board
 }
 
 func start(t *testing.T, dir string) *rig {
 	t.Helper()
-	r := &rig{dir: dir, backend: &fakeBackend{}, board: status.NewBoard(time.Now)}
+	r := &rig{dir: dir, backend: &fakeBackend{}, console: &fakeConsole{}, board: status.NewBoard(time.Now)}
 	var err error
-	r.Server, err = Listen(dir, "1.0.0", r.backend, r.board, slog.New(slog.DiscardHandler))
+	r.Server, err = Listen(dir, "1.0.0", r.backend, r.console, r.board, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,6 +127,9 @@ func TestCommands(t *testing.T) {
 	checks, err := c.Doctor(ctx)
 	if err != nil || !slices.Equal(checks, sampleChecks) {
 		t.Errorf("Doctor: %+v, %v", checks, err)
+	}
+	if link, err := c.ConsoleLink(ctx); err != nil || link != r.URL()+"/#once=1" || r.console.key != r.key {
+		t.Errorf("ConsoleLink: %q, %v", link, err)
 	}
 	n, err := c.RevokeAll(ctx)
 	if err = errors.Join(err, c.Revoke(ctx, "s1"), c.Pause(ctx), c.Resume(ctx)); err != nil || n != 2 {
@@ -265,8 +277,8 @@ func TestAttacks(t *testing.T) {
 			if !strings.Contains(resp.Header.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
 				t.Error("the answer may be framed")
 			}
-			if c.name == "a start page" && (!strings.Contains(string(body), "`drawbridge status`") || strings.Contains(string(body), sampleStatus.MCPURL)) {
-				t.Errorf("the start page says %s", body)
+			if page := string(body) == "a page"; page != (c.want == 200 && c.path == "/") {
+				t.Errorf("answered by the console: %v", page)
 			}
 		})
 	}

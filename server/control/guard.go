@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// bodyLimit is the most a request may carry, in bytes.
+	// bodyLimit is the most a request of the API may carry, in bytes.
 	bodyLimit = 4 << 10
 	// answerTime is how long an answer may take, but for doctor and streams.
 	answerTime = 30 * time.Second
@@ -41,14 +41,15 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Content-Type-Options", "nosniff")
 		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
-		r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
+		api := strings.HasPrefix(r.URL.Path, "/api/")
+		if api {
+			r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
+		}
 		switch {
 		case !hosts[r.Host] || !origins[r.Header.Get("Origin")] || !sites[r.Header.Get("Sec-Fetch-Site")] ||
 			len(r.Header.Values("Origin")) > 1 || len(r.Header.Values("Sec-Fetch-Site")) > 1:
 			fail(w, http.StatusForbidden, "This address serves Drawbridge's own commands, and no other site.")
-		case r.URL.Path == "/" || r.URL.Path == proofPath:
-			next.ServeHTTP(w, r)
-		case !s.hasKey(r):
+		case api && !s.hasKey(r):
 			h.Set("WWW-Authenticate", "Bearer")
 			fail(w, http.StatusUnauthorized, "The key is missing or not that of this run of Drawbridge.")
 		default:

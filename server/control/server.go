@@ -1,7 +1,7 @@
-// Package control is how the command line, and later the console, speak to
-// the running Drawbridge: a JSON API on a loopback port of its own, opened by
-// a key that is made anew at each start and stands in a file that only its
-// owner can read. Nothing of it is reachable from the public listener or the
+// Package control is how the command line and the console speak to the running
+// Drawbridge: a JSON API and the console's pages on a loopback port of their
+// own, opened by a key that is made anew at each start and stands in a file
+// that only its owner can read. Nothing of it is reachable from the public listener or the
 // tunnel. Start at [Listen] for the serving side, [Dial] for the asking one.
 package control
 
@@ -49,9 +49,22 @@ type Backend interface {
 	Doctor(ctx context.Context) []status.Check
 }
 
+// Console is the pages for the owner. It answers whatever is not the API's, and
+// sees itself to who may come in.
+type Console interface {
+	http.Handler
+	// Open says where it is (http://127.0.0.1:PORT) and by which key it opens.
+	Open(url, key string)
+	// Link returns an address that opens it once, soon.
+	Link() string
+	// Close ends its streams.
+	Close()
+}
+
 // Server is the listening side.
 type Server struct {
 	backend Backend
+	console Console
 	board   *status.Board
 	log     *slog.Logger
 
@@ -65,9 +78,9 @@ type Server struct {
 }
 
 // Listen opens a loopback port, writes where it is and its key to control.json
-// in dataDir, and serves b, and the events of board, until Close. version is
-// Drawbridge's own.
-func Listen(dataDir, version string, b Backend, board *status.Board, log *slog.Logger) (*Server, error) {
+// in dataDir, and serves b, its console, and the events of board, until Close.
+// version is Drawbridge's own.
+func Listen(dataDir, version string, b Backend, console Console, board *status.Board, log *slog.Logger) (*Server, error) {
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("open the control port: %w", err)
@@ -75,12 +88,13 @@ func Listen(dataDir, version string, b Backend, board *status.Board, log *slog.L
 	key := make([]byte, 32)
 	rand.Read(key) // never fails
 	s := &Server{
-		backend: b, board: board, log: log,
+		backend: b, console: console, board: board, log: log,
 		addr:   listener.Addr().String(),
 		key:    base64.RawURLEncoding.EncodeToString(key),
 		file:   filepath.Join(dataDir, fileName),
 		served: make(chan struct{}),
 	}
+	console.Open(s.URL(), s.key)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.http = &http.Server{
 		Handler:           s.guard(s.routes()),
@@ -111,11 +125,17 @@ func (s *Server) URL() string { return "http://" + s.addr }
 // browser sends to nobody. Whoever has it commands Drawbridge.
 func (s *Server) ConsoleURL() string { return s.URL() + "/#key=" + s.key }
 
+// ConsoleLink is an address of the console that works once, within a minute:
+// other users of this machine can read the command line of the program that
+// opens it.
+func (s *Server) ConsoleLink() string { return s.console.Link() }
+
 // Close removes control.json if it is still this server's, ends the streams of
 // events, and waits for requests under way, at most until ctx ends.
 func (s *Server) Close(ctx context.Context) error {
 	removeFile(s.file, s.key)
 	s.stop()
+	s.console.Close()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		s.http.Close()
