@@ -1,0 +1,216 @@
+// Package consoletest is the console over an app that is only pretended: for
+// its tests, and for pictures of pages that are full. Start at [New].
+package consoletest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/drawbridge-app/drawbridge/server/control"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// Backend says what its fields hold, and notes what it was told to do.
+type Backend struct {
+	mu   sync.Mutex // guards all below
+	data Data
+	told []string
+	wake []chan struct{}
+}
+
+// Data is what a Backend says.
+type Data struct {
+	Unconfigured bool
+	Status       status.Status
+	Sessions     []status.Session
+	Events       []status.Event
+	Clients      []status.Client
+	Attempts     []status.Attempt
+	Approvals    []status.Approval
+	Changes      []status.ToolChange
+	Logs         map[string][]status.LogLine
+	Entries      []status.Entry
+	Checks       []status.Check
+	Fail         error // what every verb answers
+}
+
+// New returns a Backend that says d.
+func New(d Data) *Backend { return &Backend{data: d} }
+
+// Change changes what is said, and wakes whoever watches.
+func (b *Backend) Change(change func(*Data)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	change(&b.data)
+	for _, c := range b.wake {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Told returns what it was told to do since it was last asked.
+func (b *Backend) Told() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	told := b.told
+	b.told = nil
+	return told
+}
+
+func (b *Backend) tell(format string, args ...any) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.told = append(b.told, fmt.Sprintf(format, args...))
+	return b.data.Fail
+}
+
+func (b *Backend) get() Data {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.data
+}
+
+func (b *Backend) Snapshot() status.Snapshot {
+	d := b.get()
+	d.Status.Sessions = len(d.Sessions)
+	return status.Snapshot{Status: d.Status, Sessions: d.Sessions, Events: d.Events}
+}
+
+func (b *Backend) Watch(context.Context) <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := make(chan struct{}, 1)
+	b.wake = append(b.wake, c)
+	return c
+}
+
+func (b *Backend) Configured() bool { return !b.get().Unconfigured }
+
+func (b *Backend) Clients() []status.Client { return b.get().Clients }
+
+func (b *Backend) Revoke(_ context.Context, id string) error {
+	n, err := b.revoke(func(s status.Session) bool { return s.ID == id }, "revoke "+id)
+	if err == nil && n == 0 {
+		return control.ErrNotFound
+	}
+	return err
+}
+
+func (b *Backend) RevokeAll(context.Context) (int, error) {
+	return b.revoke(func(status.Session) bool { return true }, "revoke all")
+}
+
+func (b *Backend) RevokeWhere(_ context.Context, sub, clientID string) (int, error) {
+	return b.revoke(func(s status.Session) bool {
+		return (sub == "" || s.User.Sub == sub) && (clientID == "" || s.Client.ID == clientID)
+	}, fmt.Sprintf("revoke where %q %q", sub, clientID))
+}
+
+func (b *Backend) revoke(match func(status.Session) bool, what string) (n int, err error) {
+	if err := b.tell("%s", what); err != nil {
+		return 0, err
+	}
+	b.Change(func(d *Data) {
+		var left []status.Session
+		for _, s := range d.Sessions {
+			if match(s) {
+				n++
+			} else {
+				left = append(left, s)
+			}
+		}
+		d.Sessions = left
+	})
+	return n, nil
+}
+
+func (b *Backend) Pause(context.Context) error {
+	b.Change(func(d *Data) { d.Status.State, d.Status.Tunnel.State = status.Paused, "off" })
+	return b.tell("pause")
+}
+
+func (b *Backend) Resume(context.Context) error {
+	b.Change(func(d *Data) { d.Status.State, d.Status.Tunnel.State = status.Ready, "up" })
+	return b.tell("resume")
+}
+
+func (b *Backend) Retry() { b.tell("retry") }
+
+func (b *Backend) AcceptURL(context.Context) (string, error) {
+	return "Enter https://other.ngrok.app/auth/callback at the provider.", b.tell("accept URL")
+}
+
+func (b *Backend) Doctor(context.Context) []status.Check {
+	b.tell("doctor")
+	return b.get().Checks
+}
+
+func (b *Backend) Attempts() []status.Attempt { return b.get().Attempts }
+
+func (b *Backend) AllowRedirect(_ context.Context, uri string) error { return b.tell("allow %s", uri) }
+
+func (b *Backend) Panic(context.Context) (string, error) {
+	if err := b.tell("panic"); err != nil {
+		return "", err
+	}
+	b.Change(func(d *Data) { d.Sessions, d.Status.State, d.Status.Tunnel.State = nil, status.Paused, "off" })
+	return "3 sessions were revoked, the data key was changed and the tunnel was closed. Look at the events below, then resume.", nil
+}
+
+func (b *Backend) Logs(server string) ([]status.LogLine, bool) {
+	lines, ok := b.get().Logs[server]
+	return lines, ok
+}
+
+func (b *Backend) RestartServer(name string) error { return b.tell("restart %s", name) }
+
+func (b *Backend) SwitchServer(_ context.Context, name string, on bool) error {
+	b.Change(func(d *Data) {
+		list := append([]status.Server{}, d.Status.Servers...)
+		for i := range list {
+			if list[i].Name == name {
+				list[i].State = map[bool]string{true: "starting", false: "off"}[on]
+			}
+		}
+		d.Status.Servers = list
+	})
+	return b.tell("switch %s %v", name, on)
+}
+
+func (b *Backend) Access(_ context.Context, email string, groups []string) ([]status.Entry, error) {
+	return b.get().Entries, b.tell("access %s %s", email, strings.Join(groups, ","))
+}
+
+func (b *Backend) Changes() []status.ToolChange { return b.get().Changes }
+
+func (b *Backend) ApproveChange(_ context.Context, server, tool string) error {
+	b.Change(func(d *Data) {
+		var left []status.ToolChange
+		for _, c := range d.Changes {
+			if c.Server != server || c.Tool != tool {
+				left = append(left, c)
+			}
+		}
+		d.Changes = left
+	})
+	return b.tell("approve %s %s", server, tool)
+}
+
+func (b *Backend) Approvals() []status.Approval { return b.get().Approvals }
+
+func (b *Backend) Answer(_ context.Context, id string, allow bool) error {
+	b.Change(func(d *Data) {
+		var left []status.Approval
+		for _, a := range d.Approvals {
+			if a.ID != id {
+				left = append(left, a)
+			}
+		}
+		d.Approvals = left
+	})
+	return b.tell("answer %s %v", id, allow)
+}
