@@ -1,18 +1,6 @@
 package oauth
 
-import (
-	"errors"
-	"time"
-)
-
-// Why a bearer token is no good. The client is told only that it is; the log
-// gets to know which.
-var (
-	errNotAccess = errors.New("a refresh token is not an access token")
-	errExpired   = errors.New("access token has expired")
-	errEnded     = errors.New("the session of this token has ended")
-	errResource  = errors.New("token was issued for another resource")
-)
+import "time"
 
 // Authenticate returns who presents an access token at resource, and a channel
 // that closes when their grant ends. It costs a MAC and a map lookup: no disk,
@@ -24,17 +12,17 @@ func (s *Store) Authenticate(text, resource, remote string) (*Caller, <-chan str
 	}
 	now := s.opts.Now()
 	if t.kind != accessToken {
-		return nil, nil, errNotAccess
+		return nil, nil, ErrTokenKind
 	}
 	if !now.Before(t.expires) {
-		return nil, nil, errExpired
+		return nil, nil, ErrTokenExpired
 	}
 	g, ok := s.find(t.grant)
 	if !ok || g.over() {
-		return nil, nil, errEnded
+		return nil, nil, ErrEnded
 	}
 	if g.record().Resource != resource {
-		return nil, nil, errResource
+		return nil, nil, ErrResource
 	}
 	s.use(g, t.generation, now, remote)
 	caller := *g.caller.Load()

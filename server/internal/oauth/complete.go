@@ -139,7 +139,7 @@ func (s *Store) Redeem(r TokenRequest) (Tokens, error) {
 	c := s.codes[codeKey(r.Code)]
 	if c == nil {
 		s.mu.Unlock()
-		return Tokens{}, InvalidGrant("The code is unknown or has expired.")
+		return Tokens{}, InvalidGrant("The code is unknown or has expired.").Because(ErrCodeUnknown)
 	}
 	if resource, err := target(r.Resource, []string{c.grant.record().Resource}); err != nil || resource == "" {
 		s.mu.Unlock()
@@ -152,8 +152,8 @@ func (s *Store) Redeem(r TokenRequest) (Tokens, error) {
 		tokens, err = s.redeem(c, r)
 		return err
 	})
-	if errors.Is(err, errEnded) {
-		return Tokens{}, InvalidGrant("The session of this code has ended.")
+	if errors.Is(err, ErrEnded) {
+		return Tokens{}, InvalidGrant("The session of this code has ended.").Because(ErrEnded)
 	}
 	return tokens, err
 }
@@ -183,15 +183,15 @@ func (s *Store) provesCode(c *code, r TokenRequest) error {
 	verifier := sha256.Sum256([]byte(r.Verifier))
 	switch {
 	case c.used:
-		return errors.New("the authorization code was presented twice, so it may have leaked")
+		return ErrCodeUsed
 	case s.opts.Now().Sub(c.issued) > codeTTL:
-		return errors.New("the authorization code was presented too late")
+		return ErrCodeLate
 	case c.clientID != r.ClientID:
-		return errors.New("the authorization code was presented by another client")
+		return ErrCodeClient
 	case r.RedirectURI != "" && r.RedirectURI != c.redirectURI: // OAuth 2.1 dropped it; who sends it must mean it
-		return errors.New("the authorization code was presented with another redirect URI")
+		return ErrCodeRedirect
 	case len(r.Verifier) < 43 || len(r.Verifier) > 128 || !equal(base64.RawURLEncoding.EncodeToString(verifier[:]), c.challenge):
-		return errors.New("the authorization code was presented without its code verifier")
+		return ErrCodeVerifier
 	}
 	return s.access.Load().Check(c.grant.record().Identity) // which may have changed meanwhile
 }

@@ -68,9 +68,9 @@ func (s *Store) Begin(r BeginRequest) (*Flow, error) {
 	case r.ResponseType != "code":
 		return nil, refusal(http.StatusBadRequest, "unsupported_response_type", "response_type must be code")
 	case r.Challenge == "":
-		return nil, InvalidRequest("code_challenge is missing: PKCE is required (RFC 7636)")
+		return nil, InvalidRequest("code_challenge is missing: PKCE is required (RFC 7636)").Because(ErrNoPKCE)
 	case r.Method != "S256":
-		return nil, InvalidRequest("code_challenge_method must be S256")
+		return nil, InvalidRequest("code_challenge_method must be S256").Because(ErrNoPKCE)
 	case !base64URL(r.Challenge, 43, 43):
 		return nil, InvalidRequest("code_challenge is not the base64url of a SHA-256")
 	case len(r.State) > 4096:
@@ -104,13 +104,13 @@ func (s *Store) Begin(r BeginRequest) (*Flow, error) {
 
 // errNoFlow is what a person sees who waited too long, or came twice.
 func errNoFlow() *Error {
-	return InvalidRequest("This sign-in is not known here any more. It may have waited longer than ten minutes, been finished already, or Drawbridge was restarted. Start again from your client.")
+	return InvalidRequest("This sign-in is not known here any more. It may have waited longer than ten minutes, been finished already, or Drawbridge was restarted. Start again from your client.").Because(ErrNoFlow)
 }
 
 // errOtherBrowser stops who carries a flow from one browser to another: an
 // attacker's approval must not become the victim's (RFC 6819 §4.4.1.7).
 func errOtherBrowser() *Error {
-	return refusal(http.StatusForbidden, "access_denied", "This sign-in was started in another browser, so it can't go on in this one. If somebody sent you this link, close the page. Otherwise start again from your client.")
+	return refusal(http.StatusForbidden, "access_denied", "This sign-in was started in another browser, so it can't go on in this one. If somebody sent you this link, close the page. Otherwise start again from your client.").Because(ErrNotOfFlow)
 }
 
 // View returns a flow for its consent page. The first browser to look at it

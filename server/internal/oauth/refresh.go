@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -55,14 +56,14 @@ func (s *Store) Refresh(ctx context.Context, r TokenRequest) (Tokens, error) {
 		tokens, err = s.refresh(ctx, g, t, r.Remote)
 		return err
 	})
-	if errors.Is(err, errEnded) {
+	if errors.Is(err, ErrEnded) {
 		return Tokens{}, errSignInAgain()
 	}
 	return tokens, err
 }
 
 func errSignInAgain() *Error {
-	return InvalidGrant("The session has ended. Sign in again.")
+	return InvalidGrant("The session has ended. Sign in again.").Because(ErrEnded)
 }
 
 // refresh applies the rules of [Store.Refresh]. The caller holds g's turn.
@@ -71,7 +72,7 @@ func (s *Store) refresh(ctx context.Context, g *grant, t token, remote string) (
 	now := s.opts.Now()
 	switch {
 	case !now.Before(t.expires):
-		return Tokens{}, InvalidGrant("The refresh token has expired. Sign in again.")
+		return Tokens{}, InvalidGrant("The refresh token has expired. Sign in again.").Because(ErrTokenExpired)
 	case t.generation == rec.Generation:
 		if err := s.ask(ctx, g, &rec, remote); err != nil {
 			return Tokens{}, err
@@ -96,7 +97,7 @@ func (s *Store) refresh(ctx context.Context, g *grant, t token, remote string) (
 	if err != nil {
 		return Tokens{}, ServerError(err)
 	}
-	return Tokens{}, InvalidGrant("The refresh token was used before. The session has been ended; sign in again.")
+	return Tokens{}, InvalidGrant("The refresh token was used before. The session has been ended; sign in again.").Because(ErrReplay)
 }
 
 // ask has the provider say who the person of rec is now, and rec changed to
@@ -110,7 +111,7 @@ func (s *Store) ask(ctx context.Context, g *grant, rec *Grant, remote string) er
 	}
 	reason := ""
 	switch {
-	case errors.Is(err, errEnded):
+	case errors.Is(err, ErrEnded):
 		return err
 	case IsProviderError(err, ProviderRefused):
 		reason = providerMessage(err)
@@ -134,10 +135,10 @@ func (s *Store) ask(ctx context.Context, g *grant, rec *Grant, remote string) er
 	if err := s.end(g, ending{typ: status.SessionRevoked, outcome: status.Refused, reason: reason, remote: remote}); err != nil {
 		return ServerError(err)
 	}
-	return InvalidGrant("The session has been ended: the person may not sign in here any more.").Because(errors.New(reason))
+	return InvalidGrant("The session has been ended: the person may not sign in here any more.").Because(fmt.Errorf("%w: %s", ErrPerson, reason))
 }
 
-// askProvider returns the provider's answer, or errEnded as soon as somebody
+// askProvider returns the provider's answer, or ErrEnded as soon as somebody
 // wants g to end: a provider that hangs must not hold up a revocation.
 func (s *Store) askProvider(ctx context.Context, g *grant, rec *Grant) (Upstream, error) {
 	type answer struct {
@@ -148,7 +149,7 @@ func (s *Store) askProvider(ctx context.Context, g *grant, rec *Grant) (Upstream
 	token, who := rec.UpstreamRefresh, rec.Identity
 	select {
 	case <-g.doomed: // by one who waits for our turn to pass
-		return Upstream{}, errEnded
+		return Upstream{}, ErrEnded
 	default:
 	}
 	go func() {
@@ -164,7 +165,7 @@ func (s *Store) askProvider(ctx context.Context, g *grant, rec *Grant) (Upstream
 		return a.up, a.err
 	case <-g.doomed:
 		go func() { s.discard((<-answered).up) }()
-		return Upstream{}, errEnded
+		return Upstream{}, ErrEnded
 	}
 }
 

@@ -22,13 +22,13 @@ type ending struct {
 	remote  string
 }
 
-// take runs fn while nobody else changes g. It returns errEnded without running
+// take runs fn while nobody else changes g. It returns ErrEnded without running
 // fn if the grant is over by then.
 func (s *Store) take(g *grant, fn func() error) error {
 	<-g.turn
 	defer func() { g.turn <- struct{}{} }()
 	if g.over() {
-		return errEnded
+		return ErrEnded
 	}
 	return fn()
 }
@@ -117,7 +117,7 @@ func (s *Store) Revoke(id, reason string) error {
 		return s.end(g, ending{typ: status.SessionRevoked, reason: reason},
 			s.forgetConsents(func(c consentRecord) bool { return c.ClientID == client })...)
 	})
-	if errors.Is(err, errEnded) {
+	if errors.Is(err, ErrEnded) {
 		return ErrNotFound
 	}
 	return err
@@ -181,7 +181,7 @@ func (s *Store) RevokeToken(text, clientID, remote string) error {
 	err = s.take(g, func() error {
 		return s.end(g, ending{typ: status.SessionRevoked, reason: "the client gave its token back", remote: remote})
 	})
-	if err != nil && !errors.Is(err, errEnded) {
+	if err != nil && !errors.Is(err, ErrEnded) {
 		return ServerError(err)
 	}
 	return nil

@@ -100,7 +100,7 @@ func (s *Store) expire() time.Duration {
 			}
 			return s.end(g, expired(g.record()))
 		})
-		if err != nil && !errors.Is(err, errEnded) {
+		if err != nil && !errors.Is(err, ErrEnded) {
 			s.opts.Log.Warn("expired session not removed", "session", g.id.String(), "cause", err)
 		}
 	}

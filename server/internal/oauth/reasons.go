@@ -1,0 +1,41 @@
+package oauth
+
+import "errors"
+
+// Why something was refused, for errors.Is: the client is told less, so that
+// nobody learns from it, but the owner has to be told what to do.
+var (
+	ErrCodeUnknown  = errors.New("the authorization code is not known")
+	ErrCodeUsed     = errors.New("the authorization code was presented twice, so it may have leaked")
+	ErrCodeLate     = errors.New("the authorization code was presented too late")
+	ErrCodeClient   = errors.New("the authorization code was presented by another client")
+	ErrCodeRedirect = errors.New("the authorization code was presented with another redirect URI")
+	ErrCodeVerifier = errors.New("the authorization code was presented without its code verifier")
+
+	ErrNoPKCE     = errors.New("the request has no code challenge by S256")
+	ErrNotAllowed = errors.New("the redirect URI is not on the list of this server")
+	ErrNotOfFlow  = errors.New("the flow belongs to another browser")
+	ErrNoFlow     = errors.New("the flow is over, or was never here")
+
+	ErrReplay       = errors.New("a refresh token was presented that had been rotated away long before")
+	ErrTokenExpired = errors.New("the token has expired")
+	ErrTokenKind    = errors.New("a refresh token is not an access token")
+	ErrEnded        = errors.New("the session of this token has ended")
+	ErrResource     = errors.New("the token was issued for another resource")
+	ErrPerson       = errors.New("the person may not sign in here any more")
+)
+
+// SessionOf returns the session that an authorization code or a token is of,
+// over or not, and "" if it is none of ours. It is for telling what belongs
+// together; it proves nothing.
+func (s *Store) SessionOf(text string) string {
+	if t, err := s.tokenKey.open(text); err == nil {
+		return t.grant.String()
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if c := s.codes[codeKey(text)]; c != nil {
+		return c.grant.id.String()
+	}
+	return ""
+}
