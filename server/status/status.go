@@ -144,26 +144,34 @@ type Approval struct {
 }
 
 // Attempt is one try of a client to connect, from discovery to its first call,
-// with what became of it.
+// with what became of it. Verdict is in English; VerdictKey and Args let a
+// reader in another language say the same.
 type Attempt struct {
-	ID      string    `json:"id"`
-	Started time.Time `json:"started"`
-	Last    time.Time `json:"last"`
-	Client  string    `json:"client"` // name, or "" while it is not known
-	User    string    `json:"user"`
-	Remote  string    `json:"remote"`
-	Session string    `json:"session,omitempty"`
-	Steps   []Step    `json:"steps"`   // oldest first
-	Outcome string    `json:"outcome"` // ok, refused, error; "" while it may go on
-	Verdict string    `json:"verdict"` // one plain sentence: what happened, and what to do
+	ID         string            `json:"id"`
+	Started    time.Time         `json:"started"`
+	Last       time.Time         `json:"last"`
+	Client     string            `json:"client"` // name, or "" while it is not known
+	User       string            `json:"user"`
+	Remote     string            `json:"remote"`
+	Agent      string            `json:"agent,omitempty"` // how the program or browser calls itself
+	Session    string            `json:"session,omitempty"`
+	Calls      int64             `json:"calls,omitempty"` // let through to tools so far
+	Steps      []Step            `json:"steps"`           // oldest first
+	Outcome    string            `json:"outcome"`         // ok, refused, error; "" while it may go on
+	Verdict    string            `json:"verdict"`         // one plain sentence: what happened, and what to do
+	VerdictKey string            `json:"verdict_key"`
+	Args       map[string]string `json:"args,omitempty"`
 }
 
 // Step is one thing a client, a person or the provider did.
 type Step struct {
-	Time    time.Time `json:"time"`
-	Kind    string    `json:"kind"` // discovery, registration, authorize, consent, provider, token, call
-	Outcome string    `json:"outcome"`
-	Text    string    `json:"text"` // one line, in words
+	Time    time.Time         `json:"time"`
+	Kind    string            `json:"kind"` // discovery, registration, authorize, consent, provider, token, call
+	Outcome string            `json:"outcome"`
+	Text    string            `json:"text"` // one line, in words
+	Key     string            `json:"key,omitempty"`
+	Args    map[string]string `json:"args,omitempty"`
+	Times   int               `json:"times,omitempty"` // in a row, if more than once
 }
 
 // ToolChange is a tool of a mounted server whose description is no longer what

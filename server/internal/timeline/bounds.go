@@ -1,0 +1,155 @@
+package timeline
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// class is how far an attempt has come. Attempts are bounded class by class,
+// so that a flood of one class pushes out none of another: what costs a
+// stranger nothing competes with what costs nothing.
+type class int
+
+const (
+	bare       class = iota // looked around
+	registered              // named a client: one request more
+	consented               // has opened our consent page in a browser
+	signedIn                // the provider has named a person: not to be had by strangers
+	classes
+)
+
+// limit is how many attempts of a class are kept, and how many of them may be
+// of one address: 200 in all.
+var limits = [classes]struct{ all, byAddress int }{
+	bare:       {30, 6},
+	registered: {40, 8},
+	consented:  {40, 10},
+	signedIn:   {90, 90},
+}
+
+// classOf is how far what leads.
+func classOf(w What) class {
+	switch w {
+	case ConsentShown, ConsentApproved, ConsentKept, ConsentDenied:
+		return consented
+	case ProviderDone, NotOnList, NotVerified, NobodyListed, Issued, Refreshed, Called:
+		return signedIn
+	case CallExpired, CallEnded, CallResource, TokenReplayed: // with a token that we made
+		return signedIn
+	}
+	switch natures[w].kind {
+	case registration, authorize, consent, provider, token:
+		return registered
+	}
+	return bare
+}
+
+// place puts a into the class it has reached and makes room there. The caller
+// holds mu.
+func (rec *Recorder) place(a *attempt, to class) {
+	if slices.Contains(rec.classes[a.class], a) {
+		if to <= a.class {
+			return
+		}
+		rec.unplace(a)
+	}
+	a.class = max(a.class, to)
+	limit := limits[a.class]
+	mine := 0
+	from := network(a.remote)
+	for _, other := range rec.classes[a.class] {
+		if network(other.remote) == from {
+			mine++
+		}
+	}
+	if mine >= limit.byAddress {
+		i := slices.IndexFunc(rec.classes[a.class], func(other *attempt) bool { return network(other.remote) == from })
+		rec.forget(rec.classes[a.class][i])
+	}
+	if len(rec.classes[a.class]) >= limit.all {
+		rec.forget(rec.classes[a.class][0])
+	}
+	rec.classes[a.class] = append(rec.classes[a.class], a)
+}
+
+func (rec *Recorder) unplace(a *attempt) {
+	list := rec.classes[a.class]
+	if i := slices.Index(list, a); i >= 0 {
+		rec.classes[a.class] = slices.Delete(list, i, i+1)
+	}
+}
+
+// forget drops a and everything that leads to it. The caller holds mu.
+func (rec *Recorder) forget(a *attempt) {
+	rec.unplace(a)
+	for _, k := range a.keys {
+		rec.release(a, k)
+	}
+	if rec.probes == a {
+		rec.probes = nil
+	}
+}
+
+// release takes away a key of a. The caller holds mu.
+func (rec *Recorder) release(a *attempt, k key) {
+	if rec.byKey[k] == a {
+		delete(rec.byKey, k)
+	}
+	if k.kind == bySession {
+		rec.unlearn(k.session)
+	}
+}
+
+// name makes a known under k. The caller holds mu.
+func (rec *Recorder) name(a *attempt, k key) {
+	if rec.byKey[k] == a {
+		return
+	}
+	rec.byKey[k] = a
+	if !slices.Contains(a.keys, k) {
+		a.keys = append(a.keys, k)
+	}
+	if len(a.keys) > maxKeys {
+		rec.release(a, a.keys[0])
+		a.keys = a.keys[1:]
+	}
+}
+
+// newestFirst returns all attempts. The caller holds mu.
+func (rec *Recorder) newestFirst() []*attempt {
+	var all []*attempt
+	for _, list := range rec.classes {
+		all = append(all, list...)
+	}
+	slices.SortStableFunc(all, func(a, b *attempt) int {
+		if c := b.started.Compare(a.started); c != 0 {
+			return c
+		}
+		return b.last.Compare(a.last)
+	})
+	return all
+}
+
+// network is what one household or host counts as: an IPv4 address, or the /64
+// that an IPv6 host can pick its addresses from. The cloud that Claude calls
+// from counts as one, since it uses several addresses for one sign-in.
+func network(address string) netip.Prefix {
+	addr, err := netip.ParseAddr(address)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	addr = addr.Unmap().WithZone("")
+	if claudeCloud.Contains(addr) {
+		return claudeCloud
+	}
+	bits := 64
+	if addr.Is4() {
+		bits = 32
+	}
+	p, _ := addr.Prefix(bits) // bits fit by construction
+	return p
+}
+
+// claudeCloud is where claude.ai's requests come from, as Anthropic publishes
+// it. It is a hint about what belongs together, and gives nobody a right.
+var claudeCloud = netip.MustParsePrefix("160.79.104.0/21")

@@ -1,0 +1,147 @@
+package timeline
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// maxLive bounds the sessions whose calls need no look. Full, all are looked
+// at once again.
+const maxLive = 20_000
+
+// Connected counts a call of session and reports whether that is all there is
+// to do: a call of it has come through before, and nothing failed since. It is
+// on the path of every tool call.
+func (rec *Recorder) Connected(session string) bool {
+	if rec == nil {
+		return true
+	}
+	rec.liveMu.RLock()
+	calls := rec.live[session]
+	rec.liveMu.RUnlock()
+	if calls == nil {
+		return false
+	}
+	calls.Add(1)
+	return true
+}
+
+// settle notes whether the calls of a's sessions need a look from now on. The
+// caller holds mu.
+func (rec *Recorder) settle(a *attempt, s seen) {
+	switch {
+	case s.What == Called:
+		a.calls.Add(1)
+		rec.learnt(s.Session, a.calls)
+	case natures[s.What].outcome != status.OK || s.What == SessionEnded:
+		for _, k := range a.keys {
+			if k.kind == bySession {
+				rec.unlearn(k.session)
+			}
+		}
+	}
+}
+
+func (rec *Recorder) learnt(session string, calls *atomic.Int64) {
+	rec.liveMu.Lock()
+	defer rec.liveMu.Unlock()
+	if len(rec.live) >= maxLive {
+		clear(rec.live)
+	}
+	rec.live[session] = calls
+}
+
+func (rec *Recorder) unlearn(session string) {
+	rec.liveMu.Lock()
+	defer rec.liveMu.Unlock()
+	delete(rec.live, session)
+}
+
+// Saw takes in what became of a request that no handler notes facts about:
+// one that was refused at the door.
+func (rec *Recorder) Saw(r *http.Request, f Facts) {
+	if rec != nil {
+		rec.record(rec.seen(r, f))
+	}
+}
+
+// Ended takes in that a session is over.
+func (rec *Recorder) Ended(session string) {
+	if rec == nil {
+		return
+	}
+	rec.mu.Lock()
+	a := rec.byKey[key{kind: bySession, session: session}]
+	if a == nil {
+		rec.mu.Unlock()
+		rec.unlearn(session)
+		return
+	}
+	s := seen{Facts: Facts{What: SessionEnded, Session: session}, at: rec.now()}
+	a.add(step{at: s.at, what: s.What, n: 1})
+	rec.settle(a, s)
+	wake := rec.changed(a, s.at)
+	rec.mu.Unlock()
+	wake()
+}
+
+// Watch looks at how a call ends that the guard let through and of which
+// [Recorder.Connected] did not know enough. The caller serves the request
+// returned to the writer returned, and then calls done. Handlers may [Note]
+// more about it.
+func (rec *Recorder) Watch(w http.ResponseWriter, r *http.Request, f Facts) (_ http.ResponseWriter, _ *http.Request, done func()) {
+	ctx, n := withNotes(r.Context())
+	look := &writer{ResponseWriter: w}
+	asked := r
+	return look, r.WithContext(ctx), func() {
+		f := f.with(n.told())
+		if f.What == "" {
+			f = f.with(callFacts(asked, look.code()))
+		}
+		if f.What == "" || f.What == Called && rec.stranger(f.Session) {
+			return
+		}
+		rec.Saw(asked, f)
+	}
+}
+
+// stranger reports whether session began before this run. A call of it that
+// comes through is no attempt to connect; it needs no look from now on.
+func (rec *Recorder) stranger(session string) bool {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	if rec.byKey[key{kind: bySession, session: session}] != nil {
+		return false
+	}
+	rec.learnt(session, new(atomic.Int64))
+	return true
+}
+
+// versions are the revisions of MCP that are spoken here.
+var versions = []string{"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"}
+
+// callFacts reads from a request and the status of its answer what happened.
+func callFacts(r *http.Request, code int) Facts {
+	version := r.Header.Get("Mcp-Protocol-Version")
+	switch {
+	case code < 300 && r.Method == http.MethodPost:
+		return Facts{What: Called}
+	case code < 400:
+		return Facts{} // a stream, or the end of a transport session
+	case code == http.StatusUnauthorized:
+		return Facts{What: CallEnded}
+	case code == http.StatusNotAcceptable:
+		return Facts{What: CallAccept}
+	case code == http.StatusBadRequest && version != "" && !slices.Contains(versions, version):
+		return Facts{What: CallVersion, Version: version}
+	case code == http.StatusNotFound:
+		return Facts{What: CallSession}
+	case code < 500:
+		return Facts{What: CallRefused, Method: r.Method, Reason: "status " + strconv.Itoa(code)}
+	}
+	return Facts{What: CallFailed, Reason: "status " + strconv.Itoa(code)}
+}

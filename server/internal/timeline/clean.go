@@ -1,0 +1,68 @@
+package timeline
+
+import (
+	"encoding/base32"
+	"encoding/binary"
+	"math/rand/v2"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// tokenLike is a run of characters as secrets have, and names don't.
+var tokenLike = regexp.MustCompile(`[A-Za-z0-9_~+=-]{24,}`)
+
+// plain makes text that an outsider may have chosen fit to be kept and shown.
+func plain(s string, max int) string {
+	return strings.TrimSpace(status.Clean(tokenLike.ReplaceAllString(s, "…"), max))
+}
+
+// cleanAgent makes a User-Agent header fit to be shown.
+func cleanAgent(s string) string {
+	if len(s) > 400 {
+		s = s[:400]
+	}
+	return plain(s, 100)
+}
+
+// cleanURL is scheme, host and path of an address, without what may hold a
+// secret.
+func cleanURL(s string) string {
+	if len(s) > 2000 {
+		s = s[:2000]
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" {
+		return plain(s[:min(len(s), strings.IndexAny(s+"?", "?#"))], 120)
+	}
+	return status.Clean(u.Scheme+"://"+u.Host+tokenLike.ReplaceAllString(u.EscapedPath(), "…"), 160)
+}
+
+// args are the words of a step, cleaned.
+func (s seen) args() map[string]string {
+	args := map[string]string{}
+	for name, value := range map[string]string{
+		"client": status.Clean(s.Client, 80), "user": status.Clean(s.User, 254), "host": status.Clean(s.Host, 100), "resource": cleanURL(s.Resource),
+		"reason": status.Clean(s.Reason, 300), "path": plain(s.Path, 80), "version": plain(s.Version, 32), "method": plain(s.Method, 40),
+	} {
+		if value != "" {
+			args[name] = value
+		}
+	}
+	if len(args) == 0 {
+		return nil
+	}
+	return args
+}
+
+// newID returns ten characters that a person can read out; they protect
+// nothing.
+func newID() string {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], rand.Uint64())
+	return idAlphabet.EncodeToString(b[:])[:10]
+}
+
+var idAlphabet = base32.NewEncoding("abcdefghijkmnpqrstuvwxyz23456789").WithPadding(base32.NoPadding)

@@ -1,0 +1,66 @@
+package timeline
+
+import (
+	"cmp"
+	"context"
+	"sync"
+)
+
+// Facts are what a handler knows of the request it answers. None of them may
+// be a secret: a flow and a client are told apart by their ids, of which a
+// hash is kept; a redirect URI is told by its host.
+type Facts struct {
+	What     What   // what has happened; "" leaves it to path and status
+	ClientID string // kept as a hash
+	Client   string // its name
+	Flow     string // kept as a hash
+	Session  string
+	User     string
+	Host     string // of the redirect URI
+	Resource string // that was asked for; query and user name are cut off
+	Reason   string // a sentence of ours
+	Path     string // by which the request came, if it is one of those we name
+	Version  string // of the MCP protocol
+	Method   string // of MCP
+}
+
+// with returns f with what more says besides, or instead.
+func (f Facts) with(more Facts) Facts {
+	return Facts{
+		What: cmp.Or(more.What, f.What), ClientID: cmp.Or(more.ClientID, f.ClientID), Client: cmp.Or(more.Client, f.Client),
+		Flow: cmp.Or(more.Flow, f.Flow), Session: cmp.Or(more.Session, f.Session), User: cmp.Or(more.User, f.User),
+		Host: cmp.Or(more.Host, f.Host), Resource: cmp.Or(more.Resource, f.Resource), Reason: cmp.Or(more.Reason, f.Reason),
+		Path: cmp.Or(more.Path, f.Path), Version: cmp.Or(more.Version, f.Version), Method: cmp.Or(more.Method, f.Method),
+	}
+}
+
+// notes are the facts that the handlers of one request have told.
+type notes struct {
+	mu    sync.Mutex // guards facts
+	facts Facts
+}
+
+type notesKey struct{}
+
+// Note adds facts to the step that the request of ctx becomes. What is told
+// later counts. Where nobody records it does nothing.
+func Note(ctx context.Context, f Facts) {
+	n, _ := ctx.Value(notesKey{}).(*notes)
+	if n == nil {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.facts = n.facts.with(f)
+}
+
+func withNotes(ctx context.Context) (context.Context, *notes) {
+	n := &notes{}
+	return context.WithValue(ctx, notesKey{}, n), n
+}
+
+func (n *notes) told() Facts {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.facts
+}
