@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -22,11 +23,13 @@ func (s *Server) Authorize(w http.ResponseWriter, r *http.Request) {
 		s.refuseClient(w, r, err, "")
 		return
 	}
+	timeline.Note(r.Context(), timeline.Facts{ClientID: params.Get("client_id"), Host: hostName(params.Get("redirect_uri")), Resource: params.Get("resource")})
 	client, err := s.client(r.Context(), params.Get("client_id"))
 	if err != nil {
 		s.refuseClient(w, r, err, "")
 		return
 	}
+	timeline.Note(r.Context(), timeline.Facts{Client: client.Name})
 	redirectURI, err := s.Store.ProveRedirect(client, params.Get("redirect_uri"))
 	if err != nil {
 		s.refuseClient(w, r, err, client.Name)
@@ -38,16 +41,19 @@ func (s *Server) Authorize(w http.ResponseWriter, r *http.Request) {
 		Resource: params["resource"], Prompt: params.Get("prompt"), LoginHint: params.Get("login_hint"), Remote: remote(r),
 	})
 	if err != nil {
+		noteBegin(r, err)
 		s.Recorder.Record(status.Event{Type: status.SigninRefused, Outcome: status.Refused, Client: client.Name, Reason: asError(err).Description, Remote: remote(r)})
 		s.failClient(w, r, err, redirectURI, params.Get("state"), client.Name)
 		return
 	}
+	timeline.Note(r.Context(), timeline.Facts{What: timeline.Authorized, Flow: flow.ID})
 	redirect(w, s.Issuer+"/consent?flow="+flow.ID)
 }
 
 // refuseClient refuses a request of which client or redirect URI is in doubt.
 func (s *Server) refuseClient(w http.ResponseWriter, r *http.Request, err error, name string) {
 	e := *asError(err)
+	noteClient(r, &e)
 	if e.Status == http.StatusUnauthorized {
 		e.Status = http.StatusBadRequest // 401 is for the token endpoint
 	}

@@ -1,12 +1,14 @@
 package authserver
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -24,9 +26,11 @@ func (s *Server) Callback(w http.ResponseWriter, r *http.Request) {
 	}
 	flow, up, err := s.Store.Callback(query.Get("state"), s.browser(r))
 	if err != nil {
+		noteReturn(r, err)
 		s.failPage(w, r, err, "This sign-in can't go on", "Start again from your client.", status.Event{})
 		return
 	}
+	timeline.Note(r.Context(), timeline.Facts{Flow: flow.ID})
 	if iss := query.Get("iss"); iss != "" && iss != s.ProviderIssuer && !strings.Contains(s.ProviderIssuer, "{") {
 		s.failProvider(w, r, flow, &oauth.ProviderError{Kind: oauth.ProviderMisconfigured,
 			Message: "The answer came from another sign-in provider than the one configured (RFC 9207)."})
@@ -41,11 +45,14 @@ func (s *Server) Callback(w http.ResponseWriter, r *http.Request) {
 		s.failProvider(w, r, flow, err)
 		return
 	}
+	timeline.Note(r.Context(), timeline.Facts{User: cmp.Or(person.Identity.Email, person.Identity.Subject)})
 	code, err := s.Store.Complete(flow, person)
 	if err != nil {
+		noteComplete(r, err)
 		s.failClient(w, r, err, flow.RedirectURI, flow.ClientState, flow.Client.Name)
 		return
 	}
+	timeline.Note(r.Context(), timeline.Facts{What: timeline.ProviderDone, Session: s.Store.SessionOf(code)})
 	s.answerClient(w, flow.RedirectURI, flow.ClientState, url.Values{"code": {code}})
 }
 
@@ -60,6 +67,7 @@ func (s *Server) providerRefused(w http.ResponseWriter, r *http.Request, flow *o
 		code = "temporarily_unavailable"
 	}
 	s.Store.Refused(flow, "", outcome, pe.Message)
+	noteProvider(r, flow, pe)
 	e := &oauth.Error{Code: code, Description: pe.Message, Err: pe.Err}
 	s.failClient(w, r, e, flow.RedirectURI, flow.ClientState, flow.Client.Name)
 }
@@ -78,5 +86,6 @@ func (s *Server) failProvider(w http.ResponseWriter, r *http.Request, flow *oaut
 		outcome = status.Refused
 	}
 	event := s.Store.Refused(flow, "", outcome, pe.Message)
+	noteProvider(r, flow, pe)
 	s.failPage(w, r, e, "Signing in did not work", do, event)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -61,15 +62,18 @@ func (s *Server) Consent(w http.ResponseWriter, r *http.Request) {
 	browser := s.nameBrowser(w, r)
 	if cameByThemselves(r) {
 		if flow, up, ok := s.Store.ApproveRemembered(id, browser); ok {
+			timeline.Note(r.Context(), timeline.Facts{What: timeline.ConsentKept, Flow: flow.ID})
 			s.toProvider(w, r, flow, up)
 			return
 		}
 	}
 	flow, err := s.Store.View(id, browser)
 	if err != nil {
+		noteFlow(r, err, id)
 		s.failPage(w, r, err, "This sign-in can't go on", "Start again from your client.", status.Event{})
 		return
 	}
+	timeline.Note(r.Context(), timeline.Facts{What: timeline.ConsentShown, Flow: flow.ID})
 	host, loopback := whereTo(flow.RedirectURI)
 	s.page(w, http.StatusOK, formAction(flow.RedirectURI, s.ProviderIssuer), func(b *bytes.Buffer) error {
 		return assets.Consent(b, assets.ConsentPage{
@@ -89,6 +93,7 @@ func (s *Server) Answer(w http.ResponseWriter, r *http.Request) {
 		err = &oauth.Error{Code: "access_denied", Status: http.StatusForbidden, Description: "The answer came from another site, so it was not taken as yours."}
 	}
 	if err != nil {
+		noteFlow(r, err, form.Get("flow"))
 		s.failPage(w, r, err, title, do, status.Event{})
 		return
 	}
@@ -97,16 +102,20 @@ func (s *Server) Answer(w http.ResponseWriter, r *http.Request) {
 	case "approve":
 		flow, up, err := s.Store.Approve(id, browser, csrf, form.Get("remember") != "")
 		if err != nil {
+			noteFlow(r, err, id)
 			s.failPage(w, r, err, title, do, status.Event{})
 			return
 		}
+		timeline.Note(r.Context(), timeline.Facts{What: timeline.ConsentApproved, Flow: flow.ID})
 		s.toProvider(w, r, flow, up)
 	case "deny":
 		flow, err := s.Store.Deny(id, browser, csrf)
 		if err != nil {
+			noteFlow(r, err, id)
 			s.failPage(w, r, err, title, do, status.Event{})
 			return
 		}
+		timeline.Note(r.Context(), timeline.Facts{What: timeline.ConsentDenied, Flow: flow.ID})
 		s.failClient(w, r, oauth.AccessDenied("The person chose not to let this client in."), flow.RedirectURI, flow.ClientState, flow.Client.Name)
 	default:
 		s.failPage(w, r, oauth.InvalidRequest("The form's action must be approve or deny."), title, do, status.Event{})

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -48,10 +49,12 @@ func (s *Server) Register(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		event.Type, event.Outcome, event.Reason = status.ClientRefused, status.Refused, asError(err).Description
 		s.Recorder.Record(event)
+		noteRegister(r, err, req)
 		s.failJSON(w, r, err, event.Client)
 		return
 	}
 	event.Client = client.Name
+	timeline.Note(r.Context(), timeline.Facts{What: timeline.Registered, ClientID: client.ID, Client: client.Name, Host: hostName(client.RedirectURIs[0])})
 	s.Recorder.Record(event)
 	writeJSON(w, http.StatusCreated, registrationAnswer{
 		ClientID: client.ID, IssuedAt: client.Registered.Unix(), ClientName: client.Name, RedirectURIs: client.RedirectURIs,

@@ -1,12 +1,14 @@
 package authserver
 
 import (
+	"cmp"
 	"mime"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -29,6 +31,7 @@ func (s *Server) Token(w http.ResponseWriter, r *http.Request) {
 	}
 	req := oauth.TokenRequest{ClientID: client.ID, Code: form.Get("code"), RedirectURI: form.Get("redirect_uri"), Verifier: form.Get("code_verifier"),
 		Refresh: form.Get("refresh_token"), Scope: form.Get("scope"), Resource: form["resource"], Remote: remote(r)}
+	timeline.Note(r.Context(), timeline.Facts{Client: client.Name, Session: s.Store.SessionOf(cmp.Or(req.Code, req.Refresh)), Resource: form.Get("resource")})
 	var tokens oauth.Tokens
 	switch form.Get("grant_type") {
 	case "authorization_code":
@@ -52,6 +55,7 @@ func (s *Server) Token(w http.ResponseWriter, r *http.Request) {
 		s.refuseToken(w, r, err, client.Name)
 		return
 	}
+	timeline.Note(r.Context(), timeline.Facts{What: issued(form.Get("grant_type"))})
 	writeJSON(w, http.StatusOK, tokenAnswer{AccessToken: tokens.Access, TokenType: "Bearer", ExpiresIn: int64(tokens.ExpiresIn.Seconds() + 0.5),
 		RefreshToken: tokens.Refresh, Scope: strings.Join(tokens.Scopes, " ")})
 }
@@ -59,6 +63,7 @@ func (s *Server) Token(w http.ResponseWriter, r *http.Request) {
 // refuseToken refuses and records it, unless the store has told why already.
 func (s *Server) refuseToken(w http.ResponseWriter, r *http.Request, err error, name string) {
 	e := asError(err)
+	noteToken(r, e)
 	if e.Code != "temporarily_unavailable" {
 		s.Recorder.Record(status.Event{Type: status.TokenRefused, Outcome: status.Refused, Client: name, Reason: e.Code + ": " + e.Description, Remote: remote(r)})
 	}
@@ -109,6 +114,7 @@ func (s *Server) clientRequest(w http.ResponseWriter, r *http.Request) (url.Valu
 	if assertion != "" && id == "" {
 		id = assertionClient(assertion)
 	}
+	timeline.Note(r.Context(), timeline.Facts{ClientID: id})
 	client, err := s.tokenClient(r, id)
 	if err != nil {
 		return nil, nil, err

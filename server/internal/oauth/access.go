@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,7 +28,7 @@ func (l AccessList) Check(id Identity) error {
 		return nil
 	}
 	if l.Empty() {
-		return errors.New("nobody may sign in yet: the access list in config.toml is empty")
+		return ErrNobody
 	}
 	if l.Names(id) {
 		return nil
@@ -37,7 +36,7 @@ func (l AccessList) Check(id Identity) error {
 	if !l.namesAddress(id) {
 		return fmt.Errorf("%s is not on the access list", who(id))
 	}
-	return fmt.Errorf("%s is on the access list, but the provider does not say that the address is verified", id.Email)
+	return fmt.Errorf("%s %w", id.Email, ErrNotVerified)
 }
 
 // Names reports whether the list names id: one of its groups, or its address if

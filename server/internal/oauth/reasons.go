@@ -17,6 +17,9 @@ var (
 	ErrNotOfFlow  = errors.New("the flow belongs to another browser")
 	ErrNoFlow     = errors.New("the flow is over, or was never here")
 
+	ErrNobody      = errors.New("nobody may sign in yet: the access list in config.toml is empty")
+	ErrNotVerified = errors.New("is on the access list, but the provider does not say that the address is verified")
+
 	ErrReplay       = errors.New("a refresh token was presented that had been rotated away long before")
 	ErrTokenExpired = errors.New("the token has expired")
 	ErrTokenKind    = errors.New("a refresh token is not an access token")

@@ -6,12 +6,16 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 )
 
 // BoundaryOptions say under which names the public listener may be called.
 type BoundaryOptions struct {
 	Public string // what clients see, e.g. "https://name.ngrok.app"; a path is ignored
 	Local  string // the listener itself, e.g. "http://127.0.0.1:8000"; its port is used, "" if there is none
+
+	Timeline *timeline.Recorder // of attempts to connect; nil: none
 }
 
 // Boundary refuses what a browser can be tricked into sending: a request for
@@ -22,11 +26,13 @@ type Boundary struct {
 	host    string          // the public host in its usual form, compared first
 	hosts   map[string]bool // all accepted values of Host, lower case
 	origins map[string]bool // our own origins
+
+	timeline *timeline.Recorder
 }
 
 // NewBoundary returns the boundary for o, or an error if a URL is unusable.
 func NewBoundary(o BoundaryOptions) (*Boundary, error) {
-	b := &Boundary{hosts: map[string]bool{}, origins: map[string]bool{}}
+	b := &Boundary{hosts: map[string]bool{}, origins: map[string]bool{}, timeline: o.Timeline}
 	public, err := parseBase(o.Public)
 	if err != nil {
 		return nil, fmt.Errorf("public URL: %w", err)
@@ -76,6 +82,7 @@ func (b *Boundary) Wrap(next http.Handler) http.Handler {
 		// The target of an absolute-form request is its host too (RFC 9112
 		// §3.2.2); net/http copies it to r.Host, and we don't rely on it.
 		if !b.knows(r.Host) || (r.URL.Host != "" && !b.knows(r.URL.Host)) {
+			b.timeline.Saw(r, timeline.Facts{What: timeline.WrongHost, Host: r.Host})
 			refuse(w, r, http.StatusForbidden, "invalid_request", "This server does not answer for that host.")
 			return
 		}
@@ -100,6 +107,7 @@ func (b *Boundary) Wrap(next http.Handler) http.Handler {
 		// MCP Streamable HTTP "Security & Endpoint" 1: a present and invalid
 		// Origin is answered 403. Two of them, or "null", are invalid.
 		if len(origins) != 1 || !(b.origins[origins[0]] || loopbackOrigin(origins[0])) {
+			b.timeline.Saw(r, timeline.Facts{What: timeline.WrongOrigin})
 			refuse(w, r, http.StatusForbidden, "invalid_request", "Requests of that origin are not accepted here.")
 			return
 		}

@@ -1,7 +1,9 @@
 package resource
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 )
 
 // Authenticator knows access tokens.
@@ -22,12 +25,14 @@ type Authenticator interface {
 
 // Options make a [Guard].
 type Options struct {
-	Resource    string        // the MCP URL exactly as a person pastes it
-	MetadataURL string        // where its RFC 9728 document is
-	Scopes      []string      // what a challenge asks for; offline_access is left out
-	Auth        Authenticator // required
-	Paused      func() bool   // nil: never
-	Log         *slog.Logger  // nil: none
+	Resource    string                    // the MCP URL exactly as a person pastes it
+	MetadataURL string                    // where its RFC 9728 document is
+	Scopes      []string                  // what a challenge asks for; offline_access is left out
+	Auth        Authenticator             // required
+	Paused      func() bool               // nil: never
+	Log         *slog.Logger              // nil: none
+	Timeline    *timeline.Recorder        // of attempts to connect; nil: none
+	SessionOf   func(token string) string // the session a token is of, good or not; nil: not told
 	Now         func() time.Time
 
 	// FailureRate and FailureBurst limit requests of one address that come
@@ -94,31 +99,32 @@ const (
 func (g *Guard) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if g.opts.Paused() {
+			g.opts.Timeline.Saw(r, timeline.Facts{What: timeline.CallPaused})
 			w.Header().Set("Retry-After", "60")
 			writeJSON(w, http.StatusServiceUnavailable, oauthError{"temporarily_unavailable", paused})
 			return
 		}
 		if r.URL.RawQuery != "" && hasQueryToken(r.URL) {
 			// RFC 6750 §2.3 is not supported: URLs end up in logs.
-			g.challenge(w, r, http.StatusBadRequest, g.malformed, "invalid_request", tokenInQuery)
+			g.challenge(w, r, http.StatusBadRequest, g.malformed, "invalid_request", tokenInQuery, timeline.Facts{What: timeline.CallQuery})
 			return
 		}
 		headers := r.Header["Authorization"]
 		if len(headers) == 0 {
 			// RFC 6750 §3.1: without authentication information no error code.
-			g.challenge(w, r, http.StatusUnauthorized, g.missing, "unauthorized", noToken)
+			g.challenge(w, r, http.StatusUnauthorized, g.missing, "unauthorized", noToken, timeline.Facts{What: timeline.Challenged, Path: r.URL.Path})
 			return
 		}
 		remote := remoteHost(r.RemoteAddr)
 		token, ok := bearer(headers)
 		if !ok {
-			g.challenge(w, r, http.StatusUnauthorized, g.invalid, "invalid_token", invalidToken)
+			g.challenge(w, r, http.StatusUnauthorized, g.invalid, "invalid_token", invalidToken, timeline.Facts{What: timeline.CallForged})
 			return
 		}
 		caller, ended, err := g.opts.Auth.Authenticate(token, g.resource, remote)
 		if err != nil {
 			g.opts.Log.Info("token refused", "path", r.URL.Path, "remote", remote, "cause", err)
-			g.challenge(w, r, http.StatusUnauthorized, g.invalid, "invalid_token", invalidToken)
+			g.challenge(w, r, http.StatusUnauthorized, g.invalid, "invalid_token", invalidToken, g.stale(token, err))
 			return
 		}
 
@@ -130,8 +136,42 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 		if g.opts.Paused() { // since it was asked above, and Cut may have missed us
 			cancel()
 		}
-		next.ServeHTTP(w, r.WithContext(ctx))
+		r = r.WithContext(ctx)
+		if !g.opts.Timeline.Connected(caller.Session) {
+			var done func()
+			w, r, done = g.opts.Timeline.Watch(w, r, timeline.Facts{Session: caller.Session, User: cmp.Or(caller.User.Email, caller.User.Sub), Client: caller.Client.Name})
+			defer done()
+		}
+		next.ServeHTTP(w, r)
 	})
+}
+
+// stale says why a token that looks like one opens nothing.
+func (g *Guard) stale(token string, err error) timeline.Facts {
+	f := timeline.Facts{What: timeline.CallForged}
+	switch {
+	case errors.Is(err, oauth.ErrTokenExpired):
+		f.What = timeline.CallExpired
+	case errors.Is(err, oauth.ErrEnded):
+		f.What = timeline.CallEnded
+	case errors.Is(err, oauth.ErrResource):
+		f.What, f.Path = timeline.CallResource, strings.TrimPrefix(g.resource, originOf(g.resource))
+	case errors.Is(err, oauth.ErrTokenKind):
+		f.What = timeline.CallKind
+	}
+	if g.opts.SessionOf != nil {
+		f.Session = g.opts.SessionOf(token)
+	}
+	return f
+}
+
+// originOf is what stands before the path of an address.
+func originOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 // Cut ends every request in progress, streams among them: the bridge has been
@@ -140,12 +180,14 @@ func (g *Guard) Cut() { g.watches.cancelAll() }
 
 // challenge refuses a request that has no good token, or tells its address to
 // slow down if it had many of them.
-func (g *Guard) challenge(w http.ResponseWriter, r *http.Request, status int, header, code, description string) {
+func (g *Guard) challenge(w http.ResponseWriter, r *http.Request, status int, header, code, description string, why timeline.Facts) {
 	if _, ok := g.failures.Allow(remoteHost(r.RemoteAddr), g.opts.Now()); !ok {
+		g.opts.Timeline.Saw(r, timeline.Facts{What: timeline.CallLimited})
 		w.Header().Set("Retry-After", "1")
 		writeJSON(w, http.StatusTooManyRequests, oauthError{"temporarily_unavailable", "Too many requests without a good access token."})
 		return
 	}
+	g.opts.Timeline.Saw(r, why)
 	w.Header().Set("WWW-Authenticate", header)
 	writeJSON(w, status, oauthError{code, description})
 }
