@@ -44,7 +44,6 @@ func (s *Server) RevokeWhere(ctx context.Context, sub, clientID string) (int, er
 	return n, nil
 }
 
-func (s *Server) Attempts() []status.Attempt                          { return nil }
 func (s *Server) AllowRedirect(context.Context, string) error         { return errNotBuilt }
 func (s *Server) Logs(string) ([]status.LogLine, bool)                { return nil, false }
 func (s *Server) RestartServer(string) error                          { return errNotBuilt }

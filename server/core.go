@@ -46,7 +46,7 @@ func (t *site) newCore(base string) (*core, error) {
 		Redirects: t.redirects(base), StaticClientID: cfg.IDP.ClientID, NoRegistration: !cfg.Clients.Registration,
 		Access:    accessList(cfg.Access),
 		AccessTTL: cfg.Tokens.Access, RefreshTTL: cfg.Tokens.Refresh,
-		Provider: c.provider, Saver: c.journal, Recorder: c.journal, Ended: c.ended, Now: o.Now, Log: o.Log,
+		Provider: c.provider, Saver: c.journal, Recorder: c.journal, Ended: func(session string) { s.timeline.Ended(session); c.ended(session) }, Now: o.Now, Log: o.Log,
 	}, s.db)
 	if err != nil {
 		return nil, err

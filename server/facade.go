@@ -12,6 +12,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/doctor"
 	"github.com/drawbridge-app/drawbridge/server/internal/idp"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 	"github.com/drawbridge-app/drawbridge/server/internal/tunnel"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -39,6 +40,26 @@ func (s *Server) Clients() []status.Client {
 		return c.store.Clients()
 	}
 	return []status.Client{}
+}
+
+// Attempts returns the attempts to connect that are remembered, newest first,
+// each with its verdict.
+func (s *Server) Attempts() []status.Attempt { return s.timeline.Attempts() }
+
+// world is what a verdict has to know beside the attempt.
+func (s *Server) world() timeline.World {
+	t := s.current()
+	if t == nil {
+		return timeline.World{}
+	}
+	base := t.bridge.address()
+	w := timeline.World{MCPURL: base + mcpPath, RedirectURI: authserver.RedirectURI(base)}
+	st, note := t.tunnelStatus()
+	if st.State == tunnel.Down {
+		w.TunnelDown = st.Error
+	}
+	w.Warning = note != ""
+	return w
 }
 
 // errNotReady is what verbs answer while the keychain is not open.

@@ -73,13 +73,13 @@ func (t *site) routes(c *core, auth *authserver.Server) (handlers, error) {
 		{"/", get, index(c.base)},
 		{"/health", get, http.HandlerFunc(t.health)},
 	}
-	serve := dispatch(table)
-	local, err := resource.NewBoundary(resource.BoundaryOptions{Public: c.base, Local: t.local})
+	serve := t.app.timeline.Wrap(dispatch(table))
+	local, err := resource.NewBoundary(resource.BoundaryOptions{Public: c.base, Local: t.local, Timeline: t.app.timeline})
 	if err != nil {
 		return handlers{}, err
 	}
 	// Who comes from the internet has no business with this machine's names.
-	public, err := resource.NewBoundary(resource.BoundaryOptions{Public: c.base})
+	public, err := resource.NewBoundary(resource.BoundaryOptions{Public: c.base, Timeline: t.app.timeline})
 	if err != nil {
 		return handlers{}, err
 	}
@@ -143,7 +143,7 @@ func (t *site) resourceMetadata(base, path string) http.Handler {
 // the URL that a person typed.
 func (t *site) guard(c *core, path string) http.Handler {
 	g := resource.New(resource.Options{Resource: c.base + path, MetadataURL: c.base + "/.well-known/oauth-protected-resource" + path,
-		Scopes: t.config().IDP.Scopes, Auth: c.store, Paused: t.app.paused.Load, Log: t.app.opts.Log, Now: t.app.opts.Now})
+		Scopes: t.config().IDP.Scopes, Auth: c.store, SessionOf: c.store.SessionOf, Timeline: t.app.timeline, Paused: t.app.paused.Load, Log: t.app.opts.Log, Now: t.app.opts.Now})
 	c.guards = append(c.guards, g)
 	return g.Wrap(c.gateway.Handler())
 }

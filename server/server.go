@@ -22,6 +22,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/control"
 	"github.com/drawbridge-app/drawbridge/server/internal/console"
 	"github.com/drawbridge-app/drawbridge/server/internal/store"
+	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -59,9 +60,10 @@ type Options struct {
 // site, which is put up anew when the configuration changes; the data folder
 // and the control side last.
 type Server struct {
-	opts  Options
-	db    *store.DB
-	board *status.Board
+	opts     Options
+	db       *store.DB
+	board    *status.Board
+	timeline *timeline.Recorder // attempts to connect
 
 	paused  atomic.Bool
 	quiet   atomic.Bool   // no desktop notifications
@@ -104,7 +106,7 @@ func New(o Options) (*Server, error) {
 	if missing := o.Config.Missing(); len(missing) > 0 && o.Unusable == nil {
 		return nil, fmt.Errorf("the configuration lacks %s: run `drawbridge setup`", missing[0])
 	}
-	s := &Server{opts: o, cfg: o.Config, unset: o.Unusable, board: status.NewBoard(o.Now),
+	s := &Server{opts: o, cfg: o.Config, unset: o.Unusable, board: status.NewBoard(o.Now), timeline: timeline.New(o.Now),
 		retry: make(chan struct{}, 1), rebuild: make(chan struct{}, 1), broken: make(chan error, 1)}
 	s.streams, s.endStreams = context.WithCancel(context.Background())
 	if err := s.take(); err != nil {
@@ -131,6 +133,7 @@ func (s *Server) take() (err error) {
 		}
 		s.site = s.newSite(s.cfg, s.door)
 	}
+	s.timeline.Tell(s.world, s.board.Wake)
 	pages, err := console.New(console.Options{Backend: s, Version: s.version(), Now: o.Now, Log: o.Log})
 	if err != nil {
 		return fmt.Errorf("draw the console: %w", err)

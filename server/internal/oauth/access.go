@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -89,7 +90,7 @@ func (s *Store) SetAccess(list AccessList) error {
 		err := s.take(g, func() error {
 			return s.end(g, ending{typ: status.SessionRevoked, reason: why.Error()})
 		})
-		if first == nil && !errors.Is(err, errEnded) {
+		if first == nil && !errors.Is(err, ErrEnded) {
 			first = err
 		}
 	}
