@@ -43,6 +43,7 @@ type cli struct {
 	Status   command.Status   `cmd:"" help:"Print how the running instance does."`
 	Sessions command.Sessions `cmd:"" help:"Print who is signed in."`
 	Events   command.Events   `cmd:"" help:"Print what happened."`
+	Attempts command.Attempts `cmd:"" help:"Print why clients did or did not connect."`
 	Clients  command.Clients  `cmd:"" help:"Print the programs that somebody has signed in with."`
 	Revoke   command.Revoke   `cmd:"" help:"End a session, or all of them."`
 	Pause    command.Pause    `cmd:"" help:"Raise the bridge: /mcp answers 503 until resume."`

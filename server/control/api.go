@@ -33,6 +33,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /api/clients", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, tidyClients(s.backend.Clients()))
 	})
+	mux.HandleFunc("GET /api/attempts", func(w http.ResponseWriter, r *http.Request) {
+		reply(w, orEmpty(s.backend.Attempts()))
+	})
 	mux.HandleFunc("GET /api/events", s.events)
 	mux.HandleFunc("GET /api/events/follow", s.follow)
 

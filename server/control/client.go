@@ -32,6 +32,11 @@ func (c *Client) Clients(ctx context.Context) (list []status.Client, err error) 
 	return list, c.do(ctx, "GET", "/api/clients", nil, &list)
 }
 
+// Attempts returns the latest attempts to connect, newest first.
+func (c *Client) Attempts(ctx context.Context) (list []status.Attempt, err error) {
+	return list, c.do(ctx, "GET", "/api/attempts", nil, &list)
+}
+
 // Events returns the history, oldest first.
 func (c *Client) Events(ctx context.Context) (list []status.Event, err error) {
 	err = c.stream(ctx, "/api/events", func(ev status.Event) error {

@@ -40,6 +40,7 @@ func (b *fakeBackend) Snapshot() status.Snapshot {
 }
 func (b *fakeBackend) Watch(context.Context) <-chan struct{}  { return nil }
 func (b *fakeBackend) Clients() []status.Client               { return sampleClients }
+func (b *fakeBackend) Attempts() []status.Attempt             { return sampleAttempts }
 func (b *fakeBackend) RevokeAll(context.Context) (int, error) { return 2, b.tell("revoke all") }
 func (b *fakeBackend) Pause(context.Context) error            { return b.tell("pause") }
 func (b *fakeBackend) Resume(context.Context) error           { return b.tell("resume") }
@@ -111,6 +112,9 @@ func TestCommands(t *testing.T) {
 	clients, err := c.Clients(ctx)
 	if want := tidyClients(sampleClients); err != nil || !reflect.DeepEqual(clients, want) {
 		t.Errorf("Clients: %+v, %v", clients, err)
+	}
+	if attempts, err := c.Attempts(ctx); err != nil || !reflect.DeepEqual(attempts, sampleAttempts) {
+		t.Errorf("Attempts: %+v, %v", attempts, err)
 	}
 	if snap, err := c.Snapshot(ctx); err != nil || snap.Events == nil || len(snap.Sessions) != 2 || snap.Status.PID != 123 {
 		t.Errorf("Snapshot: %+v, %v", snap, err)

@@ -49,6 +49,17 @@ var sampleClients = []status.Client{
 	{ID: "c2", Kind: "dcr"},
 }
 
+var sampleAttempts = []status.Attempt{
+	{ID: "b", Started: noon, Last: noon, Remote: "203.0.113.7", Agent: "Evil\u202e/1\n", Outcome: "", Verdict: "A client is looking around; its next step is awaited.", VerdictKey: "discovery.awaited",
+		Steps: []status.Step{{Time: noon, Kind: "discovery", Outcome: status.OK, Text: "A request without a token was told where to sign in.", Key: "discovery.challenge", Times: 3}}},
+	{ID: "a", Started: noon.Add(-time.Hour), Last: noon.Add(-time.Hour), Client: "Claude", User: "ana@example.com", Remote: "160.79.104.10", Session: "s2", Calls: 17, Outcome: status.OK,
+		Verdict: "Claude is connected: ana@example.com, 17 calls.", VerdictKey: "connected", Args: map[string]string{"client": "Claude"},
+		Steps: []status.Step{
+			{Time: noon.Add(-time.Hour), Kind: "token", Outcome: status.OK, Text: "Claude got its tokens.", Key: "token.issued", Args: map[string]string{"client": "Claude"}},
+			{Time: noon.Add(-time.Hour + time.Second), Kind: "call", Outcome: status.OK, Text: "A call came through.", Key: "call.ok"},
+		}},
+}
+
 var sampleChecks = []status.Check{
 	{Name: "configuration", OK: true, Result: "config.toml is read"},
 	{Name: "provider", Result: "no answer from https://dev.okta.com", Cure: "Look at the network, or correct issuer in config.toml."},
@@ -66,6 +77,8 @@ func TestPrint(t *testing.T) {
 		{"events", func(w io.Writer, j bool) error { return PrintEvents(w, sampleEvents, j) }},
 		{"clients", func(w io.Writer, j bool) error { return PrintClients(w, sampleClients, j, noon) }},
 		{"clients-empty", func(w io.Writer, j bool) error { return PrintClients(w, nil, j, noon) }},
+		{"attempts", func(w io.Writer, j bool) error { return PrintAttempts(w, sampleAttempts, j) }},
+		{"attempts-empty", func(w io.Writer, j bool) error { return PrintAttempts(w, nil, j) }},
 		{"checks", func(w io.Writer, j bool) error { return PrintChecks(w, sampleChecks, j) }},
 		{"checks-empty", func(w io.Writer, j bool) error { return PrintChecks(w, nil, j) }},
 	} {

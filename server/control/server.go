@@ -34,6 +34,8 @@ type Backend interface {
 	Watch(ctx context.Context) <-chan struct{}
 	// Clients returns the programs that somebody has signed in with.
 	Clients() []status.Client
+	// Attempts returns the latest attempts to connect, newest first.
+	Attempts() []status.Attempt
 	// Revoke ends one session, or returns [ErrNotFound].
 	Revoke(ctx context.Context, id string) error
 	// RevokeAll ends all sessions and returns how many there were.

@@ -58,6 +58,18 @@ func (c Clients) Run(a App) error {
 	})
 }
 
+// Attempts prints why clients did or did not connect, newest last.
+type Attempts struct {
+	JSON bool `name:"json" help:"As JSON, newest first."`
+}
+
+// Run carries the command out.
+func (c Attempts) Run(a App) error {
+	return ask(a, (*control.Client).Attempts, func(list []status.Attempt) error {
+		return control.PrintAttempts(a.Out, list, c.JSON)
+	})
+}
+
 // Events prints what happened, oldest first.
 type Events struct {
 	JSON   bool `name:"json" help:"As JSON, one object a line."`
