@@ -145,5 +145,6 @@ var natures = map[What]nature{
 
 	Called: {call, status.OK}, CallExpired: {call, status.Refused}, CallEnded: {call, status.Refused}, CallResource: {call, status.Refused},
 	CallKind: {call, status.Refused}, CallForged: {call, status.Refused}, CallQuery: {call, status.Refused}, CallPaused: {call, status.Refused},
+	CallLimited: {call, status.Refused}, CallAccept: {call, status.Refused}, CallVersion: {call, status.Refused},
 	CallSession: {call, status.Refused}, CallRefused: {call, status.Refused}, CallFailed: {call, status.Failed},
 }

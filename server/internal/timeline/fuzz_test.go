@@ -1,0 +1,68 @@
+package timeline
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+// whats are all that can be seen, in a fixed order.
+var whats = func() (list []What) {
+	for w := range natures {
+		list = append(list, w)
+	}
+	slices.Sort(list)
+	return list
+}()
+
+// FuzzSteps takes any sequence of steps: two bytes each, what and who. Nothing
+// panics, every bound holds, and each attempt has one sentence that ends.
+func FuzzSteps(f *testing.F) {
+	f.Add([]byte{}, "Claude", "ana@example.com")
+	var all []byte
+	for i := range whats {
+		all = append(all, byte(i), byte(i*37))
+	}
+	f.Add(all, "{client}\u202e", strings.Repeat("x", 5000))
+	f.Fuzz(func(t *testing.T, data []byte, name, text string) {
+		r := newRig()
+		for len(data) >= 2 && len(data) < 2000 {
+			who := data[1]
+			facts := Facts{What: whats[int(data[0])%len(whats)], Client: name, User: text, Reason: text, Host: text, Resource: text, Path: text, Version: text, Method: text}
+			if who&1 != 0 {
+				facts.ClientID = "c" + string('0'+who>>6)
+			}
+			if who&2 != 0 {
+				facts.Flow = "f" + string('0'+who>>6)
+			}
+			if who&4 != 0 {
+				facts.Session = "s" + string('0'+who>>6)
+			}
+			r.now = r.now.Add(time.Duration(who) * time.Second)
+			r.record(seen{Facts: facts, at: r.now, remote: []string{"203.0.113.7", "160.79.104.10", "", "::1"}[who>>4&3], agent: cleanAgent(text), browser: who&8 != 0})
+			r.world.Warning, r.world.TunnelDown = who&1 != 0, strings.Repeat("d", int(who>>7))
+			data = data[2:]
+		}
+		for _, a := range r.Attempts() {
+			if a.Verdict == "" || !utf8.ValidString(a.Verdict) || utf8.RuneCountInString(a.Verdict) > maxSentence || strings.ContainsAny(a.Verdict, "\n\r\x1b\u202e") {
+				t.Errorf("%s has the verdict %q", a.VerdictKey, a.Verdict)
+			}
+			if ja := Sentence("ja", "verdict."+a.VerdictKey, a.Args); ja == "" || utf8.RuneCountInString(ja) > maxSentence {
+				t.Errorf("in Japanese: %q", ja)
+			}
+			if len(a.Steps) == 0 || len(a.Steps) > maxSteps {
+				t.Errorf("%d steps", len(a.Steps))
+			}
+			for _, s := range a.Steps {
+				if s.Text == "" || s.Kind == "" || utf8.RuneCountInString(s.Text) > maxSentence {
+					t.Errorf("step %q: %q", s.Key, s.Text)
+				}
+			}
+			if a.Last.Before(a.Started) {
+				t.Error("it ends before it begins")
+			}
+		}
+	})
+}

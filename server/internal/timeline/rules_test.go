@@ -1,0 +1,251 @@
+package timeline
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+var home = World{MCPURL: "https://name.ngrok.app/mcp", RedirectURI: "https://name.ngrok.app/auth/callback"}
+
+// rig is a recorder with a clock of its own, fed as the handlers feed it.
+type rig struct {
+	*Recorder
+	now   time.Time
+	world World
+}
+
+func newRig() *rig {
+	r := &rig{now: noon, world: home}
+	r.Recorder = New(func() time.Time { return r.now })
+	r.Tell(func() World { return r.world }, func() {})
+	return r
+}
+
+// see takes facts in, from Claude's cloud or from a person's browser as their
+// kind would have it, a second after what came before.
+func (r *rig) see(f Facts) {
+	r.now = r.now.Add(time.Second)
+	s := seen{Facts: f, at: r.now, remote: "160.79.104.10", agent: "Claude-User/1.0"}
+	switch natures[f.What].kind {
+	case authorize, consent, provider:
+		s.remote, s.agent, s.browser = "203.0.113.7", "Mozilla/5.0", true
+	}
+	r.record(s)
+}
+
+// What is noted at each stage of a sign-in by registration that goes well.
+var goodSteps = []Facts{
+	{What: Challenged, Path: "/mcp"},
+	{What: Resource, Path: "/.well-known/oauth-protected-resource/mcp"},
+	{What: Metadata, Path: "/.well-known/oauth-authorization-server"},
+	{What: Registered, ClientID: "c1", Client: "Claude", Host: "claude.ai"},
+	{What: Authorized, ClientID: "c1", Client: "Claude", Flow: "f1", Host: "claude.ai"},
+	{What: ConsentShown, Flow: "f1"},
+	{What: ConsentApproved, Flow: "f1"},
+	{What: ProviderDone, Flow: "f1", Session: "s1", User: "ana@example.com"},
+	{What: Issued, ClientID: "c1", Session: "s1", Client: "Claude"},
+	{What: Called, Session: "s1", User: "ana@example.com", Client: "Claude"},
+}
+
+// upTo returns the good steps up to the first of what, and then others.
+func upTo(what What, then ...Facts) []Facts {
+	for i, f := range goodSteps {
+		if f.What == what {
+			return append(append([]Facts{}, goodSteps[:i+1]...), then...)
+		}
+	}
+	panic(what)
+}
+
+func repeat(n int, f Facts) (list []Facts) {
+	for range n {
+		list = append(list, f)
+	}
+	return list
+}
+
+// ruleCases are what the newest attempt comes to. Each key of the rules has a
+// row; several have one for each way that leads there.
+var ruleCases = []struct {
+	key, outcome string
+	steps        []Facts
+	wait         time.Duration
+	says         string // part of the sentence
+	world        func(*World)
+}{
+	{key: "connected", outcome: "ok", steps: upTo(Called), says: "Claude is connected: ana@example.com, 1 calls."},
+	{key: "connected", outcome: "ok", steps: upTo(Called, Facts{What: Refreshed, Session: "s1"}), wait: time.Hour, says: "Claude is connected"},
+	{key: "connected", outcome: "ok", steps: upTo(Called, Facts{What: CallExpired, Session: "s1"}, Facts{What: Refreshed, Session: "s1"}, Facts{What: Called, Session: "s1"}), says: "2 calls"},
+	{key: "renewed", outcome: "ok", steps: []Facts{{What: Refreshed, Session: "old", Client: "Claude"}}, says: "renewed its access"},
+	{key: "over", outcome: "ok", steps: upTo(Called, Facts{What: SessionEnded, Session: "s1"}), says: "the session has ended"},
+	{key: "over.early", outcome: "refused", steps: upTo(Issued, Facts{What: SessionEnded, Session: "s1"}), says: "before its first call"},
+
+	{key: "paused", outcome: "refused", steps: upTo(Called, Facts{What: CallPaused}), says: "drawbridge resume"},
+	{key: "origin", outcome: "refused", steps: []Facts{{What: WrongOrigin}}, says: "another site"},
+	{key: "host", outcome: "refused", steps: []Facts{{What: WrongHost, Host: "evil.example"}}, says: "evil.example, but this server is name.ngrok.app"},
+	{key: "limited", outcome: "refused", steps: []Facts{{What: Limited}}, says: "Wait a minute"},
+	{key: "limited", outcome: "refused", steps: upTo(Called, Facts{What: CallLimited}), says: "Claude asked too often"},
+	{key: "call.stale", outcome: "error", steps: upTo(Called, Facts{What: CallExpired, Session: "s1"}), wait: lookTime, says: "does not renew it"},
+	{key: "call.expired", steps: upTo(Called, Facts{What: CallExpired, Session: "s1"}), says: "renew it by itself"},
+	{key: "call.ended", outcome: "refused", steps: upTo(Called, Facts{What: CallEnded, Session: "s1"}), says: "a session that has ended"},
+	{key: "call.resource", outcome: "refused", steps: upTo(Issued, Facts{What: CallResource, Session: "s1", Path: "/s/git/mcp"}), says: "at /s/git/mcp"},
+	{key: "call.kind", outcome: "error", steps: upTo(Issued, Facts{What: CallKind, Session: "s1"}), says: "refresh token where"},
+	{key: "call.forged", outcome: "refused", steps: []Facts{{What: CallForged}}, says: "did not make"},
+	{key: "call.query", outcome: "refused", steps: upTo(Issued, Facts{What: CallQuery}), says: "in the URL"},
+	{key: "call.accept", outcome: "error", steps: upTo(Issued, Facts{What: CallAccept, Session: "s1"}), says: "text/event-stream"},
+	{key: "call.version", outcome: "error", steps: upTo(Issued, Facts{What: CallVersion, Session: "s1", Version: "2031-01-01"}), says: "MCP version 2031-01-01"},
+	{key: "call.session", outcome: "error", steps: upTo(Issued, Facts{What: CallSession, Session: "s1"}), wait: callTime, says: "Mcp-Session-Id"},
+	{key: "call.initialize", steps: upTo(Issued, Facts{What: CallSession, Session: "s1"}), says: "initialize again"},
+	{key: "call.stream", outcome: "error", steps: upTo(Issued, Facts{What: CallRefused, Session: "s1", Method: "GET", Reason: "status 400"}), says: "older SSE"},
+	{key: "call.refused", outcome: "error", steps: upTo(Issued, Facts{What: CallRefused, Session: "s1", Method: "POST", Reason: "status 400"}), says: "refused (status 400)"},
+	{key: "call.failed", outcome: "error", steps: upTo(Issued, Facts{What: CallFailed, Session: "s1", Reason: "status 500"}), says: "failed to answer"},
+
+	{key: "call.never", outcome: "error", steps: upTo(Issued), wait: callTime, says: "Claude got its token but never called /mcp."},
+	{key: "call.awaited", steps: upTo(Issued), says: "first call is awaited"},
+	{key: "token.verifier", outcome: "refused", steps: upTo(ProviderDone, Facts{What: SessionEnded, Session: "s1"}, Facts{What: TokenVerifier, ClientID: "c1", Session: "s1"}), says: "PKCE verifier"},
+	{key: "token.redirect", outcome: "refused", steps: upTo(ProviderDone, Facts{What: TokenRedirect, Session: "s1"}), says: "another redirect URI"},
+	{key: "token.client", outcome: "refused", steps: upTo(ProviderDone, Facts{What: TokenClient, ClientID: "c2", Session: "s1"}), says: "Another client"},
+	{key: "token.twice", outcome: "refused", steps: upTo(Issued, Facts{What: TokenTwice, Session: "s1"}), says: "twice"},
+	{key: "token.late", outcome: "refused", steps: upTo(ProviderDone, Facts{What: TokenLate, Session: "s1"}), says: "too late"},
+	{key: "token.unknown", outcome: "refused", steps: upTo(ProviderDone, Facts{What: TokenUnknown, ClientID: "c1"}), says: "not known here"},
+	{key: "resource", outcome: "refused", steps: upTo(ProviderDone, Facts{What: TokenResource, Session: "s1", Resource: "https://name.ngrok.app/mcp/"}),
+		says: "asked for https://name.ngrok.app/mcp/, but this server is https://name.ngrok.app/mcp."},
+	{key: "resource", outcome: "refused", steps: upTo(Registered, Facts{What: AuthorizeResource, ClientID: "c1", Resource: "https://name.ngrok.app/?token=x"}), says: "https://name.ngrok.app/, but"},
+	{key: "client.unknown", outcome: "refused", steps: []Facts{{What: AuthorizeUnknown, ClientID: "gone"}}, says: "Drawbridge was reset"},
+	{key: "client.unknown", outcome: "refused", steps: []Facts{{What: ClientUnknown, ClientID: "gone"}}, says: "register again"},
+	{key: "token.proof", outcome: "refused", steps: upTo(ProviderDone, Facts{What: ClientProof, ClientID: "c1", Reason: "no"}), says: "prove who it is: no."},
+	{key: "token.replayed", outcome: "refused", steps: upTo(Called, Facts{What: TokenReplayed, Session: "s1"}), says: "old refresh token"},
+	{key: "token.expired", outcome: "refused", steps: upTo(Called, Facts{What: RefreshExpired, Session: "s1"}), says: "sign-in expired"},
+	{key: "token.ended", outcome: "refused", steps: upTo(Called, Facts{What: SessionEnded, Session: "s1"}, Facts{What: RefreshEnded, Session: "s1"}), says: "has ended"},
+	{key: "token.person", outcome: "refused", steps: upTo(Called, Facts{What: RefreshPerson, Session: "s1", Reason: "ana@example.com is not on the access list"}), says: "may not use Claude here any more: ana@"},
+	{key: "token.away", outcome: "error", steps: upTo(Called, Facts{What: RefreshAway, Session: "s1"}), says: "the session is kept"},
+	{key: "token.refused", outcome: "refused", steps: upTo(ProviderDone, Facts{What: TokenRefused, ClientID: "c1", Reason: "The body must be a form."}), says: "The body must be a form. Start"},
+
+	{key: "access.nobody", outcome: "refused", steps: upTo(ConsentApproved, Facts{What: NobodyListed, Flow: "f1", User: "bob@example.com"}), says: "Add bob@example.com"},
+	{key: "access.unverified", outcome: "refused", steps: upTo(ConsentApproved, Facts{What: NotVerified, Flow: "f1", User: "bob@example.com"}), says: "verified"},
+	{key: "access.list", outcome: "refused", steps: upTo(ConsentApproved, Facts{What: NotOnList, Flow: "f1", User: "bob@example.com"}), says: "add bob@example.com to emails"},
+	{key: "provider.refused", outcome: "refused", steps: upTo(ConsentApproved, Facts{What: ProviderRefused, Flow: "f1", Reason: "you are not assigned to this app."}), says: "The provider refused: you are not assigned to this app."},
+	{key: "provider.away", outcome: "error", steps: upTo(ConsentApproved, Facts{What: ProviderAway, Flow: "f1", Reason: "Okta can't be reached."}), says: "Okta can't be reached."},
+	{key: "provider.clock", outcome: "error", steps: upTo(ConsentApproved, Facts{What: ProviderClock, Flow: "f1", Reason: "x"}), says: "clock"},
+	{key: "provider.wrong", outcome: "error", steps: upTo(ConsentApproved, Facts{What: ProviderWrong, Flow: "f1", Reason: "x"}), says: "did not accept Drawbridge's request"},
+	{key: "provider.failed", outcome: "error", steps: upTo(ConsentApproved, Facts{What: ProviderFailed, Flow: "f1", Reason: "x"}), says: "could not finish"},
+	{key: "browser", outcome: "refused", steps: upTo(ConsentApproved, Facts{What: ProviderOther}), says: "in another"},
+	{key: "browser", outcome: "refused", steps: upTo(ConsentShown, Facts{What: ConsentOther, Flow: "f1"}), says: "in another"},
+	{key: "provider.late", outcome: "refused", steps: []Facts{{What: ProviderLate}}, says: "ten minutes"},
+	{key: "code.never", outcome: "error", steps: upTo(ProviderDone), wait: codeTime, says: "never came back for its token"},
+	{key: "code.awaited", steps: upTo(ProviderDone), says: "awaited to fetch its token"},
+
+	{key: "consent.denied", outcome: "refused", steps: upTo(ConsentShown, Facts{What: ConsentDenied, Flow: "f1"}), says: "chose Deny"},
+	{key: "consent.refused", outcome: "refused", steps: upTo(ConsentShown, Facts{What: ConsentRefused, Flow: "f1", Reason: "x"}), says: "did not count"},
+	{key: "provider.never", outcome: "error", steps: upTo(ConsentApproved), wait: personTime, says: "add https://name.ngrok.app/auth/callback"},
+	{key: "provider.stuck", steps: upTo(ConsentApproved), wait: stuckTime, says: "still at the provider"},
+	{key: "provider.awaited", steps: upTo(ConsentApproved), says: "is signing in"},
+	{key: "provider.awaited", steps: upTo(Authorized, Facts{What: ConsentKept, Flow: "f1"}), says: "is signing in"},
+	{key: "consent.never", outcome: "error", steps: upTo(ConsentShown), wait: personTime, says: "never answered"},
+	{key: "consent.awaited", steps: upTo(ConsentShown), says: "answer is awaited"},
+
+	{key: "document", outcome: "refused", steps: []Facts{{What: AuthorizeDocument, ClientID: "https://x.example/c", Reason: "status 404"}}, says: "status 404"},
+	{key: "redirect.list", outcome: "refused", steps: []Facts{{What: RegisterRedirect, Client: "New", Host: "new.example"}}, says: "New wants its answers at new.example"},
+	{key: "redirect.list", outcome: "refused", steps: upTo(Registered, Facts{What: AuthorizeRedirect, ClientID: "c1", Host: "new.example"}), says: "new.example"},
+	{key: "redirect.other", outcome: "refused", steps: upTo(Registered, Facts{What: AuthorizeOther, ClientID: "c1", Host: "localhost"}), says: "did not register"},
+	{key: "pkce", outcome: "refused", steps: upTo(Registered, Facts{What: AuthorizePKCE, ClientID: "c1"}), says: "S256"},
+	{key: "authorize.refused", outcome: "refused", steps: upTo(Registered, Facts{What: AuthorizeRefused, ClientID: "c1", Reason: "x"}), says: "was refused: x."},
+	{key: "ngrok.warning", outcome: "error", steps: upTo(Authorized), wait: lookTime, says: "Visit Site", world: func(w *World) { w.Warning = true }},
+	{key: "ngrok.warning", outcome: "error", steps: upTo(Registered), wait: openTime, says: "Visit Site", world: func(w *World) { w.Warning = true }},
+	{key: "consent.lost", outcome: "error", steps: upTo(Authorized), wait: lookTime, says: "never opened"},
+	{key: "consent.opening", steps: upTo(Authorized), says: "about to open"},
+
+	{key: "registration.off", outcome: "refused", steps: []Facts{{What: RegisterOff, Client: "New"}}, says: "switched off"},
+	{key: "registration.refused", outcome: "refused", steps: []Facts{{What: RegisterRefused, Reason: "x"}}, says: "could not register: x."},
+	{key: "registration.loop", outcome: "error", steps: append(upTo(Registered), repeat(3, Facts{What: Registered, ClientID: "c9", Client: "Claude"})...), says: "registered 4 times"},
+	{key: "browser.never", outcome: "error", steps: upTo(Registered), wait: openTime, says: "nobody opened"},
+	{key: "browser.awaited", steps: upTo(Registered), says: "awaited to open"},
+
+	{key: "probes", outcome: "refused", steps: repeat(1000, Facts{What: Probed}), says: "1000 times"},
+	{key: "again", outcome: "ok", steps: upTo(Called, Facts{What: Challenged}, Facts{What: Resource}), says: "connected already"},
+	{key: "path.root", outcome: "error", steps: []Facts{{What: AtRoot, Path: "/"}, {What: Missing, Path: "/x"}}, says: "Paste https://name.ngrok.app/mcp"},
+	{key: "path.sse", outcome: "error", steps: []Facts{{What: AtSSE, Path: "/sse"}, {What: Missing, Path: "/.well-known/oauth-protected-resource/…"}}, says: "SSE transport at /sse."},
+	{key: "path.near", outcome: "error", steps: []Facts{{What: Nearby, Path: "/mcp/mcp"}}, says: "at /mcp/mcp, but"},
+	{key: "path.oauth", outcome: "error", steps: []Facts{{What: Missing, Path: "/x"}, {What: Guessed, Path: "/mcp/authorize"}}, says: "/mcp/authorize"},
+	{key: "discovery.stopped", outcome: "error", steps: upTo(Metadata), wait: lookTime, says: "did not go on"},
+	{key: "discovery.half", outcome: "error", steps: upTo(Resource), wait: lookTime, says: "stopped there"},
+	{key: "challenge.only", outcome: "error", steps: upTo(Challenged), wait: lookTime, says: "told to sign in and stopped"},
+	{key: "discovery.missing", outcome: "error", steps: []Facts{{What: Missing, Path: "/x"}}, wait: lookTime, says: "there is none"},
+	{key: "discovery.awaited", steps: upTo(Metadata), says: "awaited"},
+	{key: "tunnel.down", steps: upTo(Registered), says: "is down", world: func(w *World) { w.TunnelDown = "no route to ngrok" }},
+}
+
+func TestVerdicts(t *testing.T) {
+	tried := map[string]bool{}
+	for _, c := range ruleCases {
+		tried[c.key] = true
+		t.Run(c.key+", "+c.says, func(t *testing.T) {
+			r := newRig()
+			if c.world != nil {
+				c.world(&r.world)
+			}
+			for _, f := range c.steps {
+				r.see(f)
+			}
+			r.now = r.now.Add(c.wait)
+			a := r.Attempts()[0]
+			if a.VerdictKey != c.key || a.Outcome != c.outcome || !strings.Contains(a.Verdict, c.says) {
+				t.Errorf("it comes to %q %q: %s", a.VerdictKey, a.Outcome, a.Verdict)
+			}
+		})
+	}
+	for _, r := range rules {
+		if !tried[r.key] {
+			t.Errorf("no row comes to %q", r.key)
+		}
+	}
+}
+
+// Every sentence is there in every language, with the same words to fill in.
+func TestCatalogues(t *testing.T) {
+	var keys []string
+	for what := range natures {
+		keys = append(keys, "step."+string(what))
+	}
+	for _, r := range append(rules, rule{key: "unknown"}, rule{key: "tunnel.down"}) {
+		keys = append(keys, "verdict."+r.key)
+	}
+	names := func(line string) map[string]bool {
+		found := map[string]bool{}
+		for _, part := range strings.Split(line, "{")[1:] {
+			name, _, _ := strings.Cut(part, "}")
+			found[name] = true
+		}
+		return found
+	}
+	wanted := map[string]bool{}
+	for _, key := range keys {
+		wanted[key] = true
+		for language, lines := range catalogues {
+			if lines[key] == "" {
+				t.Errorf("%s has no line %s", language, key)
+			}
+			for name := range names(lines[key]) {
+				if lines["word."+name] == "" {
+					t.Errorf("%s has no word for {%s} of %s", language, name, key)
+				}
+				if !names(catalogues["en"][key])[name] {
+					t.Errorf("%s fills {%s} into %s, English does not", language, name, key)
+				}
+			}
+		}
+	}
+	for language, lines := range catalogues {
+		for key, line := range lines {
+			if !wanted[key] && !strings.HasPrefix(key, "word.") {
+				t.Errorf("%s has the line %s, which nothing says", language, key)
+			}
+			if !strings.HasPrefix(key, "word.") && !strings.HasSuffix(line, ".") && !strings.HasSuffix(line, "。") {
+				t.Errorf("%s: %s is no sentence: %s", language, key, line)
+			}
+		}
+	}
+}
