@@ -69,7 +69,7 @@ func TestStaleFile(t *testing.T) {
 		{"nobody", nil},
 		{"a web server", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") }},
 		{"one that fails", http.NotFound},
-		{"one that redirects", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/prove", 302) }},
+		{"one that redirects", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/prove", http.StatusFound) }},
 		{"one that asks for the key", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			w.WriteHeader(401)

@@ -83,7 +83,7 @@ func (s *Server) client(ctx context.Context, id string) (*oauth.Client, error) {
 // parameters returns the query of a GET or the form of a POST. A parameter
 // given twice is refused (RFC 6749 §3.1), but resource may be (RFC 8707 §2).
 func parameters(w http.ResponseWriter, r *http.Request) (url.Values, error) {
-	params := url.Values{}
+	var params url.Values
 	var err error
 	if r.Method == http.MethodPost {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)

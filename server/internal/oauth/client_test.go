@@ -108,9 +108,8 @@ func TestProveRedirect(t *testing.T) {
 func TestRegistrationSwitchedOff(t *testing.T) {
 	r := newRig(t)
 	c, _ := r.signIn()
-	stranger := r.client()
 	r.clock.forward(time.Second)
-	stranger, _ = r.Register("stranger", []string{testRedirect})
+	stranger, _ := r.Register("stranger", []string{testRedirect})
 	r.opts.NoRegistration = true
 	r.restart()
 	if _, ok := r.Known(c.ID); !ok {

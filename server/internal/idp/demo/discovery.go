@@ -57,7 +57,7 @@ func (p *Provider) userinfo(w http.ResponseWriter, r *http.Request) {
 
 // bearer returns the living grant of an access token, or nil. The caller holds mu.
 func (p *Provider) bearer(token string) *grant {
-	jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		return nil
 	}
