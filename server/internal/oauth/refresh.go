@@ -86,6 +86,7 @@ func (s *Store) refresh(ctx context.Context, g *grant, t token, remote string) (
 		if err := s.ask(ctx, g, &rec, remote); err != nil {
 			return Tokens{}, err
 		}
+		rec = g.withUse(rec)
 		if err := s.opts.Saver.Save([]Change{change(BucketGrants, rec.ID, rec)}); err != nil {
 			return Tokens{}, ServerError(err)
 		}
@@ -173,7 +174,7 @@ func (s *Store) askProvider(ctx context.Context, g *grant, rec *Grant) (Upstream
 // anything else can go wrong: the old one may be worth nothing any more. If it
 // can't be saved it is kept in memory.
 func (s *Store) keepUpstream(g *grant, token string) {
-	kept := *g.record()
+	kept := g.withUse(*g.record())
 	kept.UpstreamRefresh = token
 	if err := s.opts.Saver.Save([]Change{change(BucketGrants, kept.ID, kept)}); err != nil {
 		s.opts.Log.Warn("provider's new refresh token not saved", "session", kept.ID, "cause", err)

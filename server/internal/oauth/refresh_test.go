@@ -186,3 +186,50 @@ func TestFullDiskKeepsTheProvidersNewToken(t *testing.T) {
 		t.Errorf("second try used the provider's token %q", got)
 	}
 }
+
+// It handles a provider that replaces its refresh token and then fails: that a
+// token of the newest generation was seen is not forgotten by it, so a late
+// replay still ends the grant after a restart; nor are the counters.
+func TestFailedRefreshForgetsNoUse(t *testing.T) {
+	r := newRig(t)
+	c, first := r.signIn()
+	second := r.mustRefresh(c, first.Refresh)
+	if !r.alive(second.Access) {
+		t.Fatal("the access token does not work")
+	}
+	r.writeUsage()
+	r.clock.forward(2 * time.Minute)
+	r.provider.set(func(p *fakeProvider) { p.fails = &ProviderError{Kind: ProviderMisconfigured, Message: "No."} })
+	_, err := r.refreshWith(c, second.Refresh)
+	wantCode(t, err, "temporarily_unavailable")
+	r.provider.set(func(p *fakeProvider) { p.fails = nil })
+	r.restart()
+	if n := r.Sessions()[0].Requests; n != 1 {
+		t.Errorf("%d requests, want 1", n)
+	}
+	_, err = r.refreshWith(c, first.Refresh)
+	wantCode(t, err, "invalid_grant")
+	if r.alive(second.Access) {
+		t.Error("a replay was answered as a lost answer")
+	}
+}
+
+// It handles a late retry: the counters written before it are kept.
+func TestLateRetryKeepsCounters(t *testing.T) {
+	r := newRig(t)
+	c, first := r.signIn()
+	if !r.alive(first.Access) {
+		t.Fatal("the access token does not work")
+	}
+	r.mustRefresh(c, first.Refresh)
+	if !r.alive(first.Access) {
+		t.Fatal("the access token does not work")
+	}
+	r.writeUsage()
+	r.clock.forward(2 * time.Minute)
+	r.mustRefresh(c, first.Refresh)
+	r.restart()
+	if n := r.Sessions()[0].Requests; n != 2 {
+		t.Errorf("%d requests, want 2", n)
+	}
+}

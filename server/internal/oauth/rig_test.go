@@ -97,6 +97,7 @@ func (d *disk) count(typ string) (n int) {
 type fakeProvider struct {
 	mu        sync.Mutex
 	err       error
+	fails     error // after the refresh token was replaced
 	groups    []string
 	scopes    []string
 	refreshes int
@@ -111,6 +112,9 @@ func (p *fakeProvider) Refresh(_ context.Context, rt string, prev Identity) (Ups
 	p.refreshes++
 	if p.err != nil {
 		return Upstream{}, p.err
+	}
+	if p.fails != nil {
+		return Upstream{RefreshToken: rt + "+"}, p.fails
 	}
 	prev.Groups = p.groups
 	return Upstream{Identity: prev, RefreshToken: rt + "+", Scopes: p.scopes}, nil
