@@ -51,6 +51,9 @@ type metadata struct {
 	Algorithms      []string `json:"id_token_signing_alg_values_supported"`
 }
 
+// takes reports whether the document lists a method of client authentication.
+func (m *metadata) takes(method string) bool { return slices.Contains(m.AuthMethods, method) }
+
 // discovered returns the provider's metadata: what is known if it is fresh,
 // else what it says now. While a failure is recent it returns that failure.
 func (c *Client) discovered(ctx context.Context) (*metadata, error) {
@@ -165,13 +168,21 @@ func (c *Client) discoveryError(err error) *oauth.ProviderError {
 			cure = "Remove the slash at the end of [idp] issuer in config.toml."
 		}
 		return c.misconfigured("{Name} calls itself by another issuer than the one configured. "+cure,
-			fmt.Errorf("the document's issuer is %q", clean(mismatch.Discovered)))
+			&OtherIssuer{mismatch.Discovered})
 	case errors.As(err, &answered) && !answered.temporary():
 		return c.misconfigured("{Name} has no OpenID discovery document at the configured issuer. Check [idp] issuer in config.toml.", answered)
 	case isNetwork(err):
 		return c.unreachable(err)
 	}
 	return c.misconfigured("{Name} answers at the configured issuer, but not with an OpenID discovery document. Check [idp] issuer in config.toml.", cause(err))
+}
+
+// OtherIssuer is the cause of an error that says that the provider calls itself
+// by another issuer than the one configured. Nothing has vouched for Issuer.
+type OtherIssuer struct{ Issuer string }
+
+func (e *OtherIssuer) Error() string {
+	return fmt.Sprintf("the document's issuer is %q", clean(e.Issuer))
 }
 
 // Check asks for discovery document and keys afresh, whatever is known. It is

@@ -41,14 +41,20 @@ func (c *Client) explain(code, description string, httpStatus int, secrets ...st
 	pe := &oauth.ProviderError{Kind: oauth.ProviderMisconfigured, Code: code, Err: errors.New(said)}
 	for _, s := range slices.Concat(c.profile.sentences, commonSentences) {
 		if s.matches(code, description) {
-			pe.Kind, pe.Message = s.kind, c.say(s.says)
-			return pe
+			pe.Kind = s.kind
+			return c.tell(pe, s.says)
 		}
 	}
-	pe.Message = c.say("{Name} refused the request without saying why. Check the client's settings there.")
-	if code != "" {
-		pe.Message = c.say("{Name} refused the request with the error " + code + ". Check the client's settings there.")
+	if code == "" {
+		return c.tell(pe, "{Name} refused the request without saying why. Check the client's settings there.")
 	}
+	return c.tell(pe, "{Name} refused the request with the error {code}. Check the client's settings there.")
+}
+
+// tell puts a sentence of the tables into pe.
+func (c *Client) tell(pe *oauth.ProviderError, sentence string) *oauth.ProviderError {
+	pe.Template = sentence
+	pe.Message = strings.ReplaceAll(c.say(sentence), "{code}", pe.Code)
 	return pe
 }
 
@@ -58,22 +64,30 @@ var plainCode = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
 // say fills a sentence of the tables in.
 func (c *Client) say(sentence string) string {
-	capital := strings.ToUpper(c.name[:1]) + c.name[1:]
+	for word, is := range c.Words() {
+		sentence = strings.ReplaceAll(sentence, "{"+word+"}", is)
+	}
+	return sentence
+}
+
+// Words are what stands in sentences about this provider, by the names they
+// have in an [oauth.ProviderError]'s Template. Only {code} is the error's own.
+func (c *Client) Words() map[string]string {
 	org := c.cfg.Issuer
 	if u, err := url.Parse(org); err == nil {
 		org = u.Scheme + "://" + u.Host
 	}
-	return strings.NewReplacer("{Name}", capital, "{name}", c.name, "{org}", org, "{redirect}", c.cfg.RedirectURI).Replace(sentence)
+	return map[string]string{"Name": strings.ToUpper(c.name[:1]) + c.name[1:], "name": c.name, "org": org, "redirect": c.cfg.RedirectURI}
 }
 
 // misconfigured is an error that only a change of settings mends.
 func (c *Client) misconfigured(sentence string, err error) *oauth.ProviderError {
-	return &oauth.ProviderError{Kind: oauth.ProviderMisconfigured, Message: c.say(sentence), Err: cause(err)}
+	return c.tell(&oauth.ProviderError{Kind: oauth.ProviderMisconfigured, Err: cause(err)}, sentence)
 }
 
 // refused is the provider's no to this person or sign-in.
 func (c *Client) refused(sentence string, err error) *oauth.ProviderError {
-	return &oauth.ProviderError{Kind: oauth.ProviderRefused, Message: c.say(sentence), Err: cause(err)}
+	return c.tell(&oauth.ProviderError{Kind: oauth.ProviderRefused, Err: cause(err)}, sentence)
 }
 
 // unreachable is an error that waiting may mend.
@@ -86,7 +100,7 @@ func (c *Client) unreachable(err error) *oauth.ProviderError {
 			sentence = "{Name} says that it is asked too often. Try again in a minute."
 		}
 	}
-	return &oauth.ProviderError{Kind: oauth.ProviderUnreachable, Message: c.say(sentence), Err: cause(err)}
+	return c.tell(&oauth.ProviderError{Kind: oauth.ProviderUnreachable, Err: cause(err)}, sentence)
 }
 
 // tokenFault says why a request with client authentication failed. secrets are
@@ -103,9 +117,7 @@ func (c *Client) tokenFault(err error, secrets ...string) *oauth.ProviderError {
 		return c.unreachable(err)
 	}
 	// A 200 that holds no token: nothing is known of the person.
-	pe = c.unreachable(err)
-	pe.Message = c.say("{Name} gave an answer that makes no sense. Try again in a minute.")
-	return pe
+	return c.tell(c.unreachable(err), "{Name} gave an answer that makes no sense. Try again in a minute.")
 }
 
 // cause is err for the log: without the URL, whose query may hold anything, and
@@ -115,7 +127,11 @@ func cause(err error) error {
 		return nil
 	}
 	var request *url.Error
-	if errors.As(err, &request) {
+	var other *OtherIssuer
+	switch {
+	case errors.As(err, &other):
+		return other
+	case errors.As(err, &request):
 		err = request.Err
 	}
 	if text := err.Error(); text != clean(text) {

@@ -12,7 +12,16 @@ import (
 
 // whoSignedIn returns the person of a token response at sign-in.
 func (c *Client) whoSignedIn(ctx context.Context, m *metadata, token *oauth2.Token, nonce string) (oauth.Identity, *oauth.ProviderError) {
-	var nobody oauth.Identity
+	id, fault := c.claimsAtSignIn(ctx, m, token, nonce)
+	if fault != nil {
+		return oauth.Identity{}, fault
+	}
+	return c.profile.identity(id.issuer, id.subject, id.claims), nil
+}
+
+// claimsAtSignIn are the claims of a token response, those of userinfo added.
+func (c *Client) claimsAtSignIn(ctx context.Context, m *metadata, token *oauth2.Token, nonce string) (idToken, *oauth.ProviderError) {
+	var nobody idToken
 	raw, _ := token.Extra("id_token").(string)
 	if raw == "" {
 		return nobody, c.misconfigured("{Name} sent no ID token. Allow the scope openid in the client's settings there.", nil)
@@ -36,7 +45,7 @@ func (c *Client) whoSignedIn(ctx context.Context, m *metadata, token *oauth2.Tok
 		}
 	}
 	c.warnOfOverage(id.claims)
-	return c.profile.identity(id.issuer, id.subject, id.claims), nil
+	return id, nil
 }
 
 // whoIsStill returns the person of a token response at a refresh, who must be
@@ -103,10 +112,16 @@ func (c *Client) userinfo(ctx context.Context, m *metadata, token *oauth2.Token,
 	return cl, nil
 }
 
+// overage reports whether there were too many groups to send.
+func (c claims) overage() bool {
+	_, said := c.groups()
+	return !said && (c.has("_claim_names") || c.truth("hasgroups"))
+}
+
 // warnOfOverage tells the log why a member of many groups seems to be in none:
 // Entra then sends a link in their place.
 func (c *Client) warnOfOverage(cl claims) {
-	if _, said := cl.groups(); !said && (cl.has("_claim_names") || cl.truth("hasgroups")) {
+	if cl.overage() {
 		c.cfg.Log.Warn("the provider left the groups out, as there are too many: let it send only groups assigned to the app")
 	}
 }

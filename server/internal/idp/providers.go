@@ -58,6 +58,10 @@ const (
 	misconfigured = oauth.ProviderMisconfigured
 )
 
+// NameOf is what people call the provider of an issuer: Okta, Microsoft Entra,
+// Google, Auth0, Keycloak, or "" for one that is not known.
+func NameOf(issuer string) string { return profileOf(issuer).name }
+
 // profileOf recognises a provider by its issuer; the first that matches wins.
 func profileOf(issuer string) *profile {
 	if u, err := url.Parse(issuer); err == nil {
@@ -167,6 +171,7 @@ var google = &profile{
 		{"org_internal", "", refused, "Google refused the sign-in: this app is only for members of its own organisation. Choose an account of that organisation."},
 		{"invalid_grant", "", refused, "Google no longer accepts this sign-in. Sign in again. While the app is in testing, Google ends each sign-in after seven days: publish it to avoid that."},
 		{"redirect_uri_mismatch", "", misconfigured, redirectUnknown},
+		{"deleted_client", "", misconfigured, clientUnknown},
 	},
 }
 
@@ -222,6 +227,13 @@ var commonSentences = []sentence{
 }
 
 var entraMany = regexp.MustCompile(`^(https://[^/]+)/(common|organizations)(/v2\.0)$`)
+
+// ManyTenants reports whether issuer stands for many of Entra's tenants, each of
+// which calls itself by its own.
+func ManyTenants(issuer string) bool {
+	_, many := issuerTemplate(issuer)
+	return many
+}
 
 // issuerTemplate returns the issuer that Entra's documents for many tenants
 // carry. They have one text for all, with "{tenantid}" in it; each ID token has

@@ -95,18 +95,23 @@ func (c *Client) Revoke(ctx context.Context, refreshToken string) error {
 	if err != nil {
 		return err
 	}
+	return c.revoke(ctx, m, refreshToken, "refresh_token")
+}
+
+// revoke ends a token of the kind hint (RFC 7009 §2.1).
+func (c *Client) revoke(ctx context.Context, m *metadata, token, hint string) error {
 	if m.Revocation == "" {
 		return nil
 	}
 	sent := ""
-	err = c.authenticated(ctx, m, func(style oauth2.AuthStyle, secret string) error {
+	err := c.authenticated(ctx, m, func(style oauth2.AuthStyle, secret string) error {
 		sent = secret
-		return c.postRevocation(ctx, m.Revocation, refreshToken, style, secret)
+		return c.postRevocation(ctx, m.Revocation, url.Values{"token": {token}, "token_type_hint": {hint}}, style, secret)
 	})
 	if err == nil {
 		return nil
 	}
-	fault := c.tokenFault(err, refreshToken, sent)
+	fault := c.tokenFault(err, token, sent)
 	if fault.Code == "invalid_token" || fault.Code == "invalid_grant" {
 		return nil // Google's way to say that it was over already
 	}
@@ -116,8 +121,7 @@ func (c *Client) Revoke(ctx context.Context, refreshToken string) error {
 	return fault
 }
 
-func (c *Client) postRevocation(ctx context.Context, endpoint, refreshToken string, style oauth2.AuthStyle, secret string) error {
-	form := url.Values{"token": {refreshToken}, "token_type_hint": {"refresh_token"}}
+func (c *Client) postRevocation(ctx context.Context, endpoint string, form url.Values, style oauth2.AuthStyle, secret string) error {
 	if style == oauth2.AuthStyleInParams {
 		form.Set("client_id", c.cfg.ClientID)
 		if secret != "" {
@@ -182,9 +186,7 @@ func (c *Client) authenticated(ctx context.Context, m *metadata, send func(style
 	if secret == "" {
 		return send(oauth2.AuthStyleInParams, "") // a public client names itself only
 	}
-	supports := func(method string) bool {
-		return len(m.AuthMethods) == 0 || slices.Contains(m.AuthMethods, method)
-	}
+	supports := func(method string) bool { return len(m.AuthMethods) == 0 || m.takes(method) }
 	c.mu.Lock()
 	style := c.authStyle
 	c.mu.Unlock()

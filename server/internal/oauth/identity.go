@@ -68,7 +68,10 @@ type ProviderError struct {
 	Kind    ProviderErrorKind
 	Code    string // the provider's OAuth error code, if it gave one
 	Message string
-	Err     error
+	// Template is Message before names were filled in, such as {name}: the key
+	// under which translations are kept. "" if there are none.
+	Template string
+	Err      error
 }
 
 func (e *ProviderError) Error() string {
