@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
@@ -26,6 +27,13 @@ type Provider interface {
 	Explain(code, description string) *oauth.ProviderError
 }
 
+// DryRun is a sign-in that Setup tries, and that makes no grant.
+type DryRun interface {
+	// Callback takes the provider's answer if its state is the dry run's, and
+	// reports whether it is.
+	Callback(ctx context.Context, answer url.Values) bool
+}
+
 // Options is what a [Server] is made of.
 type Options struct {
 	Issuer         string // our public URL, no slash at the end
@@ -33,6 +41,7 @@ type Options struct {
 	Scopes         []string
 	Store          *oauth.Store
 	Provider       Provider
+	DryRun         DryRun // nil: none is ever under way
 	ProviderIssuer string // compared with the iss of the provider's answer (RFC 9207 §2.4)
 	NoRegistration bool
 	Documents      *Documents

@@ -1,12 +1,14 @@
 package authserver
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
 	"strings"
 
+	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -22,6 +24,12 @@ func (s *Server) Callback(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		s.failPage(w, r, err, "This sign-in can't go on", "Start again from your client.", status.Event{})
+		return
+	}
+	// A stranger can't guess the state, and with it could only fail the dry run:
+	// nothing comes of one but what the owner reads in the console.
+	if s.DryRun != nil && s.DryRun.Callback(r.Context(), query) {
+		s.page(w, http.StatusOK, "'none'", func(b *bytes.Buffer) error { return assets.Trial(b, hostOf(s.Issuer)) })
 		return
 	}
 	flow, up, err := s.Store.Callback(query.Get("state"), s.browser(r))
