@@ -1,0 +1,207 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// overwrite returns text with the values of c, as far as they differ from what text
+// says: the rest, comments among it, stays as a person wrote it. It returns
+// false if that can't be done, and the file has to be written anew.
+func overwrite(text []byte, c Config) ([]byte, bool) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	old, err := Parse("", text)
+	if err != nil {
+		return nil, false
+	}
+	before, err := plainValues(old)
+	if err != nil {
+		return nil, false
+	}
+	after, err := plainValues(c)
+	if err != nil {
+		return nil, false
+	}
+	for _, key := range sortedKeys() {
+		if before[key] != after[key] {
+			if text, err = setKey(text, key, after[key]); err != nil {
+				return nil, false
+			}
+		}
+	}
+	// Whatever was overlooked, such as a table written inline, shows here.
+	got, err := Parse("", text)
+	return text, err == nil && reflect.DeepEqual(got, c)
+}
+
+// plainValues are the values of c as [Save] writes them, by key; a key that is
+// as by default is missing.
+func plainValues(c Config) (map[string]string, error) {
+	data, err := marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := walk(data)
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]string{}
+	for _, e := range entries {
+		if e.header {
+			continue
+		}
+		from, to := valueRange(data, e.at)
+		values[strings.Join(e.path, ".")] = string(data[from:to])
+	}
+	return values, nil
+}
+
+// setKey puts value in the place of key's, adds the key, or takes its line out if
+// value is "".
+func setKey(text []byte, key, value string) ([]byte, error) {
+	entries, err := walk(text)
+	if err != nil {
+		return nil, err
+	}
+	table, name := "", key
+	if i := strings.LastIndexByte(key, '.'); i >= 0 {
+		table, name = key[:i], key[i+1:]
+	}
+	after := -1 // the end of the last line of the table, so far
+	if table == "" {
+		after = 0
+	}
+	inside := table == ""
+	for _, e := range entries {
+		path := strings.Join(e.path, ".")
+		if e.header {
+			if inside = path == table && e.value.kind == kindTable; inside {
+				after = lineEnd(text, offset(text, e.at))
+			}
+			continue
+		}
+		from, to := valueRange(text, e.at)
+		switch {
+		case path == key && value == "":
+			start := offset(text, place{e.at.line, 1})
+			return slices.Concat(text[:start], text[lineEnd(text, to):]), nil
+		case path == key:
+			return slices.Concat(text[:from], []byte(value), text[to:]), nil
+		case inside:
+			after = lineEnd(text, to)
+		}
+	}
+	end := "\n"
+	if bytes.Contains(text, []byte("\r\n")) {
+		end = "\r\n"
+	}
+	line := name + " = " + value + end
+	if after < 0 { // a table of its own
+		after, line = len(text), end+"["+table+"]"+end+line
+	}
+	if after > 0 && text[after-1] != '\n' {
+		line = end + line
+	}
+	return slices.Concat(text[:after], []byte(line), text[after:]), nil
+}
+
+// offset is where a place stands, in bytes.
+func offset(text []byte, at place) int {
+	from := 0
+	for range at.line - 1 {
+		from += bytes.IndexByte(text[from:], '\n') + 1
+	}
+	return from + at.column - 1
+}
+
+// lineEnd is where the line after from begins.
+func lineEnd(text []byte, from int) int {
+	if i := bytes.IndexByte(text[from:], '\n'); i >= 0 {
+		return from + i + 1
+	}
+	return len(text)
+}
+
+// valueRange finds the value of the key at a place in text that is TOML.
+func valueRange(text []byte, at place) (from, to int) {
+	i := offset(text, at)
+	for i < len(text) && text[i] != '=' { // of our keys none has to be quoted
+		i++
+	}
+	i++
+	for i < len(text) && (text[i] == ' ' || text[i] == '\t') {
+		i++
+	}
+	i = min(i, len(text))
+	return i, valueEnd(text, i)
+}
+
+// valueEnd is where the value ends that begins at i.
+func valueEnd(text []byte, i int) int {
+	depth := 0
+	for ; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"' || c == '\'':
+			i = stringEnd(text, i) - 1
+			if depth == 0 {
+				return i + 1
+			}
+		case c == '[' || c == '{':
+			depth++
+		case c == ']' || c == '}':
+			if depth--; depth < 0 { // of an inline table around the value
+				return i
+			} else if depth == 0 {
+				return i + 1
+			}
+		case c == '#' && depth > 0:
+			i = lineEnd(text, i) - 1
+		case depth == 0 && strings.IndexByte(",# \t\r\n", c) >= 0:
+			return i
+		}
+	}
+	return len(text)
+}
+
+// stringEnd is where the text ends that begins with the quote at i.
+func stringEnd(text []byte, i int) int {
+	quote := text[i : i+1]
+	if long := bytes.Repeat(quote, 3); bytes.HasPrefix(text[i:], long) {
+		for i += 3; i < len(text); i++ {
+			if text[i] == '\\' && quote[0] == '"' {
+				i++
+			} else if bytes.HasPrefix(text[i:], long) {
+				for i += 3; i < len(text) && text[i] == quote[0]; i++ { // up to two more belong to it
+				}
+				return i
+			}
+		}
+		return len(text)
+	}
+	for i++; i < len(text); i++ {
+		if text[i] == '\\' && quote[0] == '"' {
+			i++
+		} else if text[i] == quote[0] {
+			return i + 1
+		}
+	}
+	return len(text)
+}
+
+// write is the content of config.toml for c, where text is what there is; nil
+// if there is nothing. It loses no setting silently.
+func write(text []byte, c Config) ([]byte, error) {
+	if text != nil {
+		if edited, ok := overwrite(text, c); ok {
+			return edited, nil
+		}
+	}
+	data, err := marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("write the configuration: %w", err)
+	}
+	return data, nil
+}
