@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Validate checks every value and returns all problems, joined, each an
@@ -274,5 +275,7 @@ func checkRedirectURI(s string) string {
 	return ""
 }
 
-func notPrintable(r rune) bool { return !strconv.IsPrint(r) }
-func notVisible(r rune) bool   { return !strconv.IsGraphic(r) || r == ' ' || !strconv.IsPrint(r) }
+// notPrintable takes what stands for bytes that are no UTF-8 as well: TOML has
+// no way to write those.
+func notPrintable(r rune) bool { return !strconv.IsPrint(r) || r == utf8.RuneError }
+func notVisible(r rune) bool   { return !strconv.IsGraphic(r) || r == ' ' || notPrintable(r) }
