@@ -1,0 +1,171 @@
+package wizard
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strings"
+
+	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/idp"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+)
+
+// Candidate is a configuration as it would be after saving. A secret that is
+// zero stays as it is.
+type Candidate struct {
+	Config                  config.Config
+	ClientSecret, Authtoken keystore.Secret
+	// RedirectURI is what the provider must know: PUBLIC_URL/auth/callback.
+	// "" while nobody can tell; it is not checked then.
+	RedirectURI string
+}
+
+// Report is what a check found. Notes don't stand in the way.
+type Report struct {
+	Problems []Problem
+	Notes    []Sentence
+}
+
+// OK reports whether nothing stands in the way.
+func (r Report) OK() bool { return len(r.Problems) == 0 }
+
+func (r *Report) add(other Report) {
+	r.Problems = append(r.Problems, other.Problems...)
+	r.Notes = append(r.Notes, other.Notes...)
+}
+
+func (r *Report) problem(field, text string, words ...string) {
+	r.Problems = append(r.Problems, Problem{field, say(text, words...)})
+}
+
+func (r *Report) note(text string, words ...string) {
+	r.Notes = append(r.Notes, say(text, words...))
+}
+
+// Check looks at the whole form: the provider, the tunnel, who may sign in.
+func (w *Wizard) Check(ctx context.Context, c Candidate) Report {
+	r := w.CheckProvider(ctx, &c)
+	r.add(w.CheckTunnel(ctx, &c))
+	r.add(w.CheckAccess(c))
+	if r.OK() {
+		for _, e := range config.Errors(c.Config.Validate()) {
+			r.Problems = append(r.Problems, Problem{FieldSave, say("{problem}.", "problem", e.Msg)})
+		}
+	}
+	return r
+}
+
+// CheckProvider asks the provider what can be asked without a person. It may
+// put the issuer into the provider's own spelling.
+func (w *Wizard) CheckProvider(ctx context.Context, c *Candidate) Report {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	var r Report
+	kind, _ := KindOf(c.Config.IDP)
+	if kind == "" {
+		r.problem(FieldKind, "Choose your provider first.")
+		return r
+	}
+	r.clientID(kind, c.Config.IDP.ClientID)
+	r.clientSecret(kind, c, w.stored(ctx, keystore.IDPClientSecret))
+	issuer, client, err := w.resolve(ctx, kind, c.Config.IDP.Issuer)
+	if err != nil {
+		field := FieldClientID
+		if fields := kind.Fields(); len(fields) > 0 {
+			field = fields[0].Name
+		}
+		r.Problems = append(r.Problems, Problem{field, fromProvider(client, err)})
+		return r
+	}
+	c.Config.IDP.Issuer = issuer
+	if r.OK() {
+		w.askProvider(ctx, c, &r)
+	}
+	return r
+}
+
+// askProvider asks whether the provider takes client ID, secret and redirect
+// URI.
+func (w *Wizard) askProvider(ctx context.Context, c *Candidate, r *Report) {
+	client := w.client(c.Config.IDP, c.ClientSecret, c.RedirectURI)
+	if err := client.CheckClient(ctx); err != nil {
+		field := FieldClientSecret
+		if strings.Contains(fromProvider(client, err).Text, "client ID in this tenant") {
+			field = FieldClientID
+		}
+		r.Problems = append(r.Problems, Problem{field, fromProvider(client, err)})
+		return
+	}
+	if c.RedirectURI == "" {
+		return
+	}
+	known, err := client.CheckRedirect(ctx)
+	switch {
+	case oauth.IsProviderError(err, oauth.ProviderUnreachable):
+		r.note("Whether the provider knows the redirect URI could not be asked. It must be {redirect}", "redirect", c.RedirectURI)
+	case err != nil:
+		r.Problems = append(r.Problems, Problem{FieldRedirect, fromProvider(client, err)})
+	case known == idp.RedirectUntold:
+		r.note("The provider does not say whether it knows the redirect URI: the dry run will. It must be {redirect}", "redirect", c.RedirectURI)
+	}
+}
+
+// stored is a secret of the keychain, or the zero Secret.
+func (w *Wizard) stored(ctx context.Context, account string) bool {
+	if w.Keystore == nil {
+		return false
+	}
+	s, err := w.Keystore.Get(ctx, account)
+	// One that is locked away may well be there: it is asked for when it is used.
+	return err == nil && !s.IsZero() || err != nil && !errors.Is(err, keystore.ErrNotFound)
+}
+
+var (
+	uuid        = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	oktaApp     = regexp.MustCompile(`^0oa[0-9A-Za-z]{17}$`)
+	visible     = regexp.MustCompile(`^[!-~]+$`)
+	googleEnd   = ".apps.googleusercontent.com"
+	googleStart = "GOCSPX-"
+)
+
+// clientID says what a client ID of kind can't be.
+func (r *Report) clientID(kind Kind, id string) {
+	switch {
+	case id == "":
+		r.problem(FieldClientID, "The client ID is missing. Copy it from the app at the provider.")
+	case !visible.MatchString(id) || len(id) > 512:
+		r.problem(FieldClientID, "A client ID has no spaces in it. Copy it again from the app at the provider.")
+	case strings.Contains(id, "://"):
+		r.problem(FieldClientID, "This is an address, not a client ID. Copy the client ID from the app at the provider.")
+	case kind == Entra && !uuid.MatchString(id):
+		r.problem(FieldClientID, "This is no client ID of Microsoft Entra. Copy Application (client) ID from the app registration's Overview page: 32 digits and letters in five groups.")
+	case kind == Google && !strings.HasSuffix(id, googleEnd):
+		r.problem(FieldClientID, "This is no client ID of Google. It ends in .apps.googleusercontent.com: copy it from the client's page in the Google Cloud console.")
+	case kind == Okta && strings.HasPrefix(id, "aus") && len(id) == 20:
+		r.problem(FieldClientID, "This is the ID of an authorization server. Copy the client ID from the app's tab General at Okta: it begins with 0oa.")
+	case kind == Okta && !oktaApp.MatchString(id):
+		r.note("Okta's client IDs mostly begin with 0oa and have 20 characters. If signing in fails, compare it with the app's tab General.")
+	}
+}
+
+// clientSecret says what a client secret of kind can't be.
+func (r *Report) clientSecret(kind Kind, c *Candidate, stored bool) {
+	s := c.ClientSecret.Reveal()
+	switch {
+	case s == "" && !stored:
+		r.problem(FieldClientSecret, "The client secret is missing. Copy it from the app at the provider; it goes into the keychain and is not shown again.")
+	case s == "":
+	case len(s) > keystore.MaxSize:
+		r.problem(FieldClientSecret, "This is too long for a client secret. Copy it again from the app at the provider.")
+	case strings.ContainsAny(s, "\r\n\t "):
+		r.problem(FieldClientSecret, "A client secret has no spaces in it. Copy it again from the app at the provider.")
+	case s == c.Config.IDP.ClientID:
+		r.problem(FieldClientSecret, "This is the client ID once more. Copy the client secret from the app at the provider.")
+	case kind == Entra && uuid.MatchString(s):
+		r.problem(FieldClientSecret, "This is the Secret ID. Copy the secret's Value from Certificates & secrets; if it is not shown any more, make a new secret.")
+	case kind == Google && strings.HasSuffix(s, googleEnd), kind != Google && strings.HasPrefix(s, googleStart):
+		r.problem(FieldClientSecret, "This does not belong to this provider. Copy the client secret from the app there.")
+	}
+}

@@ -1,0 +1,199 @@
+package wizard
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/idp"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+)
+
+const (
+	// trialTime is how long a dry run waits for the browser to come back: as
+	// long as a person may need to find a password and a second factor.
+	trialTime = 10 * time.Minute
+	// lateTime is when it says what it means if the browser never does.
+	lateTime = 45 * time.Second
+)
+
+// DryRun tries a sign-in at the provider that makes no grant. One is under way
+// at a time; a new one takes the place of the last. The zero value is ready.
+type DryRun struct {
+	HTTP   *http.Client     // nil: as in [Wizard]
+	Now    func() time.Time // nil: time.Now
+	Notify func()           // nil, or called when [DryRun.Status] has changed
+
+	mu     sync.Mutex // guards all below
+	trial  *trial
+	status TrialStatus
+}
+
+// trial is a dry run under way.
+type trial struct {
+	client          *idp.Client
+	cfg             idp.Config
+	access          oauth.AccessList
+	state, verifier string
+	nonce           string
+	begun           time.Time
+}
+
+// TrialState is how far a dry run is.
+type TrialState string
+
+// The states of a dry run.
+const (
+	TrialNone    TrialState = ""
+	TrialWaiting TrialState = "waiting" // for the browser to come back
+	TrialLate    TrialState = "late"    // the same, for longer than it takes
+	TrialAsking  TrialState = "asking"  // the browser is back, the provider is asked
+	TrialDone    TrialState = "done"    // see the result
+	TrialFailed  TrialState = "failed"  // see what it says
+	TrialExpired TrialState = "expired" // the browser never came back
+)
+
+// TrialStatus is a dry run as the person sees it. It holds no token.
+type TrialStatus struct {
+	State  TrialState
+	Says   Sentence // what went wrong, or may have
+	Offer  string   // the issuer of another authorization server that may do, or ""
+	Result *TrialResult
+	Ended  time.Time // zero before
+}
+
+// Start begins a dry run and returns where to send the browser. cfg and access
+// are those of the app; the provider answers at cfg.RedirectURI, where
+// [DryRun.Callback] has to be asked. Its errors are sentences.
+func (d *DryRun) Start(ctx context.Context, cfg idp.Config, access oauth.AccessList) (string, error) {
+	cfg.HTTPClient, cfg.Now, cfg.OnChange = staying(d.HTTP), d.now, nil
+	t := &trial{client: idp.New(cfg), cfg: cfg, access: access, state: rand.Text(), verifier: rand.Text() + rand.Text(), nonce: rand.Text(), begun: d.now()}
+	address, err := t.client.AuthURL(ctx, idp.AuthRequest{State: t.state, Nonce: t.nonce, Verifier: t.verifier})
+	if err != nil {
+		d.set(nil, TrialStatus{State: TrialFailed, Says: fromProvider(t.client, err), Ended: d.now()})
+		return "", err
+	}
+	d.set(t, TrialStatus{State: TrialWaiting})
+	return address, nil
+}
+
+// Stop forgets the dry run and what came of it.
+func (d *DryRun) Stop() { d.set(nil, TrialStatus{}) }
+
+func (d *DryRun) set(t *trial, st TrialStatus) {
+	d.mu.Lock()
+	d.trial, d.status = t, st
+	d.mu.Unlock()
+	d.changed()
+}
+
+func (d *DryRun) changed() {
+	if d.Notify != nil {
+		d.Notify()
+	}
+}
+
+// Status is how the dry run stands now.
+func (d *DryRun) Status() TrialStatus {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if t := d.trial; t != nil && d.status.State != TrialAsking {
+		switch age := d.now().Sub(t.begun); {
+		case age >= trialTime:
+			d.trial = nil
+			d.status = TrialStatus{State: TrialExpired, Says: neverBack(t), Ended: t.begun.Add(trialTime)}
+		case age >= lateTime:
+			d.status = TrialStatus{State: TrialLate, Says: neverBack(t)}
+		}
+	}
+	return d.status
+}
+
+// neverBack is what it means if the browser does not come back: no provider may
+// send it to a redirect URI that it does not know (RFC 6749 §4.1.2.1).
+func neverBack(t *trial) Sentence {
+	s := say("The browser has not come back yet. If it shows an error of {name} that speaks of a redirect URI or callback URL, {name} does not know ours: enter {redirect} there, byte for byte, and try again.")
+	s.Words = t.client.Words()
+	return s
+}
+
+// Callback takes the provider's answer if its state is that of the dry run under
+// way, and reports whether it is. The state is used up by it. It asks the
+// provider, which may take 25 s.
+func (d *DryRun) Callback(ctx context.Context, answer url.Values) bool {
+	t := d.take(answer.Get("state"))
+	if t == nil {
+		return false
+	}
+	st := t.finish(ctx, answer)
+	st.Ended = d.now()
+	d.mu.Lock()
+	if d.trial == t { // else another was begun meanwhile
+		d.trial, d.status = nil, st
+	}
+	d.mu.Unlock()
+	d.changed()
+	return true
+}
+
+// take returns the trial of state, once.
+func (d *DryRun) take(state string) *trial {
+	d.mu.Lock()
+	t := d.trial
+	if t == nil || state == "" || t.state == "" || subtle.ConstantTimeCompare([]byte(state), []byte(t.state)) != 1 || d.now().Sub(t.begun) >= trialTime {
+		d.mu.Unlock()
+		return nil
+	}
+	t.state = ""
+	d.status = TrialStatus{State: TrialAsking}
+	d.mu.Unlock()
+	d.changed()
+	return t
+}
+
+// finish is what comes of an answer.
+func (t *trial) finish(ctx context.Context, answer url.Values) TrialStatus {
+	failed := func(err error) TrialStatus {
+		return TrialStatus{State: TrialFailed, Says: fromProvider(t.client, err), Offer: t.offer(err)}
+	}
+	if iss := answer.Get("iss"); iss != "" && iss != t.cfg.Issuer && !idp.ManyTenants(t.cfg.Issuer) {
+		return TrialStatus{State: TrialFailed, Says: say("The answer came from another sign-in provider than the one configured. Begin the dry run again here, and use no other link.")}
+	}
+	if code := answer.Get("error"); code != "" {
+		return failed(t.client.Explain(code, answer.Get("error_description")))
+	}
+	tried, err := t.client.Try(ctx, answer.Get("code"), t.verifier, t.nonce)
+	if err != nil {
+		return failed(err)
+	}
+	return TrialStatus{State: TrialDone, Result: t.result(tried)}
+}
+
+// offer is Okta's org authorization server, where a custom one refuses what the
+// org server needs no policy and no licence for.
+func (t *trial) offer(err error) string {
+	org, path, custom := strings.Cut(t.cfg.Issuer, "/oauth2/")
+	says := fromProvider(t.client, err).Text
+	if custom && path != "" && (strings.Contains(says, "API Access Management") || strings.Contains(says, "no access policy")) {
+		return org
+	}
+	return ""
+}
+
+// idp is the provider as a configuration has it.
+func (t *trial) idp() config.IDP {
+	return config.IDP{Issuer: t.cfg.Issuer, ClientID: t.cfg.ClientID, Audience: t.cfg.Audience, Scopes: t.cfg.Scopes}
+}
+
+func (d *DryRun) now() time.Time {
+	if d.Now == nil {
+		return time.Now()
+	}
+	return d.Now()
+}

@@ -1,0 +1,170 @@
+package wizard
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/idp"
+)
+
+// Kind is a kind of OpenID provider.
+type Kind string
+
+// The kinds.
+const (
+	Okta     Kind = "okta"
+	Auth0    Kind = "auth0"
+	Entra    Kind = "entra"
+	Google   Kind = "google"
+	Keycloak Kind = "keycloak"
+	Other    Kind = "other"
+)
+
+// Kinds returns all kinds in the order in which a person chooses.
+func Kinds() []Kind { return []Kind{Okta, Auth0, Entra, Google, Keycloak, Other} }
+
+// Field is something to ask for besides client ID and client secret.
+type Field struct {
+	Name     string
+	Optional bool
+	Example  string
+}
+
+// The names of fields.
+const (
+	FieldDomain   = "domain"
+	FieldServer   = "server" // Okta's authorization server: OrgServer, or an ID such as default
+	FieldAudience = "audience"
+	FieldTenant   = "tenant"
+	FieldURL      = "url"
+	FieldRealm    = "realm"
+	FieldIssuer   = "issuer"
+)
+
+// OrgServer stands for Okta's org authorization server, which has no ID.
+const OrgServer = "org"
+
+// googleIssuer is the one issuer of all Google accounts.
+const googleIssuer = "https://accounts.google.com"
+
+// about is what is special about a kind.
+type about struct {
+	name   string // as people know it, and as package idp calls it
+	fields []Field
+	issuer func(Form) (string, *Problem)
+	form   func(issuer *url.URL) Form // the reverse
+	steps  []string                   // where to click there; {redirect} is filled in
+}
+
+var kinds = map[Kind]about{
+	Okta: {"Okta", []Field{{Name: FieldDomain, Example: "dev-123456.okta.com"}, {Name: FieldServer, Optional: true, Example: "default"}}, oktaIssuer, oktaForm, oktaSteps},
+	Auth0: {"Auth0", []Field{{Name: FieldDomain, Example: "tenant.eu.auth0.com"}, {Name: FieldAudience, Optional: true, Example: "https://api.example.com"}},
+		auth0Issuer, func(u *url.URL) Form { return Form{FieldDomain: u.Host} }, auth0Steps},
+	Entra: {"Microsoft Entra", []Field{{Name: FieldTenant, Example: "9188040d-6c67-4c5b-b112-36a304b66dad"}},
+		entraIssuer, func(u *url.URL) Form { return Form{FieldTenant: pathPart(u, 0)} }, entraSteps},
+	Google: {"Google", nil, func(Form) (string, *Problem) { return googleIssuer, nil }, func(*url.URL) Form { return Form{} }, googleSteps},
+	Keycloak: {"Keycloak", []Field{{Name: FieldURL, Example: "https://sso.example.com"}, {Name: FieldRealm, Example: "main"}},
+		keycloakIssuer, keycloakForm, keycloakSteps},
+	Other: {"", []Field{{Name: FieldIssuer, Example: "https://idp.example.com"}, {Name: FieldAudience, Optional: true, Example: "https://api.example.com"}},
+		otherIssuer, func(u *url.URL) Form { return Form{FieldIssuer: u.String()} }, otherSteps},
+}
+
+// Known reports whether k is one of [Kinds].
+func (k Kind) Known() bool { _, ok := kinds[k]; return ok }
+
+// Name is what people call the kind; "" for [Other].
+func (k Kind) Name() string { return kinds[k].name }
+
+// Fields are what to ask for.
+func (k Kind) Fields() []Field { return slices.Clone(kinds[k].fields) }
+
+// Form is what a person filled in, by the name of the field.
+type Form map[string]string
+
+// Issuer is the issuer that f means, byte for byte as such providers spell it.
+// It forgives what people paste: see [Okta] and the others in input.go. Whether
+// it is there, [Wizard.Resolve] finds out.
+func (k Kind) Issuer(f Form) (string, []Problem) {
+	var problems []Problem
+	for _, field := range k.Fields() {
+		switch value := strings.TrimSpace(f[field.Name]); {
+		case len(value) > maxInput:
+			problems = append(problems, Problem{field.Name, say("This is too long to be right. Paste it again.")})
+		case value == "" && !field.Optional:
+			problems = append(problems, Problem{field.Name, say(needed[field.Name])})
+		}
+	}
+	if len(problems) > 0 {
+		return "", problems
+	}
+	issuer, problem := kinds[k].issuer(f)
+	if problem != nil {
+		return "", []Problem{*problem}
+	}
+	return issuer, nil
+}
+
+// needed are sentences for fields that are empty.
+var needed = map[string]string{
+	FieldDomain: "The domain is missing. It is the host in the address bar while you are signed in at the provider.",
+	FieldTenant: "The tenant ID is missing. It is on the app registration's Overview page, as Directory (tenant) ID.",
+	FieldURL:    "The URL of Keycloak is missing. It is what stands before /realms or /admin in its addresses.",
+	FieldRealm:  "The realm is missing. Its name stands at the top left of Keycloak's admin console.",
+	FieldIssuer: "The issuer is missing. The provider's documentation, or its discovery document, says what it is.",
+}
+
+// KindOf recognises the kind by an issuer, and gives what a form for it would
+// have held. An empty issuer is no kind.
+func KindOf(c config.IDP) (Kind, Form) {
+	u, err := url.Parse(c.Issuer)
+	if err != nil || c.Issuer == "" {
+		return "", Form{}
+	}
+	kind := Other
+	for k, a := range kinds {
+		if a.name != "" && a.name == idp.NameOf(c.Issuer) {
+			kind = k
+		}
+	}
+	f := kinds[kind].form(u)
+	if slices.ContainsFunc(kind.Fields(), func(field Field) bool { return field.Name == FieldAudience }) {
+		f[FieldAudience] = c.Audience
+	}
+	return kind, f
+}
+
+// IDP is the provider's part of a configuration: old with the issuer, client ID
+// and audience of a form. Scopes that the person added are kept; an audience
+// that no field asks for is kept as long as it is the same issuer's.
+func (k Kind) IDP(old config.IDP, issuer string, f Form) config.IDP {
+	switch {
+	case slices.ContainsFunc(k.Fields(), func(field Field) bool { return field.Name == FieldAudience }):
+		old.Audience = Trim(f[FieldAudience])
+	case old.Issuer != issuer:
+		old.Audience = ""
+	}
+	old.Issuer, old.ClientID = issuer, Trim(f[FieldClientID])
+	return old
+}
+
+// groupsScope is what some providers want to hear before they name groups.
+const groupsScope = "groups"
+
+// WithScopes asks for what the access list needs: Okta's org authorization
+// server names groups for the scope of that name; its custom ones refuse a
+// scope that nobody made.
+func WithScopes(c config.Config) config.Config {
+	kind, f := KindOf(c.IDP)
+	c.IDP.Scopes = slices.Clone(c.IDP.Scopes)
+	has := slices.Contains(c.IDP.Scopes, groupsScope)
+	wants := kind == Okta && f[FieldServer] == OrgServer && len(c.Access.Groups) > 0
+	switch {
+	case wants && !has:
+		c.IDP.Scopes = append(c.IDP.Scopes, groupsScope)
+	case has && (kind == Okta && f[FieldServer] != OrgServer || kind == Google || kind == Entra):
+		c.IDP.Scopes = slices.DeleteFunc(c.IDP.Scopes, func(s string) bool { return s == groupsScope })
+	}
+	return c
+}

@@ -1,0 +1,122 @@
+package wizard
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/idp"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// TrialResult is what a sign-in would have brought, and what would have come of
+// it.
+type TrialResult struct {
+	Name, Email, Subject string
+	Verified             bool
+	Groups               []string
+	NoGroups             Sentence // why Groups is empty; zero if it is not
+
+	Refresh  bool     // the provider gave a refresh token
+	Audience []string // of the access token
+	Opaque   bool     // it is no JWT
+	Scopes   []string
+
+	Allowed  bool     // under the access list
+	Verdict  Sentence // and why
+	Warnings []Sentence
+}
+
+// maxShown is how many groups, scopes or audiences are shown.
+const maxShown = 100
+
+// result makes sentences of what a trial found.
+func (t *trial) result(tried idp.Trial) *TrialResult {
+	id := tried.Identity
+	r := &TrialResult{Name: status.Clean(id.Name, 100), Email: status.Clean(id.Email, 254), Subject: status.Clean(id.Subject, 255),
+		Verified: id.EmailVerified, Groups: shown(id.Groups), Refresh: tried.Refresh,
+		Audience: shown(tried.Audience), Opaque: tried.Opaque, Scopes: shown(tried.Scopes)}
+	if tried.Scopes == nil {
+		r.Scopes = shown(tried.Asked)
+	}
+	kind, f := KindOf(t.idp())
+	r.Allowed, r.Verdict = letsIn(t.access, id)
+	r.NoGroups = noGroups(kind, f, tried)
+	warn := func(yes bool, text string) {
+		if yes {
+			r.Warnings = append(r.Warnings, Sentence{text, t.client.Words()})
+		}
+	}
+	usesGroups := len(t.access.Groups) > 0
+	if usesGroups && !r.NoGroups.IsZero() {
+		r.Warnings = append(r.Warnings, r.NoGroups)
+	}
+	warn(!tried.Refresh, noRefresh[kind])
+	warn(tried.RefreshTTL > 0 && tried.RefreshTTL <= 7*24*time.Hour, "{Name} ends each sign-in after seven days or less, as it does for apps in testing. Publish the app, or make it internal to your Workspace.")
+	warn(id.Email == "", "{Name} gave no e-mail address. Allow the scope email for the app there, unless you let people in by group only.")
+	warn(id.Email != "" && !id.EmailVerified, unverified[kind == Entra])
+	warn(tried.InForm, "{Name} refused the client secret in the header that the standard names first and took it in the form. Drawbridge does so from now on; nothing is to be done.")
+	warn(len(t.access.Domains) > 0 && kind == Google && id.Domain == "", "This is a private Google account: it belongs to no Workspace, so no domain on the list lets it in.")
+	return r
+}
+
+func shown(list []string) []string {
+	var out []string
+	for _, s := range list[:min(len(list), maxShown)] {
+		out = append(out, status.Clean(s, 256))
+	}
+	return out
+}
+
+// noRefresh says what to switch on where the provider gave no refresh token.
+// Without one Drawbridge can't ask again who somebody is, so a session ends
+// with its first access token.
+var noRefresh = map[Kind]string{
+	Okta:     "Okta gave no refresh token, so each session would end after half an hour. Tick Refresh Token under Grant type in the app's general settings, and let the scope offline_access be asked for.",
+	Auth0:    "Auth0 gave no refresh token, so each session would end after half an hour. Tick Refresh Token under Grant Types in the application's advanced settings, and if there is an audience, switch on Allow Offline Access in that API's settings.",
+	Entra:    "Microsoft Entra gave no refresh token, so each session would end after half an hour. Let [idp] scopes in config.toml contain offline_access.",
+	Google:   "Google gave no refresh token, so each session would end after half an hour. Take Drawbridge out of your account's connected apps (myaccount.google.com/connections), and try again.",
+	Keycloak: "Keycloak gave no refresh token, so each session would end after half an hour. Switch on Use refresh tokens in the client's advanced settings.",
+	Other:    "{Name} gave no refresh token, so each session would end after half an hour. Allow the grant refresh_token, and the scope offline_access, in the client's settings there.",
+}
+
+var unverified = map[bool]string{
+	false: "{Name} does not say that the e-mail address is verified, so addresses and domains on the list don't let this person in. Verify the address there, or let people in by group.",
+	true:  "Microsoft Entra does not say that the e-mail address is verified. Add the optional claim xms_edov to the ID token under Token configuration, or let people in by group.",
+}
+
+// noGroups says why there are no groups.
+func noGroups(kind Kind, f Form, tried idp.Trial) Sentence {
+	switch {
+	case len(tried.Identity.Groups) > 0:
+		return Sentence{}
+	case tried.Overage:
+		return say("Microsoft Entra left the groups out, as there are too many. Under Token configuration let it send only the groups assigned to the application.")
+	case tried.SaysGroups:
+		return say("The provider says that this person is in no group. If that is wrong, look at the filter of the groups claim there.")
+	case kind == Google:
+		return say("Google names no groups. Let people in by address or by domain.")
+	case kind == Okta && f[FieldServer] == OrgServer && !slices.Contains(tried.Asked, groupsScope):
+		return say("Okta was not asked for groups. Setup asks for them as soon as a group is on the list of who may sign in.")
+	case kind == Okta && f[FieldServer] == OrgServer:
+		return say("Okta names no groups. On the app's tab Sign On, under OpenID Connect ID Token, set the groups claim filter to groups, Matches regex, .*")
+	case kind == Okta:
+		return say("Okta names no groups. Add a claim named groups to the ID token under Security, API, this authorization server, Claims.")
+	case kind == Entra:
+		return say("Microsoft Entra names no groups. Under Token configuration choose Add groups claim.")
+	case kind == Auth0:
+		return say("Auth0 names no groups. Add a post-login action that sets the claim groups in the ID token.")
+	case kind == Keycloak:
+		return say("Keycloak names no groups. Add a mapper Group Membership with the token claim name groups to the client's dedicated scope.")
+	}
+	return say("The provider names no groups. Let its ID token carry a claim named groups.")
+}
+
+// OpaqueMatters says what an opaque access token means: nothing, unless an
+// audience is to be checked.
+func (r *TrialResult) OpaqueMatters() Sentence {
+	if !r.Opaque {
+		return say("The access token is for {audience}.", "audience", strings.Join(r.Audience, ", "))
+	}
+	return say("The access token is opaque: what it is for can't be checked, and Drawbridge does not need to. Leave the audience empty.")
+}

@@ -1,0 +1,117 @@
+package wizard
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strings"
+
+	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/tunnel"
+)
+
+// Domain is the host of what a person pasted as the tunnel's domain.
+func Domain(s string) string {
+	s = Trim(s)
+	if u := site(s); u != nil {
+		return u.Host
+	}
+	return s
+}
+
+// PublicURL is scheme and host of what a person pasted as public URL, such as
+// the MCP URL.
+func PublicURL(s string) string {
+	s = Trim(s)
+	if u := site(s); u != nil {
+		return u.Scheme + "://" + u.Host
+	}
+	return s
+}
+
+var pastedAuthtoken = regexp.MustCompile(`(?:add-authtoken|authtoken)[:=\s]+["']?([A-Za-z0-9_-]+)`)
+
+// Authtoken is the authtoken in what a person pasted: the command or the line
+// of a configuration that ngrok shows with it, for example.
+func Authtoken(s string) string {
+	if found := pastedAuthtoken.FindStringSubmatch(s); found != nil && len(s) <= maxInput {
+		return found[1]
+	}
+	return Trim(s)
+}
+
+var (
+	authtoken   = regexp.MustCompile(`^[A-Za-z0-9_-]{20,200}$`)
+	ngrokObject = regexp.MustCompile(`^(cr|ak|rd|ep|ts|tn|sec)_[A-Za-z0-9]+$`)
+)
+
+// CheckTunnel looks at the way in from the internet.
+func (w *Wizard) CheckTunnel(ctx context.Context, c *Candidate) Report {
+	var r Report
+	t := c.Config.Tunnel
+	stored := w.stored(ctx, keystore.NgrokAuthtoken)
+	if c.Config.TunnelProvider(stored || !c.Authtoken.IsZero()) != config.TunnelNgrok {
+		r.publicURL(c.Config.PublicURL)
+		return r
+	}
+	switch s := c.Authtoken.Reveal(); {
+	case s == "" && !stored:
+		r.problem(FieldAuthtoken, "The authtoken is missing. Copy yours from dashboard.ngrok.com/get-started/your-authtoken; it goes into the keychain and is not shown again.")
+	case s == "":
+	case ngrokObject.MatchString(s):
+		r.problem(FieldAuthtoken, "This is the ID of something at ngrok, not an authtoken. Copy yours from dashboard.ngrok.com/get-started/your-authtoken")
+	case !authtoken.MatchString(s):
+		r.problem(FieldAuthtoken, "This does not look like an authtoken, which is some fifty letters and digits with an underscore. Copy yours from dashboard.ngrok.com/get-started/your-authtoken")
+	}
+	switch {
+	case t.Domain == "":
+		r.note("Without a domain ngrok chooses one. Better enter yours from dashboard.ngrok.com/domains: clients and the provider know Drawbridge by it.")
+	case !isHost(t.Domain) || loopback(t.Domain):
+		r.problem(FieldTunnelDomain, "This is no domain. Enter the host alone, such as name.ngrok.app, from dashboard.ngrok.com/domains")
+	case t.Domain == "ngrok.com" || strings.HasSuffix(t.Domain, ".ngrok.com"):
+		r.problem(FieldTunnelDomain, "This is ngrok's own site. Enter your domain from dashboard.ngrok.com/domains")
+	}
+	if u := c.Config.PublicURL; u != "" && t.Domain != "" && !strings.EqualFold(u, "https://"+t.Domain) {
+		r.note("Clients see {url}, while the tunnel is at {domain}: something of yours must lead from one to the other.", "url", u, "domain", t.Domain)
+	}
+	return r
+}
+
+// publicURL says what the address of a Drawbridge without a tunnel can't be.
+func (r *Report) publicURL(s string) {
+	u := site(s)
+	switch {
+	case s == "":
+		r.note("Without a tunnel and a public URL only programs on this computer reach Drawbridge.")
+	case u == nil || u.Scheme+"://"+u.Host != strings.ToLower(s):
+		r.problem(FieldPublicURL, "This is no public URL. Enter https:// and the host, and nothing after it, such as https://bridge.example.com")
+	case u.Port() != "" && u.Scheme == "https":
+		r.note("Claude and others reach port 443 only. With another port some clients can't connect.")
+	case loopback(u.Hostname()):
+		r.note("Under this URL only programs on this computer reach Drawbridge.")
+	}
+}
+
+// FromTunnel is the problem of an error of package tunnel.
+func FromTunnel(err error) Problem {
+	var e *tunnel.Error
+	if !errors.As(err, &e) {
+		return Problem{FieldTunnel, say("The tunnel could not be opened: {cause}", "cause", err.Error())}
+	}
+	text := strings.ToUpper(e.Msg[:1]) + e.Msg[1:]
+	if strings.HasPrefix(e.Msg, "ngrok") {
+		text = e.Msg // it spells itself so
+	}
+	field := FieldTunnel
+	switch e.Code {
+	case "ERR_NGROK_103", "ERR_NGROK_105", "ERR_NGROK_106", "ERR_NGROK_107", "ERR_NGROK_4018":
+		field = FieldAuthtoken
+	case "ERR_NGROK_313", "ERR_NGROK_319", "ERR_NGROK_320":
+		field = FieldTunnelDomain
+	}
+	if e.Code == "" {
+		return Problem{field, say(text + ".")}
+	}
+	return Problem{field, say(text+" ({code}).", "code", e.Code)}
+}

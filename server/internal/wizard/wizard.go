@@ -1,0 +1,162 @@
+// Package wizard is what Setup knows: which providers there are and what each
+// needs, how an issuer comes of what a person pasted, what is wrong with a
+// configuration before it is saved, how it is saved, and how a sign-in is tried
+// that comes to nothing.
+//
+// It serves no HTTP, never shows a secret, and follows no redirect. It lets
+// nobody in: a dry run makes no grant.
+//
+// Start at [Kinds] and [Wizard].
+package wizard
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/idp"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// Wizard checks configurations. Its zero value looks at no keychain.
+type Wizard struct {
+	Keystore keystore.Store // for the secrets that the person left as they are; nil: none
+	HTTP     *http.Client   // nil: time-outs of 10 s, and a proxy only as the environment says
+	Now      func() time.Time
+}
+
+// Sentence is something said to a person. Text is English and the key of its
+// translations; what stands in it as {word} is in Words.
+type Sentence struct {
+	Text  string
+	Words map[string]string
+}
+
+// say makes a sentence with pairs of word and value.
+func say(text string, pairs ...string) Sentence {
+	s := Sentence{Text: text}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if s.Words == nil {
+			s.Words = map[string]string{}
+		}
+		s.Words[pairs[i]] = pairs[i+1]
+	}
+	return s
+}
+
+// String is the sentence in English.
+func (s Sentence) String() string { return s.In(s.Text) }
+
+// In is the sentence in another language, of which text is the translation.
+func (s Sentence) In(text string) string {
+	pairs := make([]string, 0, 2*len(s.Words))
+	for word, is := range s.Words {
+		pairs = append(pairs, "{"+word+"}", status.Clean(is, maxWord))
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// maxWord bounds a word of a sentence in characters.
+const maxWord = 500
+
+// IsZero reports whether there is nothing to say.
+func (s Sentence) IsZero() bool { return s.Text == "" }
+
+// Problem is one thing that stands in the way. Field names what to change:
+// one of [Kind.Fields], or one of the constants below.
+type Problem struct {
+	Field    string
+	Sentence Sentence
+}
+
+// Fields that every kind of provider has.
+const (
+	FieldKind         = "kind"
+	FieldClientID     = "client_id"
+	FieldClientSecret = "client_secret"
+	FieldRedirect     = "redirect" // not the form's: it is entered at the provider
+	FieldTunnel       = "tunnel"
+	FieldTunnelDomain = "tunnel_domain"
+	FieldAuthtoken    = "authtoken"
+	FieldPublicURL    = "public_url"
+	FieldEmails       = "emails"
+	FieldDomains      = "domains"
+	FieldGroups       = "groups"
+	FieldAnyone       = "anyone"
+	FieldSave         = ""
+)
+
+func (p Problem) String() string { return p.Sentence.String() }
+
+// Texts are problems in English.
+func Texts(problems []Problem) []string {
+	var all []string
+	for _, p := range problems {
+		all = append(all, p.String())
+	}
+	return all
+}
+
+// client is the provider of cfg, asked with secret or, without one, with what
+// the keychain holds.
+func (w *Wizard) client(cfg config.IDP, secret keystore.Secret, redirect string) *idp.Client {
+	return idp.New(idp.Config{Issuer: cfg.Issuer, ClientID: cfg.ClientID, Audience: cfg.Audience, Scopes: cfg.Scopes, RedirectURI: redirect,
+		HTTPClient: staying(w.HTTP), Now: w.Now, ClientSecret: func(ctx context.Context) (string, error) {
+			if !secret.IsZero() || w.Keystore == nil {
+				return secret.Reveal(), nil
+			}
+			stored, err := w.Keystore.Get(ctx, keystore.IDPClientSecret)
+			if errors.Is(err, keystore.ErrNotFound) {
+				return "", nil // a public client
+			}
+			return stored.Reveal(), err
+		}})
+}
+
+// fromProvider is the sentence of an error of c.
+func fromProvider(c *idp.Client, err error) Sentence {
+	var pe *oauth.ProviderError
+	if !errors.As(err, &pe) {
+		return say("The provider could not be asked: {cause}", "cause", err.Error())
+	}
+	if pe.Template == "" {
+		return say(pe.Message)
+	}
+	words := c.Words()
+	words["code"] = pe.Code
+	return Sentence{Text: pe.Template, Words: words}
+}
+
+// staying returns base, or a client with time-outs, whose requests end where
+// they began: what a person pasted must not lead elsewhere.
+func staying(base *http.Client) *http.Client {
+	client := http.Client{Timeout: 10 * time.Second}
+	if base != nil {
+		client = *base
+	}
+	if client.Transport == nil {
+		t := http.DefaultTransport.(*http.Transport).Clone()
+		t.TLSHandshakeTimeout, t.ResponseHeaderTimeout, t.DisableKeepAlives = 10*time.Second, 10*time.Second, true
+		client.Transport = t
+	}
+	client.Transport = stay{client.Transport}
+	return &client
+}
+
+// stay takes the way out of documents that moved: a redirect without a Location
+// is an answer. The authorization endpoint is let alone, since where it leads
+// is what we ask it for, and nobody follows.
+type stay struct{ base http.RoundTripper }
+
+func (s stay) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := s.base.RoundTrip(req)
+	if err == nil && resp.StatusCode >= 300 && resp.StatusCode < 400 && !req.URL.Query().Has("redirect_uri") {
+		resp.Header.Del("Location")
+	}
+	return resp, err
+}
