@@ -309,14 +309,20 @@ type setupCommand struct {
 	Tunnel       string   `help:"The tunnel: ngrok or none." placeholder:"NAME"`
 	TunnelDomain string   `name:"tunnel-domain" help:"The tunnel's domain." placeholder:"HOST"`
 	SecretStdin  bool     `name:"secret-stdin" help:"Read the client secret from standard input; with ngrok, the authtoken may follow on a second line."`
+	TokenStdin   bool     `name:"authtoken-stdin" help:"Read ngrok's authtoken from standard input; after --secret-stdin's line, if that is given too."`
 	FromEnv      string   `name:"from-env" help:"Take over the .env of a FastMCP server." placeholder:"FILE" type:"path"`
 }
 
 func (c setupCommand) Run(a *app) error {
-	return setup.Run(a.ctx, setup.Options{ConfigPath: a.config, Keystore: a.store, In: os.Stdin, Out: a.out,
+	err := setup.Run(a.ctx, setup.Options{ConfigPath: a.config, Keystore: a.store, In: os.Stdin, Out: a.out,
 		Issuer: c.Issuer, ClientID: c.ClientID, Audience: c.Audience, PublicURL: c.PublicURL, Listen: c.Listen,
 		Emails: c.Email, Domains: c.Domain, Groups: c.Group, Anyone: c.Anyone,
-		TunnelProvider: c.Tunnel, TunnelDomain: c.TunnelDomain, SecretStdin: c.SecretStdin, FromEnv: c.FromEnv})
+		TunnelProvider: c.Tunnel, TunnelDomain: c.TunnelDomain, SecretStdin: c.SecretStdin, AuthtokenStdin: c.TokenStdin, FromEnv: c.FromEnv})
+	var usage setup.UsageError
+	if errors.As(err, &usage) {
+		return command.Usage(err)
+	}
+	return err
 }
 
 // versionLinked is set by -ldflags "-X main.versionLinked=v1.2.3" in releases.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
 )
 
 // ask fills in from the person what neither flags nor the .env file gave.
@@ -43,7 +44,7 @@ func (s *session) askSecret(ctx context.Context) error {
 		return nil
 	}
 	prompt := "Client secret (not shown): "
-	if !s.old.IsZero() {
+	if s.old[keystore.IDPClientSecret] {
 		prompt = "Client secret (not shown; Enter keeps the one in the keychain): "
 	}
 	for {
@@ -52,7 +53,7 @@ func (s *session) askSecret(ctx context.Context) error {
 			return err
 		}
 		s.secret = keystore.NewSecret(strings.TrimSpace(secret))
-		if !s.secret.IsZero() || !s.old.IsZero() {
+		if !s.secret.IsZero() || s.old[keystore.IDPClientSecret] {
 			return nil
 		}
 		s.print("It can't be empty.\n")
@@ -60,10 +61,13 @@ func (s *session) askSecret(ctx context.Context) error {
 }
 
 func (s *session) askTunnel(ctx context.Context) error {
+	t := &s.config.Tunnel
 	if s.TunnelProvider != "" || s.FromEnv != "" || s.PublicURL != "" {
+		if s.FromEnv != "" && t.Provider == config.TunnelNgrok && !s.old[keystore.NgrokAuthtoken] {
+			return s.askAuthtoken(ctx)
+		}
 		return nil
 	}
-	t := &s.config.Tunnel
 	if err := s.askText(ctx, `Tunnel to the internet: "ngrok" or "none"`, &t.Provider, "tunnel.provider", false); err != nil {
 		return err
 	}
@@ -73,14 +77,18 @@ func (s *session) askTunnel(ctx context.Context) error {
 	if err := s.askText(ctx, "Your ngrok domain, such as name.ngrok.app (empty: ngrok chooses)", &t.Domain, "tunnel.domain", false); err != nil {
 		return err
 	}
-	if s.readOnly {
+	return s.askAuthtoken(ctx)
+}
+
+func (s *session) askAuthtoken(ctx context.Context) error {
+	if s.readOnly || !s.authtoken.IsZero() {
 		return nil
 	}
 	token, err := s.terminal.ReadSecret(ctx, "ngrok authtoken (not shown; Enter keeps what there is): ")
 	if err != nil {
 		return err
 	}
-	s.authtoken = keystore.NewSecret(strings.TrimSpace(token))
+	s.authtoken = keystore.NewSecret(wizard.Authtoken(token))
 	return nil
 }
 

@@ -3,6 +3,7 @@ package setup
 import (
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strings"
 
@@ -12,14 +13,14 @@ import (
 // envFile is what a FastMCP server's .env says about its Okta app.
 type envFile struct {
 	issuer, clientID, publicURL string
-	secret                      keystore.Secret
+	secret, authtoken           keystore.Secret
 }
 
 // maxEnvFile bounds a .env file in bytes.
 const maxEnvFile = 1 << 20
 
-// readEnvFile reads OKTA_DOMAIN, OKTA_CLIENT_ID, OKTA_CLIENT_SECRET and
-// BASE_URL from the file at path; the last two may be missing. Its errors
+// readEnvFile reads OKTA_DOMAIN, OKTA_CLIENT_ID, OKTA_CLIENT_SECRET, BASE_URL
+// and NGROK_AUTHTOKEN from the file at path; the last three may be missing. Its errors
 // name variables and never show their values.
 func readEnvFile(path string) (envFile, error) {
 	f, err := os.Open(path)
@@ -46,7 +47,26 @@ func readEnvFile(path string) (envFile, error) {
 		clientID:  vars["OKTA_CLIENT_ID"],
 		publicURL: vars["BASE_URL"],
 		secret:    keystore.NewSecret(vars["OKTA_CLIENT_SECRET"]),
+		authtoken: keystore.NewSecret(vars["NGROK_AUTHTOKEN"]),
 	}, nil
+}
+
+// ngrokZones are the domains under which ngrok gives names away.
+var ngrokZones = []string{"ngrok.app", "ngrok.dev", "ngrok.io", "ngrok.pro", "ngrok.pizza", "ngrok-free.app", "ngrok-free.dev"}
+
+// ngrokDomain is the host of a URL at ngrok, or "".
+func ngrokDomain(publicURL string) string {
+	u, err := url.Parse(strings.TrimSpace(publicURL))
+	if err != nil || u.Scheme != "https" || u.Port() != "" {
+		return ""
+	}
+	host := strings.ToLower(u.Hostname())
+	for _, zone := range ngrokZones {
+		if strings.HasSuffix(host, "."+zone) {
+			return host
+		}
+	}
+	return ""
 }
 
 // oktaIssuer is the default authorization server of a bare Okta host. Whoever

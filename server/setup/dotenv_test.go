@@ -10,17 +10,21 @@ import (
 )
 
 func TestFromEnv(t *testing.T) {
-	for _, c := range []struct{ name, text, issuer, secret, url string }{
+	for _, c := range []struct{ name, text, issuer, secret, url, domain string }{
 		{"as it is written", "OKTA_DOMAIN=dev-1.okta.com\nOKTA_CLIENT_ID=0oa1\nOKTA_CLIENT_SECRET=s3cret\nBASE_URL=https://name.ngrok.app\n",
-			"https://dev-1.okta.com/oauth2/default", "s3cret", "https://name.ngrok.app"},
+			"https://dev-1.okta.com/oauth2/default", "s3cret", "", "name.ngrok.app"},
 		{"with quotes, export, comments, CRLF", "\ufeff# my server\r\nexport OKTA_DOMAIN=\"dev-1.okta.com\" # dev\r\n  OKTA_CLIENT_ID = '0oa1'\r\n\r\nOKTA_CLIENT_SECRET=\"s3cret\\\"#\\n\"#x\r\nBASE_URL=https://name.ngrok.app/ # public\r\nPORT=8000\r\nnonsense",
-			"https://dev-1.okta.com/oauth2/default", "s3cret\"#\n", "https://name.ngrok.app"},
+			"https://dev-1.okta.com/oauth2/default", "s3cret\"#\n", "", "name.ngrok.app"},
 		{"with a scheme", "OKTA_DOMAIN=https://dev-1.okta.com/\nOKTA_CLIENT_ID=0oa1\nOKTA_CLIENT_SECRET='s3cret \\n $x'",
-			"https://dev-1.okta.com", `s3cret \n $x`, ""},
+			"https://dev-1.okta.com", `s3cret \n $x`, "", ""},
 		{"with a path", "OKTA_DOMAIN=dev-1.okta.com/oauth2/aus1\nOKTA_CLIENT_ID=0oa1\nOKTA_CLIENT_SECRET=s3cret#1=",
-			"https://dev-1.okta.com/oauth2/aus1", "s3cret#1=", ""},
+			"https://dev-1.okta.com/oauth2/aus1", "s3cret#1=", "", ""},
 		{"the last one counts", "OKTA_CLIENT_ID=a\nOKTA_CLIENT_ID=0oa1\n#OKTA_CLIENT_ID=b\nOKTA_DOMAIN=https://dev-1.okta.com/oauth2/x\nOKTA_CLIENT_SECRET=\"s3cret\nBASE_URL=#none",
-			"https://dev-1.okta.com/oauth2/x", `"s3cret`, ""},
+			"https://dev-1.okta.com/oauth2/x", `"s3cret`, "", ""},
+		{"a public URL that is not ngrok's", "OKTA_CLIENT_ID=0oa1\nOKTA_DOMAIN=dev-1.okta.com\nOKTA_CLIENT_SECRET=s3cret\nBASE_URL=https://ngrok.app.example.com",
+			"https://dev-1.okta.com/oauth2/default", "s3cret", "https://ngrok.app.example.com", ""},
+		{"an authtoken", "OKTA_CLIENT_ID=0oa1\nOKTA_DOMAIN=dev-1.okta.com\nOKTA_CLIENT_SECRET=s3cret\nBASE_URL=https://Name.ngrok-free.app\nNGROK_AUTHTOKEN=s3cret-token",
+			"https://dev-1.okta.com/oauth2/default", "s3cret", "", "name.ngrok-free.app"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t)
@@ -37,11 +41,15 @@ func TestFromEnv(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := r.config(t)
-			if got.IDP.Issuer != c.issuer || got.IDP.ClientID != "0oa1" || got.PublicURL != c.url {
+			if got.IDP.Issuer != c.issuer || got.IDP.ClientID != "0oa1" || got.PublicURL != c.url ||
+				got.Tunnel.Domain != c.domain || (got.Tunnel.Provider == "ngrok") != (c.domain != "") {
 				t.Errorf("saved %+v", got)
 			}
 			if s := r.stored(t, keystore.IDPClientSecret); s != c.secret {
 				t.Errorf("stored %q, want %q", s, c.secret)
+			}
+			if _, token, _ := strings.Cut(c.text, "NGROK_AUTHTOKEN="); r.stored(t, keystore.NgrokAuthtoken) != token {
+				t.Errorf("the authtoken is not %q", token)
 			}
 			says(t, r.out.String(), "delete it, or take the secret out", "/auth/callback")
 		})

@@ -19,6 +19,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
 )
 
 // Options are the flags of `drawbridge setup`. What is empty comes from the
@@ -38,16 +39,23 @@ type Options struct {
 
 	TunnelProvider, TunnelDomain string
 
-	SecretStdin bool   // the client secret is In's first line; with ngrok the authtoken may be the second
-	FromEnv     string // path of a FastMCP .env file
-	Next        string // the command to name at the end; "" is `drawbridge run`
+	SecretStdin    bool   // the client secret is In's first line; with ngrok the authtoken may be the second
+	AuthtokenStdin bool   // ngrok's authtoken is In's first line, or the one after the client secret
+	FromEnv        string // path of a FastMCP .env file
+	Next           string // the command to name at the end; "" is `drawbridge run`
 }
+
+// UsageError is a flag whose value can't be.
+type UsageError struct{ error }
+
+// Unwrap returns what is wrong with it.
+func (e UsageError) Unwrap() error { return e.error }
 
 // Run does the whole setup. Its errors say what to give or mend; those about
 // values are errors of package config. On an error nothing has been changed.
 func Run(ctx context.Context, o Options) error {
 	s := &session{Options: o, terminal: o.Terminal, next: o.Next}
-	if s.terminal == nil && !o.SecretStdin {
+	if s.terminal == nil && !o.SecretStdin && !o.AuthtokenStdin {
 		s.terminal = terminalOf(o.In, o.Out)
 	}
 	if s.next == "" {
@@ -73,7 +81,7 @@ type session struct {
 	config    config.Config
 	secret    keystore.Secret // the new client secret
 	authtoken keystore.Secret // the new ngrok authtoken
-	old       keystore.Secret // the client secret the keystore has
+	old       map[string]bool // the accounts that the keystore has
 	readOnly  bool
 	setInEnv  []string // environment variables that a person has to set
 }
@@ -97,8 +105,13 @@ func (s *session) readEnvFile(context.Context) error {
 	}
 	put(&s.config.IDP.Issuer, env.issuer)
 	put(&s.config.IDP.ClientID, env.clientID)
-	put(&s.config.PublicURL, env.publicURL)
-	s.secret = env.secret
+	if domain := ngrokDomain(env.publicURL); domain != "" {
+		// The tunnel has to ask for it; clients see it without being told.
+		s.config.PublicURL, s.config.Tunnel.Provider, s.config.Tunnel.Domain = "", config.TunnelNgrok, domain
+	} else {
+		put(&s.config.PublicURL, env.publicURL)
+	}
+	s.secret, s.authtoken = env.secret, env.authtoken
 	return nil
 }
 
@@ -114,6 +127,25 @@ func (s *session) readFlags(context.Context) error {
 	if !flags.Empty() {
 		s.config.Access = flags
 	}
+	return s.checkFlags()
+}
+
+// checkFlags says what is wrong with the values of flags, as wrong usage.
+func (s *session) checkFlags() error {
+	given := map[string]bool{
+		"idp.issuer": s.Issuer != "", "idp.client_id": s.ClientID != "", "idp.audience": s.Audience != "", "public_url": s.PublicURL != "",
+		"listen": s.Listen != "", "tunnel.provider": s.TunnelProvider != "", "tunnel.domain": s.TunnelDomain != "",
+		"access.emails": s.Emails != nil, "access.domains": s.Domains != nil, "access.groups": s.Groups != nil,
+	}
+	var wrong []error
+	for _, e := range config.Errors(s.config.Validate()) {
+		if key, _, _ := strings.Cut(e.Key, "["); given[key] {
+			wrong = append(wrong, e)
+		}
+	}
+	if len(wrong) > 0 {
+		return UsageError{errors.Join(wrong...)}
+	}
 	return nil
 }
 
@@ -126,30 +158,59 @@ func put(to *string, s string) {
 // readSecrets learns what the keystore holds, before a person is asked
 // anything: one that can't be read can't be written either.
 func (s *session) readSecrets(ctx context.Context) error {
-	if s.SecretStdin {
-		line, err := readLine(s.In)
-		if err != nil {
-			return errors.New("--secret-stdin: standard input holds no line with the client secret")
-		}
-		s.secret = keystore.NewSecret(strings.TrimSpace(line))
-		if s.secret.IsZero() {
-			return errors.New("--secret-stdin: the first line of standard input is empty")
-		}
-		if s.config.TunnelProvider(false) == config.TunnelNgrok {
-			if line, err := readLine(s.In); err == nil {
-				s.authtoken = keystore.NewSecret(strings.TrimSpace(line))
-			}
-		}
+	if err := s.readStdin(); err != nil {
+		return err
 	}
 	s.readOnly = keystore.IsReadOnly(s.Keystore)
-	err := s.patiently(ctx, func() (err error) {
-		s.old, err = s.Keystore.Get(ctx, keystore.IDPClientSecret)
-		return err
-	})
-	if err != nil && !errors.Is(err, keystore.ErrNotFound) {
-		return err
+	s.old = map[string]bool{}
+	for _, account := range []string{keystore.IDPClientSecret, keystore.NgrokAuthtoken} {
+		err := s.patiently(ctx, func() error {
+			secret, err := s.Keystore.Get(ctx, account)
+			s.old[account] = !secret.IsZero()
+			return err
+		})
+		if err != nil && !errors.Is(err, keystore.ErrNotFound) {
+			return err
+		}
 	}
 	return nil
+}
+
+// readStdin takes the secrets that come on standard input, a line each.
+func (s *session) readStdin() error {
+	if s.SecretStdin {
+		secret, err := s.secretLine("--secret-stdin", "the client secret")
+		if err != nil {
+			return err
+		}
+		s.secret = secret
+	}
+	switch {
+	case s.AuthtokenStdin:
+		token, err := s.secretLine("--authtoken-stdin", "the ngrok authtoken")
+		if err != nil {
+			return err
+		}
+		s.authtoken = token
+	case s.SecretStdin && s.config.TunnelProvider(false) == config.TunnelNgrok:
+		if line, err := readLine(s.In); err == nil {
+			s.authtoken = keystore.NewSecret(strings.TrimSpace(line))
+		}
+	}
+	return nil
+}
+
+// secretLine reads one line that must hold something.
+func (s *session) secretLine(flag, what string) (keystore.Secret, error) {
+	line, err := readLine(s.In)
+	if err != nil {
+		return keystore.Secret{}, fmt.Errorf("%s: standard input holds no line with %s", flag, what)
+	}
+	secret := keystore.NewSecret(strings.TrimSpace(line))
+	if secret.IsZero() {
+		return keystore.Secret{}, fmt.Errorf("%s: the line of standard input for %s is empty", flag, what)
+	}
+	return secret, nil
 }
 
 // patiently repeats call as long as the keychain shows its window to the
@@ -182,82 +243,30 @@ func (s *session) check(context.Context) error {
 	lacks := s.config.Missing()
 	add(slices.Contains(lacks, "idp.issuer"), "--issuer URL (the OpenID provider)")
 	add(slices.Contains(lacks, "idp.client_id"), "--client-id ID (of the app at the provider)")
-	add(s.secret.IsZero() && s.old.IsZero() && !s.readOnly, "--secret-stdin with the client secret on standard input")
+	add(s.secret.IsZero() && !s.old[keystore.IDPClientSecret] && !s.readOnly, "--secret-stdin with the client secret on standard input")
 	add(s.config.Access.Empty(), "who may sign in: --email, --domain, --group, or --anyone")
 	if len(missing) > 0 {
 		return fmt.Errorf("setup still needs %s", strings.Join(missing, "; "))
 	}
-	if err := s.config.Validate(); err != nil {
-		return err
-	}
-	for _, given := range s.given() {
-		if len(given.secret.Reveal()) > keystore.MaxSize {
-			return &keystore.Error{Kind: keystore.TooBig, Account: given.account, Op: "set"}
-		}
-	}
-	return nil
+	return s.config.Validate()
 }
 
-type given struct {
-	account string
-	secret  keystore.Secret // zero if the person gave none
-}
-
-func (s *session) given() []given {
-	all := []given{{keystore.IDPClientSecret, s.secret}}
-	if s.config.TunnelProvider(false) == config.TunnelNgrok {
-		all = append(all, given{keystore.NgrokAuthtoken, s.authtoken})
-	}
-	return all
-}
-
-// save stores the secrets first: a configuration without its secret looks
-// done and is not. If the file then can't be written, the old ones come back.
+// save stores secrets and configuration as one.
 func (s *session) save(ctx context.Context) error {
-	var undo []func()
-	err := func() error {
-		for _, g := range s.given() {
-			back, err := s.store(ctx, g)
-			if err != nil {
-				return err
-			}
-			undo = append(undo, back)
-		}
-		return config.Save(s.ConfigPath, s.config)
-	}()
-	if err != nil {
-		for _, back := range undo {
-			back()
-		}
+	err := wizard.Save(ctx, wizard.Saving{Path: s.ConfigPath, Config: s.config, Keystore: s.Keystore, Patiently: s.patiently,
+		Secrets: map[string]keystore.Secret{keystore.IDPClientSecret: s.secret, keystore.NgrokAuthtoken: s.authtoken}})
+	var env *wizard.ErrSetInEnvironment
+	if errors.As(err, &env) {
+		s.setInEnv = env.Names
+	} else if err != nil {
 		return err
+	}
+	if s.readOnly && !s.old[keystore.IDPClientSecret] && s.secret.IsZero() {
+		s.setInEnv = append(s.setInEnv, keystore.EnvVar(keystore.IDPClientSecret))
+	}
+	if s.readOnly && !s.old[keystore.NgrokAuthtoken] && s.authtoken.IsZero() && s.config.TunnelProvider(false) == config.TunnelNgrok {
+		s.setInEnv = append(s.setInEnv, keystore.EnvVar(keystore.NgrokAuthtoken))
 	}
 	s.config, err = config.Load(s.ConfigPath) // what is reported is what will run
 	return err
-}
-
-// store puts one secret into the keystore and returns what takes it back.
-func (s *session) store(ctx context.Context, g given) (undo func(), err error) {
-	old, err := s.Keystore.Get(ctx, g.account)
-	if err != nil && !errors.Is(err, keystore.ErrNotFound) {
-		return nil, err
-	}
-	switch {
-	case s.readOnly && (old.IsZero() || !g.secret.IsZero() && !g.secret.Equal(old)):
-		s.setInEnv = append(s.setInEnv, keystore.EnvVar(g.account))
-		return func() {}, nil
-	case s.readOnly || g.secret.IsZero():
-		return func() {}, nil
-	}
-	if err := s.patiently(ctx, func() error { return s.Keystore.Set(ctx, g.account, g.secret) }); err != nil {
-		return nil, err
-	}
-	return func() {
-		// Also when ctx has ended: half a setup is worse than a late one.
-		ctx := context.WithoutCancel(ctx)
-		if old.IsZero() {
-			_ = s.Keystore.Delete(ctx, g.account)
-		} else {
-			_ = s.Keystore.Set(ctx, g.account, old)
-		}
-	}, nil
 }

@@ -381,3 +381,55 @@ func TestAuthtokenOnStandardInput(t *testing.T) {
 		})
 	}
 }
+
+// A new authtoken alone needs no client secret once there is one.
+func TestAuthtokenAlone(t *testing.T) {
+	r := newRig(t)
+	r.Issuer, r.ClientID, r.Anyone, r.TunnelDomain = "https://a.example", "id", true, "name.ngrok.app"
+	r.SecretStdin, r.AuthtokenStdin, r.In = true, true, strings.NewReader(secret+"\nfirst-s3cret\n")
+	if err := r.run(t); err != nil {
+		t.Fatal(err)
+	}
+	before := r.config(t)
+	again := newRig(t)
+	again.ConfigPath, again.Keystore, again.AuthtokenStdin, again.In = r.ConfigPath, r.Keystore, true, strings.NewReader(" second-s3cret\r\n")
+	if err := again.run(t); err != nil {
+		t.Fatal(err)
+	}
+	if r.stored(t, keystore.IDPClientSecret) != secret || r.stored(t, keystore.NgrokAuthtoken) != "second-s3cret" || !reflect.DeepEqual(r.config(t), before) {
+		t.Error("more or less than the authtoken was changed")
+	}
+	again.In = strings.NewReader("\n")
+	if err := again.run(t); err == nil || !strings.Contains(err.Error(), "--authtoken-stdin") {
+		t.Errorf("an empty line: %v", err)
+	}
+}
+
+// A flag with a value that can't be is wrong usage; what is wrong elsewhere is not.
+func TestWrongFlagsAreWrongUsage(t *testing.T) {
+	for name, spoil := range map[string]func(*rig){
+		"issuer":   func(r *rig) { r.Issuer = "ftp://a.example" },
+		"url":      func(r *rig) { r.PublicURL = "https://a.example/mcp" },
+		"listen":   func(r *rig) { r.Listen = "8000" },
+		"tunnel":   func(r *rig) { r.TunnelProvider = "cloud" },
+		"domain":   func(r *rig) { r.TunnelDomain = "https://a.example" },
+		"e-mail":   func(r *rig) { r.Emails = []string{"ana"} },
+		"@domain":  func(r *rig) { r.Domains = []string{"*.example"} },
+		"audience": func(r *rig) { r.Audience = " x" },
+	} {
+		r := newRig(t)
+		r.Issuer, r.ClientID, r.Anyone, r.SecretStdin, r.In = "https://a.example", "id", true, true, strings.NewReader(secret)
+		spoil(r)
+		var usage setup.UsageError
+		if err := r.run(t); !errors.As(err, &usage) {
+			t.Errorf("%s: %v", name, err)
+		}
+		r.nothingSaved(t)
+	}
+	r := newRig(t)
+	r.FromEnv, r.Anyone = write(t, "OKTA_DOMAIN=a b\nOKTA_CLIENT_ID=x\nOKTA_CLIENT_SECRET=s3cret"), true
+	var usage setup.UsageError
+	if err := r.run(t); err == nil || errors.As(err, &usage) {
+		t.Errorf("a bad .env file: %v", err)
+	}
+}

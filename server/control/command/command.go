@@ -24,6 +24,9 @@ type App struct {
 // UsageError is a wrong command line.
 type UsageError struct{ error }
 
+// Usage returns err as a wrong command line.
+func Usage(err error) error { return UsageError{err} }
+
 // Status prints how the instance does.
 type Status struct {
 	JSON bool `name:"json" help:"As JSON."`
