@@ -19,10 +19,10 @@ func (s *Server) apply(cfg config.Config, secretsChanged bool) error {
 	s.mu.Lock()
 	old, t, d := s.cfg, s.site, s.door
 	s.mu.Unlock()
-	if t != nil && !secretsChanged && reflect.DeepEqual(fixed(cfg), fixed(old)) {
+	if t != nil && !secretsChanged && d.at(cfg.Listen) && reflect.DeepEqual(fixed(cfg), fixed(old)) {
 		return s.adjust(t, cfg)
 	}
-	if d == nil || d.asked != cfg.Listen {
+	if !d.at(cfg.Listen) {
 		var err error
 		if d, err = openDoor(s, cfg.Listen); err != nil {
 			return err
@@ -53,6 +53,7 @@ func (s *Server) renew() {
 
 // fixed is cfg without what may change under a running site.
 func fixed(cfg config.Config) config.Config {
+	cfg.Listen = ""
 	cfg.Access, cfg.Tools, cfg.Limits, cfg.Servers = config.Access{}, config.Tools{}, config.Limits{}, nil
 	return cfg
 }
@@ -104,27 +105,19 @@ func (s *Server) replaceSite(old *site) {
 	s.board.Wake()
 }
 
-// watchFiles applies changes of the configuration that somebody makes to its
-// file, until ctx ends. A file with a mistake changes nothing; status says so.
+// watchFiles applies changes that somebody makes to the configuration's files,
+// until ctx ends. A file with a mistake changes nothing; status says so.
 func (s *Server) watchFiles(ctx context.Context) error {
-	<-ctx.Done()
+	if s.opts.ConfigFile != "" {
+		config.Watch(ctx, []string{s.opts.ConfigFile}, s.reload)
+	}
 	return nil
 }
 
-// reload reads the configuration's file again.
-func (s *Server) reload() error {
-	cfg, err := config.Load(s.opts.ConfigFile)
-	if err == nil {
-		if missing := cfg.Missing(); len(missing) > 0 {
-			err = errors.New("it lacks " + missing[0])
-		}
-	}
-	if err == nil && s.opts.Listen != "" {
-		cfg.Listen = s.opts.Listen
-	}
-	if err == nil {
-		err = s.apply(cfg, false)
-	}
+// reload takes over what the configuration's file says now. After an error the
+// one before still counts, and status says so.
+func (s *Server) reload() {
+	err := s.load(false)
 	s.mu.Lock()
 	s.stale = err
 	if err != nil && s.site == nil {
@@ -133,9 +126,29 @@ func (s *Server) reload() error {
 	s.mu.Unlock()
 	if err != nil {
 		s.opts.Log.Warn("the changed configuration was not taken", "cause", err)
-		s.board.Wake()
 	}
-	return err
+	s.board.Wake()
+}
+
+// load reads the file and applies it.
+func (s *Server) load(secretsChanged bool) error {
+	cfg, err := config.Load(s.opts.ConfigFile)
+	if err != nil {
+		return err
+	}
+	if missing := cfg.Missing(); len(missing) > 0 {
+		return errors.New("it lacks " + missing[0])
+	}
+	if s.opts.Listen != "" {
+		cfg.Listen = s.opts.Listen
+	}
+	if err := s.apply(cfg, secretsChanged); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stale = nil
+	return nil
 }
 
 // staleNote says that the file and what runs are not the same.

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -30,21 +31,26 @@ func (s *Server) Configured() bool {
 var errNotBuilt = errors.New("this version of Drawbridge can't do that yet")
 
 // RevokeWhere ends the sessions of a person, of a client, or of both together.
-func (s *Server) RevokeWhere(ctx context.Context, sub, clientID string) (int, error) {
-	n := 0
-	for _, session := range s.Snapshot().Sessions {
-		if sub != "" && session.User.Sub != sub || clientID != "" && session.Client.ID != clientID {
-			continue
-		}
-		if err := s.Revoke(ctx, session.ID); err != nil {
-			return n, err
-		}
-		n++
+func (s *Server) RevokeWhere(_ context.Context, sub, clientID string) (int, error) {
+	c := s.core()
+	if c == nil {
+		return 0, errNotReady
 	}
-	return n, nil
+	return c.store.RevokeWhere(func(session status.Session) bool {
+		return (sub == "" || session.User.Sub == sub) && (clientID == "" || session.Client.ID == clientID)
+	}, "revoked by the owner")
 }
 
-func (s *Server) AllowRedirect(context.Context, string) error         { return errNotBuilt }
+// AllowRedirect adds a redirect URI to those that clients may use.
+func (s *Server) AllowRedirect(ctx context.Context, uri string) error {
+	cfg := s.Config()
+	if slices.Contains(cfg.Clients.Allowed, uri) {
+		return nil
+	}
+	cfg.Clients.Allowed = append(slices.Clone(cfg.Clients.Allowed), uri)
+	return s.Configure(ctx, cfg, nil)
+}
+
 func (s *Server) Logs(string) ([]status.LogLine, bool)                { return nil, false }
 func (s *Server) RestartServer(string) error                          { return errNotBuilt }
 func (s *Server) SwitchServer(context.Context, string, bool) error    { return errNotBuilt }

@@ -38,9 +38,7 @@ func (t *site) newCore(base string) (*core, error) {
 	o := s.opts
 	c := &core{base: base, journal: v.journal, providerLost: make(chan struct{}, 1)}
 	var err error
-	c.provider = idp.New(idp.Config{Issuer: cfg.IDP.Issuer, ClientID: cfg.IDP.ClientID, Audience: cfg.IDP.Audience,
-		Scopes: cfg.IDP.Scopes, RedirectURI: authserver.RedirectURI(base), ClientSecret: v.secret,
-		OnChange: s.providerChanged(c), Now: o.Now, Log: o.Log})
+	c.provider = idp.New(t.idpConfig(base, s.providerChanged(c)))
 	c.store, err = oauth.New(oauth.Options{
 		DataKey: v.dataKey, Resources: []string{base + mcpPath}, Issuer: cfg.IDP.Issuer, Scopes: cfg.IDP.Scopes,
 		Redirects: t.redirects(base), StaticClientID: cfg.IDP.ClientID, NoRegistration: !cfg.Clients.Registration,
@@ -64,11 +62,18 @@ func (t *site) newCore(base string) (*core, error) {
 	auth := authserver.New(authserver.Options{
 		Issuer: base, MCPURL: base + mcpPath, Scopes: cfg.IDP.Scopes, Store: c.store, Provider: upstream{c.provider},
 		ProviderIssuer: cfg.IDP.Issuer, NoRegistration: !cfg.Clients.Registration,
-		Documents: authserver.NewDocuments(o.Documents, o.Now), Recorder: c.journal, JWKS: signer.JWKS(), Now: o.Now, Log: o.Log})
+		Documents: authserver.NewDocuments(o.Documents, o.Now), Recorder: c.journal, DryRun: &s.dryRun, JWKS: signer.JWKS(), Now: o.Now, Log: o.Log})
 	if c.handlers, err = t.routes(c, auth); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// idpConfig is the provider as the configuration names it.
+func (t *site) idpConfig(base string, changed func(status.IDP)) idp.Config {
+	cfg, s := t.config(), t.app
+	return idp.Config{Issuer: cfg.IDP.Issuer, ClientID: cfg.IDP.ClientID, Audience: cfg.IDP.Audience, Scopes: cfg.IDP.Scopes,
+		RedirectURI: authserver.RedirectURI(base), ClientSecret: s.opened().secret, OnChange: changed, Now: s.opts.Now, Log: s.opts.Log}
 }
 
 // run does what goes on beside requests, until ctx ends.
@@ -155,6 +160,7 @@ func (t *site) redirects(base string) oauth.RedirectPolicy {
 	if p.URIs == nil {
 		p.URIs, p.Loopback = config.WellKnownRedirectURIs(), true
 	}
+	p.URIs = append(p.URIs[:len(p.URIs):len(p.URIs)], t.config().Clients.Allowed...)
 	if u, err := url.Parse(base); err == nil {
 		port := u.Port()
 		if port == "" {

@@ -32,6 +32,11 @@ func openDoor(s *Server, addr string) (*door, error) {
 	return d, nil
 }
 
+// at reports whether d listens on addr.
+func (d *door) at(addr string) bool {
+	return d != nil && (addr == d.asked || "http://"+addr == d.local)
+}
+
 // lead hands requests to h from now on.
 func (d *door) lead(h http.Handler) { d.handler.Store(&h) }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/console"
 	"github.com/drawbridge-app/drawbridge/server/internal/store"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
+	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -65,6 +66,7 @@ type Server struct {
 	board    *status.Board
 	timeline *timeline.Recorder // attempts to connect
 
+	dryRun  wizard.DryRun // a sign-in that Setup tries
 	paused  atomic.Bool
 	quiet   atomic.Bool   // no desktop notifications
 	retry   chan struct{} // asks to open the keychain again now
@@ -108,6 +110,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{opts: o, cfg: o.Config, unset: o.Unusable, board: status.NewBoard(o.Now), timeline: timeline.New(o.Now),
 		retry: make(chan struct{}, 1), rebuild: make(chan struct{}, 1), broken: make(chan error, 1)}
+	s.dryRun.Now, s.dryRun.Notify = o.Now, s.board.Wake
 	s.streams, s.endStreams = context.WithCancel(context.Background())
 	if err := s.take(); err != nil {
 		s.Close()

@@ -77,6 +77,9 @@ type Clients struct {
 	// RedirectURIs is the whole list of those allowed. Nil means not set:
 	// [WellKnownRedirectURIs], and loopback. Empty and not nil means none.
 	RedirectURIs []string
+	// Allowed are redirect URIs that count besides: one click in the console
+	// puts a refused one here.
+	Allowed      []string
 	Registration bool // RFC 7591; without it only known clients and metadata documents
 }
 

@@ -30,6 +30,7 @@ var keys = map[string]setter[Config]{
 	"access.groups":          list(func(c *Config) *[]string { return &c.Access.Groups }),
 	"access.anyone":          yesNo(func(c *Config) *bool { return &c.Access.Anyone }),
 	"clients.redirect_uris":  list(func(c *Config) *[]string { return &c.Clients.RedirectURIs }),
+	"clients.allowed":        list(func(c *Config) *[]string { return &c.Clients.Allowed }),
 	"clients.registration":   yesNo(func(c *Config) *bool { return &c.Clients.Registration }),
 	"tokens.access":          duration(func(c *Config) *time.Duration { return &c.Tokens.Access }),
 	"tokens.refresh":         duration(func(c *Config) *time.Duration { return &c.Tokens.Refresh }),

@@ -180,6 +180,7 @@ type fileServer struct {
 
 type fileClients struct {
 	RedirectURIs *[]string `toml:"redirect_uris"`
+	Allowed      *[]string `toml:"allowed"`
 	Registration bool      `toml:"registration"`
 }
 
@@ -215,6 +216,9 @@ func marshal(c Config) ([]byte, error) {
 		f.Clients = &fileClients{Registration: c.Clients.Registration}
 		if c.Clients.RedirectURIs != nil {
 			f.Clients.RedirectURIs = &c.Clients.RedirectURIs
+		}
+		if c.Clients.Allowed != nil {
+			f.Clients.Allowed = &c.Clients.Allowed
 		}
 	}
 	if c.Tokens != usual.Tokens {

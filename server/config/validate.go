@@ -54,6 +54,7 @@ func (c Config) Validate() error {
 	each("access.domains", c.Access.Domains, checkDomain)
 	each("access.groups", c.Access.Groups, checkPrintable)
 	each("clients.redirect_uris", c.Clients.RedirectURIs, checkRedirectURI)
+	each("clients.allowed", c.Clients.Allowed, checkRedirectURI)
 	checkTokens(c.Tokens, bad)
 	if n := c.Limits.CallsPerMinute; n < 0 || n > maxCallsPerMinute {
 		bad("limits.calls_per_minute", fmt.Sprintf("must be between 0, which is no limit, and %d", maxCallsPerMinute))

@@ -1,0 +1,120 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
+)
+
+// What Setup asks of the app.
+
+// Config is the configuration as it is saved, or the default.
+func (s *Server) Config() config.Config {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unset != nil {
+		return config.Default()
+	}
+	return s.cfg
+}
+
+// PublicURL is what clients see, without a slash at the end; "" while nobody
+// knows.
+func (s *Server) PublicURL() string {
+	if t := s.current(); t != nil {
+		return t.bridge.address()
+	}
+	return ""
+}
+
+// secretTime is how long a page waits for the keychain.
+const secretTime = 3 * time.Second
+
+// HasSecret reports whether the keychain holds a secret of the account. One
+// that is locked may.
+func (s *Server) HasSecret(account string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), secretTime)
+	defer cancel()
+	_, err := s.opts.Keystore.Get(ctx, account)
+	return !errors.Is(err, keystore.ErrNotFound)
+}
+
+// Wizard checks what is about to be saved, with the app's own keychain.
+func (s *Server) Wizard() *wizard.Wizard {
+	return &wizard.Wizard{Keystore: s.opts.Keystore, Now: s.opts.Now}
+}
+
+// Configure saves a configuration and secrets, all or nothing, and applies them
+// at once. Secrets that are missing or zero stay.
+func (s *Server) Configure(ctx context.Context, cfg config.Config, secrets map[string]keystore.Secret) error {
+	path := s.opts.ConfigFile
+	if path == "" {
+		return errors.New("this Drawbridge has no configuration to change: it runs as a demo")
+	}
+	if err := s.canListen(cfg.Listen); err != nil {
+		return err
+	}
+	if err := s.keepBroken(path); err != nil {
+		return err
+	}
+	var env *wizard.ErrSetInEnvironment
+	err := wizard.Save(ctx, wizard.Saving{Path: path, Config: cfg, Keystore: s.opts.Keystore, Secrets: secrets})
+	if err != nil && !errors.As(err, &env) {
+		return err
+	}
+	if err := s.load(len(secrets) > 0); err != nil {
+		return err
+	}
+	s.Retry()
+	if env != nil {
+		return env
+	}
+	return nil
+}
+
+// canListen says at once what would stop the new site from listening.
+func (s *Server) canListen(addr string) error {
+	if s.currentDoor().at(addr) || s.opts.Listen != "" {
+		return nil
+	}
+	d, err := openDoor(s, addr)
+	if err == nil {
+		d.close()
+	}
+	return err
+}
+
+// keepBroken puts a file that could not be read aside before another takes its
+// place: a person wrote it.
+func (s *Server) keepBroken(path string) error {
+	if _, err := config.Load(path); err == nil || errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(path+".broken", text, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("keep a copy of the configuration that can't be read: %w", err)
+	}
+	return nil
+}
+
+// StartDryRun begins a sign-in that makes no grant, and returns where to send
+// the browser.
+func (s *Server) StartDryRun(ctx context.Context) (string, error) {
+	t := s.current()
+	if t == nil || t.running() == nil {
+		return "", errors.New("the public address is not known yet, so nobody could come back from the provider. See what the tunnel says above")
+	}
+	return s.dryRun.Start(ctx, t.idpConfig(t.running().base, nil), accessList(t.config().Access))
+}
+
+// DryRun is how that sign-in stands.
+func (s *Server) DryRun() wizard.TrialStatus { return s.dryRun.Status() }
