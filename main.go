@@ -46,6 +46,7 @@ type cli struct {
 	Attempts command.Attempts `cmd:"" help:"Print why clients did or did not connect."`
 	Clients  command.Clients  `cmd:"" help:"Print the programs that somebody has signed in with."`
 	Revoke   command.Revoke   `cmd:"" help:"End a session, or all of them."`
+	Console  consoleCommand   `cmd:"" help:"Open the console in a browser, where everything is set up, seen and steered."`
 	Pause    command.Pause    `cmd:"" help:"Raise the bridge: /mcp answers 503 until resume."`
 	Resume   command.Resume   `cmd:"" help:"Lower the bridge again."`
 	Tunnel   command.Tunnel   `cmd:"" help:"Open the tunnel again, or accept the URL that it has now."`
@@ -182,7 +183,10 @@ func (c runCommand) Run(a *app) error {
 		return a.openOther(c.Headless, err)
 	}
 	if o.Unusable != nil {
-		_, _ = fmt.Fprintf(a.out, "Drawbridge is not set up: %v.\nSetup is open in your browser on this computer: `drawbridge console` opens it.\n", o.Unusable)
+		_, _ = fmt.Fprintf(a.out, "Drawbridge is not set up: %v.\nTo set it up in a browser on this computer, run `drawbridge console`.\n", o.Unusable)
+		if desktop {
+			_ = tray.Open(a.ctx, s.ConsoleLink()) // `drawbridge console` is the other way
+		}
 	}
 	return a.serve(c.Headless, s, s.Run, a.again(c.Listen))
 }
@@ -223,10 +227,32 @@ func (a *app) openOther(headless bool, cause error) error {
 		return cause
 	}
 	defer client.Close()
-	if st, err := client.Status(a.ctx); err == nil && tray.Open(a.ctx, st.ConsoleURL) == nil {
+	if link, err := client.ConsoleLink(a.ctx); err == nil && tray.Open(a.ctx, link) == nil {
 		_, _ = fmt.Fprintln(a.out, "Opened the console of the Drawbridge that is running already.")
 	}
 	return cause
+}
+
+type consoleCommand struct {
+	Print bool `help:"Print the address, which works once within a minute, instead of opening it."`
+}
+
+func (c consoleCommand) Run(a *app) error {
+	client, err := control.Dial(a.dataDir())
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	link, err := client.ConsoleLink(a.ctx)
+	if err != nil {
+		return err
+	}
+	if !c.Print && tray.Open(a.ctx, link) == nil {
+		_, err = fmt.Fprintln(a.out, "The console opens in your browser.")
+		return err
+	}
+	_, err = fmt.Fprintf(a.out, "%s\nOpen this address in a browser on this computer. It works once, within a minute.\n", link)
+	return err
 }
 
 type demoCommand struct {

@@ -20,14 +20,14 @@ func (t *tray) obey(ctx context.Context, a action) (copied bool) {
 		if retriable(st) {
 			t.backend.Retry()
 		} else {
-			t.open(ctx, st.ConsoleURL)
+			t.open(ctx, t.backend.ConsoleLink())
 		}
 	case retry:
 		t.backend.Retry()
 	case copyURL, connect, showQR:
 		return t.share(ctx, a)
 	case details, openConsole:
-		t.open(ctx, st.ConsoleURL)
+		t.open(ctx, t.backend.ConsoleLink())
 	case revokeSlot:
 		r := t.rows[a.slot]
 		if time.Since(r.since) < justMoved {

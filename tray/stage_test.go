@@ -58,6 +58,7 @@ func (s *server) RevokeAll(context.Context) (int, error)    { return 0, s.do("re
 func (s *server) Pause(context.Context) error               { return s.do("pause") }
 func (s *server) Resume(context.Context) error              { return s.do("resume") }
 func (s *server) Retry()                                    { _ = s.do("retry") }
+func (s *server) ConsoleLink() string                       { return "http://127.0.0.1:40123/#once=o" }
 func (s *server) Quiet() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

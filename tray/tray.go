@@ -28,6 +28,9 @@ type Backend interface {
 	RevokeAll(ctx context.Context) (int, error)
 	Pause(ctx context.Context) error
 	Resume(ctx context.Context) error
+	// ConsoleLink is an address of the console that works once: other users of
+	// this computer can read what a browser is started with.
+	ConsoleLink() string
 	// Retry tries the keychain or the tunnel again.
 	Retry()
 	// Quiet reports whether the owner wants no notifications.

@@ -73,7 +73,7 @@ func TestClicks(t *testing.T) {
 	down, nowhere := ready(), ready()
 	down.Status.Tunnel.State = "down"
 	nowhere.Status.MCPURL = ""
-	const mcp, console = "https://name.ngrok.app/mcp", "http://127.0.0.1:40123/#key=k"
+	const mcp, console = "https://name.ngrok.app/mcp", "http://127.0.0.1:40123/#once=o"
 	for name, c := range map[string]struct {
 		snap                  status.Snapshot
 		click                 action

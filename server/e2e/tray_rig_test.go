@@ -152,7 +152,7 @@ func (s *traySession) openedAddress(t testing.TB, prefix string) string {
 	return found
 }
 
-// consoleURL is where the console of app is.
+// consoleURL is how a link to the console of app begins: it opens once.
 func consoleURL(t testing.TB, app *App) string {
 	t.Helper()
 	c, err := control.Dial(app.Options.DataDir)
@@ -164,7 +164,8 @@ func consoleURL(t testing.TB, app *App) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return st.ConsoleURL
+	place, _, _ := strings.Cut(st.ConsoleURL, "#")
+	return place + "#once="
 }
 
 // endedWell fails t if the program of app, which has ended, did so with another

@@ -91,6 +91,7 @@ func (s *stormServer) RevokeAll(context.Context) (int, error) { return 0, nil }
 func (s *stormServer) Pause(context.Context) error            { return nil }
 func (s *stormServer) Resume(context.Context) error           { return nil }
 func (s *stormServer) Retry()                                 {}
+func (s *stormServer) ConsoleLink() string                    { return "" }
 func (s *stormServer) Quiet() bool                            { return true }
 func (s *stormServer) SetQuiet(context.Context, bool) error   { return nil }
 func (s *stormServer) change(n int) {
