@@ -35,7 +35,7 @@ func TestSecNothingLeaks(t *testing.T) {
 		t.Fatal(err)
 	}
 	places["the snapshot"] = bytes.ReplaceAll(snapshot, []byte(address.Key), nil) // of use only to who has it
-	for _, path := range []string{"/api/status", "/api/sessions", "/api/clients", "/api/events"} {
+	for _, path := range []string{"/api/status", "/api/sessions", "/api/clients", "/api/events", "/api/attempts"} {
 		places[path] = bytes.ReplaceAll([]byte(address.get(t, path).Body), []byte(address.Key), nil)
 	}
 	app.Stop()

@@ -45,7 +45,7 @@ func (s seen) args() map[string]string {
 	args := map[string]string{}
 	for name, value := range map[string]string{
 		"client": status.Clean(s.Client, 80), "user": status.Clean(s.User, 254), "host": status.Clean(s.Host, 100), "resource": cleanURL(s.Resource),
-		"reason": status.Clean(s.Reason, 300), "path": plain(s.Path, 80), "version": plain(s.Version, 32), "method": plain(s.Method, 40),
+		"reason": status.Clean(s.Reason, 300), "path": status.Clean(s.Path, 80), "version": plain(s.Version, 32), "method": plain(s.Method, 40),
 	} {
 		if value != "" {
 			args[name] = value

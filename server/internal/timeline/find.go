@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -209,7 +210,37 @@ func (rec *Recorder) attemptOf(s seen) *attempt {
 		}
 	}
 	rec.name(a, from)
+	if classOf(s.What) > bare && !s.browser {
+		rec.gather(a, s)
+	}
 	return a
+}
+
+// gatherWithin is how close together two agents of one program look around.
+const gatherWithin = 30 * time.Second
+
+// gather takes into a what the same program looked at under another name:
+// parts of mcp-remote call themselves "node" and "undici". The caller holds mu.
+func (rec *Recorder) gather(a *attempt, s seen) {
+	for _, b := range slices.Clone(rec.classes[bare]) {
+		if b != a && b != rec.probes && b.clientID == 0 && !b.browser && b.onlyLooked() &&
+			s.at.Sub(b.last) <= gatherWithin && network(b.remote) == network(s.remote) {
+			a.absorb(b)
+			rec.forget(b)
+		}
+	}
+}
+
+// onlyLooked reports whether nothing but metadata and challenges was seen.
+func (a *attempt) onlyLooked() bool {
+	for _, s := range a.steps {
+		switch s.what {
+		case Challenged, Resource, Metadata, Missing:
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 func (rec *Recorder) begin(s seen) *attempt {

@@ -126,6 +126,17 @@ func TestLooksAgainBeforeRefresh(t *testing.T) {
 	}
 }
 
+// Parts of one program call themselves differently.
+func TestOneProgramTwoNames(t *testing.T) {
+	r := newRig()
+	r.from("203.0.113.7", "node", Facts{What: Metadata})
+	r.from("203.0.113.8", "node", Facts{What: Metadata})
+	r.from("203.0.113.7", "undici", Facts{What: Registered, ClientID: "c"})
+	if got := r.keys(); got != "discovery.awaited browser.awaited" {
+		t.Errorf("come to %s", got)
+	}
+}
+
 // What strangers can do from one address or many pushes out nobody who came
 // further, and nobody at another address.
 func TestFloods(t *testing.T) {
