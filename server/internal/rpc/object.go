@@ -1,0 +1,202 @@
+package rpc
+
+import (
+	"bytes"
+	"encoding/json"
+	"iter"
+)
+
+// Messages pass through Drawbridge as they stand, so JSON is read and changed
+// here without decoding it into types that would lose what they don't know.
+// Names are compared byte for byte: encoding/json would take "Name" for name,
+// and the server behind would not.
+
+// Members yields the members of a JSON object in order, each name without its
+// quotes and escapes. The object must be valid JSON; anything else yields
+// nothing, or stops early. A value may be kept, and appending to it is safe.
+func Members(object json.RawMessage) iter.Seq2[[]byte, json.RawMessage] {
+	return func(yield func([]byte, json.RawMessage) bool) {
+		walk(object, func(name []byte, start, end int) bool {
+			return yield(name, object[start:end:end])
+		})
+	}
+}
+
+// Get returns a member of a JSON object; nil if there is none. Of several the
+// last counts, as with most decoders.
+func Get(object json.RawMessage, name string) json.RawMessage {
+	start, end := find(object, name)
+	if end == 0 {
+		return nil
+	}
+	return object[start:end:end]
+}
+
+// Set returns a JSON object with one member replaced, or added in front, and
+// every other byte as it was. What is no object becomes one.
+func Set(object json.RawMessage, name string, value json.RawMessage) json.RawMessage {
+	if start, end := find(object, name); end != 0 {
+		out := make([]byte, 0, len(object)-(end-start)+len(value))
+		out = append(append(out, object[:start]...), value...)
+		return append(out, object[end:]...)
+	}
+	key, _ := json.Marshal(name) // a string is always JSON
+	out := make([]byte, 0, len(object)+len(key)+len(value)+3)
+	out = append(append(append(append(out, '{'), key...), ':'), value...)
+	first := skipSpace(object, 0)
+	if first >= len(object) || object[first] != '{' {
+		return append(out, '}')
+	}
+	if next := skipSpace(object, first+1); next < len(object) && object[next] != '}' {
+		out = append(out, ',')
+	}
+	return append(out, object[first+1:]...)
+}
+
+// String returns what a JSON string holds, and whether value is one.
+func String(value json.RawMessage) (string, bool) {
+	if len(value) < 2 || value[0] != '"' {
+		return "", false
+	}
+	text, ok := unquote(value)
+	return string(text), ok
+}
+
+// IsObject reports whether valid JSON is an object.
+func IsObject(value json.RawMessage) bool {
+	i := skipSpace(value, 0)
+	return i < len(value) && value[i] == '{'
+}
+
+// OneLine returns valid JSON without line breaks, which can only be spaces
+// between its parts. Both event streams and stdio end a message with one.
+func OneLine(value json.RawMessage) json.RawMessage {
+	if bytes.IndexByte(value, '\n') < 0 && bytes.IndexByte(value, '\r') < 0 {
+		return value
+	}
+	out := bytes.Clone(value)
+	for i, c := range out {
+		if c == '\n' || c == '\r' {
+			out[i] = ' '
+		}
+	}
+	return out
+}
+
+func find(object []byte, name string) (start, end int) {
+	walk(object, func(n []byte, s, e int) bool {
+		if string(n) == name {
+			start, end = s, e
+		}
+		return true
+	})
+	return start, end
+}
+
+// walk calls visit with the name and the place of each member's value.
+func walk(object []byte, visit func(name []byte, start, end int) bool) {
+	i := skipSpace(object, 0)
+	if i >= len(object) || object[i] != '{' {
+		return
+	}
+	for {
+		at := skipSpace(object, i+1)
+		if at >= len(object) || object[at] != '"' {
+			return
+		}
+		end := skipString(object, at)
+		name, ok := unquote(object[at:end])
+		if i = skipSpace(object, end); !ok || i >= len(object) || object[i] != ':' {
+			return
+		}
+		start := skipSpace(object, i+1)
+		if end = skipValue(object, start); end == start || !visit(name, start, end) {
+			return
+		}
+		if i = skipSpace(object, end); i >= len(object) || object[i] != ',' {
+			return
+		}
+	}
+}
+
+func skipSpace(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+// skipString returns where the string that begins at i ends.
+func skipString(b []byte, i int) int {
+	for i++; i < len(b); i++ {
+		quote := bytes.IndexByte(b[i:], '"')
+		if quote < 0 {
+			return len(b)
+		}
+		i += quote
+		escapes := 0
+		for b[i-1-escapes] == '\\' {
+			escapes++
+		}
+		if escapes%2 == 0 {
+			return i + 1
+		}
+	}
+	return len(b)
+}
+
+// skipValue returns where the value that begins at i ends. It needs no stack
+// however deep the value nests.
+func skipValue(b []byte, i int) int {
+	for depth := 0; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			i = skipString(b, i) - 1
+		case '{', '[':
+			depth++
+			continue
+		case '}', ']':
+			if depth == 0 {
+				return i
+			}
+			depth--
+		case ',', ' ', '\n', '\t', '\r', ':':
+			if depth == 0 {
+				return i
+			}
+			continue
+		default: // a number or a word
+			if depth == 0 {
+				return i + lengthOfWord(b[i:])
+			}
+			continue
+		}
+		if depth == 0 {
+			return min(i+1, len(b))
+		}
+	}
+	return len(b)
+}
+
+// lengthOfWord is how long a number, true, false or null at the start of b is.
+func lengthOfWord(b []byte) int {
+	for i, c := range b {
+		switch c {
+		case ',', ']', '}', ' ', '\n', '\t', '\r':
+			return i
+		}
+	}
+	return len(b)
+}
+
+func unquote(quoted []byte) ([]byte, bool) {
+	if len(quoted) < 2 || quoted[len(quoted)-1] != '"' {
+		return nil, false
+	}
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1], true
+	}
+	var text string
+	err := json.Unmarshal(quoted, &text)
+	return []byte(text), err == nil
+}
