@@ -6,6 +6,7 @@ import (
 	"reflect"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -76,7 +77,9 @@ func (s *Server) adjust(t *site, cfg config.Config) error {
 
 // adjust has the parts take over what may change under them.
 func (c *core) adjust(cfg config.Config) error {
-	c.gateway.SetTools(tools(cfg))
+	if c.builtin.Set(tools(cfg)) {
+		c.gateway.Changed(gateway.ToolList, nil)
+	}
 	return c.store.SetAccess(accessList(cfg.Access))
 }
 

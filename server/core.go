@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"net/url"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/authserver"
+	"github.com/drawbridge-app/drawbridge/server/internal/builtin"
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/identity"
 	"github.com/drawbridge-app/drawbridge/server/internal/idp"
@@ -24,7 +26,8 @@ type core struct {
 	store    *oauth.Store
 	journal  *store.Journal
 	provider *idp.Client
-	gateway  *gateway.Gateway
+	builtin  *builtin.Server
+	gateway  *gateway.Endpoint // of mcpPath
 	guards   []*resource.Guard
 	handlers handlers
 	base     string // public URL, no slash at the end
@@ -49,9 +52,14 @@ func (t *site) newCore(base string) (*core, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.gateway, err = gateway.New(gateway.Options{Name: "drawbridge", Version: s.version(),
-		Tools:  tools(cfg),
-		OnCall: c.called, Now: o.Now, Log: o.Log})
+	info, err := json.Marshal(map[string]string{"name": "drawbridge", "title": "Drawbridge", "version": s.version()})
+	if err != nil {
+		return nil, err
+	}
+	c.builtin = builtin.New(tools(cfg))
+	c.gateway, err = gateway.NewEndpoint(gateway.EndpointOptions{
+		Backend:    c.builtin.Backend(builtin.BackendOptions{ServerInfo: info, OnCall: c.called, Log: o.Log}),
+		ServerInfo: info, Now: o.Now, Log: o.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +129,7 @@ func (c *core) ended(session string) {
 	}
 }
 
-// called is what the gateway tells of each tool call.
+// called is what the built-in tools tell of each tool call.
 func (c *core) called(who *oauth.Caller, tool string, err error) {
 	c.store.UsedTool(who.Session, tool)
 	e := status.Event{Type: status.ToolCalled, Outcome: status.OK, User: who.User.Email, Client: who.Client.Name, Session: who.Session, Tool: tool, Reason: tool, Remote: who.Remote}
@@ -186,6 +194,6 @@ func (u upstream) Exchange(ctx context.Context, upstreamCode string, up oauth.Up
 	return u.Client.Exchange(ctx, upstreamCode, up.Verifier, up.Nonce)
 }
 
-func tools(cfg config.Config) gateway.Tools {
-	return gateway.Tools{Echo: cfg.Tools.Echo, Add: cfg.Tools.Add, Whoami: cfg.Tools.Whoami}
+func tools(cfg config.Config) builtin.Tools {
+	return builtin.Tools{Echo: cfg.Tools.Echo, Add: cfg.Tools.Add, Whoami: cfg.Tools.Whoami}
 }

@@ -36,7 +36,9 @@ type Backend interface {
 	// own business (initialized and cancelled are).
 	Notified(ctx context.Context, c Client, method string, params json.RawMessage)
 	// Subscribe watches a resource for the client, for resources/subscribe and
-	// subscriptions/listen alike, until stop is called.
+	// subscriptions/listen alike, until stop is called. ctx and c are those of
+	// the request that subscribes: neither lives as long as the subscription.
+	// updated may be called at once, and from any goroutine.
 	Subscribe(ctx context.Context, c Client, uri string, updated func(params json.RawMessage)) (stop func(), err error)
 	// InputSchema returns the schema of a tool that the client may call, by
 	// which Mcp-Param-* headers are checked (MCP 2026-07-28, "Custom Headers");
@@ -55,17 +57,3 @@ const (
 	PromptList   List = "prompts"
 	ResourceList List = "resources"
 )
-
-// Endpoint is one MCP path: /mcp, or /s/NAME/mcp. It speaks Streamable HTTP of
-// every revision from 2025-03-26 to 2026-07-28, and hands what is asked to its
-// [Backend].
-//
-//	func NewEndpoint(o EndpointOptions) (*Endpoint, error)
-//	func (e *Endpoint) Handler() http.Handler
-//	// Changed tells the clients that listen, and that match returns true for,
-//	// that a list is another now.
-//	func (e *Endpoint) Changed(list List, match func(*oauth.Caller) bool)
-//	// EndSession ends the transport sessions and streams of a grant.
-//	func (e *Endpoint) EndSession(grant string)
-//	// Close ends every transport session and stream.
-//	func (e *Endpoint) Close()

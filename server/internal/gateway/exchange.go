@@ -1,196 +1,198 @@
 package gateway
 
 import (
-	"bytes"
-	"io"
-	"maps"
+	"context"
+	"encoding/json"
+	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 )
 
-// exchange is one HTTP request at the MCP endpoint and its response. mcp-go
-// reads its body and writes to it as to any response; in between, the
-// exchange delivers the request's notifications and keeps its stream alive.
-//
-// A response starts in one of three ways: mcp-go writes JSON, mcp-go opens a
-// stream, or we open one because there is something to send before mcp-go has
-// an answer. In the last case mcp-go does not know, and its JSON becomes the
-// stream's last event.
+// exchange is one HTTP request at the endpoint and its response: a JSON
+// answer, or a stream as soon as something is sent before the answer. What is
+// sent is sent at once, by whoever sends it, so that nothing can overtake it.
 type exchange struct {
-	bytes.Reader // the message, for mcp-go to read
-	message      []byte
+	w      http.ResponseWriter
+	ctx    context.Context // done: nothing more is sent
+	cancel context.CancelCauseFunc
 
-	gateway *Gateway
-	w       http.ResponseWriter
-	caller  *oauth.Caller
-	streams bool   // the client takes text/event-stream
-	created string // id of the transport session that this request opened
-
-	session callSession
-	header  http.Header // mcp-go's; it sets it while we may be opening the stream
-	refusal *refusal    // answers in place of mcp-go's error
+	streams bool // the client takes text/event-stream
+	plain   bool // the client takes application/json
 
 	silent atomic.Int32 // ticks of the pulse since something was sent
 
 	mu    sync.Mutex // guards what follows, and writing to w
 	state state
-	long  bool   // the deadlines that the HTTP server sets are lifted
-	held  []byte // what mcp-go wrote while state was answering or failing
-	code  int    // the status of what is held
+	long  bool // the deadlines that the HTTP server sets are lifted
 }
 
 type state int
 
 const (
 	waiting   state = iota // nothing is sent
-	plain                  // mcp-go's response passes through
-	streaming              // events pass through
-	answering              // streaming, and what mcp-go writes is its answer
-	failing                // nothing is sent, and what mcp-go writes is an error's text
-	over                   // the handler has returned
+	streaming              // events are sent
+	over                   // the answer is sent, or the handler has returned
 )
 
 // writeTimeout bounds one write to a stream whose client does not read, so
 // that it cannot hold a tool, or the end of its grant, for long.
 const writeTimeout = 30 * time.Second
 
-func newExchange(g *Gateway, w http.ResponseWriter, r *http.Request, caller *oauth.Caller, body []byte) *exchange {
-	x := &exchange{
-		message: body, gateway: g, w: w, caller: caller,
-		header: make(http.Header, 4), streams: acceptsStream(r.Header["Accept"]),
-	}
-	x.Reader.Reset(body)
-	x.session.exchange = x
-	r.Body = x // also how mcp-go's hooks find the exchange
-	g.pulse.add(x)
-	return x
+// Why an exchange ends before its answer, other than by its request's own end.
+var (
+	errCancelled = errors.New("the client cancelled the request")
+	errGone      = errors.New("the client does not read")
+	errNoSession = errors.New("the transport session is over")
+	errEnded     = errors.New("the grant has ended")
+)
+
+// newExchange returns the exchange of r. The caller ends it with close.
+func (e *Endpoint) newExchange(w http.ResponseWriter, r *http.Request, x *exchange) {
+	x.w = w
+	x.ctx, x.cancel = context.WithCancelCause(r.Context())
+	x.streams, x.plain = accepted(r.Header["Accept"])
+	e.pulse.add(x)
 }
 
-// acceptsStream reports whether an Accept header allows a stream. MCP clients
-// must list it; one that lists only JSON (curl, a probe) gets JSON and no
-// notifications.
-func acceptsStream(accept []string) bool {
+func (e *Endpoint) endExchange(x *exchange) {
+	e.pulse.remove(x)
+	x.close()
+}
+
+// accepted reports which of the two forms of an answer an Accept header
+// allows. MCP clients must list both; one that lists only JSON (curl, a probe)
+// gets JSON and no notifications.
+func accepted(accept []string) (streams, plain bool) {
+	if len(accept) == 0 {
+		return true, true
+	}
 	for _, v := range accept {
-		if strings.Contains(v, "text/event-stream") || strings.Contains(v, "*/*") {
-			return true
+		if strings.Contains(v, "*/*") {
+			return true, true
 		}
+		streams = streams || strings.Contains(v, "text/event-stream")
+		plain = plain || strings.Contains(v, "application/json") || strings.Contains(v, "application/*")
 	}
-	return len(accept) == 0
+	return streams, plain || !streams
 }
 
-// Close is part of a request's body.
-func (x *exchange) Close() error { return nil }
-
-// Header returns the header of mcp-go's response.
-func (x *exchange) Header() http.Header { return x.header }
-
-// WriteHeader starts mcp-go's response. What the request's handlers have sent
-// before is delivered first.
-func (x *exchange) WriteHeader(status int) {
-	x.session.flush()
+// event sends a message on this request's stream, and opens the stream if need
+// be. It reports false if the client will not get it.
+func (x *exchange) event(message []byte) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	kind := x.header.Get("Content-Type")
-	switch stream := strings.HasPrefix(kind, "text/event-stream"); {
-	case x.state == streaming && !stream:
-		x.state = answering
-	case x.state != waiting:
-	case stream:
+	if x.ctx.Err() != nil || x.state == over || !x.streams {
+		return false
+	}
+	if x.state == waiting {
+		x.startStream()
+	}
+	return x.send(frame(message))
+}
+
+// open starts the stream before there is anything to send.
+func (x *exchange) open() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.ctx.Err() == nil && x.state == waiting {
 		x.startStream()
 		x.send(nil)
-	case x.refusal != nil, status >= 400 && strings.HasPrefix(kind, "text/plain"):
-		x.state, x.code = failing, status
+	}
+}
+
+// answer sends the one answer; nothing comes after it. If something has been
+// sent already it is an event, whatever its status.
+func (x *exchange) answer(status int, message []byte) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case x.state == over:
+	case x.ctx.Err() != nil:
+		x.abandon()
+	case x.state == waiting && (x.plain || status != http.StatusOK):
+		x.whole(status, message)
 	default:
-		x.state = plain
-		if x.long {
-			_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(writeTimeout))
+		if x.state == waiting {
+			x.startStream()
 		}
-		maps.Copy(x.w.Header(), x.header)
-		x.w.WriteHeader(status)
+		x.send(frame(message))
+		x.finish()
 	}
 }
 
-// Write takes what mcp-go writes: all of a JSON body, or one event.
-func (x *exchange) Write(p []byte) (int, error) {
+// refuse answers with a refusal.
+func (x *exchange) refuse(f *refusal, id json.RawMessage) { x.answer(f.status, f.message(id)) }
+
+// empty answers with a status alone.
+func (x *exchange) empty(status int) {
 	x.mu.Lock()
-	state := x.state
+	defer x.mu.Unlock()
+	if x.state == waiting {
+		x.whole(status, nil)
+	}
+}
+
+// abandon ends a response whose context is done: no message is sent for the
+// request any more (TR-12). The lock is held.
+func (x *exchange) abandon() {
+	if x.state == streaming {
+		x.finish()
+		return
+	}
+	switch cause := context.Cause(x.ctx); {
+	case cause == errCancelled && x.streams:
+		x.startStream()
+		x.send(nil)
+		x.finish()
+	case cause == errCancelled:
+		x.whole(http.StatusAccepted, nil)
+	case cause == errNoSession:
+		x.whole(sessionUnknown.status, sessionUnknown.message(nil))
+	default: // the grant has ended, or the bridge is raised; or nobody is there to read it
+		x.whole(ended.status, ended.message(nil))
+	}
+}
+
+// close ends the response once the handler returns. A stream ends as it is.
+func (x *exchange) close() {
+	x.mu.Lock()
+	if x.state != over && (x.state == streaming || x.ctx.Err() != nil) {
+		x.abandon()
+	}
+	x.state = over
 	x.mu.Unlock()
-	if state == waiting {
-		x.WriteHeader(http.StatusOK)
-	} else if state == streaming {
-		x.session.flush() // this event may be the answer
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	switch x.state {
-	case plain:
-		return x.w.Write(p)
-	case streaming:
-		x.send(p)
-	case answering, failing:
-		x.held = append(x.held, p...)
-	case over:
-		return 0, io.ErrClosedPipe
-	}
-	return len(p), nil
+	x.cancel(nil)
 }
 
-// Flush sends what is written. Each event is flushed by itself.
-func (x *exchange) Flush() {}
-
-// Unwrap serves http.ResponseController.
-func (x *exchange) Unwrap() http.ResponseWriter { return x.w }
-
-// finish ends the response once mcp-go has returned.
+// finish ends the stream. The connection serves other requests after this one.
+// The lock is held.
 func (x *exchange) finish() {
-	x.gateway.pulse.remove(x)
-	x.session.close()
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	switch x.state {
-	case answering:
-		if answer := bytes.TrimSpace(x.held); len(answer) > 0 {
-			x.send(event(answer))
-		}
-	case failing:
-		x.fail()
-	}
-	if x.state == streaming || x.state == answering {
-		// The connection serves other requests after this one.
-		http.NewResponseController(x.w).SetWriteDeadline(time.Time{})
-	}
+	_ = http.NewResponseController(x.w).SetWriteDeadline(time.Time{})
 	x.state = over
 }
 
-// fail answers with an error that mcp-go gave as plain text, in the form that
-// MCP clients read. The lock is held.
-func (x *exchange) fail() {
-	f := x.refusal
-	if f == nil {
-		f = &refusal{x.code, codeInvalid, string(bytes.TrimSpace(x.held))}
+// whole sends a response that is no stream. The lock is held. A client that
+// left needs no answer.
+func (x *exchange) whole(status int, message []byte) {
+	x.state = over
+	if x.long {
+		x.deadline()
 	}
-	if allow := x.header["Allow"]; allow != nil {
-		x.w.Header()["Allow"] = allow // RFC 9110 §15.5.6
+	h := x.w.Header()
+	if message != nil {
+		h["Content-Type"], h["Cache-Control"] = typeJSON, noStore
+		h["Content-Length"] = []string{strconv.Itoa(len(message))}
 	}
-	f.write(x.w, idOf(x.message))
+	x.w.WriteHeader(status)
+	_, _ = x.w.Write(message)
 }
 
-// notify sends a message as an event of this request's stream, and opens the
-// stream if need be.
-func (x *exchange) notify(message []byte) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.state == waiting && x.streams {
-		x.startStream()
-	}
-	if x.state == streaming || x.state == answering {
-		x.send(event(message))
-	}
+func (x *exchange) deadline() {
+	_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(writeTimeout))
 }
 
 // tick is called every now and then while the request lasts.
@@ -226,10 +228,13 @@ func (x *exchange) keepAlive() {
 		return // something is being sent
 	}
 	defer x.mu.Unlock()
+	if x.ctx.Err() != nil {
+		return
+	}
 	if x.state == waiting && x.streams {
 		x.startStream()
 	}
-	if x.state == streaming || x.state == answering {
+	if x.state == streaming {
 		x.send([]byte(": keep-alive\n\n"))
 	}
 }
@@ -238,28 +243,40 @@ func (x *exchange) keepAlive() {
 // held.
 func (x *exchange) startStream() {
 	h := x.w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store") // it is one person's, and never the same twice
-	h.Set("X-Accel-Buffering", "no")   // MCP 2026-07-28, "Receiving Messages"
+	h["Content-Type"] = []string{"text/event-stream"}
+	h["Cache-Control"] = noStore            // it is one person's, and never the same twice
+	h["X-Accel-Buffering"] = []string{"no"} // MCP 2026-07-28, "Receiving Messages"
 	x.state = streaming
 	x.w.WriteHeader(http.StatusOK)
 }
 
-// send writes p to the stream at once. The lock is held. An error means that
-// the client has left, which the request's context tells everyone else.
-func (x *exchange) send(p []byte) {
+// send writes p to the stream at once. The lock is held. A client that does
+// not take it is given up, and with it whatever works for it.
+func (x *exchange) send(p []byte) bool {
 	x.silent.Store(0)
-	c := http.NewResponseController(x.w)
-	c.SetWriteDeadline(time.Now().Add(writeTimeout))
-	x.w.Write(p)
-	c.Flush()
+	x.deadline()
+	_, err := x.w.Write(p)
+	if err == nil {
+		err = http.NewResponseController(x.w).Flush()
+	}
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		x.cancel(errGone)
+		return false
+	}
+	return true
 }
 
-// event frames a message as mcp-go does (WHATWG HTML §9.2). JSON holds no line
-// break.
-func event(message []byte) []byte {
+// frame makes a message an event (WHATWG HTML §9.2). JSON holds no line break,
+// see rpc.OneLine.
+func frame(message []byte) []byte {
 	p := make([]byte, 0, len(message)+24)
 	p = append(p, "event: message\ndata: "...)
 	p = append(p, message...)
 	return append(p, "\n\n"...)
 }
+
+// Values of headers, made once.
+var (
+	typeJSON = []string{"application/json"}
+	noStore  = []string{"no-store"}
+)

@@ -16,8 +16,6 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-const modern = "2026-07-28"
-
 var ana = &oauth.Caller{
 	Session: "grant-ana",
 	User:    status.User{Sub: "00u1", Email: "ana@example.com", Name: "Ana"},
@@ -28,31 +26,33 @@ var ana = &oauth.Caller{
 
 var bob = &oauth.Caller{Session: "grant-bob", User: status.User{Sub: "00u2"}, Client: status.SessionClient{Name: "Cursor"}}
 
-// rig is a gateway behind a server that takes the caller from a header, as
+// rig is an endpoint behind a server that takes the caller from a header, as
 // the guard takes it from a token.
 type rig struct {
-	t   *testing.T
-	gw  *Gateway
-	url string
-	end map[string]context.CancelFunc
+	t    *testing.T
+	e    *Endpoint
+	fake *fake
+	url  string
+	end  map[string]context.CancelFunc
 }
 
-func newRig(t *testing.T, change ...func(*Options)) *rig {
+func newRig(t *testing.T, change ...func(*EndpointOptions)) *rig {
 	t.Helper()
-	o := Options{Name: "drawbridge", Version: "test", Tools: AllTools}
+	fake := newFake()
+	o := EndpointOptions{Backend: fake, ServerInfo: json.RawMessage(fakeInfo)}
 	for _, c := range change {
 		c(&o)
 	}
-	gw, err := New(o)
+	e, err := NewEndpoint(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	grants := map[string]context.Context{}
-	r := &rig{t: t, gw: gw, end: map[string]context.CancelFunc{}}
+	r := &rig{t: t, e: e, fake: fake, end: map[string]context.CancelFunc{}}
 	for _, c := range []*oauth.Caller{ana, bob} {
 		grants[c.Session], r.end[c.Session] = context.WithCancel(t.Context())
 	}
-	h := gw.Handler()
+	h := e.Handler()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		caller := ana
 		switch q.Header.Get("X-Caller") {
@@ -69,7 +69,7 @@ func newRig(t *testing.T, change ...func(*Options)) *rig {
 	}))
 	r.url = srv.URL
 	t.Cleanup(func() {
-		gw.Close()
+		e.Close()
 		srv.CloseClientConnections()
 		srv.Close()
 	})
@@ -133,7 +133,7 @@ func stateless(tool, args string) (body string, headers []string) {
 const meta = `"_meta":{"progressToken":"p","io.modelcontextprotocol/protocolVersion":"` + modern + `","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/logLevel":"debug"}`
 
 // call calls a tool in the given era and returns every message answered.
-func (r *rig) call(era, session, tool, args string) []message {
+func (r *rig) call(era, session, tool, args string) []reply {
 	r.t.Helper()
 	if era == modern {
 		body, headers := stateless(tool, args)
@@ -142,7 +142,7 @@ func (r *rig) call(era, session, tool, args string) []message {
 	return messages(r.t, r.post(legacy(tool, args), session))
 }
 
-type message struct {
+type reply struct {
 	ID     json.RawMessage `json:"id"`
 	Method string          `json:"method"`
 	Params json.RawMessage `json:"params"`
@@ -158,7 +158,7 @@ type message struct {
 	} `json:"result"`
 }
 
-func (m message) text() string {
+func (m reply) text() string {
 	if len(m.Result.Content) == 0 {
 		return ""
 	}
@@ -166,11 +166,11 @@ func (m message) text() string {
 }
 
 // messages reads a whole response, JSON or stream.
-func messages(t *testing.T, resp *http.Response) []message {
+func messages(t *testing.T, resp *http.Response) []reply {
 	t.Helper()
-	var list []message
+	var list []reply
 	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
-		var m message
+		var m reply
 		if body := text(t, resp); body != "" {
 			if err := json.Unmarshal([]byte(body), &m); err != nil {
 				t.Fatalf("%d %q: %v", resp.StatusCode, body, err)
@@ -211,7 +211,7 @@ func newEvents(t *testing.T, resp *http.Response) *events {
 }
 
 // next returns the next message; false at the end of the stream.
-func (s *events) next() (message, bool) {
+func (s *events) next() (reply, bool) {
 	s.t.Helper()
 	for {
 		var frame []byte
@@ -221,7 +221,7 @@ func (s *events) next() (message, bool) {
 				if len(frame)+len(line) > 0 {
 					s.t.Fatalf("stream ends inside a frame: %q", append(frame, line...))
 				}
-				return message{}, false
+				return reply{}, false
 			}
 			frame = append(frame, line...)
 		}
@@ -233,7 +233,7 @@ func (s *events) next() (message, bool) {
 		if !ok {
 			s.t.Fatalf("not an event: %q", frame)
 		}
-		var m message
+		var m reply
 		if err := json.Unmarshal([]byte(data), &m); err != nil {
 			s.t.Fatalf("%q: %v", frame, err)
 		}

@@ -2,25 +2,28 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
+
+func progress(c Client, i int) {
+	c.Notify("notifications/progress", json.RawMessage(fmt.Sprintf("{\"progressToken\":\"p\",\n\"progress\":%d,\"message\":\"x\"}", i)))
+}
 
 // addNotifier adds a tool that sends n progress and log messages and returns
 // at once.
 func addNotifier(r *rig, n int) {
-	r.gw.mcp.AddTool(mcp.NewTool("notifier"), func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	r.tool("notifier", func(ctx context.Context, c Client, args json.RawMessage) (json.RawMessage, error) {
 		for i := range n {
-			if err := r.gw.mcp.SendNotificationToClient(ctx, "notifications/progress", map[string]any{"progressToken": "p", "progress": i}); err != nil {
-				return nil, err
-			}
+			progress(c, i)
 		}
-		return mcp.NewToolResultText("done"), nil
+		return said("done"), nil
 	})
 }
 
@@ -40,7 +43,7 @@ func TestNoNotificationIsLost(t *testing.T) {
 	}
 }
 
-// It handles more notifications than any queue holds, by making the tool wait.
+// It handles more notifications than any buffer holds, by making the tool wait.
 func TestManyNotifications(t *testing.T) {
 	r := newRig(t)
 	addNotifier(r, 5000)
@@ -52,11 +55,11 @@ func TestManyNotifications(t *testing.T) {
 // TL-5).
 func TestNotificationsStayWithTheirRequest(t *testing.T) {
 	r := newRig(t)
-	r.gw.mcp.AddTool(mcp.NewTool("mine"), func(ctx context.Context, q mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	r.tool("mine", func(ctx context.Context, c Client, args json.RawMessage) (json.RawMessage, error) {
 		for range 3 {
-			r.gw.mcp.SendNotificationToClient(ctx, "notifications/progress", map[string]any{"progressToken": q.GetString("token", "")})
+			c.Notify("notifications/progress", json.RawMessage(`{"progressToken":`+string(rpc.Get(args, "token"))+`}`))
 		}
-		return mcp.NewToolResultText("done"), nil
+		return said("done"), nil
 	})
 	session := r.initialize()
 	r.do("GET", nil, session)
@@ -97,12 +100,14 @@ func TestNothingAfterTheAnswer(t *testing.T) {
 	r := newRig(t)
 	late := make(chan error, 1)
 	answered := make(chan struct{})
-	r.gw.mcp.AddTool(mcp.NewTool("late"), func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	r.tool("late", func(ctx context.Context, c Client, args json.RawMessage) (json.RawMessage, error) {
 		go func() {
 			<-answered
-			late <- r.gw.mcp.SendNotificationToClient(ctx, "notifications/progress", nil)
+			progress(c, 1)
+			_, err := c.Request(t.Context(), "ping", nil)
+			late <- err
 		}()
-		return mcp.NewToolResultText("done"), nil
+		return said("done"), nil
 	})
 	list := r.call(modern, "", "late", "{}")
 	close(answered)
@@ -114,7 +119,7 @@ func TestNothingAfterTheAnswer(t *testing.T) {
 	}
 }
 
-func wantProgress(t *testing.T, list []message, n int) {
+func wantProgress(t *testing.T, list []reply, n int) {
 	t.Helper()
 	if len(list) != n+1 {
 		t.Fatalf("%d messages, want %d and the answer", len(list), n)
@@ -132,23 +137,23 @@ func wantProgress(t *testing.T, list []message, n int) {
 // It handles silence: comments keep streams alive, also of a call that has
 // been silent from the start, and no frame is torn (TR-11).
 func TestKeepAlive(t *testing.T) {
-	r := newRig(t, func(o *Options) { o.KeepAlive = 4 * time.Millisecond })
+	r := newRig(t, func(o *EndpointOptions) { o.KeepAlive = 4 * time.Millisecond })
 	session := r.initialize()
 	for _, era := range []string{"2025-11-25", modern} {
 		for _, notifies := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s notifies=%t", era, notifies), func(t *testing.T) {
 				release := make(chan struct{})
-				r.gw.mcp.AddTool(mcp.NewTool("slow"), func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+				r.tool("slow", func(ctx context.Context, c Client, args json.RawMessage) (json.RawMessage, error) {
 					for i := 0; notifies; i++ {
-						r.gw.mcp.SendNotificationToClient(ctx, "notifications/progress", map[string]any{"progressToken": "p", "progress": i, "message": "x"})
+						progress(c, i)
 						select {
 						case <-release:
-							return mcp.NewToolResultText("done"), nil
+							return said("done"), nil
 						default:
 						}
 					}
 					<-release
-					return mcp.NewToolResultText("done"), nil
+					return said("done"), nil
 				})
 				var body string
 				var headers []string
@@ -170,7 +175,7 @@ func TestKeepAlive(t *testing.T) {
 					}
 				}
 				close(release)
-				var last message
+				var last reply
 				for m, ok := s.next(); ok; m, ok = s.next() {
 					last = m
 				}
@@ -213,10 +218,8 @@ func TestListen(t *testing.T) {
 	if first.Method != "notifications/subscriptions/acknowledged" {
 		t.Fatalf("first message %+v", first)
 	}
-	r.gw.SetTools(Tools{Echo: true})
-	if r.gw.Tools() != 1 {
-		t.Errorf("%d tools", r.gw.Tools())
-	}
+	r.e.Changed(PromptList, nil) // not asked for
+	r.e.Changed(ToolList, nil)
 	second, _ := s.next()
 	if second.Method != "notifications/tools/list_changed" || !strings.Contains(string(second.Params), `"io.modelcontextprotocol/subscriptionId":9`) {
 		t.Errorf("second message %+v %s", second, second.Params)

@@ -2,58 +2,63 @@ package gateway
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
-// JSON-RPC error codes. The two of transport sessions are those that the
-// official SDKs answer with in the revisions that have sessions.
+// The JSON-RPC error codes of transport sessions are those that the official
+// SDKs answer with in the revisions that have sessions.
 const (
-	codeInvalid        = -32600 // JSON-RPC 2.0 §5.1: not a valid request
 	codeServer         = -32000
 	codeUnknownSession = -32001
 )
 
-// refusal is an answer given before or instead of mcp-go's.
+// refusal is an error that the endpoint itself answers with.
 type refusal struct {
-	status  int // HTTP
-	code    int // JSON-RPC
-	message string
+	status int // HTTP
+	said   rpc.Error
+}
+
+func (f *refusal) Error() string { return f.said.Message }
+
+func refusalf(status, code int, format string, args ...any) *refusal {
+	return &refusal{status, rpc.Error{Code: code, Message: fmt.Sprintf(format, args...)}}
 }
 
 var (
-	sessionMissing = &refusal{http.StatusBadRequest, codeServer,
-		"The Mcp-Session-Id header is missing. Start with initialize, or use protocol version 2026-07-28."}
+	sessionMissing = refusalf(http.StatusBadRequest, codeServer,
+		"The Mcp-Session-Id header is missing. Start with initialize, or use protocol version 2026-07-28.")
 	// One answer whether a session is unknown, ended or another grant's: the
 	// id of somebody else's session must not be worth guessing.
-	sessionUnknown = &refusal{http.StatusNotFound, codeUnknownSession,
-		"Session not found. Initialize again."}
+	sessionUnknown = refusalf(http.StatusNotFound, codeUnknownSession, "Session not found. Initialize again.")
+	// Whether the grant has ended, and what to do then, the next request tells
+	// in the way that clients understand.
+	ended = refusalf(http.StatusServiceUnavailable, rpc.CodeInternal, "The request was ended before it was answered. Send it again.")
 )
 
-// write answers with the refusal as a JSON-RPC error. Without an id, as raw
-// JSON, the error has none: null is no request id in MCP.
-func (f *refusal) write(w http.ResponseWriter, id json.RawMessage) {
-	var answer struct {
+// message is the refusal as a JSON-RPC error. Without an id, as raw JSON, the
+// error has none: null is no request id in MCP.
+func (f *refusal) message(id json.RawMessage) []byte {
+	body, err := json.Marshal(struct {
 		JSONRPC string          `json:"jsonrpc"`
 		ID      json.RawMessage `json:"id,omitempty"`
-		Error   struct {
-			Code    int    `json:"code"`
-			Message string `json:"message"`
-		} `json:"error"`
+		Error   *rpc.Error      `json:"error"`
+	}{"2.0", id, &f.said})
+	if err != nil { // its data is not JSON
+		return []byte(`{"jsonrpc":"2.0","error":{"code":-32603,"message":"` + internal + `"}}`)
 	}
-	answer.JSONRPC, answer.ID = "2.0", id
-	answer.Error.Code, answer.Error.Message = f.code, f.message
-	body, err := json.Marshal(answer)
-	if err != nil {
-		http.Error(w, "internal error", http.StatusInternalServerError)
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	w.WriteHeader(f.status)
-	w.Write(append(body, '\n')) // a client that left needs no answer
+	return body
 }
 
-func refuse(w http.ResponseWriter, status, code int, message string) {
-	(&refusal{status, code, message}).write(w, nil)
+// write answers a request that has no exchange yet.
+func (f *refusal) write(w http.ResponseWriter, id json.RawMessage) {
+	h := w.Header()
+	h["Content-Type"], h["Cache-Control"] = typeJSON, noStore
+	w.WriteHeader(f.status)
+	_, _ = w.Write(f.message(id)) // a client that left needs no answer
 }
+
+// internal is all that a client learns of an error that is not meant for it.
+const internal = "Drawbridge could not answer this request. Its log says why."

@@ -1,117 +1,152 @@
 package gateway
 
 import (
-	"context"
 	"net/http"
+	"slices"
 	"time"
 
-	"github.com/mark3labs/mcp-go/mcp"
-	"github.com/mark3labs/mcp-go/server"
-
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
-// sessionHeader names the transport session (MCP 2025-11-25, "Session
-// Management"), in the form that net/http stores.
-const sessionHeader = "Mcp-Session-Id"
+// The headers of MCP, in the form that net/http stores.
+const (
+	sessionHeader = "Mcp-Session-Id"       // MCP 2025-11-25, "Session Management"
+	versionHeader = "Mcp-Protocol-Version" // since 2025-06-18
+	methodHeader  = "Mcp-Method"           // MCP 2026-07-28, "Standard Request Headers"
+	nameHeader    = "Mcp-Name"
+)
 
 // slowBody is after how long a body has used up so much of the request's time
 // that the pulse might come too late.
 const slowBody = 5 * time.Second
 
-// serve answers one request at the MCP endpoint.
-func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
+// serve answers one request at the endpoint.
+func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request) {
 	caller := oauth.CallerOf(r.Context())
 	if caller == nil {
 		// Nothing but a mistake in our own wiring leads here. Serving the
 		// request would open the tools to everyone.
-		g.opts.Log.Error("mcp request without a caller", "path", r.URL.Path)
-		refuse(w, http.StatusUnauthorized, codeServer, "This request is not authenticated.")
+		e.opts.Log.Error("mcp request without a caller", "path", r.URL.Path)
+		refusalf(http.StatusUnauthorized, rpc.CodeInternal, "This request is not authenticated.").write(w, nil)
 		return
 	}
 	switch r.Method {
 	case http.MethodPost:
-		g.post(w, r, caller)
+		e.post(w, r, caller)
 	case http.MethodGet, http.MethodDelete:
-		g.bySession(w, r, caller)
+		e.bySession(w, r, caller)
 	default:
 		w.Header().Set("Allow", "GET, POST, DELETE")
-		refuse(w, http.StatusMethodNotAllowed, codeInvalid, "Use POST, GET or DELETE.")
+		refusalf(http.StatusMethodNotAllowed, rpc.CodeInvalidRequest, "Use POST, GET or DELETE.").write(w, nil)
 	}
 }
 
 // post answers a message: a request, a notification or a response.
-func (g *Gateway) post(w http.ResponseWriter, r *http.Request, caller *oauth.Caller) {
+func (e *Endpoint) post(w http.ResponseWriter, r *http.Request, caller *oauth.Caller) {
 	start := time.Now()
 	body, refusal := readBody(w, r)
-	if refusal == nil {
-		refusal = inspect(body)
-	}
 	if refusal != nil {
 		refusal.write(w, nil)
 		return
 	}
-	if r.Context().Err() != nil { // the grant has ended while the body was still coming
-		refuse(w, http.StatusUnauthorized, codeServer, "The session of this token has ended.")
+	c := &call{endpoint: e, caller: caller}
+	if c.message, refusal = parse(body); refusal != nil {
+		refusal.write(w, c.id)
 		return
 	}
-	x := newExchange(g, w, r, caller, body)
-	defer x.finish()
+	if r.Context().Err() != nil { // the grant has ended while the body was still coming
+		ended.write(w, nil)
+		return
+	}
+	e.newExchange(w, r, &c.exchange)
+	defer e.endExchange(&c.exchange)
 	if time.Since(start) > slowBody {
-		x.lift()
+		c.lift()
 	}
-	g.http.ServeHTTP(x, r)
-
-	// mcp-go keeps state for the session it has just made. If the session has
-	// ended meanwhile, nobody else will make it forget that.
-	if x.created != "" && !g.sessions.has(x.created) {
-		g.forget([]string{x.created})
+	if c.isModern(r.Header) {
+		c.serveModern(r.Header)
+		return
 	}
+	c.serveLegacy(r.Header)
 }
 
 // bySession answers GET, the stream of a transport session, and DELETE, its
-// end. mcp-go checks a session's id on POST only.
-func (g *Gateway) bySession(w http.ResponseWriter, r *http.Request, caller *oauth.Caller) {
-	version := r.Header.Get(mcp.HeaderProtocolVersion)
-	known := mcp.IsValidProtocolVersion(version) || version == ""
-	if known && !mcp.IsModernProtocol(version) {
-		id := r.Header.Get(sessionHeader)
-		if refusal := g.sessions.check(id, caller.Session); refusal != nil {
-			refusal.write(w, nil)
-			return
-		}
-		if r.Method == http.MethodDelete {
-			g.forget(g.sessions.end(id))
-			w.WriteHeader(http.StatusOK)
-			return
-		}
-		ctx, cancel := context.WithCancel(r.Context())
-		defer cancel()
-		leave, ok := g.sessions.join(id, cancel)
-		if !ok {
-			sessionUnknown.write(w, nil)
-			return
-		}
-		defer leave()
-		r = r.WithContext(ctx)
+// end.
+func (e *Endpoint) bySession(w http.ResponseWriter, r *http.Request, caller *oauth.Caller) {
+	version, _ := one(r.Header, versionHeader)
+	if version >= modern {
+		w.Header().Set("Allow", "POST") // RFC 9110 §15.5.6
+		refusalf(http.StatusMethodNotAllowed, rpc.CodeInvalidRequest,
+			"Protocol version 2026-07-28 has no %s: use POST, and subscriptions/listen for notifications.", r.Method).write(w, nil)
+		return
 	}
-	// Without a session (2026-07-28, or an unknown version) mcp-go refuses.
-	x := newExchange(g, w, r, caller, nil)
-	defer x.finish()
-	g.http.ServeHTTP(x, r)
+	if refusal := legacyHeader(r.Header); refusal != nil {
+		refusal.write(w, nil)
+		return
+	}
+	id := r.Header.Get(sessionHeader)
+	s, refusal := e.sessions.find(id, caller)
+	if refusal != nil {
+		refusal.write(w, nil)
+		return
+	}
+	if r.Method == http.MethodDelete {
+		e.forget(e.sessions.end(id))
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	e.stream(w, r, s)
 }
 
-// scope gives the message's handlers a session of this request's own in place
-// of mcp-go's, see [callSession].
-func (g *Gateway) scope(ctx context.Context, r *http.Request) context.Context {
-	x, ok := r.Body.(*exchange)
-	if !ok {
-		return ctx
+// stream sends what a session is told until it or its client ends. Streams
+// can't be resumed, so a Last-Event-ID means nothing here.
+func (e *Endpoint) stream(w http.ResponseWriter, r *http.Request, s *session) {
+	x := &exchange{}
+	e.newExchange(w, r, x)
+	defer e.endExchange(x)
+	if !x.streams {
+		x.refuse(refusalf(http.StatusNotAcceptable, rpc.CodeInvalidRequest, "GET answers with text/event-stream: the Accept header must allow it."), nil)
+		return
 	}
-	inner, ok := server.ClientSessionFromContext(ctx).(fullSession)
+	leave, ok := e.sessions.join(s, x.cancel)
 	if !ok {
-		return ctx
+		x.refuse(sessionUnknown, nil)
+		return
 	}
-	x.session.fullSession = inner
-	return g.mcp.WithContext(ctx, &x.session)
+	defer leave()
+	wake, done := s.feed.listen()
+	defer done()
+	x.open()
+	for {
+		select {
+		case <-wake:
+			for _, n := range s.feed.take() {
+				x.event(notification(n.method, n.params))
+			}
+		case <-x.ctx.Done():
+			return
+		case <-e.stop:
+			return
+		}
+	}
+}
+
+// one returns the value of a header that must not be sent twice; false if it
+// is missing or is.
+func one(h http.Header, name string) (string, bool) {
+	if v := h[name]; len(v) == 1 {
+		return v[0], true
+	}
+	return "", false
+}
+
+// legacyHeader checks the version header of a request in a transport session.
+// It is missing in 2025-03-26 and before.
+func legacyHeader(h http.Header) *refusal {
+	version, ok := one(h, versionHeader)
+	if ok && !slices.Contains(legacyVersions, version) || len(h[versionHeader]) > 1 {
+		return refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "The protocol version in the MCP-Protocol-Version header is not supported here.") // TL-9
+	}
+	return nil
 }

@@ -2,13 +2,12 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
-
-	"github.com/mark3labs/mcp-go/mcp"
 )
 
 type httpResponse = http.Response
@@ -145,7 +144,7 @@ func TestGrantEnds(t *testing.T) {
 	r := newRig(t)
 	stopped := make(chan struct{})
 	started := make(chan struct{})
-	r.gw.mcp.AddTool(mcp.NewTool("wait"), func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	r.tool("wait", func(ctx context.Context, _ Client, _ json.RawMessage) (json.RawMessage, error) {
 		close(started)
 		<-ctx.Done()
 		close(stopped)
@@ -164,12 +163,12 @@ func TestGrantEnds(t *testing.T) {
 	}()
 	<-started
 	r.end[ana.Session]()
-	r.gw.EndSession(ana.Session)
+	r.e.EndSession(ana.Session)
 	<-stopped
 	if m, ok := stream.next(); ok {
 		t.Errorf("stream goes on: %+v", m)
 	}
-	r.gw.SetTools(AllTools)
+	r.e.Changed(ToolList, nil)
 	if m, ok := bobs.next(); !ok || m.Method != "notifications/tools/list_changed" {
 		t.Errorf("the other grant's stream: %+v %t", m, ok)
 	}
@@ -181,16 +180,16 @@ func TestGrantEnds(t *testing.T) {
 func TestCancelReachesNobodyElse(t *testing.T) {
 	r := newRig(t)
 	started, release := make(chan struct{}), make(chan struct{})
-	r.gw.mcp.AddTool(mcp.NewTool("wait"), func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	r.tool("wait", func(ctx context.Context, _ Client, _ json.RawMessage) (json.RawMessage, error) {
 		close(started)
 		select {
 		case <-ctx.Done():
-			return mcp.NewToolResultText("cancelled"), nil
+			return said("cancelled"), nil
 		case <-release:
-			return mcp.NewToolResultText("done"), nil
+			return said("done"), nil
 		}
 	})
-	answer := make(chan []message)
+	answer := make(chan []reply)
 	go func() { answer <- r.call(modern, "", "wait", "{}") }()
 	<-started
 	resp := r.post(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7,`+meta+`}}`,
@@ -205,33 +204,14 @@ func TestCancelReachesNobodyElse(t *testing.T) {
 
 	// In a transport session a client cancels its own call.
 	began := make(chan struct{})
-	r.gw.mcp.AddTool(mcp.NewTool("cancel"), func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	r.tool("cancel", func(ctx context.Context, _ Client, _ json.RawMessage) (json.RawMessage, error) {
 		close(began)
 		<-ctx.Done()
-		return mcp.NewToolResultText("cancelled"), nil
+		return said("cancelled"), nil
 	})
 	session := r.initialize()
 	go func() { answer <- r.call("2025-11-25", session, "cancel", "{}") }()
 	<-began
 	r.post(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}`, session)
 	<-answer
-}
-
-func FuzzInspect(f *testing.F) {
-	for _, s := range []string{`{"id":1}`, `[]`, ` [`, `{"a":"\"["}`, `"\`, strings.Repeat("{", 200)} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		refused := inspect(body) != nil
-		var m map[string]any
-		if decode(body, &m) {
-			// A member given twice counts where it stands, and only the last is decoded.
-			if deepest := nesting(m); deepest > maxDepth && !refused {
-				t.Errorf("depth %d is let through: %q", deepest, body)
-			}
-		}
-		if id := idOf(body); id != nil && !decode(id, new(any)) {
-			t.Errorf("id %q of %q", id, body)
-		}
-	})
 }

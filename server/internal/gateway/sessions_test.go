@@ -49,11 +49,11 @@ func TestDelete(t *testing.T) {
 // It handles sessions that nobody uses, and keeps those with an open stream.
 func TestIdleSessions(t *testing.T) {
 	c := &clock{now: time.Now()}
-	r := newRig(t, func(o *Options) { o.Now = c.Now; o.SessionIdle = time.Hour })
+	r := newRig(t, func(o *EndpointOptions) { o.Now = c.Now; o.SessionIdle = time.Hour })
 	idle, busy := r.initialize(), r.initialize()
 	r.do("GET", nil, busy)
 	c.add(2 * time.Hour)
-	r.gw.forget(r.gw.sessions.endIdle())
+	r.e.forget(r.e.sessions.endIdle())
 	if got := r.post(ping, idle).StatusCode; got != 404 {
 		t.Errorf("idle: %d", got)
 	}
@@ -66,7 +66,7 @@ func TestIdleSessions(t *testing.T) {
 // used make room, and other grants keep theirs.
 func TestSessionsAreBounded(t *testing.T) {
 	c := &clock{now: time.Now()}
-	r := newRig(t, func(o *Options) { o.Now = c.Now })
+	r := newRig(t, func(o *EndpointOptions) { o.Now = c.Now })
 	others := r.initialize("X-Caller: bob")
 	first, second := r.initialize(), r.initialize()
 	for range maxPerGrant - 2 {
@@ -85,7 +85,7 @@ func TestSessionsAreBounded(t *testing.T) {
 	if got := r.post(ping, others, "X-Caller: bob").StatusCode; got != 200 {
 		t.Errorf("other grant: %d", got)
 	}
-	if n := len(r.gw.sessions.byID); n != maxPerGrant+1 {
+	if n := len(r.e.sessions.byID); n != maxPerGrant+1 {
 		t.Errorf("%d sessions", n)
 	}
 }

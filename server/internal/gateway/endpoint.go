@@ -1,0 +1,147 @@
+// Package gateway is the MCP server towards clients: Streamable HTTP of every
+// protocol revision from 2025-03-26 to 2026-07-28 on one endpoint (and what
+// 2024-11-05 has in common with them). It speaks the protocol and keeps what
+// the protocol keeps: transport sessions that belong to a grant, bounds,
+// keep-alives, delivery of every notification. What is offered behind it is a
+// [Backend]'s business, and passes through as it stands.
+//
+// It authenticates nobody. Each request must carry an [oauth.Caller], and its
+// context must be done when the caller's grant ends; resource.Guard sees to
+// both. Start at [Endpoint].
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+)
+
+// EndpointOptions make an [Endpoint].
+type EndpointOptions struct {
+	Backend Backend // required
+
+	// ServerInfo is what results of 2026-07-28 say of the server in their _meta
+	// ("SHOULD", MCP 2026-07-28, "_meta"), where the Backend's result does not
+	// say it itself: an object with name and version. nil: nothing.
+	ServerInfo json.RawMessage
+
+	Now func() time.Time // nil: time.Now
+	Log *slog.Logger     // nil: none
+
+	KeepAlive   time.Duration // silence on a stream before a comment is sent; 0: 25 s
+	SessionIdle time.Duration // how long an unused transport session lives; 0: 24 h
+}
+
+// keepAlive is well under the idle time-outs between us and a client: ngrok's
+// five minutes, and the one minute of common proxies.
+const keepAlive = 25 * time.Second
+
+// sessionIdle outlives a night, so that a client left open still works in the
+// morning. Afterwards it is answered 404 and initializes again.
+const sessionIdle = 24 * time.Hour
+
+// Endpoint is one MCP path: /mcp, or /s/NAME/mcp. It hands what is asked to its
+// [Backend]. Create it with [NewEndpoint].
+type Endpoint struct {
+	opts      EndpointOptions
+	sessions  *sessions
+	listeners listeners
+	pulse     pulse
+	stop      chan struct{}  // closed by Close
+	closing   sync.Once      // closes stop
+	running   sync.WaitGroup // the goroutines of sweep and pulse
+}
+
+// NewEndpoint returns an endpoint in front of o.Backend. Close it when done.
+func NewEndpoint(o EndpointOptions) (*Endpoint, error) {
+	if o.Backend == nil {
+		return nil, errors.New("gateway: an endpoint needs a backend")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.KeepAlive == 0 {
+		o.KeepAlive = keepAlive
+	}
+	if o.SessionIdle == 0 {
+		o.SessionIdle = sessionIdle
+	}
+	e := &Endpoint{opts: o, sessions: newSessions(o.Now, o.SessionIdle), stop: make(chan struct{}),
+		pulse: pulse{live: map[*exchange]struct{}{}}}
+	e.running.Go(e.sweep)
+	e.running.Go(func() { e.pulse.run(o.KeepAlive, e.stop) })
+	return e, nil
+}
+
+// Handler serves the endpoint. It looks at no path.
+func (e *Endpoint) Handler() http.Handler { return http.HandlerFunc(e.serve) }
+
+// Changed tells the clients that listen, and that match returns true for, that
+// a list is another now. match nil means everybody. It blocks on no client.
+func (e *Endpoint) Changed(list List, match func(*oauth.Caller) bool) {
+	if match == nil {
+		match = func(*oauth.Caller) bool { return true }
+	}
+	e.sessions.changed(list, match)
+	e.listeners.changed(list, match)
+}
+
+// EndSession ends the transport sessions and streams of a grant. Its requests
+// in progress end with their own contexts.
+func (e *Endpoint) EndSession(grant string) {
+	e.forget(e.sessions.endGrant(grant))
+	e.listeners.endGrant(grant)
+}
+
+// Close ends every transport session and stream. It may be called again.
+func (e *Endpoint) Close() {
+	e.closing.Do(func() { close(e.stop) }) // listeners say goodbye
+	e.running.Wait()
+	e.forget(e.sessions.endAll())
+}
+
+// sweep ends idle transport sessions until Close.
+func (e *Endpoint) sweep() {
+	t := time.NewTicker(max(e.opts.SessionIdle/8, time.Second))
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			e.forget(e.sessions.endIdle())
+		case <-e.stop:
+			return
+		}
+	}
+}
+
+// forget lets go of what ended transport sessions held behind the endpoint.
+func (e *Endpoint) forget(ended []*session) {
+	for _, s := range ended {
+		for _, stop := range s.close() {
+			e.guarded("unsubscribe", stop)
+		}
+		e.guarded("ended", func() { e.opts.Backend.Ended(s.id) })
+	}
+}
+
+// guarded calls what is behind the endpoint, so that its panic ends nothing
+// but the call.
+func (e *Endpoint) guarded(what string, call func()) (panicked bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.opts.Log.Error("mcp request panicked", "method", what, "cause", p, "stack", string(debug.Stack()))
+			panicked = true
+		}
+	}()
+	call()
+	return false
+}

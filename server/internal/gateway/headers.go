@@ -1,0 +1,128 @@
+package gateway
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"math"
+	"net/http"
+	"net/textproto"
+	"strconv"
+	"strings"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// checkHeaders compares the headers that repeat a request's body with the
+// body (MCP 2026-07-28, "Server Validation"): something between the client and
+// us may have decided by them.
+func (c *call) checkHeaders(h http.Header) *refusal {
+	if method, ok := one(h, methodHeader); !ok || method != c.method {
+		return mismatch("Mcp-Method must be sent once, and be the request's method") // TR-17
+	}
+	source := "name"
+	switch c.method {
+	case "resources/read":
+		source = "uri"
+	case "tools/call", "prompts/get":
+	default:
+		return nil
+	}
+	said, sent := one(h, nameHeader)
+	said, ok := headerValue(said)
+	name, isString := rpc.String(rpc.Get(c.params, source))
+	if !sent || !ok || !isString || said != name {
+		return mismatch("Mcp-Name must be sent once, and be the request's " + source)
+	}
+	return nil
+}
+
+func mismatch(what string) *refusal {
+	return refusalf(http.StatusBadRequest, rpc.CodeHeaderMismatch, "Header mismatch: %s.", what)
+}
+
+// headerValue decodes a header value ("Value Encoding"); false if it has
+// characters that none may have, or is no base64 though it says so.
+func headerValue(v string) (string, bool) {
+	for _, c := range []byte(v) {
+		if (c < ' ' && c != '\t') || c > '~' {
+			return "", false
+		}
+	}
+	coded, ok := strings.CutPrefix(v, "=?base64?")
+	if !ok || !strings.HasSuffix(coded, "?=") {
+		return v, true
+	}
+	text, err := base64.StdEncoding.DecodeString(strings.TrimSuffix(coded, "?="))
+	return string(text), err == nil
+}
+
+// property is as much of a JSON schema as "Custom Headers from Tool Parameters"
+// needs. What can't be read of it has no headers.
+type property struct {
+	Header     string
+	Properties map[string]*property
+}
+
+func (p *property) UnmarshalJSON(b []byte) error {
+	p.Header, _ = rpc.String(rpc.Get(b, "x-mcp-header"))
+	_ = json.Unmarshal(rpc.Get(b, "properties"), &p.Properties)
+	return nil
+}
+
+// checkParams compares the Mcp-Param-* headers that a tool's schema asks for
+// with the arguments.
+func checkParams(h http.Header, schema, arguments json.RawMessage) *refusal {
+	if !strings.Contains(string(schema), "x-mcp-header") {
+		return nil
+	}
+	var root property
+	if json.Unmarshal(schema, &root) != nil {
+		return nil
+	}
+	return root.check(h, arguments)
+}
+
+// check walks the schema along properties, which is the only way to an
+// annotation that counts.
+func (p *property) check(h http.Header, value json.RawMessage) *refusal {
+	if p == nil {
+		return nil
+	}
+	if p.Header != "" && !matches(h[textproto.CanonicalMIMEHeaderKey("Mcp-Param-"+p.Header)], value) {
+		return mismatch("Mcp-Param-" + clip(p.Header) + " must be sent exactly if the call has that argument, and be its value") // TR-18
+	}
+	for name, inner := range p.Properties {
+		if f := inner.check(h, rpc.Get(value, name)); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// maxSafe is the largest integer of JavaScript, to which integers in headers
+// are limited.
+const maxSafe = 1<<53 - 1
+
+// matches compares a header with an argument.
+func matches(said []string, value json.RawMessage) bool {
+	if value == nil || string(value) == "null" {
+		return len(said) == 0
+	}
+	if len(said) != 1 {
+		return false
+	}
+	text, ok := headerValue(said[0])
+	if !ok {
+		return false
+	}
+	switch string(value) {
+	case "true", "false":
+		return text == string(value)
+	}
+	if s, ok := rpc.String(value); ok {
+		return text == s
+	}
+	want, err := strconv.ParseFloat(string(value), 64)
+	got, err2 := strconv.ParseFloat(text, 64)
+	return err == nil && err2 == nil && want == got && want == math.Trunc(want) && math.Abs(want) <= maxSafe
+}

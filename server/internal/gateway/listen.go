@@ -1,0 +1,201 @@
+package gateway
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// filter says of what a subscriptions/listen wants to hear (MCP 2026-07-28,
+// "Notification Filter").
+type filter struct {
+	Tools     bool     `json:"toolsListChanged,omitempty"`
+	Prompts   bool     `json:"promptsListChanged,omitempty"`
+	Resources bool     `json:"resourcesListChanged,omitempty"`
+	Watched   []string `json:"resourceSubscriptions,omitempty"`
+}
+
+func (f filter) empty() bool { return !f.Tools && !f.Prompts && !f.Resources && len(f.Watched) == 0 }
+
+func (f filter) wants(list List) bool {
+	return list == ToolList && f.Tools || list == PromptList && f.Prompts || list == ResourceList && f.Resources
+}
+
+// maxListens is how many subscriptions/listen of one grant may be open. The
+// oldest makes room.
+const maxListens = 64
+
+// listen answers subscriptions/listen: an acknowledgement, then notifications,
+// and a result if we end it.
+func (c *call) listen() {
+	if !c.streams {
+		c.refuse(refusalf(http.StatusNotAcceptable, rpc.CodeInvalidRequest, "subscriptions/listen answers with text/event-stream: the Accept header must allow it."), c.id)
+		return
+	}
+	var params struct {
+		Notifications *filter `json:"notifications"`
+	}
+	if err := json.Unmarshal(c.params, &params); err != nil || params.Notifications == nil || len(params.Notifications.Watched) > maxWatched {
+		c.fail(rpc.Errorf(rpc.CodeInvalidParams, "subscriptions/listen needs notifications, an object that says of what, with at most %d resources.", maxWatched))
+		return
+	}
+	l := &listener{call: c, end: make(chan struct{})}
+	c.endpoint.listeners.add(l) // first, so that no change is missed
+	defer c.endpoint.listeners.remove(l)
+	defer l.stop()
+	c.run(func() (json.RawMessage, error) { return l.serve(*params.Notifications) })
+}
+
+// listener is an open subscriptions/listen.
+type listener struct {
+	call  *call
+	feed  feed
+	stops []func()      // of subscriptions to resources
+	end   chan struct{} // closed by endOnce
+	once  sync.Once
+
+	mu     sync.Mutex // guards filter
+	filter filter     // empty until the subscription begins
+}
+
+func (l *listener) endOnce() { l.once.Do(func() { close(l.end) }) }
+
+func (l *listener) serve(asked filter) (json.RawMessage, error) {
+	c := l.call
+	d, err := c.endpoint.opts.Backend.Describe(c.ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	agreed := l.agree(asked, d.Capabilities)
+	said, err := json.Marshal(agreed)
+	if err != nil {
+		return nil, err
+	}
+	c.event(l.tagged("notifications/subscriptions/acknowledged", rpc.Set(nil, "notifications", said)))
+	wake, leave := l.feed.listen()
+	defer leave()
+	for !agreed.empty() {
+		select {
+		case <-wake:
+			for _, n := range l.feed.take() {
+				c.event(l.tagged(n.method, n.params))
+			}
+			continue
+		case <-c.ctx.Done():
+			return nil, c.ctx.Err()
+		case <-l.end:
+		case <-c.endpoint.stop:
+		}
+		break
+	}
+	return l.tag(nil), nil
+}
+
+// agree cuts the filter down to what the server has, and begins to watch.
+func (l *listener) agree(asked filter, capabilities json.RawMessage) filter {
+	var has struct {
+		Tools, Prompts struct{ ListChanged bool }
+		Resources      struct{ ListChanged, Subscribe bool }
+	}
+	_ = json.Unmarshal(capabilities, &has) // the Backend's own; what is unreadable is not there
+	agreed := filter{Tools: asked.Tools && has.Tools.ListChanged, Prompts: asked.Prompts && has.Prompts.ListChanged,
+		Resources: asked.Resources && has.Resources.ListChanged}
+	l.mu.Lock()
+	l.filter = agreed
+	l.mu.Unlock()
+	if !has.Resources.Subscribe {
+		return agreed
+	}
+	slices.Sort(asked.Watched)
+	for _, uri := range slices.Compact(asked.Watched) {
+		stop, err := l.call.watch(uri, &l.feed)
+		if err != nil {
+			continue // the acknowledgement leaves it out
+		}
+		l.stops = append(l.stops, stop)
+		agreed.Watched = append(agreed.Watched, uri)
+	}
+	return agreed
+}
+
+func (l *listener) stop() {
+	for _, stop := range l.stops {
+		l.call.endpoint.guarded("unsubscribe", stop)
+	}
+}
+
+// tag says in _meta to which subscription a message belongs.
+func (l *listener) tag(params json.RawMessage) json.RawMessage {
+	return rpc.Set(params, "_meta", rpc.Set(rpc.Get(params, "_meta"), metaSubscription, l.call.id))
+}
+
+func (l *listener) tagged(method string, params json.RawMessage) []byte {
+	return notification(method, l.tag(params))
+}
+
+// listeners are the open subscriptions/listen, the oldest first.
+type listeners struct {
+	mu  sync.Mutex // guards all
+	all []*listener
+}
+
+func (s *listeners) add(l *listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var oldest *listener
+	count := 0
+	for _, o := range s.all {
+		if o.call.caller.Session == l.call.caller.Session {
+			if oldest == nil {
+				oldest = o
+			}
+			count++
+		}
+	}
+	if count >= maxListens {
+		oldest.endOnce()
+		s.drop(oldest)
+	}
+	s.all = append(s.all, l)
+}
+
+func (s *listeners) remove(l *listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drop(l)
+}
+
+// drop takes l out. The lock is held.
+func (s *listeners) drop(l *listener) {
+	s.all = slices.DeleteFunc(s.all, func(o *listener) bool { return o == l })
+}
+
+// changed tells the listeners whose callers match, and who asked for it.
+func (s *listeners) changed(list List, match func(*oauth.Caller) bool) {
+	s.mu.Lock()
+	all := slices.Clone(s.all)
+	s.mu.Unlock()
+	for _, l := range all {
+		l.mu.Lock()
+		wants := l.filter.wants(list)
+		l.mu.Unlock()
+		if wants && match(l.call.caller) {
+			l.feed.tell(listNews(list))
+		}
+	}
+}
+
+// endGrant ends the listeners of a grant, without a word.
+func (s *listeners) endGrant(grant string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.all {
+		if l.call.caller.Session == grant {
+			l.call.cancel(errEnded)
+		}
+	}
+}

@@ -1,0 +1,167 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"unicode/utf8"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// message is one JSON-RPC message of a client, its parts as they stood there,
+// on one line.
+type message struct {
+	id     json.RawMessage // a string or a number; nil: none
+	method string          // "": a response
+	params json.RawMessage // an object; nil: none
+	meta   json.RawMessage // params._meta, an object; nil: none
+	result json.RawMessage // of a response
+	err    json.RawMessage // of a response
+}
+
+const (
+	// maxDepth is how deep a message may nest. Arguments of tools stay far
+	// below, and each level costs every decoder a stack frame, here and in the
+	// server behind.
+	maxDepth = 128
+
+	// maxMembers is how many members a message, its params and its _meta may
+	// have. No revision defines more than a dozen.
+	maxMembers = 64
+)
+
+var (
+	notJSON  = refusalf(http.StatusBadRequest, rpc.CodeParse, "The message is not JSON.")
+	tooDeep  = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "The message nests too deeply.")
+	doubtful = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "The message, its params or its _meta have a member twice, or too many of them.")
+	badID    = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "The id of a request must be a string or a number.")
+	not2     = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, `The message is no JSON-RPC message: "jsonrpc" must be "2.0".`)
+	noMethod = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "The message is neither a request, nor a notification, nor a response.")
+	noParams = refusalf(http.StatusBadRequest, rpc.CodeInvalidParams, "The params of a message, and the _meta in them, must be objects.")
+
+	// MCP 2025-03-26 had servers accept batches; 2025-06-18 took them out
+	// again. No client we know sends one, and a batch would evade the limits
+	// and headers that each message is checked against.
+	noBatches = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "JSON-RPC batches are not supported: send one message a request.")
+)
+
+// parse reads a message. Of a refused one the id is set if it could be read.
+func parse(body []byte) (m message, f *refusal) {
+	if f := inspect(body); f != nil {
+		return m, f
+	}
+	if !json.Valid(body) || !utf8.Valid(body) { // RFC 8259 §8.1
+		return m, notJSON
+	}
+	body = rpc.OneLine(body)
+	var version, method json.RawMessage
+	for name, value := range rpc.Members(body) {
+		switch string(name) {
+		case "jsonrpc":
+			version = value
+		case "id":
+			m.id = value
+		case "method":
+			method = value
+		case "params":
+			m.params = value
+		case "result":
+			m.result = value
+		case "error":
+			m.err = value
+		}
+	}
+	if m.id != nil && m.id[0] != '"' && m.id[0] != '-' && (m.id[0] < '0' || m.id[0] > '9') {
+		m.id = nil
+		return m, badID
+	}
+	if !distinct(body) {
+		return m, doubtful
+	}
+	if v, _ := rpc.String(version); v != "2.0" {
+		return m, not2
+	}
+	if m.method, _ = rpc.String(method); m.method == "" {
+		if method != nil || m.id == nil || (m.result == nil && m.err == nil) {
+			return m, noMethod
+		}
+		return m, nil
+	}
+	return m, m.parseParams()
+}
+
+func (m *message) parseParams() *refusal {
+	if m.params == nil {
+		return nil
+	}
+	if !rpc.IsObject(m.params) {
+		return noParams
+	}
+	if !distinct(m.params) {
+		return doubtful
+	}
+	if m.meta = rpc.Get(m.params, "_meta"); m.meta == nil {
+		return nil
+	}
+	if !rpc.IsObject(m.meta) {
+		return noParams
+	}
+	if !distinct(m.meta) {
+		return doubtful
+	}
+	return nil
+}
+
+// distinct reports whether no two members of an object share a name, letter
+// case aside. Decoders differ in which of two they take, and Go's takes "Name"
+// for name: what is checked here must be what the server behind sees.
+func distinct(object json.RawMessage) bool {
+	var seen [maxMembers][]byte
+	n := 0
+	for name := range rpc.Members(object) {
+		for _, other := range seen[:n] {
+			if bytes.EqualFold(other, name) {
+				return false
+			}
+		}
+		if n == len(seen) {
+			return false
+		}
+		seen[n] = name
+		n++
+	}
+	return true
+}
+
+// inspect looks at a message's outline without decoding it: a batch or too
+// deep a nesting is refused, all else is left to the decoder.
+func inspect(body []byte) *refusal {
+	depth, quoted := 0, false
+	for i := 0; i < len(body); i++ {
+		c := body[i]
+		if quoted {
+			switch c {
+			case '\\':
+				i++
+			case '"':
+				quoted = false
+			}
+			continue
+		}
+		switch c {
+		case '"':
+			quoted = true
+		case '[', '{':
+			if depth == 0 && c == '[' {
+				return noBatches
+			}
+			if depth++; depth > maxDepth {
+				return tooDeep
+			}
+		case ']', '}':
+			depth--
+		}
+	}
+	return nil
+}

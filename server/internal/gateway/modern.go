@@ -1,0 +1,189 @@
+package gateway
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// modern is the revision without sessions.
+const modern = "2026-07-28"
+
+// The names that MCP 2026-07-28 reserves in _meta.
+const (
+	metaPrefix       = "io.modelcontextprotocol/"
+	metaVersion      = metaPrefix + "protocolVersion"
+	metaCapabilities = metaPrefix + "clientCapabilities"
+	metaInfo         = metaPrefix + "clientInfo"
+	metaLogLevel     = metaPrefix + "logLevel"
+	metaServerInfo   = metaPrefix + "serverInfo"
+	metaSubscription = metaPrefix + "subscriptionId"
+)
+
+// metadata is what a request of 2026-07-28 says in its _meta.
+type metadata struct {
+	version, capabilities, info json.RawMessage
+	level                       string
+}
+
+// isModern decides by which rules a message is served: a version in its _meta
+// means those of 2026-07-28, and so does the header, except for initialize,
+// which that revision does not have.
+func (c *call) isModern(h http.Header) bool {
+	if c.meta != nil && rpc.Get(c.meta, metaVersion) != nil {
+		return true
+	}
+	version, _ := one(h, versionHeader)
+	return version >= modern && c.method != "initialize"
+}
+
+// serveModern answers a message that stands alone.
+func (c *call) serveModern(h http.Header) {
+	c.version = modern
+	switch {
+	case c.method == "":
+		c.refuse(refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "Protocol version 2026-07-28 has no responses of clients."), c.id)
+	case c.id == nil:
+		// There is no session whose request notifications/cancelled could mean:
+		// a client cancels by closing the stream. Headers of notifications are
+		// not defined.
+		c.readMeta()
+		c.notified()
+	default:
+		if f := c.checkModern(h); f != nil {
+			c.refuse(f, c.id)
+			return
+		}
+		if c.method == "subscriptions/listen" {
+			c.listen()
+			return
+		}
+		c.run(func() (json.RawMessage, error) { return c.standalone(h) })
+	}
+}
+
+// standalone answers a request of 2026-07-28.
+func (c *call) standalone(h http.Header) (json.RawMessage, error) {
+	switch c.method {
+	case "server/discover":
+		return c.discover()
+	case "initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe": // removed
+		return nil, methodNotFound(c.method)
+	case "tools/call":
+		tool, _ := rpc.String(rpc.Get(c.params, "name"))
+		schema := c.endpoint.opts.Backend.InputSchema(c.ctx, c, tool)
+		if f := checkParams(h, schema, rpc.Get(c.params, "arguments")); f != nil {
+			return nil, f
+		}
+	}
+	return c.backend()
+}
+
+// readMeta reads what the message's _meta says, unchecked.
+func (c *call) readMeta() (level json.RawMessage) {
+	for name, value := range rpc.Members(c.meta) {
+		switch string(name) {
+		case metaVersion:
+			c.modern.version = value
+		case metaCapabilities:
+			c.modern.capabilities = value
+		case metaInfo:
+			c.modern.info = value
+		case metaLogLevel:
+			level = value
+		}
+	}
+	return level
+}
+
+// checkModern checks what every request of 2026-07-28 must say, in its _meta
+// and in its headers.
+func (c *call) checkModern(h http.Header) *refusal {
+	level := c.readMeta()
+	version, ok := rpc.String(c.modern.version)
+	if !ok {
+		return badMeta(metaVersion + " is missing")
+	}
+	if said, ok := one(h, versionHeader); !ok || said != version {
+		return mismatch("MCP-Protocol-Version must be sent once, and be the version in _meta") // TR-13
+	}
+	if version != modern {
+		f := refusalf(http.StatusBadRequest, rpc.CodeBadVersion, "This protocol version is not supported.") // TR-14
+		f.said.Data, _ = json.Marshal(map[string]any{"supported": supportedVersions, "requested": version})
+		return f
+	}
+	if !rpc.IsObject(c.modern.capabilities) {
+		return badMeta(metaCapabilities + " is missing, or no object")
+	}
+	if c.modern.info != nil && !rpc.IsObject(c.modern.info) {
+		return badMeta(metaInfo + " is no object")
+	}
+	if level != nil {
+		c.modern.level, _ = rpc.String(level)
+		if severity(c.modern.level) < 0 {
+			return badMeta(metaLogLevel + " is no level of RFC 5424")
+		}
+	}
+	return c.checkHeaders(h)
+}
+
+func badMeta(what string) *refusal {
+	return refusalf(http.StatusBadRequest, rpc.CodeInvalidParams, "Wrong _meta: %s.", what)
+}
+
+var supportedVersions = append([]string{modern}, legacyVersions...)
+
+// discover answers server/discover.
+func (c *call) discover() (json.RawMessage, error) {
+	d, err := c.endpoint.opts.Backend.Describe(c.ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	result := description(`"supportedVersions":["`+strings.Join(supportedVersions, `","`)+`"]`, d, nil)
+	if !rpc.IsObject(d.ServerInfo) {
+		return result, nil
+	}
+	return rpc.Set(result, "_meta", rpc.Set(nil, metaServerInfo, d.ServerInfo)), nil
+}
+
+// cacheable are the requests whose results say how long they hold (MCP
+// 2026-07-28, "Caching").
+var cacheable = []string{"server/discover", "tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read"}
+
+// complete adds what a result of 2026-07-28 must say and the server behind,
+// perhaps of an older revision, did not. Nothing may be kept by default: one
+// list holds for one person.
+func (c *call) complete(result json.RawMessage) json.RawMessage {
+	var kind, meta, ttl, scope json.RawMessage
+	for name, value := range rpc.Members(result) {
+		switch string(name) {
+		case "resultType":
+			kind = value
+		case "_meta":
+			meta = value
+		case "ttlMs":
+			ttl = value
+		case "cacheScope":
+			scope = value
+		}
+	}
+	said, _ := rpc.String(kind)
+	if slices.Contains(cacheable, c.method) && (kind == nil || said == "complete") {
+		if scope == nil {
+			result = rpc.Set(result, "cacheScope", json.RawMessage(`"private"`))
+		}
+		if ttl == nil {
+			result = rpc.Set(result, "ttlMs", json.RawMessage(`0`))
+		}
+	}
+	if kind == nil {
+		result = rpc.Set(result, "resultType", json.RawMessage(`"complete"`))
+	}
+	if info := c.endpoint.opts.ServerInfo; info != nil && rpc.Get(meta, metaServerInfo) == nil {
+		result = rpc.Set(result, "_meta", rpc.Set(meta, metaServerInfo, info))
+	}
+	return result
+}
