@@ -198,14 +198,4 @@ func (c *call) notified() {
 	c.empty(http.StatusAccepted) // TR-5, TL-3
 }
 
-func methodNotFound(method string) error {
-	return rpc.Errorf(rpc.CodeMethodNotFound, "There is no method %s here.", clip(method))
-}
-
-// clip bounds what is repeated of a client's words.
-func clip(text string) string {
-	if len(text) > 100 {
-		return strings.ToValidUTF8(text[:100], "") + "…"
-	}
-	return text
-}
+var errNoMethod = rpc.Errorf(rpc.CodeMethodNotFound, "There is no such method here.")

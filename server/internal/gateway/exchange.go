@@ -157,6 +157,15 @@ func (x *exchange) abandon() {
 	}
 }
 
+// header sets a header of the response, or takes it out, unless it is sent.
+func (x *exchange) header(name string, value ...string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.state == waiting {
+		x.w.Header()[name] = value // without values none is sent
+	}
+}
+
 // close ends the response once the handler returns. A stream ends as it is.
 func (x *exchange) close() {
 	x.mu.Lock()

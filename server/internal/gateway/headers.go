@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // checkHeaders compares the headers that repeat a request's body with the
@@ -89,7 +90,7 @@ func (p *property) check(h http.Header, value json.RawMessage) *refusal {
 		return nil
 	}
 	if p.Header != "" && !matches(h[textproto.CanonicalMIMEHeaderKey("Mcp-Param-"+p.Header)], value) {
-		return mismatch("Mcp-Param-" + clip(p.Header) + " must be sent exactly if the call has that argument, and be its value") // TR-18
+		return mismatch("Mcp-Param-" + status.Clean(p.Header, 64) + " must be sent exactly if the call has that argument, and be its value") // TR-18
 	}
 	for name, inner := range p.Properties {
 		if f := inner.check(h, rpc.Get(value, name)); f != nil {

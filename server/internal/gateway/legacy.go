@@ -69,7 +69,7 @@ func (c *call) legacy() (json.RawMessage, error) {
 		}
 		return json.RawMessage(`{}`), nil
 	case "server/discover", "subscriptions/listen": // of 2026-07-28
-		return nil, methodNotFound(c.method)
+		return nil, errNoMethod
 	}
 	return c.backend()
 }
@@ -82,21 +82,27 @@ func (c *call) initialize() {
 		c.version = legacyVersions[0] // the client decides whether it can speak that
 	}
 	c.session = &session{version: c.version, capabilities: object(c.params, "capabilities"), info: object(c.params, "clientInfo")}
-	if !ok {
-		c.fail(rpc.Errorf(rpc.CodeInvalidParams, "initialize needs protocolVersion."))
+	if !ok || len(c.session.capabilities)+len(c.session.info) > maxKept {
+		c.fail(rpc.Errorf(rpc.CodeInvalidParams, "initialize needs protocolVersion, and capabilities and clientInfo of a sensible length."))
 		return
 	}
 	sessions := c.endpoint.sessions
 	c.endpoint.forget(sessions.create(c.session, c.caller, c))
 	defer sessions.leave(c.session, c)
-	c.w.Header()[sessionHeader] = []string{c.session.id}
+	c.header(sessionHeader, c.session.id)
 	c.run(func() (json.RawMessage, error) {
+		described := false
+		defer func() {
+			if !described {
+				c.header(sessionHeader)
+				c.endpoint.forget(sessions.end(c.session.id))
+			}
+		}()
 		d, err := c.endpoint.opts.Backend.Describe(c.ctx, c)
 		if err != nil {
-			delete(c.w.Header(), sessionHeader)
-			c.endpoint.forget(sessions.end(c.session.id))
 			return nil, err
 		}
+		described = true
 		return description(`"protocolVersion":"`+c.version+`"`, d, d.ServerInfo), nil
 	})
 }
@@ -132,8 +138,8 @@ func object(params json.RawMessage, name string) json.RawMessage {
 // subscribe answers resources/subscribe.
 func (c *call) subscribe() (json.RawMessage, error) {
 	uri, ok := rpc.String(rpc.Get(c.params, "uri"))
-	if !ok {
-		return nil, rpc.Errorf(rpc.CodeInvalidParams, "resources/subscribe needs a uri.")
+	if !ok || len(uri) > maxURI {
+		return nil, rpc.Errorf(rpc.CodeInvalidParams, "resources/subscribe needs a uri of a sensible length.")
 	}
 	s := c.session
 	isNew, err := s.mayWatch(uri)

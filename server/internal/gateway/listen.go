@@ -25,9 +25,15 @@ func (f filter) wants(list List) bool {
 	return list == ToolList && f.Tools || list == PromptList && f.Prompts || list == ResourceList && f.Resources
 }
 
-// maxListens is how many subscriptions/listen of one grant may be open. The
-// oldest makes room.
-const maxListens = 64
+const (
+	// maxListens is how many subscriptions/listen of one grant may be open. The
+	// oldest makes room.
+	maxListens = 64
+
+	// maxListen is how long the params of one may be, in bytes: they are held
+	// as long as it is open.
+	maxListen = 256 << 10
+)
 
 // listen answers subscriptions/listen: an acknowledgement, then notifications,
 // and a result if we end it.
@@ -39,7 +45,8 @@ func (c *call) listen() {
 	var params struct {
 		Notifications *filter `json:"notifications"`
 	}
-	if err := json.Unmarshal(c.params, &params); err != nil || params.Notifications == nil || len(params.Notifications.Watched) > maxWatched {
+	if err := json.Unmarshal(c.params, &params); err != nil || params.Notifications == nil ||
+		len(params.Notifications.Watched) > maxWatched || len(c.params) > maxListen {
 		c.fail(rpc.Errorf(rpc.CodeInvalidParams, "subscriptions/listen needs notifications, an object that says of what, with at most %d resources.", maxWatched))
 		return
 	}

@@ -71,7 +71,7 @@ func (c *call) standalone(h http.Header) (json.RawMessage, error) {
 	case "server/discover":
 		return c.discover()
 	case "initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe": // removed
-		return nil, methodNotFound(c.method)
+		return nil, errNoMethod
 	case "tools/call":
 		tool, _ := rpc.String(rpc.Get(c.params, "name"))
 		schema := c.endpoint.opts.Backend.InputSchema(c.ctx, c, tool)

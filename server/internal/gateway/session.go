@@ -10,6 +10,9 @@ import (
 const (
 	maxWatched = 256 // resources subscribed to; also of one subscriptions/listen
 	maxAsked   = 64  // requests that its client has not answered
+
+	maxKept = 32 << 10 // bytes of what a client says of itself
+	maxURI  = 8 << 10  // bytes of a resource's URI
 )
 
 // sessionState is what a transport session gathers while it lives.
