@@ -65,6 +65,9 @@ func newRig(t *testing.T, change ...func(*EndpointOptions)) *rig {
 		ctx, cancel := context.WithCancel(oauth.WithCaller(q.Context(), caller))
 		defer cancel()
 		defer context.AfterFunc(grants[caller.Session], cancel)()
+		if grants[caller.Session].Err() != nil {
+			cancel() // at once, as the guard does
+		}
 		h.ServeHTTP(w, q.WithContext(ctx))
 	}))
 	r.url = srv.URL

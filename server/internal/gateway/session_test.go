@@ -1,0 +1,323 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+const withEverything = `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"sampling":{},"elicitation":{},"x":1.0},"clientInfo":{"name":"t","version":"1","kept":[ 1 ]}}}`
+
+// open opens a transport session of a client that can be asked everything.
+func (r *rig) open() string {
+	r.t.Helper()
+	return "Mcp-Session-Id: " + r.post(withEverything).Header.Get("Mcp-Session-Id")
+}
+
+// It hands on what the client said of itself, and what the Backend says, as
+// they stand.
+func TestInitializeLosesNothing(t *testing.T) {
+	r := newRig(t)
+	got := text(t, r.post(withEverything))
+	want := `{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true},"logging":{},"x":{"kept":1.0}},"serverInfo":` +
+		fakeInfo + `,"instructions":"Be \u003cbrief\u003e."}}`
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	r.method("tools/list", func(c Client, params json.RawMessage) (json.RawMessage, error) {
+		return json.RawMessage(fmt.Sprintf("{\n\"said\":%s,\"of\":%s,\"version\":%q,\"era\":%q,\r\n\"params\":%s,\"nothing\": null}",
+			c.Capabilities(), c.Info(), c.Version(), c.Era(), params)), nil
+	})
+	got = text(t, r.post("{\"jsonrpc\":\"2.0\",\n\"method\":\"tools/list\",\"id\":\"a\\u0062\",\"params\":{\"big\":123456789012345678901234567890,\"f\":1.0,\"é\":\"\\ud800\"}}", r.open()))
+	want = `{"jsonrpc":"2.0","id":"a\u0062","result":{ "said":{"sampling":{},"elicitation":{},"x":1.0},"of":{"name":"t","version":"1","kept":[ 1 ]},"version":"2025-06-18","era":"legacy",  ` +
+		`"params":{"big":123456789012345678901234567890,"f":1.0,"é":"\ud800"},"nothing": null}}`
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// It handles a server that asks the client while it answers it: the request
+// comes on the call's own stream, and the answer by POST.
+func TestRequestToTheClient(t *testing.T) {
+	r := newRig(t)
+	r.tool("ask", func(ctx context.Context, c Client, _ json.RawMessage) (json.RawMessage, error) {
+		var all []string
+		for range 2 {
+			result, err := c.Request(ctx, "sampling/createMessage", json.RawMessage("{\"maxTokens\":\n5}"))
+			var theirs *rpc.Error
+			switch {
+			case errors.As(err, &theirs):
+				all = append(all, fmt.Sprint(theirs.Code, " ", theirs.Message, " ", string(theirs.Data)))
+			case err != nil:
+				return nil, err
+			default:
+				all = append(all, string(result))
+			}
+		}
+		return said(strings.Join(all, "; ")), nil
+	})
+	session := r.open()
+	s := newEvents(t, r.post(legacy("ask", "{}"), session))
+	answers := []string{`"result":{"text":1.0}`, `"error":{"code":-1,"message":"no","data":[ 2 ]}`}
+	for _, answer := range answers {
+		m, _ := s.next()
+		if m.Method != "sampling/createMessage" || string(m.Params) != `{"maxTokens": 5}` || len(m.ID) == 0 {
+			t.Fatalf("asked %+v", m)
+		}
+		body := `{"jsonrpc":"2.0","id":` + string(m.ID) + `,` + answer + `}`
+		// Another session's answer, of the same grant even, is none.
+		for _, other := range []string{r.open(), session} {
+			if got := r.post(body, other).StatusCode; got != 202 { // TL-3
+				t.Errorf("answer: %d", got)
+			}
+		}
+		if got := r.post(body, session).StatusCode; got != 202 { // a second time, too late
+			t.Errorf("second answer: %d", got)
+		}
+	}
+	if last, _ := s.next(); last.text() != `{"text":1.0}; -1 no [ 2 ]` {
+		t.Errorf("%q", last.text())
+	}
+}
+
+// It handles clients that can't be asked.
+func TestCannotAsk(t *testing.T) {
+	r := newRig(t)
+	r.tool("ask", func(ctx context.Context, c Client, _ json.RawMessage) (json.RawMessage, error) {
+		_, err := c.Request(ctx, "elicitation/create", nil)
+		if !errors.Is(err, rpc.ErrCannotAsk) {
+			t.Errorf("asked: %v", err)
+		}
+		return said("done"), nil
+	})
+	for name, ask := range map[string]func() []reply{
+		"2026-07-28":         func() []reply { return r.call(modern, "", "ask", "{}") },
+		"it never said so":   func() []reply { return r.call("", r.initialize(), "ask", "{}") },
+		"it takes JSON only": func() []reply { return messages(t, r.post(legacy("ask", "{}"), r.open(), "Accept: application/json")) },
+	} {
+		if list := ask(); len(list) != 1 || list[0].text() != "done" {
+			t.Errorf("%s: %+v", name, list)
+		}
+	}
+}
+
+// It handles a question whose asker gives up: the client is told, and the call
+// goes on.
+func TestQuestionIsGivenUp(t *testing.T) {
+	r := newRig(t)
+	r.tool("ask", func(ctx context.Context, c Client, _ json.RawMessage) (json.RawMessage, error) {
+		short, cancel := context.WithCancel(ctx)
+		cancel()
+		_, err := c.Request(short, "elicitation/create", nil)
+		return said(err.Error()), nil
+	})
+	list := r.call("", r.open(), "ask", "{}")
+	if len(list) != 3 || list[1].Method != "notifications/cancelled" || string(list[1].Params) != `{"requestId":`+string(list[0].ID)+`}` || list[2].text() != "context canceled" {
+		t.Errorf("%+v", list)
+	}
+}
+
+// It handles notifications/cancelled: the call ends, and nothing more is sent
+// for it.
+func TestCancel(t *testing.T) {
+	r := newRig(t)
+	began, cancelled := make(chan struct{}), make(chan struct{})
+	notifies := false
+	r.tool("wait", func(ctx context.Context, c Client, _ json.RawMessage) (json.RawMessage, error) {
+		if notifies {
+			progress(c, 1)
+		}
+		began <- struct{}{}
+		<-ctx.Done()
+		progress(c, 2)
+		_, err := c.Request(context.Background(), "ping", nil)
+		if err == nil {
+			t.Error("asked after the cancellation")
+		}
+		cancelled <- struct{}{}
+		return said("too late"), nil
+	})
+	session, other := r.open(), r.open()
+	for _, notifies = range []bool{false, true} {
+		answer := make(chan []reply)
+		go func() { answer <- r.call("", session, "wait", "{}") }()
+		<-began
+		const cancel = `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}`
+		r.post(cancel, other) // whose requests have numbers of their own
+		r.post(strings.Replace(cancel, "7", `"7"`, 1), session)
+		select {
+		case <-cancelled:
+			t.Fatal("cancelled by another session, or for another id")
+		default:
+		}
+		r.post(cancel, session)
+		<-cancelled
+		want := 0
+		if notifies {
+			want = 1
+		}
+		if list := <-answer; len(list) != want {
+			t.Errorf("%+v, want %d messages", list, want)
+		}
+	}
+}
+
+// It handles a session that ends while a call runs: the call ends too.
+func TestDeleteDuringCall(t *testing.T) {
+	r := newRig(t)
+	began := make(chan struct{})
+	r.tool("wait", func(ctx context.Context, c Client, _ json.RawMessage) (json.RawMessage, error) {
+		close(began)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	session := r.open()
+	status := make(chan int)
+	go func() { status <- r.post(legacy("wait", "{}"), session).StatusCode }()
+	<-began
+	r.do("DELETE", nil, session)
+	if got := <-status; got != 404 {
+		t.Errorf("%d", got)
+	}
+	if got := "Mcp-Session-Id: " + strings.Join(r.fake.ended, ","); got != session {
+		t.Errorf("ended %q, want %q", got, session)
+	}
+}
+
+// It handles log messages by the level that the session asked for, and those
+// of 2026-07-28 by the request's.
+func TestLogLevels(t *testing.T) {
+	r := newRig(t)
+	r.tool("log", func(_ context.Context, c Client, _ json.RawMessage) (json.RawMessage, error) {
+		for _, level := range levels {
+			c.Notify("notifications/message", json.RawMessage(`{"level":"`+level+`","data":1}`))
+		}
+		c.Notify("notifications/message", json.RawMessage(`{"data":"no level"}`))
+		return said(c.LogLevel()), nil
+	})
+	told := ""
+	r.method("logging/setLevel", func(c Client, params json.RawMessage) (json.RawMessage, error) {
+		told = string(params)
+		return json.RawMessage(`{}`), nil
+	})
+	session := r.initialize()
+	if list := r.call("", session, "log", "{}"); len(list) != 10 {
+		t.Errorf("before any level: %d messages", len(list))
+	}
+	set := func(level string) reply {
+		return messages(t, r.post(`{"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{"level":"`+level+`"}}`, session))[0]
+	}
+	if m := set("loud"); m.Error == nil || m.Error.Code != -32602 || told != "" {
+		t.Errorf("%+v", m)
+	}
+	set("error")
+	if list := r.call("", session, "log", "{}"); len(list) != 5 || list[4].text() != "error" || told != `{"level":"error"}` {
+		t.Errorf("from error on: %+v, the backend was told %s", list, told)
+	}
+	body, headers := stateless("log", "{}")
+	for level, want := range map[string]int{"debug": 9, "emergency": 2} {
+		if list := messages(t, r.post(strings.Replace(body, "debug", level, 1), headers...)); len(list) != want {
+			t.Errorf("%s: %d messages", level, len(list))
+		}
+	}
+	none := strings.Replace(body, `,"io.modelcontextprotocol/logLevel":"debug"`, "", 1)
+	if list := messages(t, r.post(none, headers...)); len(list) != 1 { // CL, "Logging"
+		t.Errorf("without a level: %d messages", len(list))
+	}
+	if resp := r.post(strings.Replace(body, "debug", "loud", 1), headers...); resp.StatusCode != 400 {
+		t.Errorf("no level: %d", resp.StatusCode)
+	}
+}
+
+// It handles resources/subscribe: one subscription a URI, news on the GET
+// stream, and an end with the session.
+func TestSubscribe(t *testing.T) {
+	r := newRig(t)
+	session := r.initialize()
+	do := func(method, uri string) *http.Response {
+		return r.post(`{"jsonrpc":"2.0","id":1,"method":"resources/`+method+`","params":{"uri":"`+uri+`"}}`, session)
+	}
+	for _, uri := range []string{"test://a", "test://a", "test://b", "test://c"} {
+		if got := text(t, do("subscribe", uri)); got != `{"jsonrpc":"2.0","id":1,"result":{}}` {
+			t.Errorf("%s: %s", uri, got)
+		}
+	}
+	if got := text(t, do("subscribe", "test://refused")); !strings.Contains(got, "no such resource") {
+		t.Errorf("%s", got)
+	}
+	if n := len(r.fake.watched["test://a"]); n != 1 {
+		t.Errorf("%d subscriptions to one resource", n)
+	}
+	do("unsubscribe", "test://c")
+	// Told twice before anybody listens, it is said once.
+	r.fake.update("test://a", `{"uri":"test://a","title":"old"}`)
+	r.fake.update("test://a", "{\"uri\":\"test://a\",\n\"title\":\"new\"}")
+	s := newEvents(t, r.do("GET", nil, session))
+	if m, _ := s.next(); m.Method != "notifications/resources/updated" || string(m.Params) != `{"uri":"test://a", "title":"new"}` {
+		t.Errorf("%+v %s", m, m.Params)
+	}
+	r.e.Changed(ResourceList, nil)
+	if m, _ := s.next(); m.Method != "notifications/resources/list_changed" || m.Params != nil {
+		t.Errorf("%+v", m)
+	}
+	r.do("DELETE", nil, session)
+	if got := r.fake.stoppedAll(); !slices.Equal(got, []string{"test://a", "test://b", "test://c"}) {
+		t.Errorf("ended: %v", got)
+	}
+}
+
+// It handles more subscriptions than a client can need.
+func TestSubscriptionsAreBounded(t *testing.T) {
+	r := newRig(t)
+	session := r.initialize()
+	var last string
+	for i := range maxWatched + 1 {
+		last = text(t, r.post(fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"test://%d"}}`, i), session))
+	}
+	if !strings.Contains(last, "-32602") || len(r.fake.watched) != maxWatched {
+		t.Errorf("%d: %s", len(r.fake.watched), last)
+	}
+}
+
+// It handles several GET streams of one session: each message goes to one of
+// them (TL-5), the newest, and to the one before when that is gone.
+func TestNewestStreamIsTold(t *testing.T) {
+	r := newRig(t)
+	session := r.initialize()
+	first := newEvents(t, r.do("GET", nil, session))
+	newest := r.do("GET", nil, session)
+	r.e.Changed(ToolList, nil)
+	if m, _ := newEvents(t, newest).next(); m.Method != "notifications/tools/list_changed" {
+		t.Errorf("%+v", m)
+	}
+	newest.Body.Close()
+	s := r.e.sessions.byID[strings.TrimPrefix(session, "Mcp-Session-Id: ")]
+	waitFor(t, "the stream to end", func() bool { s.feed.mu.Lock(); defer s.feed.mu.Unlock(); return len(s.feed.wakes) == 1 })
+	r.e.Changed(PromptList, nil)
+	if m, _ := first.next(); m.Method != "notifications/prompts/list_changed" {
+		t.Errorf("%+v", m)
+	}
+}
+
+// It handles a list that changed for some people only.
+func TestChangedForSome(t *testing.T) {
+	r := newRig(t)
+	anas := newEvents(t, r.do("GET", nil, r.initialize()))
+	bobs := newEvents(t, r.do("GET", nil, r.initialize("X-Caller: bob"), "X-Caller: bob"))
+	r.e.Changed(ToolList, func(c *oauth.Caller) bool { return c.User.Sub == bob.User.Sub })
+	r.e.Changed(PromptList, nil)
+	if m, _ := anas.next(); m.Method != "notifications/prompts/list_changed" {
+		t.Errorf("ana: %+v", m)
+	}
+	if m, _ := bobs.next(); m.Method != "notifications/tools/list_changed" {
+		t.Errorf("bob: %+v", m)
+	}
+}
