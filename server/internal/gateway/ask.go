@@ -22,7 +22,7 @@ var errNoAnswer = errors.New("the client did not answer in time")
 // answer that it sends by POST (MCP 2025-11-25, "Sending Messages to the
 // Server").
 func (c *call) Request(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
-	if c.session == nil || c.id == nil || !c.streams || !c.declares(method) {
+	if c.session == nil || !c.isRequest() || !c.streams || !c.declares(method) {
 		return nil, rpc.ErrCannotAsk
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, answerWithin, errNoAnswer)

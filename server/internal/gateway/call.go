@@ -67,7 +67,7 @@ func (c *call) LogLevel() string {
 // Notify returns, so it can't be lost, nor overtaken by the answer; a client
 // that reads slowly makes the caller wait.
 func (c *call) Notify(method string, params json.RawMessage) {
-	if c.id != nil && c.wants(method, params) {
+	if c.isRequest() && c.wants(method, params) {
 		c.event(notification(method, rpc.OneLine(params)))
 	}
 }

@@ -20,8 +20,9 @@ type exchange struct {
 	ctx    context.Context // done: nothing more is sent
 	cancel context.CancelCauseFunc
 
-	streams bool // the client takes text/event-stream
-	plain   bool // the client takes application/json
+	streams bool            // the client takes text/event-stream
+	plain   bool            // the client takes application/json
+	about   json.RawMessage // id of the request; nil: none
 
 	silent atomic.Int32 // ticks of the pulse since something was sent
 
@@ -50,15 +51,18 @@ var (
 	errEnded     = errors.New("the grant has ended")
 )
 
-// newExchange returns the exchange of r. The caller ends it with close.
-func (e *Endpoint) newExchange(w http.ResponseWriter, r *http.Request, x *exchange) {
+// begin makes x the exchange of r. What is no request gets no stream. The
+// caller ends it with end.
+func (e *Endpoint) begin(x *exchange, w http.ResponseWriter, r *http.Request, isRequest bool) {
 	x.w = w
 	x.ctx, x.cancel = context.WithCancelCause(r.Context())
 	x.streams, x.plain = accepted(r.Header["Accept"])
+	x.streams = x.streams && isRequest
 	e.pulse.add(x)
 }
 
-func (e *Endpoint) endExchange(x *exchange) {
+// end ends x once its handler returns.
+func (e *Endpoint) end(x *exchange) {
 	e.pulse.remove(x)
 	x.close()
 }
@@ -151,9 +155,9 @@ func (x *exchange) abandon() {
 	case cause == errCancelled:
 		x.whole(http.StatusAccepted, nil)
 	case cause == errNoSession:
-		x.whole(sessionUnknown.status, sessionUnknown.message(nil))
+		x.whole(sessionUnknown.status, sessionUnknown.message(x.about))
 	default: // the grant has ended, or the bridge is raised; or nobody is there to read it
-		x.whole(ended.status, ended.message(nil))
+		x.whole(ended.status, ended.message(x.about))
 	}
 }
 
@@ -202,50 +206,6 @@ func (x *exchange) whole(status int, message []byte) {
 
 func (x *exchange) deadline() {
 	_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(writeTimeout))
-}
-
-// tick is called every now and then while the request lasts.
-func (x *exchange) tick(silent bool) {
-	x.lift()
-	if silent {
-		x.keepAlive()
-	}
-}
-
-// lift takes away the deadlines that the HTTP server sets for a request: they
-// are for short ones, and reading on past theirs would end this one. The body
-// has been read by now.
-func (x *exchange) lift() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.long || x.state == over {
-		return // over: the connection may be the next request's
-	}
-	x.long = true
-	c := http.NewResponseController(x.w)
-	_ = c.SetReadDeadline(time.Time{})
-	if x.state == waiting {
-		_ = c.SetWriteDeadline(time.Time{})
-	}
-}
-
-// keepAlive sends a comment on a silent stream. A request that has been silent
-// from the start becomes a stream; should an error follow, it is an event
-// under status 200, which beats a connection that a proxy has cut.
-func (x *exchange) keepAlive() {
-	if !x.mu.TryLock() {
-		return // something is being sent
-	}
-	defer x.mu.Unlock()
-	if x.ctx.Err() != nil {
-		return
-	}
-	if x.state == waiting && x.streams {
-		x.startStream()
-	}
-	if x.state == streaming {
-		x.send([]byte(": keep-alive\n\n"))
-	}
 }
 
 // startStream makes the response a stream; something is sent next. The lock is

@@ -25,6 +25,7 @@ type fake struct {
 	watched  map[string][]func(json.RawMessage) // by URI
 	stopped  []string                           // URIs
 	notified []string
+	onNotify func() // nil: none
 	ended    []string
 }
 
@@ -78,6 +79,9 @@ func (f *fake) Call(ctx context.Context, c Client, method string, params json.Ra
 }
 
 func (f *fake) Notified(_ context.Context, c Client, method string, params json.RawMessage) {
+	if f.onNotify != nil {
+		f.onNotify()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.notified = append(f.notified, method+" "+string(params))

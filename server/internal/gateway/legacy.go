@@ -14,7 +14,7 @@ var legacyVersions = []string{"2025-11-25", "2025-06-18", "2025-03-26", "2024-11
 
 // serveLegacy answers a message of a transport session, or one that opens one.
 func (c *call) serveLegacy(h http.Header) {
-	if c.method == "initialize" && c.id != nil {
+	if c.method == "initialize" && c.isRequest() {
 		c.initialize()
 		return
 	}
@@ -23,7 +23,7 @@ func (c *call) serveLegacy(h http.Header) {
 		return
 	}
 	var request *call
-	if c.id != nil && c.method != "" {
+	if c.isRequest() {
 		request = c
 	}
 	s, refusal := c.endpoint.sessions.enter(h.Get(sessionHeader), c.caller, request)

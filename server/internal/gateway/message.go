@@ -20,6 +20,8 @@ type message struct {
 	err    json.RawMessage // of a response
 }
 
+func (m *message) isRequest() bool { return m.id != nil && m.method != "" }
+
 const (
 	// maxDepth is how deep a message may nest. Arguments of tools stay far
 	// below, and each level costs every decoder a stack frame, here and in the

@@ -59,8 +59,9 @@ func (e *Endpoint) post(w http.ResponseWriter, r *http.Request, caller *oauth.Ca
 		ended.write(w, nil)
 		return
 	}
-	e.newExchange(w, r, &c.exchange)
-	defer e.endExchange(&c.exchange)
+	c.about = c.id
+	e.begin(&c.exchange, w, r, c.isRequest())
+	defer e.end(&c.exchange)
 	if time.Since(start) > slowBody {
 		c.lift()
 	}
@@ -103,8 +104,8 @@ func (e *Endpoint) bySession(w http.ResponseWriter, r *http.Request, caller *oau
 // can't be resumed, so a Last-Event-ID means nothing here.
 func (e *Endpoint) stream(w http.ResponseWriter, r *http.Request, s *session) {
 	x := &exchange{}
-	e.newExchange(w, r, x)
-	defer e.endExchange(x)
+	e.begin(x, w, r, true)
+	defer e.end(x)
 	if !x.streams {
 		x.refuse(refusalf(http.StatusNotAcceptable, rpc.CodeInvalidRequest, "GET answers with text/event-stream: the Accept header must allow it."), nil)
 		return

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
@@ -319,5 +320,25 @@ func TestChangedForSome(t *testing.T) {
 	}
 	if m, _ := bobs.next(); m.Method != "notifications/tools/list_changed" {
 		t.Errorf("bob: %+v", m)
+	}
+}
+
+// It handles a notification that takes long, and one that makes the Backend
+// panic: it is accepted all the same, without a stream (TL-3).
+func TestNotificationOfAClient(t *testing.T) {
+	r := newRig(t, func(o *EndpointOptions) { o.KeepAlive = 2 * time.Millisecond })
+	session := r.initialize()
+	for _, c := range []struct{ did func() }{
+		{func() { time.Sleep(20 * time.Millisecond) }}, // several ticks of the pulse
+		{func() { panic("a secret detail") }},
+	} {
+		r.fake.onNotify = c.did
+		resp := r.post(`{"jsonrpc":"2.0","method":"notifications/roots/list_changed","params":{"a":1.0}}`, session)
+		if got := text(t, resp); resp.StatusCode != 202 || got != "" || resp.Header.Get("Content-Type") != "" {
+			t.Errorf("%d %q", resp.StatusCode, got)
+		}
+	}
+	if want := []string{`notifications/roots/list_changed {"a":1.0}`}; !slices.Equal(r.fake.notified, want) {
+		t.Errorf("%q", r.fake.notified)
 	}
 }
