@@ -22,9 +22,12 @@ type Client interface {
 
 // Backend is what stands behind one MCP endpoint: everything that is not the
 // protocol's own business. Its methods are called concurrently. ctx ends when
-// the client cancels or leaves, or its grant ends.
+// the client cancels or leaves, or its grant ends. What it is given is valid
+// JSON on one line, nested and long to a limit, and no object of params has a
+// member twice; what it gives must be valid JSON.
 type Backend interface {
-	// Describe is what initialize and server/discover tell this client.
+	// Describe is what initialize and server/discover tell this client; it also
+	// says what subscriptions/listen can listen to.
 	Describe(ctx context.Context, c Client) (rpc.Description, error)
 	// Call answers a request: all but initialize, ping, server/discover,
 	// subscriptions/listen, resources/subscribe and resources/unsubscribe, which

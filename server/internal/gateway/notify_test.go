@@ -94,6 +94,44 @@ func TestNoStreamForWhoTakesNone(t *testing.T) {
 	}
 }
 
+// It handles a client that takes nothing but a stream, and a GET that takes
+// none.
+func TestAcceptedForms(t *testing.T) {
+	r := newRig(t)
+	session := r.initialize()
+	resp := r.post(legacy("echo", `{"message":"x"}`), session, "Accept: text/event-stream")
+	wantStream(t, resp.Header)
+	if list := messages(t, resp); len(list) != 1 || list[0].text() != "Echo: x" {
+		t.Errorf("got %+v", list)
+	}
+	if got := r.do("GET", nil, session, "Accept: application/json").StatusCode; got != 406 {
+		t.Errorf("GET: %d", got)
+	}
+}
+
+// It handles a client that vanishes while it is sent something: the call ends.
+func TestClientVanishes(t *testing.T) {
+	for _, era := range []string{"2025-11-25", modern} {
+		r := newRig(t)
+		over := make(chan struct{})
+		r.tool("endless", func(ctx context.Context, c Client, _ json.RawMessage) (json.RawMessage, error) {
+			defer close(over)
+			for ctx.Err() == nil {
+				progress(c, 1)
+			}
+			return nil, ctx.Err()
+		})
+		body, headers := legacy("endless", "{}"), []string{r.initialize()}
+		if era == modern {
+			body, headers = stateless("endless", "{}")
+		}
+		resp := r.post(body, headers...)
+		newEvents(t, resp).next()
+		resp.Body.Close() // TR-12
+		<-over
+	}
+}
+
 // It handles a notification sent after the answer: nothing comes of it
 // (TR-12).
 func TestNothingAfterTheAnswer(t *testing.T) {
@@ -199,43 +237,4 @@ func TestKeepAlive(t *testing.T) {
 			s.comment()
 		}
 	})
-}
-
-func (r *rig) listen(filter string) (resp *httpResponse) {
-	r.t.Helper()
-	return r.post(`{"jsonrpc":"2.0","id":9,"method":"subscriptions/listen","params":{"notifications":`+filter+`,`+meta+`}}`,
-		"MCP-Protocol-Version: "+modern, "Mcp-Method: subscriptions/listen")
-}
-
-// It handles subscriptions: acknowledged first, tagged, and nothing that was
-// not asked for (MCP 2026-07-28 "Subscriptions").
-func TestListen(t *testing.T) {
-	r := newRig(t)
-	resp := r.listen(`{"toolsListChanged":true}`)
-	wantStream(t, resp.Header)
-	s := newEvents(t, resp)
-	first, _ := s.next()
-	if first.Method != "notifications/subscriptions/acknowledged" {
-		t.Fatalf("first message %+v", first)
-	}
-	r.e.Changed(PromptList, nil) // not asked for
-	r.e.Changed(ToolList, nil)
-	second, _ := s.next()
-	if second.Method != "notifications/tools/list_changed" || !strings.Contains(string(second.Params), `"io.modelcontextprotocol/subscriptionId":9`) {
-		t.Errorf("second message %+v %s", second, second.Params)
-	}
-	r.end[ana.Session]()
-	if m, ok := s.next(); ok {
-		t.Errorf("after the grant's end: %+v", m)
-	}
-
-	// An empty subscription is acknowledged and over; the last message of such
-	// a short stream is the one that gets lost most easily.
-	other := newRig(t)
-	for range 50 {
-		list := messages(t, other.listen(`{}`))
-		if len(list) != 2 || list[0].Method != "notifications/subscriptions/acknowledged" {
-			t.Fatalf("got %+v", list)
-		}
-	}
 }

@@ -1,0 +1,54 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// It handles Mcp-Param-* headers: those that the tool's schema asks for must
+// be what the arguments are (H, "Server Behavior for Custom Headers", TR-18).
+func TestParamHeaders(t *testing.T) {
+	r := newRig(t)
+	r.tool("sql", func(context.Context, Client, json.RawMessage) (json.RawMessage, error) { return said("ran"), nil })
+	r.fake.schemas["sql"] = `{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"},"n":{"type":"integer","x-mcp-header":"N"},
+		"on":{"type":"boolean","x-mcp-header":"on"},"deep":{"type":"object","properties":{"er":{"type":"string","x-mcp-header":"Deep"}}},
+		"list":{"type":"array","items":{"properties":{"no":{"x-mcp-header":"Nowhere"}}}},"odd":{"x-mcp-header":5}}}`
+	for name, c := range map[string]struct {
+		args    string
+		headers []string
+		ok      bool
+	}{
+		"nothing":                    {`{}`, nil, true},
+		"null":                       {`{"region":null}`, nil, true},
+		"null with a header":         {`{"region":null}`, []string{"Mcp-Param-Region: x"}, false},
+		"a header without value":     {`{}`, []string{"Mcp-Param-Region: x"}, false},
+		"a value without header":     {`{"region":"x"}`, nil, false},
+		"both":                       {`{"region":"x"}`, []string{"mcp-param-REGION: x"}, true}, // TR-19
+		"different values":           {`{"region":"x"}`, []string{"Mcp-Param-Region: X"}, false},
+		"a coded value":              {`{"region":"日"}`, []string{"Mcp-Param-Region: =?base64?5pel?="}, true},
+		"letters that must be coded": {`{"region":"日"}`, []string{"Mcp-Param-Region: 日"}, false},
+		"what looks coded":           {`{"region":"=?base64?eA=="}`, []string{"Mcp-Param-Region: =?base64?eA=="}, true},
+		"an integer":                 {`{"n":42}`, []string{"Mcp-Param-N: 42.0"}, true},
+		"another integer":            {`{"n":42}`, []string{"Mcp-Param-N: 43"}, false},
+		"a fraction":                 {`{"n":1.5}`, []string{"Mcp-Param-N: 1.5"}, false},
+		"an integer beyond":          {`{"n":9007199254740992}`, []string{"Mcp-Param-N: 9007199254740992"}, false},
+		"an integer for a string":    {`{"region":42}`, []string{"Mcp-Param-Region: forty-two"}, false},
+		"an object for a string":     {`{"region":{}}`, []string{"Mcp-Param-Region: {}"}, false},
+		"a boolean":                  {`{"on":true}`, []string{"Mcp-Param-On: true"}, true},
+		"another boolean":            {`{"on":true}`, []string{"Mcp-Param-On: True"}, false},
+		"a nested one":               {`{"deep":{"er":"x"}}`, []string{"Mcp-Param-Deep: x"}, true},
+		"a nested one left out":      {`{"deep":{"er":"x"}}`, nil, false},
+		"an unknown header":          {`{"list":[{"no":"x"}]}`, []string{"Mcp-Param-Nowhere: y", "Mcp-Param-Else: z"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body, headers := stateless("sql", c.args)
+			resp := r.post(body, append(headers, c.headers...)...)
+			got := text(t, resp)
+			if c.ok && !strings.Contains(got, "ran") || !c.ok && (resp.StatusCode != 400 || !strings.Contains(got, "-32020")) {
+				t.Errorf("%d %s", resp.StatusCode, got)
+			}
+		})
+	}
+}
