@@ -1,0 +1,292 @@
+package mount
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// Catalog returns what a server offers. It starts the server if need be and
+// waits until ctx ends; wait false returns at once what is known, or nil. The
+// error is an [*Error], or ctx's.
+func (s *Set) Catalog(ctx context.Context, server string, wait bool) (*Catalog, error) {
+	one, err := s.find(server)
+	if err != nil {
+		return nil, err
+	}
+	first := -1
+	for {
+		next := s.waiters.next()
+		one.mu.Lock()
+		catalog, attempts := one.catalog, one.attempts
+		state, problem, gone := one.state, one.problem, one.ctx.Err() != nil
+		mayStart := !one.retryAt.After(s.now())
+		one.mu.Unlock()
+		switch {
+		case catalog != nil || !wait:
+			return catalog, nil
+		case gone:
+			return nil, one.errorf(nil, "is not mounted any more.")
+		case state == stateFailed && (attempts != first && first >= 0 || !mayStart):
+			return nil, &Error{Server: server, Message: problem}
+		case first < 0:
+			first = attempts
+			one.hurry()
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// wish has the catalog read in the background.
+func (s *server) wish() {
+	select {
+	case s.want <- struct{}{}:
+	default:
+	}
+}
+
+// hurry is wish for somebody who waits.
+func (s *server) hurry() {
+	select {
+	case s.urgent <- struct{}{}:
+	default:
+	}
+	s.wish()
+}
+
+// listChanged notes that the server says so.
+func (s *server) listChanged() {
+	s.mu.Lock()
+	s.stale = true
+	s.mu.Unlock()
+	s.wish()
+}
+
+// keepCatalog reads the catalog whenever it may be another, until the server
+// is not wanted any more. Only a few servers are started for that at once.
+func (s *server) keepCatalog() {
+	for {
+		select {
+		case <-s.want:
+		case <-s.ctx.Done():
+			return
+		}
+		select {
+		case s.set.slots <- struct{}{}:
+			s.readCatalog(s.ctx)
+			<-s.set.slots
+		case <-s.urgent:
+			s.readCatalog(s.ctx)
+		case <-s.ctx.Done():
+			return
+		}
+		// A server may say often that a list has changed.
+		if sleep(s.ctx, s.set.tune.settle) != nil {
+			return
+		}
+	}
+}
+
+// readCatalog reads what the server offers, and tells what is another now.
+func (s *server) readCatalog(ctx context.Context) {
+	c, err := s.speaker(ctx)
+	if err != nil {
+		return // noted where it happened
+	}
+	s.mu.Lock()
+	s.stale = false
+	s.mu.Unlock()
+	found, err := c.list(ctx)
+	if err != nil {
+		s.notListed(c, err)
+		return
+	}
+	headers := s.checkHeaders(found)
+	var changes []Change
+	s.change(func() {
+		changes = differences(s.catalog, found)
+		s.catalog, s.headers = found, headers
+		s.attempts++
+		if s.failures < crashLoop {
+			s.state, s.problem = stateOK, ""
+		}
+		s.set.waiters.wake()
+	})
+	for _, what := range changes {
+		s.set.changed(s.name, what)
+	}
+}
+
+// speaker returns a conversation to read the catalog in: any that is open, so
+// that no process is started for it alone.
+func (s *server) speaker(ctx context.Context) (*conversation, error) {
+	s.mu.Lock()
+	found := s.convs[""]
+	if found == nil || !found.isReady() {
+		for _, c := range s.convs {
+			if c.isReady() {
+				found = c
+			}
+		}
+	}
+	s.mu.Unlock()
+	if found != nil && found.isReady() {
+		return found, nil
+	}
+	return s.conversation(ctx, "")
+}
+
+// notListed notes that the catalog could not be read; if that is because the
+// conversation ended, it was noted already.
+func (s *server) notListed(c *conversation, err error) {
+	if !c.alive() || s.ctx.Err() != nil {
+		return
+	}
+	f := &failure{text: "did not list what it offers.", kind: unreachable, cause: err}
+	var known *failure
+	switch {
+	case isOwn(err):
+		f.text = "answered with an error when it was asked what it offers. See its log, and the server's own documentation."
+		s.log.say("It did not list what it offers: %v", err)
+	case errors.As(err, &known):
+		f = known
+	case errors.Is(err, errSessionGone):
+		c.broke(f)
+		return
+	}
+	s.failed(f)
+}
+
+// differences returns what a reader of was must read again.
+func differences(was, is *Catalog) []Change {
+	if was == nil {
+		was = new(Catalog)
+	}
+	var changes []Change
+	if !sameItems(was.Tools, is.Tools) {
+		changes = append(changes, ToolsChanged)
+	}
+	if !sameItems(was.Prompts, is.Prompts) {
+		changes = append(changes, PromptsChanged)
+	}
+	if !sameItems(was.Resources, is.Resources) || !sameItems(was.Templates, is.Templates) {
+		changes = append(changes, ResourcesChanged)
+	}
+	return changes
+}
+
+func sameItems(a, b []Item) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if !bytes.Equal(a[i].Raw, b[i].Raw) {
+			return false
+		}
+	}
+	return true
+}
+
+// What one catalog may hold.
+const (
+	maxItems   = 10_000
+	maxCatalog = 16 << 20 // bytes
+	maxPages   = 1000
+)
+
+// lister reads lists within the bounds of a catalog.
+type lister struct {
+	conv  *conversation
+	items int
+	bytes int
+}
+
+// list reads every list that the server has, to its end.
+func (c *conversation) list(ctx context.Context) (*Catalog, error) {
+	var has struct {
+		Tools     json.RawMessage `json:"tools"`
+		Prompts   json.RawMessage `json:"prompts"`
+		Resources json.RawMessage `json:"resources"`
+	}
+	_ = json.Unmarshal(c.description.Capabilities, &has) // none that can be read is none
+	found := &Catalog{Era: c.era(), Description: c.description}
+	l := &lister{conv: c}
+	for _, one := range []struct {
+		has         bool
+		method, key string
+		name        string
+		to          *[]Item
+	}{
+		{present(has.Tools) != nil, "tools/list", "tools", "name", &found.Tools},
+		{present(has.Prompts) != nil, "prompts/list", "prompts", "name", &found.Prompts},
+		{present(has.Resources) != nil, "resources/list", "resources", "uri", &found.Resources},
+		{present(has.Resources) != nil, "resources/templates/list", "resourceTemplates", "uriTemplate", &found.Templates},
+	} {
+		if !one.has {
+			continue
+		}
+		items, err := l.read(ctx, one.method, one.key, one.name)
+		if err != nil && !isCode(err, rpc.CodeMethodNotFound) {
+			return nil, err
+		}
+		*one.to = items
+	}
+	return found, nil
+}
+
+// read reads the pages of one list.
+func (l *lister) read(ctx context.Context, method, key, name string) ([]Item, error) {
+	var items []Item
+	seen := make(map[string]bool)
+	var params json.RawMessage
+	for range maxPages {
+		result, err := l.page(ctx, method, params)
+		if err != nil {
+			return nil, err
+		}
+		var page []json.RawMessage
+		if json.Unmarshal(result[key], &page) != nil {
+			return nil, rpc.Errorf(rpc.CodeInternal, "the answer to %s holds no list", method)
+		}
+		for _, raw := range page {
+			var o object
+			var title string
+			if json.Unmarshal(raw, &o) != nil || json.Unmarshal(o[name], &title) != nil || title == "" || seen[title] {
+				continue // it could not be named, or not apart from another
+			}
+			seen[title] = true
+			if l.items, l.bytes = l.items+1, l.bytes+len(raw); l.items > maxItems || l.bytes > maxCatalog {
+				l.conv.server.log.say("It offers more than %d things or %d MiB of them; the rest was left out.", maxItems, maxCatalog>>20)
+				return items, nil
+			}
+			items = append(items, Item{Name: title, Raw: raw})
+		}
+		var cursor string
+		if json.Unmarshal(result["nextCursor"], &cursor) != nil || cursor == "" && present(result["nextCursor"]) == nil {
+			return items, nil
+		}
+		params = encode(map[string]string{"cursor": cursor})
+	}
+	return items, nil
+}
+
+func (l *lister) page(ctx context.Context, method string, params json.RawMessage) (object, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.conv.server.set.tune.list)
+	defer cancel()
+	result, err := l.conv.do(ctx, nil, method, params, nil)
+	if err != nil {
+		return nil, err
+	}
+	var o object
+	if json.Unmarshal(result, &o) != nil {
+		return nil, rpc.Errorf(rpc.CodeInternal, "the answer to %s is no object", method)
+	}
+	return o, nil
+}

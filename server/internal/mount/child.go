@@ -1,0 +1,87 @@
+package mount
+
+import (
+	"os"
+	"runtime"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// A server is not started by the app itself but by a keeper: this program
+// again, in a mode that does nothing else. The keeper hands its own stdin,
+// stdout and stderr to the server, ends the server and what that started when
+// it is told to, and above all when the app is no more, however that ended.
+//
+// Told it is on a pipe, the lifeline: orderTerm, orderKill, or the pipe's end.
+
+// childArg is the first argument of a keeper: what `ps` shows to a person who
+// wonders what the second drawbridge is.
+const childArg = "mount-child"
+
+// What the app may write on the lifeline.
+const (
+	orderTerm = 't' // ask the server to end
+	orderKill = 'k' // end it
+)
+
+// lastWish is what a server has to end itself once the app is gone.
+const lastWish = 500 * time.Millisecond
+
+// exitNotStarted is the exit status of a keeper whose server could not start;
+// why is on stderr. Shells use it for the same.
+const exitNotStarted = 126
+
+// childReady is set once ChildMain has had its turn. Starting a copy of a
+// program that doesn't call it would start the whole program again.
+var childReady atomic.Bool
+
+// ChildMain must be called first in main, and in the TestMain of packages that
+// mount servers of stdin and stdout. It returns at once, unless this process is
+// a keeper that a [Set] has started: then it runs the server and exits as that
+// does.
+func ChildMain() {
+	if len(os.Args) < 4 || os.Args[1] != childArg {
+		childReady.Store(true)
+		return
+	}
+	handle, err := strconv.ParseUint(os.Args[2], 10, 64)
+	if err != nil {
+		os.Exit(2) // a person typed the command
+	}
+	// The parent's death is told to the thread that made the child, so this
+	// one must not end before the process does.
+	runtime.LockOSThread()
+	os.Exit(keep(os.NewFile(uintptr(handle), "lifeline"), os.Args[3:]))
+}
+
+// orders reads the lifeline: a byte an order, orderTerm and soon after
+// orderKill at its end.
+func orders(lifeline *os.File) <-chan byte {
+	out := make(chan byte, 4)
+	go func() {
+		b := make([]byte, 1)
+		for {
+			if _, err := lifeline.Read(b); err != nil {
+				break
+			}
+			out <- b[0]
+		}
+		out <- orderTerm
+		time.Sleep(lastWish)
+		out <- orderKill
+	}()
+	return out
+}
+
+// self is the path of this program. On Linux it is the very file that runs,
+// even if an update has put another in its place.
+func self() (string, error) {
+	const running = "/proc/self/exe"
+	if runtime.GOOS == "linux" {
+		if _, err := os.Stat(running); err == nil {
+			return running, nil
+		}
+	}
+	return os.Executable()
+}

@@ -1,0 +1,11 @@
+//go:build unix && !linux
+
+package mount
+
+import "syscall"
+
+func adopt() {}
+
+func serverAttr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+func descendants() []int { return nil }

@@ -1,0 +1,43 @@
+package mount
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	dialTime      = 10 * time.Second
+	maxHeader     = 64 << 10 // bytes of an answer's headers
+	maxRedirects  = 3
+	goodbyeTime   = 3 * time.Second // for the DELETE of a session, and what else nobody waits for
+	maxErrorBytes = 64 << 10        // read of an answer that is an error
+)
+
+var errElsewhere = errors.New("the server sends its callers to another host")
+
+// newClient returns the client for all HTTP servers. When the headers of an
+// answer come is not bounded here: a tool may take its time, and each call has
+// its own bound.
+func newClient() *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DialContext = (&net.Dialer{Timeout: dialTime, KeepAlive: 30 * time.Second}).DialContext
+	t.TLSHandshakeTimeout = dialTime
+	t.MaxResponseHeaderBytes = maxHeader
+	t.MaxIdleConnsPerHost = 4
+	return &http.Client{Transport: t, CheckRedirect: sameHost} // and no cookies
+}
+
+// sameHost follows redirects within the host alone: the headers of a request
+// may be a secret, and its body is the person's.
+func sameHost(req *http.Request, via []*http.Request) error {
+	first := via[0].URL
+	if req.URL.Host != first.Host || req.URL.Scheme != first.Scheme || len(via) > maxRedirects {
+		return errElsewhere
+	}
+	if req.Method != via[0].Method {
+		return http.ErrUseLastResponse // 301 to 303 make a GET of a POST
+	}
+	return nil
+}

@@ -1,0 +1,239 @@
+package mount
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// connect starts a process or a session and learns which era it speaks.
+func (c *conversation) connect(ctx context.Context) error {
+	if c.server.isHTTP() {
+		return c.connectHTTP(ctx)
+	}
+	if err := c.launch(ctx); err != nil {
+		return err
+	}
+	if c.server.knownLegacy() {
+		return c.initialize(ctx)
+	}
+	c.setProbing(true)
+	err := c.meet(ctx)
+	switch ended := c.setProbing(false); {
+	case ended == nil:
+		return err
+	case err == nil:
+		return ended
+	}
+	// It did not survive the question. A server that ends at a request before
+	// initialize is a legacy one; any other ends again now.
+	c.dismiss()
+	if err := c.launch(ctx); err != nil {
+		return err
+	}
+	return c.initialize(ctx)
+}
+
+// launch starts the server's process.
+func (c *conversation) launch(ctx context.Context) error {
+	p, err := c.server.program(ctx)
+	if err != nil {
+		return err
+	}
+	proc, err := startProcess(p)
+	if err != nil {
+		c.server.log.say("It could not be started: %v", err)
+		return &failure{text: "could not be started. Its log says why.", kind: lasting, cause: err}
+	}
+	w := newStdioWire(c, proc)
+	if err := c.use(w); err != nil {
+		return err
+	}
+	w.run()
+	return nil
+}
+
+// setProbing says whether the end of the wire is the end of the conversation,
+// and returns how the wire ended if it has.
+func (c *conversation) setProbing(on bool) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.probing = on
+	if c.wireEnd == nil {
+		return nil
+	}
+	return c.wireEnd
+}
+
+// wireEnded notes that w carries nothing any more.
+func (c *conversation) wireEnded(w wire, f *failure) {
+	c.mu.Lock()
+	current, probing := c.wire == w, c.probing
+	if current {
+		c.wireEnd = f
+	}
+	c.mu.Unlock()
+	switch {
+	case current && probing:
+		c.abort(f)
+	case current:
+		c.broke(f)
+	}
+}
+
+// answer is what came of a request.
+type answer struct {
+	result json.RawMessage
+	err    error
+}
+
+// send sends a request of our own; its answer comes on the channel.
+func (c *conversation) send(ctx context.Context, method string, params json.RawMessage) <-chan answer {
+	out := make(chan answer, 1)
+	r, err := c.begin(ctx, nil, method, params, nil)
+	if err != nil {
+		out <- answer{nil, err}
+		return out
+	}
+	c.link().start(r)
+	go func() {
+		result, err := c.finish(r)
+		out <- answer{result, err}
+	}()
+	return out
+}
+
+// meet asks a process which era it is of (MCP 2026-07-28, stdio, "Backward
+// Compatibility"). A server that doesn't answer soon ignores the question, or
+// is slow to start; then it is asked in the old way too, and the first good
+// answer counts.
+func (c *conversation) meet(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.speak(rpc.Modern, modernVersion)
+	discovered := c.send(ctx, "server/discover", nil)
+	soon := time.NewTimer(c.server.set.tune.probe)
+	defer soon.Stop()
+	select {
+	case a := <-discovered:
+		if modern, err := c.acceptModern(a); modern || err != nil {
+			return err
+		}
+		return c.initialize(ctx)
+	case <-soon.C:
+	}
+	initialized := c.send(ctx, "initialize", c.initializeParams())
+	for {
+		select {
+		case a := <-discovered:
+			if modern, err := c.acceptModern(a); modern || err != nil {
+				return err
+			}
+			discovered = nil
+		case a := <-initialized:
+			if a.err == nil || discovered == nil || !isOwn(a.err) {
+				return c.acceptLegacy(a)
+			}
+			initialized = nil // a modern server that is slow to answer the first
+		}
+		if discovered == nil && initialized == nil {
+			return c.initialize(ctx)
+		}
+	}
+}
+
+// discovery is the result of server/discover.
+type discovery struct {
+	Versions     []string        `json:"supportedVersions"`
+	Capabilities json.RawMessage `json:"capabilities"`
+	Instructions string          `json:"instructions"`
+	Info         json.RawMessage `json:"serverInfo"`
+	Meta         object          `json:"_meta"`
+}
+
+// acceptModern reports whether a, of server/discover, is a modern server's.
+func (c *conversation) acceptModern(a answer) (modern bool, err error) {
+	var d discovery
+	var e *rpc.Error
+	switch {
+	case a.err == nil:
+		if json.Unmarshal(a.result, &d) != nil || len(d.Versions) == 0 {
+			return false, nil // a server that says yes to everything
+		}
+	case errors.As(a.err, &e) && e.Code == rpc.CodeBadVersion:
+		var data struct {
+			Supported []string `json:"supported"`
+		}
+		if json.Unmarshal(e.Data, &data) != nil {
+			return false, nil
+		}
+		d.Versions = data.Supported
+	case isOwn(a.err):
+		return false, nil
+	default:
+		return false, a.err
+	}
+	switch {
+	case slices.Contains(d.Versions, modernVersion) && a.err == nil:
+	case slices.ContainsFunc(d.Versions, isLegacyVersion):
+		return false, nil
+	default:
+		return false, &failure{text: "speaks no protocol revision that Drawbridge knows. An update of either may help.", kind: lasting}
+	}
+	c.speak(rpc.Modern, modernVersion)
+	info := d.Meta[metaServer]
+	if info == nil {
+		info = d.Info
+	}
+	c.description = rpc.Description{Capabilities: d.Capabilities, ServerInfo: info, Instructions: d.Instructions}
+	c.server.setEra(rpc.Modern)
+	return true, nil
+}
+
+func isLegacyVersion(v string) bool { return v >= "2024-11-05" && v < modernVersion }
+
+// initialize is the handshake of the Legacy era.
+func (c *conversation) initialize(ctx context.Context) error {
+	return c.acceptLegacy(<-c.send(ctx, "initialize", c.initializeParams()))
+}
+
+// initializeParams declares what clients of the Legacy era can be asked. Of
+// elicitation it is the form alone: few clients show a URL.
+func (c *conversation) initializeParams() json.RawMessage {
+	return encode(map[string]any{
+		"protocolVersion": legacyVersion,
+		"capabilities": map[string]any{
+			"sampling":    object{},
+			"elicitation": map[string]any{"form": object{}},
+			"roots":       map[string]bool{"listChanged": true},
+		},
+		"clientInfo": c.server.set.clientInfo(),
+	})
+}
+
+func (c *conversation) acceptLegacy(a answer) error {
+	if a.err != nil {
+		if isOwn(a.err) {
+			c.server.setEra(rpc.Modern) // or it is another server than it was
+			c.server.log.say("It refused to begin a conversation: %v", a.err)
+		}
+		return a.err
+	}
+	var r struct {
+		Version      string          `json:"protocolVersion"`
+		Capabilities json.RawMessage `json:"capabilities"`
+		Info         json.RawMessage `json:"serverInfo"`
+		Instructions string          `json:"instructions"`
+	}
+	if json.Unmarshal(a.result, &r) != nil || !isLegacyVersion(r.Version) {
+		return &failure{text: "speaks no protocol revision that Drawbridge knows. An update of either may help.", kind: lasting}
+	}
+	c.speak(rpc.Legacy, r.Version)
+	c.description = rpc.Description{Capabilities: r.Capabilities, ServerInfo: r.Info, Instructions: r.Instructions}
+	c.server.setEra(rpc.Legacy)
+	return c.link().tell(outgoing{Method: "notifications/initialized"}.encode())
+}

@@ -1,0 +1,228 @@
+package mount
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// heard takes what a server says. r is the call on whose stream it came; nil if
+// it came on a stream of no call.
+func (c *conversation) heard(m *message, r *call) {
+	switch {
+	case m.isAnswer() && r == nil:
+		c.answered(m)
+	case m.isAnswer():
+		if id, ok := m.number(); ok && id == r.id {
+			r.inbox.finish(m.outcome())
+		}
+	case m.isRequest():
+		c.requested(m, r)
+	default:
+		c.notified(m, r)
+	}
+}
+
+// notified takes a notification.
+func (c *conversation) notified(m *message, r *call) {
+	switch m.Method {
+	case "notifications/progress":
+		c.progressed(m.Params)
+		return
+	case "notifications/tools/list_changed", "notifications/prompts/list_changed", "notifications/resources/list_changed":
+		c.server.listChanged()
+		return
+	case "notifications/resources/updated":
+		c.server.updated(c, m.Params)
+		return
+	case "notifications/subscriptions/acknowledged":
+		c.acknowledged(m.Params, r)
+		return
+	case "notifications/cancelled":
+		c.withdrawn(m.Params)
+		return
+	case "notifications/message":
+		c.server.logMessage(m.Params)
+	}
+	if r == nil {
+		r = c.latest()
+	}
+	if r != nil && r.peer != nil {
+		c.pass(r, note{m.Method, m.Params})
+	}
+}
+
+func (c *conversation) pass(r *call, n note) {
+	if !r.inbox.put(n) && r.dropped.CompareAndSwap(false, true) {
+		c.server.log.say("It sent more notifications during a call than the client took; some were dropped.")
+	}
+}
+
+// progressed passes progress to the call it names, under the client's token.
+func (c *conversation) progressed(params json.RawMessage) {
+	p, err := asObject(params)
+	var id int64
+	if err != nil || json.Unmarshal(p[metaProgress], &id) != nil {
+		return
+	}
+	c.mu.Lock()
+	r := c.calls[id]
+	c.mu.Unlock()
+	if r == nil || r.peer == nil || r.token == nil {
+		return
+	}
+	p[metaProgress] = r.token
+	c.pass(r, note{"notifications/progress", encode(p)})
+}
+
+// acknowledged marks a subscriptions/listen as heard. Over stdin and stdout the
+// message alone says which one.
+func (c *conversation) acknowledged(params json.RawMessage, r *call) {
+	if r == nil {
+		var p struct {
+			Meta object `json:"_meta"`
+		}
+		var id int64
+		if json.Unmarshal(params, &p) != nil || json.Unmarshal(p.Meta[metaSubscription], &id) != nil {
+			return
+		}
+		c.mu.Lock()
+		r = c.calls[id]
+		c.mu.Unlock()
+	}
+	if r == nil || r.method != "subscriptions/listen" {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case <-r.acked:
+	default:
+		close(r.acked)
+	}
+}
+
+// withdrawn ends a request of the server that it no longer wants answered, or
+// a subscription that it ends.
+func (c *conversation) withdrawn(params json.RawMessage) {
+	var p struct {
+		ID json.RawMessage `json:"requestId"`
+	}
+	if json.Unmarshal(params, &p) != nil {
+		return
+	}
+	if c.modern.Load() {
+		var id int64
+		if json.Unmarshal(p.ID, &id) != nil {
+			return
+		}
+		c.mu.Lock()
+		r := c.calls[id]
+		c.mu.Unlock()
+		if r != nil && r.method == "subscriptions/listen" {
+			r.inbox.finish(nil, errors.New("the server ended the subscription"))
+		}
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if cancel := c.asked[string(p.ID)]; cancel != nil {
+		cancel()
+	}
+}
+
+// requested takes a request of the server. In the Modern era there are none.
+func (c *conversation) requested(m *message, r *call) {
+	if c.modern.Load() {
+		c.server.log.say("It sent a request, which its protocol revision forbids; it was dropped.")
+		return
+	}
+	if r == nil || r.peer == nil {
+		r = c.latest()
+	}
+	switch {
+	case m.Method == "ping":
+		c.reply(m.ID, json.RawMessage("{}"), nil)
+	case m.Method == "roots/list" && r == nil:
+		c.reply(m.ID, json.RawMessage(`{"roots":[]}`), nil)
+	case m.Method != "roots/list" && m.Method != "sampling/createMessage" && m.Method != "elicitation/create":
+		c.reply(m.ID, nil, rpc.Errorf(rpc.CodeMethodNotFound, "Drawbridge does not know this method."))
+	case r == nil:
+		c.reply(m.ID, nil, rpc.Errorf(rpc.CodeInvalidRequest, "No client waits for an answer now, so none can be asked."))
+	default:
+		c.ask(m, r)
+	}
+}
+
+// ask has the client of r answer a request of the server, without holding up
+// what else it says.
+func (c *conversation) ask(m *message, r *call) {
+	ctx, cancel := context.WithCancel(r.ctx)
+	id := string(m.ID)
+	c.mu.Lock()
+	refused := c.over != nil || len(c.asked) >= maxAsked || c.asked[id] != nil
+	if !refused {
+		c.asked[id] = cancel
+	}
+	c.mu.Unlock()
+	if refused {
+		cancel()
+		c.reply(m.ID, nil, rpc.Errorf(rpc.CodeInvalidRequest, "Too many requests at once, or two of one id."))
+		return
+	}
+	go func() {
+		result, err := r.peer.Request(ctx, m.Method, m.Params)
+		withdrawn := ctx.Err() != nil && r.ctx.Err() == nil
+		cancel()
+		c.mu.Lock()
+		delete(c.asked, id)
+		c.mu.Unlock()
+		if withdrawn {
+			return
+		}
+		if errors.Is(err, rpc.ErrCannotAsk) && m.Method == "roots/list" {
+			result, err = json.RawMessage(`{"roots":[]}`), nil
+		}
+		c.reply(m.ID, result, err)
+	}()
+}
+
+// reply answers a request of the server.
+func (c *conversation) reply(id json.RawMessage, result json.RawMessage, err error) {
+	o := outgoing{ID: id, Result: result}
+	if err != nil {
+		o.Result = nil
+		var own *rpc.Error
+		switch {
+		case errors.As(err, &own):
+			o.Error = own
+		case errors.Is(err, rpc.ErrCannotAsk):
+			o.Error = rpc.Errorf(rpc.CodeMethodNotFound, "This client can't be asked while it waits.")
+		default:
+			o.Error = rpc.Errorf(rpc.CodeInternal, "The client did not answer.")
+		}
+	} else if result == nil {
+		o.Result = json.RawMessage("{}")
+	}
+	_ = c.link().tell(o.encode()) // if it fails the conversation ends, and says so
+}
+
+// logMessage keeps a log message of the server in its ring.
+func (s *server) logMessage(params json.RawMessage) {
+	var p struct {
+		Level string          `json:"level"`
+		Data  json.RawMessage `json:"data"`
+	}
+	if json.Unmarshal(params, &p) != nil || len(p.Data) > 64<<10 {
+		return
+	}
+	text := string(p.Data)
+	var plain string
+	if json.Unmarshal(p.Data, &plain) == nil {
+		text = plain
+	}
+	s.log.add(strings.TrimSpace(p.Level + " " + text))
+}

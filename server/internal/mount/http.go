@@ -1,0 +1,437 @@
+package mount
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// httpWire speaks Streamable HTTP of both eras: a request a POST, answered by a
+// JSON body or a stream of events.
+type httpWire struct {
+	conv    *conversation
+	url     string
+	header  http.Header // of the settings, with their secrets
+	ctx     context.Context
+	quit    context.CancelFunc
+	streams group // goroutines of requests and streams
+
+	mu      sync.Mutex // guards session
+	session string     // Mcp-Session-Id (Legacy)
+}
+
+// maxResumes bounds how often the rest of one answer is asked for.
+const maxResumes = 20
+
+// connectHTTP finds out which era the server speaks, and begins a transport
+// session with one of the Legacy era.
+func (c *conversation) connectHTTP(ctx context.Context) error {
+	conf := c.server.settings()
+	values, err := c.server.fill(ctx, conf.Headers)
+	if err != nil {
+		return err
+	}
+	w := &httpWire{conv: c, url: conf.URL, header: make(http.Header)}
+	for name, value := range values {
+		w.header.Set(name, value)
+	}
+	w.ctx, w.quit = context.WithCancel(context.Background())
+	if err := c.use(w); err != nil {
+		return err
+	}
+	if !c.server.knownLegacy() {
+		if modern, err := c.meetHTTP(ctx); modern || err != nil {
+			return err
+		}
+	}
+	c.speak(rpc.Legacy, "") // its revision is not known yet
+	if err := c.initialize(ctx); err != nil {
+		return err
+	}
+	w.streams.start(w.hear)
+	return nil
+}
+
+// meetHTTP reports whether the server is modern (MCP 2026-07-28, Streamable
+// HTTP, "Backward Compatibility"). Whatever else it answers, it is a legacy one.
+func (c *conversation) meetHTTP(ctx context.Context) (modern bool, err error) {
+	c.speak(rpc.Modern, modernVersion)
+	probe, cancel := context.WithTimeout(ctx, 3*c.server.set.tune.probe)
+	defer cancel()
+	a := <-c.send(probe, "server/discover", nil)
+	var f *failure
+	switch {
+	case errors.As(a.err, &f) && f.status != 0 && f.status != http.StatusUnauthorized && f.status != http.StatusForbidden:
+		return false, nil
+	case errors.Is(a.err, context.DeadlineExceeded) && ctx.Err() == nil:
+		return false, nil
+	}
+	return c.acceptModern(a)
+}
+
+// start sends a request in the background.
+func (w *httpWire) start(r *call) {
+	header := w.headers(r.caller)
+	if w.conv.modern.Load() {
+		addMethod(header, r)
+	}
+	w.streams.start(func() {
+		ctx, cancel := context.WithCancel(r.ctx)
+		defer cancel()
+		defer context.AfterFunc(w.ctx, cancel)()
+		w.exchange(ctx, r, header)
+	})
+}
+
+// addMethod sets the headers that repeat the body (MCP 2026-07-28, "Standard
+// Request Headers").
+func addMethod(header http.Header, r *call) {
+	header.Set("Mcp-Method", r.method)
+	var p struct {
+		Name string `json:"name"`
+		URI  string `json:"uri"`
+	}
+	switch r.method {
+	case "tools/call", "prompts/get", "resources/read":
+		_ = json.Unmarshal(r.params, &p) // the server says what is wrong with them
+		if r.method == "resources/read" {
+			p.Name = p.URI
+		}
+		header.Set("Mcp-Name", headerValue(p.Name))
+	}
+	for name, values := range r.header {
+		header[name] = values
+	}
+}
+
+// headers are those of every request on behalf of caller.
+func (w *httpWire) headers(caller *oauth.Caller) http.Header {
+	h := w.header.Clone()
+	set := w.conv.server.set
+	if h.Get("Authorization") == "" && set.identity != nil {
+		if token, err := set.identity(caller, w.url); err != nil {
+			set.log.Warn("no identity for a mounted server", "server", w.conv.server.name, "cause", err)
+		} else if token != "" {
+			h.Set("Authorization", "Bearer "+token)
+		}
+	}
+	h.Set("User-Agent", "Drawbridge/"+set.version)
+	h.Set("Content-Type", "application/json")
+	h.Set("Accept", "application/json, text/event-stream")
+	if w.conv.version != "" {
+		h.Set("MCP-Protocol-Version", w.conv.version)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.session != "" {
+		h.Set("Mcp-Session-Id", w.session)
+	}
+	return h
+}
+
+// request sends one HTTP request.
+func (w *httpWire) request(ctx context.Context, method string, header http.Header, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, w.url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header = header
+	return w.conv.server.set.client.Do(req)
+}
+
+// exchange sends r and hands on all that comes of it.
+func (w *httpWire) exchange(ctx context.Context, r *call, header http.Header) {
+	resp, err := w.request(ctx, http.MethodPost, header, r.body())
+	if err != nil {
+		w.failed(ctx, r, err)
+		return
+	}
+	defer resp.Body.Close()
+	if r.method == "initialize" {
+		w.begin(resp.Header.Get("Mcp-Session-Id"))
+	}
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	switch {
+	case resp.StatusCode >= 300:
+		r.inbox.finish(nil, w.refusal(r, resp))
+	case kind == "text/event-stream":
+		w.follow(ctx, r, header, resp.Body)
+	default:
+		w.readAnswer(ctx, r, resp.Body)
+	}
+}
+
+// begin keeps the id of a session, which is visible ASCII (MCP 2025-11-25,
+// "Session Management").
+func (w *httpWire) begin(session string) {
+	if len(session) > 1024 || strings.ContainsFunc(session, func(c rune) bool { return c < 0x21 || c > 0x7e }) {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.session = session
+}
+
+// failed notes that no answer came. When the network is the reason, the next
+// call begins anew.
+func (w *httpWire) failed(ctx context.Context, r *call, err error) {
+	if ctx.Err() != nil {
+		r.inbox.finish(nil, ctx.Err())
+		return
+	}
+	f := &failure{text: "can't be reached. Is it running, and is its URL in mcp.json right?", kind: unreachable, cause: err}
+	if errors.Is(err, errElsewhere) {
+		f.text, f.kind = "sends its callers to another place. Put that URL into mcp.json, if it is the right one.", lasting
+	}
+	r.inbox.finish(nil, f)
+	w.conv.broke(f)
+}
+
+// refusal says what an answer that is an HTTP error means.
+func (w *httpWire) refusal(r *call, resp *http.Response) error {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBytes)) // what came of it must do
+	w.mu.Lock()
+	session := w.session
+	w.mu.Unlock()
+	if resp.StatusCode == http.StatusNotFound && session != "" && r.method != "initialize" {
+		w.conv.server.sessionEnded(w.conv)
+		return errSessionGone
+	}
+	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
+		return &failure{text: refused(resp.StatusCode, resp.Header.Values("WWW-Authenticate")), kind: lasting, status: resp.StatusCode}
+	}
+	if err := ownWord(body); err != nil {
+		return err // which says more than the status
+	}
+	kind := lasting
+	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests {
+		kind = unreachable
+	}
+	return &failure{text: fmt.Sprintf("answered with HTTP status %d. Is its URL in mcp.json right?", resp.StatusCode), kind: kind, status: resp.StatusCode}
+}
+
+// ownWord reads a JSON-RPC error; its id may be missing.
+func ownWord(body []byte) error {
+	var m message
+	if json.Unmarshal(body, &m) != nil || present(m.Error) == nil || m.Error[0] != '{' {
+		return nil
+	}
+	_, err := m.outcome()
+	return err
+}
+
+// readAnswer reads a JSON body.
+func (w *httpWire) readAnswer(ctx context.Context, r *call, from io.Reader) {
+	body, err := io.ReadAll(io.LimitReader(from, maxMessage+1))
+	switch {
+	case err != nil:
+		w.failed(ctx, r, err)
+		return
+	case len(body) > maxMessage:
+		r.inbox.finish(nil, errTooBig())
+		return
+	}
+	messages, err := parse(body)
+	if err != nil {
+		r.inbox.finish(nil, &failure{text: "answered with what is no MCP message. Is its URL in mcp.json right?", kind: lasting, cause: err, status: http.StatusOK})
+		return
+	}
+	for i := range messages {
+		w.conv.heard(&messages[i], r)
+	}
+	r.inbox.finish(nil, &failure{text: "gave no answer to the request.", kind: unreachable, status: http.StatusOK}) // unless it did
+}
+
+func errTooBig() *failure {
+	return &failure{text: fmt.Sprintf("sent an answer of more than %d MiB, which was dropped. Ask it for less.", maxMessage>>20), kind: unreachable, status: http.StatusOK}
+}
+
+// follow reads the stream of r up to its answer. A legacy server may close the
+// stream and have the client ask for the rest (MCP 2025-11-25, "Resumability
+// and Redelivery").
+func (w *httpWire) follow(ctx context.Context, r *call, header http.Header, body io.Reader) {
+	place := &streamPlace{pause: time.Second}
+	for range maxResumes {
+		err := w.events(body, r, place)
+		switch {
+		case r.inbox.isDone():
+			return
+		case errors.Is(err, errLongEvent):
+			r.inbox.finish(nil, errTooBig())
+			return
+		case ctx.Err() != nil:
+			r.inbox.finish(nil, ctx.Err())
+			return
+		case w.conv.modern.Load() || place.id == "" || sleep(ctx, place.pause) != nil:
+			r.inbox.finish(nil, &failure{text: "ended its answer halfway. Try again.", kind: unreachable, cause: err, status: http.StatusOK})
+			return
+		}
+		resp, err := w.get(ctx, header, place.id)
+		if err != nil {
+			w.failed(ctx, r, err)
+			return
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			r.inbox.finish(nil, &failure{text: "ended its answer halfway. Try again.", kind: unreachable, status: resp.StatusCode})
+			return
+		}
+		body = resp.Body
+	}
+	r.inbox.finish(nil, &failure{text: "ended its answer halfway, again and again. Try again later.", kind: unreachable, status: http.StatusOK})
+}
+
+// streamPlace is how far a stream was read, and how long to wait before it is
+// asked for the rest.
+type streamPlace struct {
+	id    string
+	pause time.Duration
+}
+
+// events hands on what comes on a stream; r is nil on the one of no call.
+func (w *httpWire) events(body io.Reader, r *call, place *streamPlace) error {
+	events := newEventReader(body)
+	for {
+		ev, err := events.next()
+		if err != nil {
+			return err
+		}
+		if ev.id != "" {
+			place.id = ev.id
+		}
+		if ev.retry > 0 {
+			place.pause = min(ev.retry, w.conv.server.set.tune.maxPause)
+		}
+		if ev.name != "" && ev.name != "message" || len(ev.data) == 0 {
+			continue
+		}
+		messages, err := parse(ev.data)
+		if err != nil {
+			continue
+		}
+		for i := range messages {
+			w.conv.heard(&messages[i], r)
+		}
+		if r != nil && r.inbox.isDone() {
+			return nil
+		}
+	}
+}
+
+// get asks for a stream of events.
+func (w *httpWire) get(ctx context.Context, header http.Header, last string) (*http.Response, error) {
+	header = header.Clone()
+	header.Del("Content-Type")
+	header.Set("Accept", "text/event-stream")
+	if last != "" {
+		header.Set("Last-Event-ID", last)
+	}
+	return w.request(ctx, http.MethodGet, header, nil)
+}
+
+// hear keeps open the stream on which a legacy server says what belongs to no
+// call, if it offers one.
+func (w *httpWire) hear() {
+	place := &streamPlace{pause: time.Second}
+	for failures, was := 1, false; ; failures++ {
+		resp, err := w.get(w.ctx, w.headers(w.lastCaller()), place.id)
+		if err == nil {
+			kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+			switch {
+			case resp.StatusCode == http.StatusOK && kind == "text/event-stream":
+				failures, was = 0, true
+				_ = w.events(resp.Body, nil, place) // the stream ended; it is asked for again
+			case resp.StatusCode == http.StatusNotFound && was:
+				resp.Body.Close()
+				w.conv.server.sessionEnded(w.conv)
+				return
+			case resp.StatusCode < 500:
+				resp.Body.Close()
+				return // it offers none (405), or not to us
+			}
+			resp.Body.Close()
+		}
+		if sleep(w.ctx, max(place.pause, w.conv.server.set.tune.pause(failures))) != nil {
+			return
+		}
+	}
+}
+
+func (w *httpWire) lastCaller() *oauth.Caller {
+	w.conv.mu.Lock()
+	defer w.conv.mu.Unlock()
+	return w.conv.caller
+}
+
+// cancel tells a legacy server; a modern one sees the stream close.
+func (w *httpWire) cancel(r *call, reason string) {
+	if w.conv.modern.Load() || r.method == "initialize" {
+		return
+	}
+	message := outgoing{Method: "notifications/cancelled",
+		Params: encode(map[string]any{"requestId": r.id, "reason": reason})}.encode()
+	w.streams.start(func() { _ = w.tell(message) })
+}
+
+// tell sends a notification or an answer, and waits until the server has it.
+func (w *httpWire) tell(message []byte) error {
+	ctx, cancel := context.WithTimeout(w.ctx, goodbyeTime)
+	defer cancel()
+	resp, err := w.request(ctx, http.MethodPost, w.headers(w.lastCaller()), message)
+	if err != nil {
+		return &failure{text: "can't be reached. Is it running, and is its URL in mcp.json right?", kind: unreachable, cause: err}
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxErrorBytes)) // so that the connection is used again
+	if resp.StatusCode >= 400 {
+		w.conv.server.log.say("It did not take a message: HTTP status %d.", resp.StatusCode)
+	}
+	return nil
+}
+
+// close ends the session (MCP 2025-11-25, "Session Management").
+func (w *httpWire) close() {
+	w.mu.Lock()
+	session := w.session
+	w.mu.Unlock()
+	if session != "" {
+		ctx, cancel := context.WithTimeout(w.ctx, goodbyeTime)
+		if resp, err := w.request(ctx, http.MethodDelete, w.headers(w.lastCaller()), nil); err == nil {
+			resp.Body.Close()
+		}
+		cancel()
+	}
+	w.quit()
+	w.streams.wait()
+}
+
+// sessionEnded forgets a conversation whose session the server has ended, and
+// begins another where somebody watches a resource.
+func (s *server) sessionEnded(c *conversation) {
+	first, open := c.end(errSessionGone)
+	if !first || !open {
+		return
+	}
+	s.mu.Lock()
+	sub := c.sub
+	if s.convs[sub] == c {
+		delete(s.convs, sub)
+	}
+	s.stale = true
+	watched := len(s.watched[sub]) > 0
+	s.mu.Unlock()
+	if watched {
+		s.set.working.start(func() { _, _ = s.conversation(s.ctx, sub) }) // its failure is noted where it happens
+	}
+}

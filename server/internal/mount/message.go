@@ -1,0 +1,112 @@
+package mount
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// maxMessage bounds one message of a server, in bytes: a line, an SSE event, a
+// JSON body.
+const maxMessage = 16 << 20
+
+// message is a JSON-RPC 2.0 message as a server sent it. Params and Result are
+// its very bytes.
+type message struct {
+	ID     json.RawMessage `json:"id"`
+	Method string          `json:"method"`
+	Params json.RawMessage `json:"params"`
+	Result json.RawMessage `json:"result"`
+	Error  json.RawMessage `json:"error"`
+}
+
+var errNoMessage = errors.New("this is no JSON-RPC message")
+
+// parse reads a message, or a batch of them (MCP 2025-03-26).
+func parse(data []byte) ([]message, error) {
+	data = bytes.TrimSpace(data)
+	if len(data) == 0 {
+		return nil, errNoMessage
+	}
+	var found []message
+	switch data[0] {
+	case '{':
+		found = make([]message, 1)
+		if json.Unmarshal(data, &found[0]) != nil {
+			return nil, errNoMessage
+		}
+	case '[':
+		if json.Unmarshal(data, &found) != nil || len(found) == 0 {
+			return nil, errNoMessage
+		}
+	default:
+		return nil, errNoMessage
+	}
+	for i := range found {
+		m := &found[i]
+		m.ID, m.Error = present(m.ID), present(m.Error)
+		if m.Method == "" && (m.ID == nil || m.Result == nil && m.Error == nil) {
+			return nil, errNoMessage
+		}
+	}
+	return found, nil
+}
+
+// present returns nil for null: in id and error it says that there is none.
+func present(raw json.RawMessage) json.RawMessage {
+	if string(raw) == "null" {
+		return nil
+	}
+	return raw
+}
+
+func (m *message) isAnswer() bool  { return m.Method == "" }
+func (m *message) isRequest() bool { return m.Method != "" && m.ID != nil }
+
+// number returns the number of our request that m answers.
+func (m *message) number() (int64, bool) {
+	var n int64
+	if json.Unmarshal(m.ID, &n) != nil {
+		return 0, false
+	}
+	return n, true
+}
+
+// outcome is what an answer says.
+func (m *message) outcome() (json.RawMessage, error) {
+	if m.Error == nil {
+		return m.Result, nil
+	}
+	var e rpc.Error
+	if json.Unmarshal(m.Error, &e) != nil {
+		return nil, rpc.Errorf(rpc.CodeInternal, "The server answered with an error that it did not explain.")
+	}
+	return nil, &e
+}
+
+// encode writes v without the escapes for HTML that json.Marshal adds.
+func encode(v any) json.RawMessage {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if enc.Encode(v) != nil {
+		return json.RawMessage("null") // only unmarshalable types, of which there are none here
+	}
+	return bytes.TrimRight(b.Bytes(), "\n")
+}
+
+type outgoing struct {
+	Version string          `json:"jsonrpc"`
+	ID      json.RawMessage `json:"id,omitempty"`
+	Method  string          `json:"method,omitempty"`
+	Params  json.RawMessage `json:"params,omitempty"`
+	Result  json.RawMessage `json:"result,omitempty"`
+	Error   *rpc.Error      `json:"error,omitempty"`
+}
+
+func (o outgoing) encode() []byte {
+	o.Version = "2.0"
+	return encode(o)
+}

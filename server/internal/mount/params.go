@@ -1,0 +1,110 @@
+package mount
+
+import (
+	"encoding/json"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// The protocol revisions that Drawbridge asks for.
+const (
+	legacyVersion = "2025-11-25"
+	modernVersion = "2026-07-28"
+)
+
+// The keys of _meta that matter here (MCP 2026-07-28, "_meta").
+const (
+	metaVersion      = "io.modelcontextprotocol/protocolVersion"
+	metaCapabilities = "io.modelcontextprotocol/clientCapabilities"
+	metaClient       = "io.modelcontextprotocol/clientInfo"
+	metaLogLevel     = "io.modelcontextprotocol/logLevel"
+	metaServer       = "io.modelcontextprotocol/serverInfo"
+	metaSubscription = "io.modelcontextprotocol/subscriptionId"
+	metaIdentity     = "drawbridge.app/identity"
+	metaProgress     = "progressToken"
+)
+
+type object = map[string]json.RawMessage
+
+// identity is what a server on stdin is told of the person, in _meta. It is
+// true as far as the process believes whoever started it.
+type identity struct {
+	Sub     string         `json:"sub"`
+	Email   string         `json:"email"`
+	Name    string         `json:"name"`
+	Client  identityClient `json:"client"`
+	Session string         `json:"session"`
+}
+
+type identityClient struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+func identityOf(c *oauth.Caller) identity {
+	return identity{Sub: c.User.Sub, Email: c.User.Email, Name: c.User.Name,
+		Client: identityClient{ID: c.Client.ID, Name: c.Client.Name}, Session: c.Session}
+}
+
+// dress makes a client's params those of a request to this server, and returns
+// the progress token that the client gave, if any. What it doesn't know it
+// leaves as it is.
+func (c *conversation) dress(r *call, params json.RawMessage) error {
+	all, err := asObject(params)
+	if err != nil {
+		return err
+	}
+	meta, err := asObject(all["_meta"])
+	if err != nil {
+		return err
+	}
+	if token := present(meta[metaProgress]); token != nil {
+		r.token = token
+		meta[metaProgress] = encode(r.id)
+	}
+	delete(meta, metaIdentity) // a client must not choose who it is
+	if !c.server.isHTTP() && r.caller.User.Sub != "" {
+		meta[metaIdentity] = encode(identityOf(r.caller))
+	}
+	if c.modern.Load() {
+		c.fill(meta)
+	} else {
+		// They would make a server of both eras take the request for a modern one.
+		for _, key := range []string{metaVersion, metaCapabilities, metaClient, metaLogLevel} {
+			delete(meta, key)
+		}
+	}
+	if len(meta) > 0 {
+		all["_meta"] = encode(meta)
+	} else {
+		delete(all, "_meta")
+	}
+	if len(all) > 0 || params != nil {
+		r.params = encode(all)
+	}
+	return nil
+}
+
+// fill adds what every request of the Modern era holds. The revision is the one
+// that this server speaks, whatever the client's is.
+func (c *conversation) fill(meta object) {
+	meta[metaVersion] = encode(c.version)
+	if present(meta[metaCapabilities]) == nil {
+		meta[metaCapabilities] = json.RawMessage("{}")
+	}
+	if present(meta[metaClient]) == nil {
+		meta[metaClient] = c.server.set.clientInfo()
+	}
+}
+
+func asObject(raw json.RawMessage) (object, error) {
+	var o object
+	if len(raw) > 0 && json.Unmarshal(raw, &o) != nil {
+		return nil, rpc.Errorf(rpc.CodeInvalidParams, "The params, and _meta in them, must be objects.")
+	}
+	if o == nil {
+		o = object{}
+	}
+	return o, nil
+}

@@ -1,0 +1,287 @@
+package mount
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+const (
+	defaultTimeout = 5 * time.Minute  // of a call
+	defaultIdle    = 15 * time.Minute // after which an unused conversation ends
+
+	// crashLoop is how many crashes in a row make a server a failed one.
+	crashLoop = 3
+)
+
+// server is one mounted server, from one Apply to the next that changes how it
+// is started.
+type server struct {
+	set  *Set
+	name string
+	log  *ring
+	ctx  context.Context // ends when the server is not wanted any more
+	quit context.CancelFunc
+
+	want   chan struct{} // holds one wish to read the catalog
+	urgent chan struct{} // somebody waits for it
+
+	mu       sync.Mutex // guards all below
+	conf     config.Server
+	convs    map[string]*conversation // by sub
+	watched  watches
+	isLegacy bool // it is known not to be modern, so that needs no asking again
+	catalog  *Catalog
+	headers  map[string][]paramHeader // of tools, see paramHeaders
+	stale    bool                     // the catalog may be another now
+	attempts int                      // to read the catalog, finished
+
+	state    string // ok, starting, failed
+	problem  string // a sentence, while state is not ok
+	failures int    // in a row
+	told     bool   // the event of this row is recorded
+	retryAt  time.Time
+	retry    *time.Timer
+}
+
+func newServer(set *Set, conf config.Server, log *ring) *server {
+	s := &server{set: set, name: conf.Name, log: log, conf: conf, state: stateStarting,
+		want: make(chan struct{}, 1), urgent: make(chan struct{}, 1),
+		convs: make(map[string]*conversation), watched: make(watches)}
+	s.ctx, s.quit = context.WithCancel(context.Background())
+	return s
+}
+
+// The states of a server (status.Server).
+const (
+	stateOK       = "ok"
+	stateStarting = "starting"
+	stateFailed   = "failed"
+	stateOff      = "off"
+)
+
+func (s *server) isHTTP() bool { return s.conf.URL != "" } // never changes
+
+func (s *server) settings() config.Server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conf
+}
+
+// adjust takes settings that need no restart.
+func (s *server) adjust(conf config.Server) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conf = conf
+}
+
+// status needs mu.
+func (s *server) statusLocked() status.Server {
+	st := status.Server{Name: s.name, State: s.state, Error: s.problem}
+	if s.catalog != nil {
+		st.Tools = len(s.catalog.Tools)
+	}
+	return st
+}
+
+// change runs f under mu, and tells if the status is another then.
+func (s *server) change(f func()) {
+	s.mu.Lock()
+	before := s.statusLocked()
+	f()
+	after := s.statusLocked()
+	s.mu.Unlock()
+	if before != after {
+		s.set.changed(s.name, StateChanged)
+	}
+}
+
+// errorf returns an Error of this server.
+func (s *server) errorf(cause error, format string, args ...any) *Error {
+	return &Error{Server: s.name, Message: s.name + " " + fmt.Sprintf(format, args...), Cause: cause}
+}
+
+// unanswered is what a client gets to read for err, unless err is the server's
+// own word or the caller's end.
+func (s *server) unanswered(err error) error {
+	var f *failure
+	var e *Error
+	switch {
+	case isOwn(err), errors.As(err, &e), errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &f):
+		return s.errorf(f, "%s", f.text)
+	case errors.Is(err, errSessionGone):
+		return s.errorf(err, "keeps ending its session. Try again in a while.")
+	case errors.Is(err, context.DeadlineExceeded):
+		return s.errorf(err, "did not answer in time.")
+	}
+	return s.errorf(err, "could not be reached. Try again in a while.")
+}
+
+// failed notes that the server could not be started, or ended by itself.
+func (s *server) failed(f *failure) {
+	var event *status.Event
+	s.change(func() {
+		if s.ctx.Err() != nil {
+			return
+		}
+		s.failures++
+		pause := s.set.tune.pause(s.failures)
+		s.retryAt = s.set.now().Add(pause)
+		s.problem = s.name + " " + f.text
+		s.state = stateStarting
+		if f.kind != crashed || s.failures >= crashLoop {
+			s.state = stateFailed
+		}
+		if s.state == stateFailed && !s.told {
+			s.told = true
+			event = &status.Event{Type: status.ServerFailed, Outcome: status.Failed, Reason: s.problem}
+		}
+		s.attempts++
+		if f.kind != lasting {
+			s.retryIn(pause)
+		}
+		s.set.waiters.wake()
+	})
+	s.log.say("It %s", f.text)
+	s.set.log.Warn("mounted server failed", "server", s.name, "error", f.text, "cause", f.cause)
+	if event != nil {
+		s.set.record(*event)
+	}
+}
+
+// retryIn needs mu.
+func (s *server) retryIn(pause time.Duration) {
+	if s.retry != nil {
+		s.retry.Stop()
+	}
+	s.retry = time.AfterFunc(pause, s.revive)
+}
+
+// revive starts the server again after a failure, for the catalog and for
+// those who watch a resource.
+func (s *server) revive() {
+	s.mu.Lock()
+	s.stale = true
+	subs := s.watched.subs()
+	s.mu.Unlock()
+	s.wish()
+	for _, sub := range subs {
+		_, _ = s.conversation(s.ctx, sub) // its failure is noted where it happens
+	}
+}
+
+// lost notes that c, which was open, ended by itself.
+func (s *server) lost(c *conversation, f *failure) {
+	s.mu.Lock()
+	if s.convs[c.sub] == c {
+		delete(s.convs, c.sub)
+	}
+	s.mu.Unlock()
+	s.failed(f)
+}
+
+// recovered notes that a conversation is open, or has been for long.
+func (s *server) recovered(stable bool) {
+	s.change(func() {
+		if stable || s.failures < crashLoop {
+			if s.catalog != nil {
+				s.state = stateOK
+			} else {
+				s.state = stateStarting
+			}
+			s.problem = ""
+		}
+		if stable {
+			s.failures, s.told = 0, false
+		}
+	})
+}
+
+// stop ends everything of the server for good; calls in flight get why.
+func (s *server) stop(why string) {
+	s.quit()
+	s.mu.Lock()
+	convs := s.convs
+	s.convs = make(map[string]*conversation)
+	if s.retry != nil {
+		s.retry.Stop()
+	}
+	s.set.waiters.wake()
+	s.mu.Unlock()
+	for _, c := range convs {
+		c.end(s.errorf(nil, "%s", why))
+	}
+}
+
+// restart ends what runs, forgets failures, and starts again.
+func (s *server) restart() {
+	var convs map[string]*conversation
+	s.change(func() {
+		convs, s.convs = s.convs, make(map[string]*conversation)
+		s.failures, s.told, s.retryAt, s.isLegacy = 0, false, time.Time{}, false
+		s.state, s.problem, s.stale = stateStarting, "", true
+	})
+	for _, c := range convs {
+		c.end(s.errorf(nil, "was restarted by the owner. Try again."))
+	}
+	s.log.say("It is started again, as the owner asked.")
+	s.hurry()
+	s.retryNow()
+}
+
+func (s *server) retryNow() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retryIn(0)
+}
+
+// sweep ends conversations that nobody has used for long, and forgets failures
+// after a while without any.
+func (s *server) sweep(now time.Time) {
+	var idle []*conversation
+	stable := false
+	s.mu.Lock()
+	limit := s.conf.Idle
+	if limit == 0 {
+		limit = defaultIdle
+	}
+	for sub, c := range s.convs {
+		if !c.isReady() {
+			continue
+		}
+		stable = stable || s.failures > 0 && now.Sub(c.opened) >= s.set.tune.stable
+		since, unused := c.idle()
+		if limit > 0 && unused && len(s.watched[sub]) == 0 && now.Sub(since) >= limit {
+			idle = append(idle, c)
+			delete(s.convs, sub)
+		}
+	}
+	s.mu.Unlock()
+	for _, c := range idle {
+		c.end(s.errorf(nil, "was stopped because nobody used it. Try again."))
+	}
+	if stable {
+		s.recovered(true)
+	}
+}
+
+// era returns what is known of the server's.
+func (s *server) knownLegacy() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.isLegacy
+}
+
+func (s *server) setEra(era rpc.Era) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.isLegacy = era == rpc.Legacy
+}

@@ -1,0 +1,178 @@
+package mount
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	// maxUnread bounds what waits for a server that doesn't read, in bytes.
+	maxUnread = 2 * maxMessage
+	// Lines on stdout that are no messages: some programs print a greeting, but
+	// one that prints nothing else is no MCP server.
+	maxJunkLines = 10_000
+	maxJunkBytes = 64 << 20
+	maxNoteLine  = 4096 // bytes of a line on stderr
+)
+
+var errFull = errors.New("the server does not read its input")
+
+// stdioWire speaks with a process, a message a line (MCP 2026-07-28, stdio).
+type stdioWire struct {
+	conv *conversation
+	proc *process
+	wake chan struct{} // holds one wake of the writer
+	busy group         // the goroutines below
+
+	mu    sync.Mutex // guards all below
+	queue [][]byte   // to be written
+	size  int        // bytes of it
+	why   *failure   // why we ended it, if we did
+}
+
+func newStdioWire(c *conversation, p *process) *stdioWire {
+	return &stdioWire{conv: c, proc: p, wake: make(chan struct{}, 1)}
+}
+
+// run begins to carry messages.
+func (w *stdioWire) run() {
+	w.busy.start(w.write)
+	w.busy.start(w.read)
+	w.busy.start(w.readNotes)
+}
+
+func (w *stdioWire) start(c *call) {
+	if err := w.tell(c.body()); err != nil {
+		c.inbox.finish(nil, &failure{text: "does not read what it is sent. Try again in a while.", cause: err})
+	}
+}
+
+func (w *stdioWire) cancel(c *call, reason string) {
+	if c.method == "initialize" || c.method == "server/discover" {
+		return // the first must not be cancelled; of the other nothing is known yet
+	}
+	_ = w.tell(outgoing{Method: "notifications/cancelled",
+		Params: encode(map[string]any{"requestId": c.id, "reason": reason})}.encode())
+}
+
+// tell queues a message.
+func (w *stdioWire) tell(message []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.size > 0 && w.size+len(message) > maxUnread {
+		return errFull
+	}
+	w.queue, w.size = append(w.queue, append(message, '\n')), w.size+len(message)
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func (w *stdioWire) write() {
+	for {
+		select {
+		case <-w.wake:
+		case <-w.proc.done:
+			return
+		}
+		w.mu.Lock()
+		queue := w.queue
+		w.queue = nil
+		w.mu.Unlock()
+		for _, line := range queue {
+			if _, err := w.proc.stdin.Write(line); err != nil {
+				w.abandon("closed its input.")
+				return
+			}
+			w.mu.Lock()
+			w.size -= len(line) - 1
+			w.mu.Unlock()
+		}
+	}
+}
+
+// read hands on what the server says, until it says no more.
+func (w *stdioWire) read() {
+	lines := newLineReader(w.proc.stdout, maxMessage)
+	junkLines, junkBytes := 0, 0
+	for {
+		line, cut, err := lines.next()
+		if err != nil {
+			break
+		}
+		if cut {
+			w.conv.server.log.say("It wrote a line of more than %d MiB, which was dropped.", maxMessage>>20)
+			w.conv.abort(&failure{text: fmt.Sprintf("sent an answer of more than %d MiB, which was dropped. Ask it for less.", maxMessage>>20)})
+			continue
+		}
+		messages, err := parse(line)
+		if err != nil && len(line) > 0 {
+			if junkLines == 0 {
+				w.conv.server.log.say("It wrote to stdout what is no message, which was passed over: %s", line[:min(len(line), 200)])
+			}
+			junkLines, junkBytes = junkLines+1, junkBytes+len(line)
+			if junkLines > maxJunkLines || junkBytes > maxJunkBytes {
+				w.abandon("writes to stdout without end what is no MCP message. Is it an MCP server?")
+				break
+			}
+		}
+		if len(messages) > 0 {
+			junkBytes, junkLines = 0, min(junkLines, 1)
+		}
+		for i := range messages {
+			w.conv.heard(&messages[i], nil)
+		}
+	}
+	w.ended()
+}
+
+// ended tells the conversation how the process ended. One that has closed its
+// stdout is on its way out.
+func (w *stdioWire) ended() {
+	if !w.proc.endsIn(2 * time.Second) {
+		w.proc.stop(w.conv.server.set.tune.grace)
+	}
+	_ = w.proc.stdout.Close()
+	w.mu.Lock()
+	f := w.why
+	w.mu.Unlock()
+	if f == nil {
+		f = &failure{text: "ended by itself (" + w.proc.status + "). Its log may say why.", kind: crashed}
+		if w.proc.status == fmt.Sprintf("exit status %d", exitNotStarted) {
+			f = &failure{text: "could not be started. Its log says why.", kind: lasting}
+		}
+	}
+	w.conv.wireEnded(w, f)
+}
+
+// abandon ends a process that can't be talked to.
+func (w *stdioWire) abandon(text string) {
+	w.mu.Lock()
+	if w.why == nil {
+		w.why = &failure{text: text, kind: crashed}
+	}
+	w.mu.Unlock()
+	w.busy.start(func() { w.proc.stop(w.conv.server.set.tune.grace) })
+}
+
+// readNotes keeps what the server writes to stderr.
+func (w *stdioWire) readNotes() {
+	lines := newLineReader(w.proc.stderr, maxNoteLine)
+	for {
+		line, _, err := lines.next()
+		if err != nil {
+			_ = w.proc.stderr.Close()
+			return
+		}
+		w.conv.server.log.add(string(line))
+	}
+}
+
+func (w *stdioWire) close() {
+	w.proc.stop(w.conv.server.set.tune.grace)
+	w.busy.wait()
+}

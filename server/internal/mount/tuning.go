@@ -1,0 +1,99 @@
+package mount
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// tuning is the times that tests shorten.
+type tuning struct {
+	probe      time.Duration // for the answer to a modern question, before initialize is sent too
+	open       time.Duration // for a server to start: a package manager may fetch it first
+	list       time.Duration // for one page of a catalog, and other requests of our own
+	settle     time.Duration // from a change of a list until it is read again
+	firstPause time.Duration // after a crash
+	maxPause   time.Duration
+	stable     time.Duration // without a crash, after which all is forgotten
+	sweep      time.Duration // between two looks for idle conversations
+	grace      grace
+}
+
+var normal = tuning{
+	probe:      3 * time.Second,
+	open:       time.Minute,
+	list:       30 * time.Second,
+	settle:     300 * time.Millisecond,
+	firstPause: time.Second,
+	maxPause:   time.Minute,
+	stable:     30 * time.Second,
+	sweep:      5 * time.Second,
+	grace:      grace{eof: 2 * time.Second, term: 2 * time.Second},
+}
+
+// pause is how long to wait after so many failures in a row. A part of it is
+// chance, so that servers that failed together don't all start together.
+func (t tuning) pause(failures int) time.Duration {
+	d := min(t.firstPause<<min(max(failures-1, 0), 20), t.maxPause)
+	return d - rand.N(d/4+1)
+}
+
+// broadcast wakes all who wait.
+type broadcast struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+// next is closed by the next wake.
+func (b *broadcast) next() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch == nil {
+		b.ch = make(chan struct{})
+	}
+	return b.ch
+}
+
+func (b *broadcast) wake() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch != nil {
+		close(b.ch)
+		b.ch = nil
+	}
+}
+
+// group counts goroutines. Unlike sync.WaitGroup it may be waited for while
+// more start.
+type group struct {
+	mu   sync.Mutex
+	n    int
+	zero *sync.Cond
+}
+
+func (g *group) start(f func()) {
+	g.add(1)
+	go func() {
+		defer g.add(-1)
+		f()
+	}()
+}
+
+func (g *group) add(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.n += n; g.n == 0 && g.zero != nil {
+		g.zero.Broadcast()
+	}
+}
+
+func (g *group) wait() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.zero == nil {
+		g.zero = sync.NewCond(&g.mu)
+	}
+	for g.n > 0 {
+		g.zero.Wait()
+	}
+}

@@ -1,0 +1,70 @@
+package mount
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// wire carries the messages of one conversation. What comes is handed to
+// conversation.heard, and the answer of a call to its inbox.
+type wire interface {
+	// start sends the request of c. It does not wait for anything.
+	start(c *call)
+	// cancel tells the server that nobody waits for c any more.
+	cancel(c *call, reason string)
+	// tell sends a notification or an answer to a request of the server.
+	tell(message []byte) error
+	// close ends the transport, politely first, and returns when it has ended.
+	close()
+}
+
+// call is a request on its way to a server.
+type call struct {
+	id     int64
+	method string
+	params json.RawMessage
+	caller *oauth.Caller   // never nil; without a Sub it is Drawbridge itself
+	peer   rpc.Peer        // nil: the request is Drawbridge's own
+	token  json.RawMessage // the progress token that the client gave
+	header http.Header     // Mcp-Param-*
+
+	ctx     context.Context // ends when nobody waits any more
+	cancel  context.CancelFunc
+	inbox   *inbox
+	dropped atomic.Bool   // a note found no room
+	acked   chan struct{} // of subscriptions/listen: closed once it is acknowledged
+}
+
+func (r *call) body() []byte {
+	return outgoing{ID: encode(r.id), Method: r.method, Params: r.params}.encode()
+}
+
+// errSessionGone says that an HTTP server has forgotten the transport session
+// (404, MCP 2025-11-25, "Session Management"); it did not look at the request.
+var errSessionGone = errors.New("the transport session is over")
+
+// failure is why a server can't be talked to. Its text is a sentence without
+// the server's name.
+type failure struct {
+	text   string
+	kind   failureKind
+	cause  error
+	status int // of HTTP, if the server answered
+}
+
+type failureKind int
+
+const (
+	crashed     failureKind = iota // the process has ended by itself
+	unreachable                    // it may answer later
+	lasting                        // only the owner can change it
+)
+
+func (f *failure) Error() string { return f.text }
+func (f *failure) Unwrap() error { return f.cause }
