@@ -66,6 +66,7 @@ type app struct {
 
 func main() {
 	keystore.ChildMain()
+	server.ChildMain()
 	if os.Getenv("GOGC") == "" {
 		// Little of what a call allocates lives on, so the collector may come
 		// less often; it costs a few megabytes.
