@@ -1,0 +1,311 @@
+package mount
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The test binary is its own MCP servers: `TEST fixture FLAGS…`.
+func TestMain(m *testing.M) {
+	ChildMain()
+	if len(os.Args) > 1 && os.Args[1] == "fixture" {
+		f := &fixture{flags: os.Args[2:], answers: make(map[string]chan json.RawMessage)}
+		f.serve()
+		os.Exit(0)
+	}
+	if len(os.Args) > 1 && os.Args[1] == "fixture-sleep" {
+		signal.Ignore(syscall.SIGTERM, syscall.SIGHUP)
+		time.Sleep(time.Hour)
+	}
+	if len(os.Args) > 1 && os.Args[1] == "fixture-app" {
+		serveApp()
+	}
+	_ = os.Setenv("GORACE", "atexit_sleep_ms=0") // else each process lingers for a second
+	os.Exit(m.Run())
+}
+
+// fixture is an MCP server that does what its flags and its callers say.
+type fixture struct {
+	flags []string
+
+	mu      sync.Mutex // guards all below, and stdout
+	tools   int        // extra ones
+	hanging map[string]bool
+	answers map[string]chan json.RawMessage
+	asked   int
+	met     bool // a handshake was done
+	listen  json.RawMessage
+}
+
+func (f *fixture) has(flag string) bool { _, ok := f.value(flag); return ok }
+
+func (f *fixture) value(flag string) (string, bool) {
+	for _, one := range f.flags {
+		if name, value, _ := strings.Cut(one, "="); name == flag {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+func (f *fixture) send(v any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, _ = os.Stdout.Write(append(encode(v), '\n'))
+}
+
+func (f *fixture) notify(method string, params any) {
+	f.send(map[string]any{"jsonrpc": "2.0", "method": method, "params": params})
+}
+
+func (f *fixture) result(id json.RawMessage, result any) {
+	f.send(map[string]any{"jsonrpc": "2.0", "id": id, "result": result})
+}
+
+func (f *fixture) fail(id json.RawMessage, code int, text string) {
+	f.send(map[string]any{"jsonrpc": "2.0", "id": id, "error": map[string]any{"code": code, "message": text, "data": map[string]int{"kept": 1}}})
+}
+
+func (f *fixture) serve() {
+	if counter, ok := f.value("count"); ok { // how often it was started
+		file, _ := os.OpenFile(counter, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		fmt.Fprintln(file, os.Getpid())
+		file.Close()
+	}
+	if d, ok := f.value("slow"); ok {
+		pause, _ := time.ParseDuration(d)
+		time.Sleep(pause)
+	}
+	if f.has("crash") {
+		fmt.Fprintln(os.Stderr, "it crashes at once")
+		os.Exit(3)
+	}
+	if f.has("junk") {
+		fmt.Println("Welcome to my server!\n\n{not json")
+	}
+	if f.has("stubborn") {
+		signal.Ignore(syscall.SIGTERM)
+	}
+	if f.has("endless") {
+		for {
+			fmt.Println("no message at all")
+		}
+	}
+	in := bufio.NewReaderSize(os.Stdin, 1<<20)
+	for {
+		line, err := in.ReadBytes('\n')
+		if err != nil {
+			if f.has("stubborn") {
+				select {}
+			}
+			return
+		}
+		var m message
+		if json.Unmarshal(line, &m) != nil {
+			continue
+		}
+		if m.Method == "tools/call" {
+			go f.call(m)
+			continue
+		}
+		f.handle(m)
+	}
+}
+
+func (f *fixture) handle(m message) {
+	isModern := f.has("modern")
+	switch m.Method {
+	case "":
+		f.mu.Lock()
+		ch := f.answers[string(m.ID)]
+		f.mu.Unlock()
+		if ch != nil {
+			ch <- encode(map[string]any{"result": m.Result, "error": m.Error})
+		}
+	case "server/discover":
+		switch {
+		case isModern:
+			f.result(m.ID, map[string]any{"resultType": "complete", "supportedVersions": []string{modernVersion},
+				"capabilities": capabilities, "instructions": "be kind", "_meta": map[string]any{metaServer: map[string]string{"name": "fixture", "version": "2"}}})
+		case f.has("die"):
+			os.Exit(9)
+		case f.has("mute"):
+		default:
+			f.fail(m.ID, -32601, "Method not found")
+		}
+	case "initialize":
+		if isModern {
+			f.fail(m.ID, -32601, "Method not found")
+			return
+		}
+		f.met = true
+		f.result(m.ID, map[string]any{"protocolVersion": legacyVersion, "capabilities": capabilities,
+			"serverInfo": map[string]string{"name": "fixture", "version": "1"}, "instructions": "be kind"})
+	case "notifications/cancelled":
+		fmt.Fprintf(os.Stderr, "cancelled %s\n", m.Params)
+	case "tools/list":
+		f.list(m)
+	case "prompts/list":
+		f.result(m.ID, map[string]any{"prompts": []any{map[string]string{"name": "hello"}}})
+	case "resources/list":
+		f.result(m.ID, map[string]any{"resources": []any{map[string]string{"uri": "file:///a", "name": "a"}}})
+	case "resources/templates/list":
+		f.fail(m.ID, -32601, "Method not found")
+	case "resources/subscribe", "resources/unsubscribe":
+		fmt.Fprintf(os.Stderr, "%s %s\n", m.Method, m.Params)
+		f.result(m.ID, map[string]any{})
+	case "subscriptions/listen":
+		fmt.Fprintf(os.Stderr, "listen %s\n", m.Params)
+		f.mu.Lock()
+		f.listen = m.ID
+		f.mu.Unlock()
+		f.notify("notifications/subscriptions/acknowledged", map[string]any{"_meta": map[string]any{metaSubscription: m.ID}})
+	default:
+		if m.ID != nil {
+			f.fail(m.ID, -32601, "Method not found")
+		} else {
+			fmt.Fprintf(os.Stderr, "heard %s %s\n", m.Method, m.Params)
+		}
+	}
+}
+
+var capabilities = map[string]any{"tools": map[string]bool{"listChanged": true}, "prompts": map[string]any{}, "resources": map[string]bool{"subscribe": true}}
+
+// list is two pages of tools.
+func (f *fixture) list(m message) {
+	var p struct{ Cursor string }
+	_ = json.Unmarshal(m.Params, &p)
+	tool := func(name string) any {
+		return json.RawMessage(`{"name":"` + name + `","inputSchema":{"type":"object","oneOf":[{"title":"<b>"}],"x-own":1.50},"x-unknown":[1]}`)
+	}
+	if p.Cursor == "" {
+		f.result(m.ID, map[string]any{"tools": []any{tool("echo"), tool("echo")}, "nextCursor": "2"})
+		return
+	}
+	tools := []any{tool("last")}
+	f.mu.Lock()
+	extra := f.tools
+	f.mu.Unlock()
+	for i := range extra {
+		tools = append(tools, tool("extra"+strconv.Itoa(i)))
+	}
+	f.result(m.ID, map[string]any{"tools": tools})
+}
+
+func (f *fixture) call(m message) {
+	var p struct {
+		Name      string
+		Arguments struct {
+			Text string
+			N    int
+		}
+		Meta object `json:"_meta"`
+	}
+	_ = json.Unmarshal(m.Params, &p)
+	text, n := p.Arguments.Text, p.Arguments.N
+	switch p.Name {
+	case "params":
+		f.result(m.ID, map[string]any{"params": m.Params, "pid": os.Getpid(), "environ": os.Environ(), "x-unknown": json.RawMessage(`{"a":1.0}`)})
+	case "progress":
+		for i := range 3 {
+			f.notify("notifications/progress", map[string]any{"progressToken": p.Meta["progressToken"], "progress": i, "x-own": 1})
+		}
+		f.notify("notifications/progress", map[string]any{"progressToken": "somebody's", "progress": 9})
+		f.notify("notifications/message", map[string]any{"level": "info", "data": "half way"})
+		f.result(m.ID, map[string]any{})
+	case "ask":
+		f.result(m.ID, map[string]any{"answer": f.ask(text)})
+	case "hang":
+		fmt.Fprintf(os.Stderr, "hanging %s\n", m.ID)
+		time.Sleep(time.Duration(n) * time.Millisecond)
+		if n > 0 {
+			f.result(m.ID, "late")
+		}
+	case "crash":
+		os.Exit(4)
+	case "deaf": // reads no more
+		syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	case "big":
+		f.result(m.ID, strings.Repeat("x", n))
+	case "lie":
+		f.result(encode(424242), "nobody's")
+		f.result(json.RawMessage(`"a"`), "nobody's")
+		f.result(json.RawMessage(`{"b":[]}`), "nobody's")
+		f.result(m.ID, "true")
+	case "error":
+		f.fail(m.ID, -32042, "no <b>way</b>")
+	case "grow":
+		f.mu.Lock()
+		f.tools += n
+		f.mu.Unlock()
+		f.changed("notifications/tools/list_changed", nil)
+		f.result(m.ID, map[string]any{})
+	case "touch":
+		f.changed("notifications/resources/updated", map[string]any{"uri": text})
+		f.result(m.ID, map[string]any{})
+	case "noise":
+		for i := range n {
+			fmt.Fprintf(os.Stderr, "%d %s\n", i, text)
+		}
+		f.result(m.ID, map[string]any{})
+	case "flood":
+		for range n {
+			f.notify("notifications/message", map[string]any{"level": "info", "data": text})
+		}
+		f.result(m.ID, map[string]any{})
+	case "family":
+		f.result(m.ID, map[string]any{"pids": family()})
+	default:
+		f.result(m.ID, map[string]any{"text": text})
+	}
+}
+
+func (f *fixture) changed(method string, params map[string]any) {
+	f.mu.Lock()
+	listen := f.listen
+	f.mu.Unlock()
+	if listen != nil {
+		if params == nil {
+			params = map[string]any{}
+		}
+		params["_meta"] = map[string]any{metaSubscription: listen}
+	}
+	f.notify(method, params)
+}
+
+// ask sends a request to the client and returns the whole answer.
+func (f *fixture) ask(method string) json.RawMessage {
+	f.mu.Lock()
+	f.asked++
+	id := json.RawMessage(fmt.Sprintf(`"ask-%d"`, f.asked))
+	ch := make(chan json.RawMessage, 1)
+	f.answers[string(id)] = ch
+	f.mu.Unlock()
+	f.send(map[string]any{"jsonrpc": "2.0", "id": id, "method": method, "params": map[string]string{"q": "?"}})
+	return <-ch
+}
+
+// family starts processes that want to stay: a child, and one in a session of
+// its own.
+func family() []int {
+	var pids []int
+	for _, setsid := range []bool{false, true} {
+		cmd := exec.Command(os.Args[0], "fixture-sleep")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: setsid && runtime.GOOS == "linux"}
+		if cmd.Start() == nil {
+			pids = append(pids, cmd.Process.Pid)
+		}
+	}
+	return pids
+}

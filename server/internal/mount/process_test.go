@@ -1,0 +1,419 @@
+package mount
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/config"
+)
+
+// exists reports whether a process does, and is no zombie.
+func exists(pid int) bool {
+	if runtime.GOOS == "linux" {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		return err == nil && !strings.Contains(string(stat), ") Z ")
+	}
+	return syscall.Kill(pid, 0) == nil
+}
+
+func gone(t *testing.T, pids ...int) {
+	t.Helper()
+	for _, pid := range pids {
+		eventually(t, fmt.Sprintf("process %d ends", pid), func() bool { return !exists(pid) })
+	}
+}
+
+func (r *rig) family(sub string) []int {
+	var got struct{ Pids []int }
+	if err := json.Unmarshal(r.mustTool(sub, "family", "", 0, nil), &got); err != nil || len(got.Pids) != 2 {
+		r.t.Fatalf("no family: %v", err)
+	}
+	return append(got.Pids, r.pid(sub))
+}
+
+func TestConversationsAreApart(t *testing.T) {
+	r := newRig(t, quick, Options{})
+	r.Apply([]config.Server{own("x")})
+	ana, bob := r.pid("ana"), r.pid("bob")
+	if ana == bob || ana != r.pid("ana") {
+		t.Errorf("ana %d, bob %d", ana, bob)
+	}
+	// Bob's log messages and questions are not ana's, even while she waits.
+	l := &listener{}
+	ctx, cancel := context.WithCancel(within(t))
+	done := make(chan struct{})
+	go func() { defer close(done); _, _ = r.tool(ctx, "ana", "hang", "", 0, l) }()
+	eventually(t, "the call hangs", func() bool { return strings.Contains(r.logs(), "hanging") })
+	r.mustTool("bob", "progress", "", 0, nil)
+	if _, err := r.tool(ctx, "bob", "ask", "sampling/createMessage", 0, nil); err != nil || l.all() != "" {
+		t.Errorf("ana heard %q, %v", l.all(), err)
+	}
+	r.Forget("bob")
+	gone(t, bob)
+	if !exists(ana) {
+		t.Error("ana's process ended with bob's")
+	}
+	cancel()
+	<-done
+}
+
+func TestManyPeople(t *testing.T) {
+	r := newRig(t, quick, Options{})
+	r.Apply([]config.Server{own("x")})
+	first := r.pid("p0")
+	for i := 1; i <= maxConversations; i++ {
+		r.pid("p" + strconv.Itoa(i))
+	}
+	gone(t, first)
+	one, _ := r.find("x")
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	if len(one.convs) > maxConversations {
+		t.Errorf("%d conversations", len(one.convs))
+	}
+}
+
+func TestStopsAll(t *testing.T) {
+	for name, end := range map[string]func(r *rig){
+		"close":      func(r *rig) { r.Close() },
+		"switch off": func(r *rig) { r.Apply([]config.Server{{Name: "x", Off: true}}) },
+		"remove":     func(r *rig) { r.Apply(nil) },
+		"change":     func(r *rig) { r.Apply([]config.Server{own("x", "another")}) },
+		"restart":    func(r *rig) { _ = r.Restart("x") },
+		"crash":      func(r *rig) { _, _ = r.tool(context.Background(), "ana", "crash", "", 0, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, quick, Options{})
+			r.Apply([]config.Server{own("x")})
+			family := r.family("ana")
+			calling := make(chan error, 1)
+			go func() { _, err := r.tool(context.Background(), "ana", "hang", "", 0, nil); calling <- err }()
+			eventually(t, "the call hangs", func() bool { return strings.Contains(r.logs(), "hanging") })
+			end(r)
+			var e *Error
+			if err := <-calling; !errors.As(err, &e) {
+				t.Errorf("the call in flight got %v", err)
+			}
+			gone(t, family...)
+		})
+	}
+}
+
+func TestStubborn(t *testing.T) {
+	tune := quick
+	tune.grace = grace{eof: 20 * time.Millisecond, term: 20 * time.Millisecond}
+	r := newRig(t, tune, Options{})
+	r.Apply([]config.Server{own("x", "stubborn")})
+	pid := r.pid("ana")
+	r.Close()
+	gone(t, pid)
+}
+
+func TestUnchangedAreNotTouched(t *testing.T) {
+	r := newRig(t, quick, Options{})
+	conf := own("x")
+	r.Apply([]config.Server{conf})
+	pid := r.pid("ana")
+	conf.Ask, conf.HoldChanges, conf.Timeout, conf.Idle = []string{"*"}, true, time.Hour, time.Hour
+	conf.Headers = map[string]string{}
+	r.Apply([]config.Server{conf, own("y")})
+	if again := r.pid("ana"); again != pid {
+		t.Errorf("it was restarted")
+	}
+}
+
+func TestIdle(t *testing.T) {
+	r := newRig(t, quick, Options{})
+	conf := own("x")
+	r.Apply([]config.Server{conf})
+	pid := r.pid("ana")
+	conf.Idle = time.Millisecond
+	r.Apply([]config.Server{conf})
+	gone(t, pid)
+	if st := r.state(); st.State != "ok" || st.Tools != 2 {
+		t.Errorf("state %+v", st)
+	}
+	// Unused for so long it would end in the middle of the next call, were that
+	// not a use.
+	if got := string(r.mustTool("ana", "hang", "", 300, nil)); got != `"late"` {
+		t.Error(got)
+	}
+	conf.Idle = -1
+	r.Apply([]config.Server{conf})
+	pid = r.pid("ana")
+	one, _ := r.find("x")
+	one.sweep(time.Now().Add(time.Hour))
+	if again := r.pid("ana"); again != pid {
+		t.Error("it was stopped although it never should be")
+	}
+}
+
+func TestCrash(t *testing.T) {
+	r := newRig(t, quick, Options{})
+	r.Apply([]config.Server{own("x")})
+	pid := r.pid("ana")
+	_, err := r.tool(within(t), "ana", "crash", "", 0, nil)
+	var e *Error
+	if !errors.As(err, &e) || !strings.Contains(e.Message, "exit status 4") {
+		t.Errorf("the call got %v", err)
+	}
+	if again := r.pid("ana"); again == pid {
+		t.Error("the same process?")
+	}
+	eventually(t, "it is well again", func() bool { return r.state().State == "ok" })
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.events) != 0 {
+		t.Errorf("one crash is no failure: %+v", r.events)
+	}
+}
+
+func TestCrashLoop(t *testing.T) {
+	r := newRig(t, quick, Options{})
+	starts := filepath.Join(t.TempDir(), "starts")
+	r.Apply([]config.Server{own("x", "crash", "count="+starts)})
+	count := func() int { b, _ := os.ReadFile(starts); return strings.Count(string(b), "\n") }
+	eventually(t, "it goes on trying", func() bool { return count() > 8 })
+	st := r.state()
+	if st.State != "failed" || !strings.Contains(st.Error, "x ended by itself (exit status 3)") {
+		t.Errorf("state %+v", st)
+	}
+	if !strings.Contains(r.logs(), "it crashes at once") {
+		t.Errorf("log: %s", r.logs())
+	}
+	_, err := r.Catalog(within(t), "x", true)
+	var e *Error
+	if !errors.As(err, &e) {
+		t.Errorf("a catalog: %v", err)
+	}
+	if _, err = r.tool(within(t), "ana", "echo", "", 0, nil); !errors.As(err, &e) {
+		t.Errorf("a call: %v", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.events) != 1 || r.events[0].Type != "server.failed" || r.events[0].Outcome != "error" {
+		t.Errorf("events: %+v", r.events)
+	}
+}
+
+func TestCannotStart(t *testing.T) {
+	missing := own("x")
+	missing.Command = "no-such-program"
+	folder := own("x")
+	folder.Dir = "/no/such/folder"
+	secret := own("x")
+	secret.Env["T"] = "${keychain:T}"
+	script := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(script, []byte("\x7fnonsense"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	broken := config.Server{Name: "x", Command: script}
+	for want, conf := range map[string]config.Server{
+		"its program was not found":    missing,
+		"its folder does not exist":    folder,
+		"the keychain is locked":       secret,
+		"could not be started. Its lo": broken,
+	} {
+		t.Run(want, func(t *testing.T) {
+			r := newRig(t, quick, Options{Secret: func(context.Context, string, string) (string, error) {
+				return "", errors.New("the keychain is locked. Unlock it")
+			}})
+			r.Apply([]config.Server{conf})
+			_, err := r.Catalog(within(t), "x", true)
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v", err)
+			}
+			if st := r.state(); st.State != "failed" || !strings.Contains(st.Error, want) {
+				t.Errorf("state %+v", st)
+			}
+		})
+	}
+}
+
+func TestProbe(t *testing.T) {
+	for name, flags := range map[string][]string{
+		"dies of the question":    {"die"},
+		"ignores the question":    {"mute"},
+		"prints a greeting":       {"junk"},
+		"starts slowly":           {"slow=300ms"},
+		"starts slowly, modern":   {"slow=300ms", "modern"},
+		"prints a greeting, slow": {"junk", "slow=300ms", "modern"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tune := quick
+			tune.probe = 100 * time.Millisecond
+			r := newRig(t, tune, Options{})
+			starts := filepath.Join(t.TempDir(), "starts")
+			r.Apply([]config.Server{own("x", append(flags, "count="+starts)...)})
+			c, err := r.Catalog(within(t), "x", true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if modern := strings.Contains(strings.Join(flags, " "), "modern"); modern != (c.Era.String() == "modern") {
+				t.Errorf("era %v", c.Era)
+			}
+			r.pid("ana")
+			r.pid("bob")
+			b, _ := os.ReadFile(starts)
+			if n := strings.Count(string(b), "\n"); n > 3 {
+				t.Errorf("it was started %d times for two people", n)
+			}
+			if len(r.events) != 0 {
+				t.Errorf("events: %+v", r.events)
+			}
+		})
+	}
+}
+
+func TestNoise(t *testing.T) {
+	r := newRig(t, quick, Options{})
+	r.Apply([]config.Server{own("x"), own("y")})
+	r.mustTool("ana", "noise", strings.Repeat("\x1b[31mé", 1000), 3000, nil)
+	eventually(t, "all is read", func() bool { return strings.Contains(r.logs(), "\n2999 ") })
+	lines, _ := r.Logs("x")
+	size := 0
+	for _, l := range lines {
+		size += len(l.Text)
+	}
+	if len(lines) > ringLines || size > ringBytes || strings.Contains(lines[0].Text, "\x1b") {
+		t.Errorf("%d lines, %d bytes", len(lines), size)
+	}
+	// A client that never reads, at a server that never stops.
+	slow := &blocked{release: make(chan struct{})}
+	done := make(chan error)
+	go func() { _, err := r.tool(within(t), "ana", "flood", strings.Repeat("x", 1000), 20_000, slow); done <- err }()
+	if got := string(r.mustTool("ana", "echo", "hi", 0, nil)); got != `{"text":"hi"}` {
+		t.Error(got)
+	}
+	close(slow.release)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if got := r.mustTool("ana", "big", "", 8<<20, nil); len(got) != 8<<20+2 {
+		t.Errorf("%d bytes", len(got))
+	}
+	_, err := r.tool(within(t), "ana", "big", "", maxMessage+1, nil)
+	if err == nil || !strings.Contains(err.Error(), "more than 16 MiB") {
+		t.Errorf("it handles an answer that is too big: %v", err)
+	}
+	r.pid("ana") // which is well
+}
+
+type blocked struct {
+	nobody
+	release chan struct{}
+}
+
+func (b *blocked) Notify(string, json.RawMessage) { <-b.release }
+
+func TestEndlessJunk(t *testing.T) {
+	r := newRig(t, quick, Options{})
+	r.Apply([]config.Server{own("x", "endless"), own("y")})
+	eventually(t, "it is given up", func() bool { return strings.Contains(r.state().Error, "without end") })
+	if _, err := r.Call(within(t), "y", person("ana"), "tools/call", json.RawMessage(`{"name":"echo"}`), nil); err != nil {
+		t.Errorf("another server: %v", err)
+	}
+}
+
+func TestDeaf(t *testing.T) {
+	tune := quick
+	tune.grace = grace{eof: 20 * time.Millisecond, term: 20 * time.Millisecond}
+	r := newRig(t, tune, Options{})
+	conf := own("x")
+	conf.Timeout = time.Second
+	r.Apply([]config.Server{conf})
+	bob := r.pid("bob")
+	ana := r.pid("ana")
+	_, _ = r.tool(within(t), "ana", "deaf", "", 0, nil)
+	big := strings.Repeat("x", 8<<20)
+	full := false
+	for range 8 {
+		_, err := r.tool(within(t), "ana", "echo", big, 0, nil)
+		if err == nil {
+			t.Fatal("it answered")
+		}
+		full = full || strings.Contains(err.Error(), "does not read")
+	}
+	if !full {
+		t.Error("more waits for it than may")
+	}
+	if r.pid("bob") != bob {
+		t.Error("bob's process is another")
+	}
+	r.Close()
+	gone(t, ana, bob)
+}
+
+// serveApp is an app that mounts a server, prints its processes, and waits.
+func serveApp() {
+	s := New(Options{})
+	s.Apply([]config.Server{own("x")})
+	result, err := s.Call(context.Background(), "x", person("ana"), "tools/call", json.RawMessage(`{"name":"family"}`), nil)
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	var got struct{ Pids []int }
+	_ = json.Unmarshal(result, &got)
+	result, _ = s.Call(context.Background(), "x", person("ana"), "tools/call", json.RawMessage(`{"name":"params"}`), nil)
+	var self struct{ PID int }
+	_ = json.Unmarshal(result, &self)
+	fmt.Println(append(got.Pids, self.PID))
+	select {}
+}
+
+func TestKilledAppLeavesNothing(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
+		cmd := exec.Command(os.Args[0], "fixture-app")
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		line, err := bufio.NewReader(out).ReadString('\n')
+		var pids []int
+		for _, field := range strings.Fields(strings.Trim(line, "[]\n")) {
+			pid, _ := strconv.Atoi(field)
+			pids = append(pids, pid)
+		}
+		if err != nil || len(pids) != 3 || !exists(pids[0]) {
+			t.Fatalf("the app said %q, %v", line, err)
+		}
+		if err := cmd.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		gone(t, pids...)
+	}
+}
+
+// A keeper that is itself killed takes the server with it on Linux.
+func TestKilledKeeper(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells a process that its parent was killed")
+	}
+	r := newRig(t, quick, Options{})
+	r.Apply([]config.Server{own("x")})
+	pid := r.pid("ana")
+	if err := syscall.Kill(parentOf(strconv.Itoa(pid)), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, pid)
+	if again := r.pid("ana"); again == pid {
+		t.Error("the same process?")
+	}
+}

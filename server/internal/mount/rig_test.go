@@ -1,0 +1,176 @@
+package mount
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// patient bounds a wait for something that comes at once on a quiet machine.
+const patient = 60 * time.Second
+
+var quick = tuning{
+	probe: 20 * time.Second, open: patient, list: patient, settle: 10 * time.Millisecond,
+	firstPause: 10 * time.Millisecond, maxPause: 100 * time.Millisecond, stable: time.Hour,
+	sweep: 20 * time.Millisecond, grace: grace{eof: 10 * time.Second, term: 10 * time.Second},
+}
+
+// rig is a set, and what it said.
+type rig struct {
+	*Set
+	t *testing.T
+
+	mu      sync.Mutex // guards all below
+	events  []status.Event
+	changes []Change
+	log     strings.Builder
+}
+
+func (r *rig) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.log.Write(p)
+}
+
+// newRig returns a set that is closed when t ends.
+func newRig(t *testing.T, tune tuning, o Options) *rig {
+	t.Helper()
+	r := &rig{t: t}
+	o.Log = slog.New(slog.NewTextHandler(r, nil))
+	o.Record = func(ev status.Event) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.events = append(r.events, ev)
+	}
+	o.OnChange = func(_ string, what Change) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.changes = append(r.changes, what)
+	}
+	r.Set = newSet(o, tune)
+	t.Cleanup(func() {
+		r.Close()
+		if t.Failed() {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			t.Logf("log:\n%s\nevents: %+v", r.log.String(), r.events)
+		}
+	})
+	return r
+}
+
+// own is a server that the test binary is.
+func own(name string, flags ...string) config.Server {
+	path, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	return config.Server{Name: name, Command: path, Args: append([]string{"fixture"}, flags...), Env: map[string]string{"GORACE": "atexit_sleep_ms=0"}}
+}
+
+func person(sub string) *oauth.Caller {
+	return &oauth.Caller{Session: "s-" + sub, User: status.User{Sub: sub, Email: sub + "@example.com", Name: "N " + sub},
+		Client: status.SessionClient{ID: "c1", Name: "Claude"}}
+}
+
+func within(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patient)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// tool calls a tool of server "x" with text and n.
+func (r *rig) tool(ctx context.Context, sub, name, text string, n int, peer rpc.Peer) (json.RawMessage, error) {
+	return r.Call(ctx, "x", person(sub), "tools/call", encode(map[string]any{"name": name, "arguments": map[string]any{"text": text, "n": n}}), peer)
+}
+
+func (r *rig) mustTool(sub, name, text string, n int, peer rpc.Peer) json.RawMessage {
+	r.t.Helper()
+	result, err := r.tool(within(r.t), sub, name, text, n, peer)
+	if err != nil {
+		r.t.Fatalf("%s: %v\n%s", name, err, r.logs())
+	}
+	return result
+}
+
+func (r *rig) pid(sub string) int {
+	r.t.Helper()
+	var got struct{ PID int }
+	if err := json.Unmarshal(r.mustTool(sub, "params", "", 0, nil), &got); err != nil {
+		r.t.Fatal(err)
+	}
+	return got.PID
+}
+
+func (r *rig) logs() string {
+	lines, _ := r.Logs("x")
+	var b strings.Builder
+	for _, l := range lines {
+		b.WriteString(l.Text + "\n")
+	}
+	return b.String()
+}
+
+func (r *rig) state() status.Server {
+	for _, st := range r.Status() {
+		if st.Name == "x" {
+			return st
+		}
+	}
+	return status.Server{}
+}
+
+// eventually waits until ok, and fails with what otherwise.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patient); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("never happened: %s\n%s", what, stacks())
+}
+
+func stacks() string {
+	b := make([]byte, 1<<16)
+	return string(b[:runtime.Stack(b, true)])
+}
+
+// listener is a client that notes what it hears, and answers what it is asked.
+type listener struct {
+	answer func(ctx context.Context, method string) (json.RawMessage, error)
+
+	mu    sync.Mutex // guards heard
+	heard []string
+}
+
+func (l *listener) Notify(method string, params json.RawMessage) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.heard = append(l.heard, method+" "+string(params))
+}
+
+func (l *listener) Request(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+	l.Notify(method, params)
+	if l.answer == nil {
+		return nil, rpc.ErrCannotAsk
+	}
+	return l.answer(ctx, method)
+}
+
+func (l *listener) all() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.heard, "\n")
+}
