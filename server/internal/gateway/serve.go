@@ -55,7 +55,7 @@ func (e *Endpoint) post(w http.ResponseWriter, r *http.Request, caller *oauth.Ca
 		refusal.write(w, c.id)
 		return
 	}
-	if r.Context().Err() != nil { // the grant has ended while the body was still coming
+	if caller.Ended() || r.Context().Err() != nil { // while the body was still coming
 		ended.write(w, nil)
 		return
 	}

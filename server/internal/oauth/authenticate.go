@@ -26,7 +26,7 @@ func (s *Store) Authenticate(text, resource, remote string) (*Caller, <-chan str
 	}
 	s.use(g, t.generation, now, remote)
 	caller := *g.caller.Load()
-	caller.Remote = remote
+	caller.Remote, caller.ended = remote, g.ended
 	return &caller, g.ended, nil
 }
 

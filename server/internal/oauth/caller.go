@@ -19,6 +19,19 @@ type Caller struct {
 	Client status.SessionClient
 	Scopes []string
 	Remote string // address of the request
+
+	ended <-chan struct{} // closes when the grant ends
+}
+
+// Ended reports whether the grant is over by now. A context of the request ends
+// with the grant too, but a moment later.
+func (c *Caller) Ended() bool {
+	select {
+	case <-c.ended:
+		return true
+	default: // also if it is nil, in a test
+		return false
+	}
 }
 
 // Identity is what rules look at, see [AccessList].
