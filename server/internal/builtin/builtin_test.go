@@ -131,7 +131,9 @@ func TestList(t *testing.T) {
 	if want := slices.Sorted(maps.Keys(list.Tools[1].OutputSchema.Properties)); !slices.Equal(want, slices.Sorted(maps.Keys(got))) {
 		t.Errorf("answers %v, its schema says %v", got, want)
 	}
-	s.Set(Tools{Echo: true})
+	if !s.Set(Tools{Echo: true}) || s.Set(Tools{Echo: true}) {
+		t.Error("a change is not told from none")
+	}
 	if tools := s.List(); len(tools) != 1 || tools[0].Name != "echo" || !tools[0].ReadOnly || rpc.Get(tools[0].Raw, "inputSchema") == nil {
 		t.Errorf("%+v", tools)
 	}
