@@ -25,7 +25,8 @@ type fake struct {
 	watched  map[string][]func(json.RawMessage) // by URI
 	stopped  []string                           // URIs
 	notified []string
-	onNotify func() // nil: none
+	onNotify func()       // nil: none
+	describe func() error // nil: none
 	ended    []string
 }
 
@@ -54,6 +55,9 @@ func said(text string) json.RawMessage {
 const fakeInfo = `{"name":"fake","version":"1","title":"A fake"}`
 
 func (f *fake) Describe(context.Context, Client) (rpc.Description, error) {
+	if f.describe != nil {
+		return rpc.Description{}, f.describe()
+	}
 	return rpc.Description{ServerInfo: json.RawMessage(fakeInfo), Instructions: "Be <brief>.",
 		Capabilities: json.RawMessage(`{"tools":{"listChanged":true},"resources":{"subscribe":true},"logging":{},"x":{"kept":1.0}}`)}, nil
 }

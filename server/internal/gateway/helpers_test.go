@@ -261,8 +261,6 @@ func (s *events) comment() {
 	s.comments++
 }
 
-func decode(b []byte, v any) bool { return json.Unmarshal(b, v) == nil }
-
 // nesting returns how deep v nests.
 func nesting(v any) int {
 	deepest := 0

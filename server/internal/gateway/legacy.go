@@ -95,6 +95,7 @@ func (c *call) initialize() {
 		defer func() {
 			if !described {
 				c.header(sessionHeader)
+				sessions.leave(c.session, c) // it is answered, unlike those that end with their session
 				c.endpoint.forget(sessions.end(c.session.id))
 			}
 		}()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
 const withEverything = `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"sampling":{},"elicitation":{},"x":1.0},"clientInfo":{"name":"t","version":"1","kept":[ 1 ]}}}`
@@ -40,6 +41,28 @@ func TestInitializeLosesNothing(t *testing.T) {
 		`"params":{"big":123456789012345678901234567890,"f":1.0,"é":"\ud800"},"nothing": null}}`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// It handles a Backend that can't say what it is: there is no session then.
+func TestInitializeFails(t *testing.T) {
+	r := newRig(t)
+	for want, fail := range map[string]func() error{
+		`-32603`: func() error { panic("a secret detail") },
+		`"off"`:  func() error { return rpc.Errorf(5, "off") },
+	} {
+		r.fake.describe = fail
+		resp := r.post(withEverything)
+		if got := text(t, resp); resp.Header.Get("Mcp-Session-Id") != "" || !strings.Contains(got, want) || strings.Contains(got, "secret") {
+			t.Errorf("%q %s", resp.Header.Get("Mcp-Session-Id"), got)
+		}
+	}
+	if len(r.fake.ended) != 2 || len(r.e.sessions.byID) != 0 {
+		t.Errorf("ended %v, left %d", r.fake.ended, len(r.e.sessions.byID))
+	}
+	huge := strings.Replace(withEverything, `"x":1.0`, `"x":"`+strings.Repeat("x", maxKept)+`"`, 1)
+	if resp := r.post(huge); resp.Header.Get("Mcp-Session-Id") != "" || !strings.Contains(text(t, resp), "-32602") {
+		t.Error("a client may have us keep anything")
 	}
 }
 
