@@ -14,6 +14,9 @@ import (
 // doctorTime is how long all checks together may take.
 const doctorTime = 3 * time.Minute
 
+// accessTime is how long servers may take to start and to say what they offer.
+const accessTime = time.Minute
+
 // routes is the API, which needs the key but for the proof, and the console.
 func (s *Server) routes() http.Handler {
 	top, mux := http.NewServeMux(), http.NewServeMux()
@@ -38,6 +41,9 @@ func (s *Server) routes() http.Handler {
 	})
 	mux.HandleFunc("GET /api/events", s.events)
 	mux.HandleFunc("GET /api/events/follow", s.follow)
+
+	mux.HandleFunc("GET /api/logs", s.logs)
+	mux.HandleFunc("GET /api/access", s.access)
 
 	mux.HandleFunc("POST /api/revoke", s.revoke)
 	mux.HandleFunc("POST /api/revoke-all", func(w http.ResponseWriter, r *http.Request) {
@@ -74,6 +80,32 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.answer(w, r, struct{}{}, s.backend.Revoke(r.Context(), body.ID))
+}
+
+func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
+	lines, ok := s.backend.Logs(r.URL.Query().Get("server"))
+	if !ok {
+		fail(w, http.StatusNotFound, "No server of this name is in mcp.json.")
+		return
+	}
+	reply(w, orEmpty(lines))
+}
+
+// access says what a person may use. The servers are asked what they offer,
+// which may start some.
+func (s *Server) access(w http.ResponseWriter, r *http.Request) {
+	c := http.NewResponseController(w)
+	c.SetReadDeadline(time.Time{}) // when it passed, it would end r's context
+	c.SetWriteDeadline(time.Now().Add(accessTime + answerTime))
+	ctx, cancel := context.WithTimeout(r.Context(), accessTime)
+	defer cancel()
+	query := r.URL.Query()
+	if query.Get("email") == "" && len(query["group"]) == 0 {
+		fail(w, http.StatusBadRequest, "Say as whom: email, group, or both.")
+		return
+	}
+	list, err := s.backend.Access(ctx, query.Get("email"), query["group"])
+	s.answer(w, r, orEmpty(list), err)
 }
 
 func (s *Server) doctor(w http.ResponseWriter, r *http.Request) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -116,6 +117,28 @@ func (c *Client) ConsoleLink(ctx context.Context) (string, error) {
 	}
 	err := c.do(ctx, "POST", "/api/console", nil, &answer)
 	return answer.URL, err
+}
+
+// Logs returns what a mounted server wrote, oldest first. The error is
+// [ErrNotFound] in a sentence if there is none of that name.
+func (c *Client) Logs(ctx context.Context, server string) (list []status.LogLine, err error) {
+	err = c.do(ctx, "GET", "/api/logs?"+url.Values{"server": {server}}.Encode(), nil, &list)
+	if errors.Is(err, ErrNotFound) {
+		err = &sentence{fmt.Sprintf("No server in mcp.json is called %q. `drawbridge status` lists them.", status.Clean(server, 64)), ErrNotFound}
+	}
+	return list, err
+}
+
+// Access returns what a person with this verified address, in these groups,
+// may use.
+func (c *Client) Access(ctx context.Context, email string, groups []string) (list []status.Entry, err error) {
+	ctx, cancel := context.WithTimeout(ctx, accessTime+answerTime)
+	defer cancel()
+	query := url.Values{"group": groups}
+	if email != "" {
+		query.Set("email", email)
+	}
+	return list, c.do(ctx, "GET", "/api/access?"+query.Encode(), nil, &list)
 }
 
 // Close lets go of idle connections.

@@ -52,6 +52,12 @@ func (b *fakeBackend) Doctor(ctx context.Context) []status.Check {
 	b.tell("doctor")
 	return sampleChecks
 }
+func (b *fakeBackend) Logs(server string) ([]status.LogLine, bool) {
+	return sampleLogs, server == "my.files"
+}
+func (b *fakeBackend) Access(_ context.Context, email string, groups []string) ([]status.Entry, error) {
+	return sampleAccess, b.tell(fmt.Sprintf("access %q %q", email, groups))
+}
 func (b *fakeBackend) Revoke(_ context.Context, id string) error {
 	if id != "s1" {
 		return fmt.Errorf("revoke: %w", ErrNotFound)

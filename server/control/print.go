@@ -67,6 +67,43 @@ func PrintSessions(w io.Writer, list []status.Session, asJSON bool, now time.Tim
 	return printTable(w, rows, cellWidth)
 }
 
+// PrintLogs prints one line a line, those of Drawbridge marked.
+func PrintLogs(w io.Writer, list []status.LogLine) error {
+	for _, l := range list {
+		text := l.Text
+		if l.Own {
+			text = "drawbridge: " + text
+		}
+		if err := printLine(w, l.Time.Local().Format(time.DateTime)+"  "+text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PrintAccess prints one line for each thing that a person may use, or a JSON
+// array.
+func PrintAccess(w io.Writer, list []status.Entry, asJSON bool) error {
+	if asJSON {
+		return printJSON(w, orEmpty(list), "  ")
+	}
+	if len(list) == 0 {
+		return printLine(w, "Nothing: no [[access.rule]] in config.toml allows this person anything.")
+	}
+	rows := [][]string{{"SERVER", "KIND", "NAME", "AS", ""}}
+	for _, e := range list {
+		rows = append(rows, []string{e.Server, e.Kind, e.Name, e.As, join(when(e.ReadOnly, "only reads"), when(e.Ask, "asks the owner"), when(e.Held, "held back"))})
+	}
+	return printTable(w, rows, 64)
+}
+
+func when(yes bool, text string) string {
+	if yes {
+		return text
+	}
+	return ""
+}
+
 // PrintClients prints one line a client, or a JSON array.
 func PrintClients(w io.Writer, list []status.Client, asJSON bool, now time.Time) error {
 	if asJSON {

@@ -22,7 +22,7 @@ import (
 )
 
 // ErrNotFound is what [Backend.Revoke] returns for an ID that no live session
-// has.
+// has, and [Client.Logs] for a server that is not there.
 var ErrNotFound = errors.New("no such session")
 
 // Backend is the app as its owner commands it. The tray calls the same methods
@@ -47,6 +47,12 @@ type Backend interface {
 	// AcceptURL takes the other public URL that the tunnel gives, and returns
 	// what to do next.
 	AcceptURL(ctx context.Context) (string, error)
+	// Logs returns what a mounted server wrote, oldest first; false if there is
+	// none of that name.
+	Logs(server string) ([]status.LogLine, bool)
+	// Access returns what a person with this verified address, in these groups,
+	// may use.
+	Access(ctx context.Context, email string, groups []string) ([]status.Entry, error)
 	// Doctor runs every check; it may take a minute.
 	Doctor(ctx context.Context) []status.Check
 }
