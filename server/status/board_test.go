@@ -56,6 +56,20 @@ func TestClean(t *testing.T) {
 	}
 }
 
+func TestCleanLines(t *testing.T) {
+	for in, want := range map[string]string{
+		"{\n  \"a\": \"\u202e\x1b[1m\"\r\n}": "{\n  \"a\": \"[1m\" \n}",
+		"":                                   "",
+		strings.Repeat("\n", 100):            strings.Repeat("\n", 29),
+		strings.Repeat(" ", 100):             strings.Repeat(" ", 29) + "…",
+		"a\n" + strings.Repeat("é", 50):      "a\n" + strings.Repeat("é", 27) + "…",
+	} {
+		if got := CleanLines(in, 30); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
 func FuzzClean(f *testing.F) {
 	f.Add("a\x1b\u202e\xff", 3)
 	f.Fuzz(func(t *testing.T, s string, max int) {

@@ -34,6 +34,30 @@ func Clean(s string, max int) string {
 	return b.String()
 }
 
+// CleanLines is [Clean] for a text of several lines, such as indented JSON: line
+// feeds and spaces stay, max runes in all.
+func CleanLines(s string, max int) string {
+	var b strings.Builder
+	first := true
+	for line := range strings.SplitSeq(s, "\n") {
+		if max < 1 {
+			break
+		}
+		indent := len(line) - len(strings.TrimLeft(line, " "))
+		if indent >= max {
+			indent = 0
+		}
+		line = line[:indent] + Clean(line[indent:], max-indent)
+		if !first {
+			b.WriteByte('\n')
+		}
+		first = false
+		b.WriteString(line)
+		max -= utf8.RuneCountInString(line) + 1
+	}
+	return b.String()
+}
+
 // Unprintable reports whether r moves a cursor, reorders text, breaks a line
 // or shows nothing, so that text holding it can look like something else.
 func Unprintable(r rune) bool {

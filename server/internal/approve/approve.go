@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -153,7 +152,7 @@ func (d *Desk) put(a status.Approval) (*call, time.Duration, error) {
 	a.Expires = a.Time.Add(d.wait)
 	a.User, a.Client = status.Clean(a.User, 254), status.Clean(a.Client, 80)
 	a.Server, a.Tool = status.Clean(a.Server, 64), status.Clean(a.Tool, 128)
-	a.Arguments = cleanLines(a.Arguments, maxArguments)
+	a.Arguments = status.CleanLines(a.Arguments, maxArguments)
 	c := &call{Approval: a, answer: make(chan bool, 1)}
 	d.waiting = append(d.waiting, c)
 	return c, d.wait, nil
@@ -199,25 +198,6 @@ func (d *Desk) take(id string) bool {
 // find needs d.mu.
 func (d *Desk) find(id string) int {
 	return slices.IndexFunc(d.waiting, func(c *call) bool { return c.ID == id })
-}
-
-// cleanLines is [status.Clean] for a text of several lines.
-func cleanLines(s string, max int) string {
-	var lines []string
-	for line := range strings.SplitSeq(s, "\n") {
-		indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
-		if max -= len(indent); max <= 0 {
-			lines = append(lines, "…")
-			break
-		}
-		line = status.Clean(line[len(indent):], max)
-		lines = append(lines, indent+line)
-		max -= len([]rune(line)) + 1
-		if max <= 0 {
-			break
-		}
-	}
-	return strings.Join(lines, "\n")
 }
 
 // inWords is a duration as a person says it.
