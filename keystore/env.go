@@ -12,8 +12,24 @@ var envVars = map[string]string{
 }
 
 // EnvVar names the environment variable that [Env] reads for account, or is
-// empty if there is none.
-func EnvVar(account string) string { return envVars[account] }
+// empty if there is none. For a secret of a mounted server it is
+// DRAWBRIDGE_SERVER_NAME_VAR, in capitals and with "_" for what a variable's
+// name can't hold; servers whose names differ in that alone share it.
+func EnvVar(account string) string {
+	name, ok := strings.CutPrefix(account, serverPrefix)
+	if !ok {
+		return envVars[account]
+	}
+	return "DRAWBRIDGE_SERVER_" + strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z':
+			return r - 'a' + 'A'
+		case r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
+			return r
+		}
+		return '_'
+	}, name)
+}
 
 // Env reads secrets from environment variables through lookup, which is
 // os.LookupEnv outside of tests. An empty variable counts as not set. Set and

@@ -19,14 +19,20 @@ import (
 // Service is the name that every secret of ours carries in the keychain.
 const Service = "drawbridge"
 
-// The accounts of the secrets that Drawbridge itself needs. Those of mounted
-// servers are called server/NAME/VAR.
+// The accounts of the secrets that Drawbridge itself needs. For those of mounted
+// servers see [ServerSecret].
 const (
 	IDPClientSecret = "idp-client-secret" // the client secret at the OpenID provider
 	NgrokAuthtoken  = "ngrok-authtoken"
 	DataKey         = "data-key"      // seals what is stored: base64 of 32 bytes
 	NextDataKey     = "data-key-next" // while it takes the place of the other
 )
+
+const serverPrefix = "server/"
+
+// ServerSecret is the account of what ${keychain:name} stands for in the
+// settings of a mounted server.
+func ServerSecret(server, name string) string { return serverPrefix + server + "/" + name }
 
 // MaxSize is the longest secret in bytes. Windows stores 2560 at most, macOS
 // about 3000 together with the names; a secret fits everywhere or nowhere.

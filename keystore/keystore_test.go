@@ -105,7 +105,7 @@ func testRoundTrip(t *testing.T, s keystore.Store) {
 }
 
 func TestEnv(t *testing.T) {
-	vars := map[string]string{"DRAWBRIDGE_IDP_CLIENT_SECRET": "from env\r\n", "DRAWBRIDGE_DATA_KEY": ""}
+	vars := map[string]string{"DRAWBRIDGE_IDP_CLIENT_SECRET": "from env\r\n", "DRAWBRIDGE_DATA_KEY": "", "DRAWBRIDGE_SERVER_MY_FILES_2_API_KEY": "of a server"}
 	s := keystore.Env(func(k string) (string, bool) { v, ok := vars[k]; return v, ok })
 	ctx := context.Background()
 	if got, err := s.Get(ctx, keystore.IDPClientSecret); err != nil || got.Reveal() != "from env" {
@@ -115,6 +115,9 @@ func TestEnv(t *testing.T) {
 		if _, err := s.Get(ctx, account); !errors.Is(err, keystore.ErrNotFound) {
 			t.Errorf("%s: %v", account, err)
 		}
+	}
+	if got, err := s.Get(ctx, keystore.ServerSecret("my.Files-2", "API_key")); err != nil || got.Reveal() != "of a server" {
+		t.Errorf("a server's: got %q, %v", got.Reveal(), err)
 	}
 	err := s.Set(ctx, keystore.NgrokAuthtoken, keystore.NewSecret("hunter2"))
 	if !keystore.IsKind(err, keystore.ReadOnly) || !strings.Contains(err.Error(), "set DRAWBRIDGE_NGROK_AUTHTOKEN") {
