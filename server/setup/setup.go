@@ -56,7 +56,7 @@ func (e UsageError) Unwrap() error { return e.error }
 func Run(ctx context.Context, o Options) error {
 	s := &session{Options: o, terminal: o.Terminal, next: o.Next}
 	if s.terminal == nil && !o.SecretStdin && !o.AuthtokenStdin {
-		s.terminal = terminalOf(o.In, o.Out)
+		s.terminal = TerminalOf(o.In, o.Out)
 	}
 	if s.next == "" {
 		s.next = "drawbridge run"

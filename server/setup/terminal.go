@@ -21,10 +21,10 @@ type Terminal interface {
 	ReadSecret(ctx context.Context, prompt string) (string, error)
 }
 
-var errStopped = errors.New("setup was stopped: nothing was changed")
+var errStopped = errors.New("stopped: nothing was changed")
 
-// terminalOf returns in as a terminal, or nil if it is none.
-func terminalOf(in io.Reader, out io.Writer) Terminal {
+// TerminalOf returns in as a terminal, or nil if it is none.
+func TerminalOf(in io.Reader, out io.Writer) Terminal {
 	f, ok := in.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return nil
