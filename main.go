@@ -45,6 +45,10 @@ type cli struct {
 	Events   command.Events   `cmd:"" help:"Print what happened."`
 	Attempts command.Attempts `cmd:"" help:"Print why clients did or did not connect."`
 	Clients  command.Clients  `cmd:"" help:"Print the programs that somebody has signed in with."`
+	Access   command.Access   `cmd:"" help:"Print what a person may use of the servers."`
+	Logs     command.Logs     `cmd:"" help:"Print what a server wrote."`
+	Import   command.Import   `cmd:"" help:"Take over the servers of Claude Desktop, Cursor or VS Code."`
+	Secret   command.Secret   `cmd:"" help:"The secrets of servers, in the keychain."`
 	Revoke   command.Revoke   `cmd:"" help:"End a session, or all of them."`
 	Console  consoleCommand   `cmd:"" help:"Open the console in a browser, where everything is set up, seen and steered."`
 	Pause    command.Pause    `cmd:"" help:"Raise the bridge: /mcp answers 503 until resume."`
@@ -96,7 +100,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		return fail(errOut, fmt.Errorf("%w. See drawbridge --help", err), 2)
 	}
 	a := c.app(ctx, out, errOut)
-	err = chosen.Run(a, command.App{Context: ctx, Out: out, DataDir: a.dataDir()})
+	err = chosen.Run(a, command.App{Context: ctx, In: os.Stdin, Out: out, DataDir: a.dataDir(), Config: a.config, Secrets: a.store})
 	var usage command.UsageError
 	switch {
 	case errors.As(err, &usage):

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -182,9 +180,6 @@ var editing sync.Mutex
 func edit(path string, change func(t *jsonText, table []string) error) error {
 	editing.Lock()
 	defer editing.Unlock()
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
 	for range 3 {
 		before, err := readServers(path)
 		if err != nil {
@@ -194,13 +189,10 @@ func edit(path string, change func(t *jsonText, table []string) error) error {
 		if err != nil || bytes.Equal(before, after) {
 			return err
 		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return fmt.Errorf("save the servers: %w", err)
-		}
 		if now, err := readServers(path); err != nil || !bytes.Equal(now, before) {
 			continue
 		}
-		if err := replace(path, after); err != nil {
+		if err := WriteFile(path, after); err != nil {
 			return fmt.Errorf("save the servers: %w", err)
 		}
 		return nil

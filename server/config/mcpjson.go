@@ -5,12 +5,18 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
 
 // maxServers bounds how many servers mcp.json may name.
 const maxServers = 200
+
+// ServersPath is where mcp.json is: beside config.toml.
+func ServersPath(configPath string) string {
+	return filepath.Join(filepath.Dir(configPath), "mcp.json")
+}
 
 // LoadServers reads the servers of mcp.json at path, in the file's order. The
 // form is that of Claude Desktop, Cursor, Windsurf, Cline and Gemini

@@ -73,6 +73,19 @@ func (d *Draft) Commit() error {
 // Discard takes the draft away.
 func (d *Draft) Discard() { _ = os.Remove(d.temp) }
 
+// WriteFile puts data into the file at path: whole or not at all, readable by
+// its owner alone, in a folder made for it if there is none. A link at path
+// stays a link.
+func WriteFile(path string, data []byte) error {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return replace(path, data)
+}
+
 // replace puts data in the place of path. Whoever reads path, and a crash,
 // sees the old file or the new one.
 func replace(path string, data []byte) error {

@@ -1,6 +1,7 @@
 // Package command is the part of the command line that speaks to a running
-// Drawbridge: each command asks for one thing and prints it, or has one thing
-// done and says so. What they print is in package control. Start at [App].
+// Drawbridge, and that keeps its servers: each command asks for one thing and
+// prints it, or has one thing done and says so. What the running one answers is
+// printed by package control. Start at [App].
 package command
 
 import (
@@ -10,6 +11,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/control"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -17,9 +20,15 @@ import (
 // App is what commands are run with.
 type App struct {
 	Context context.Context
+	In      io.Reader // a terminal, or what is piped in
 	Out     io.Writer
 	DataDir string // of the running instance
+	Config  string // path of config.toml
+	Secrets keystore.Store
 }
+
+// mcpJSON is the file of the mounted servers.
+func (a App) mcpJSON() string { return config.ServersPath(a.Config) }
 
 // UsageError is a wrong command line.
 type UsageError struct{ error }

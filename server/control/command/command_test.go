@@ -1,0 +1,279 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server/control"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// home is a person's folders, with a config.toml and what they pipe in.
+type home struct {
+	App
+	dir string
+	out *safeBuilder
+}
+
+type safeBuilder struct {
+	mu   sync.Mutex // guards text
+	text strings.Builder
+}
+
+func (b *safeBuilder) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+// take returns what was written since it was last called.
+func (b *safeBuilder) take() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer b.text.Reset()
+	return b.text.String()
+}
+
+func newHome(t *testing.T) *home {
+	t.Helper()
+	dir := t.TempDir()
+	h := &home{dir: dir, out: &safeBuilder{}}
+	h.App = App{Context: t.Context(), In: strings.NewReader(""), Out: h.out, DataDir: filepath.Join(dir, "data"),
+		Config: filepath.Join(dir, "config", "config.toml"), Secrets: keystore.Memory()}
+	return h
+}
+
+func (h *home) write(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(h.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+type command interface{ Run(App) error }
+
+// run runs a command that must do, and returns what it printed.
+func (h *home) run(t *testing.T, c command) string {
+	t.Helper()
+	if err := c.Run(h.App); err != nil {
+		t.Errorf("%+v: %v", c, err)
+	}
+	return h.out.take()
+}
+
+func TestSecrets(t *testing.T) {
+	h := newHome(t)
+	if got := h.run(t, SecretList{}); !strings.HasPrefix(got, "No secrets") {
+		t.Errorf("at first: %s", got)
+	}
+	h.write(t, "config/mcp.json", `{"mcpServers": {"github": {"command": "x", "env": {"A": "${keychain:TOKEN}", "B": "${keychain:OTHER}"}}}}`)
+	h.In = strings.NewReader("hunter2\n")
+	if got := h.run(t, SecretSet{"github/TOKEN"}); !strings.HasPrefix(got, "Stored github/TOKEN.") || strings.Contains(got, "No server") {
+		t.Errorf("set: %s", got)
+	}
+	h.In = strings.NewReader("-----BEGIN\nhunter3\r\n")
+	if got := h.run(t, SecretSet{"files/KEY"}); !strings.Contains(got, "No server files in "+h.mcpJSON()+" uses it yet: write ${keychain:KEY}") {
+		t.Errorf("set one that is not used: %s", got)
+	}
+	if got, err := h.Secrets.Get(t.Context(), "server/files/KEY"); err != nil || got.Reveal() != "-----BEGIN\nhunter3" {
+		t.Errorf("kept %q, %v", got.Reveal(), err)
+	}
+	names, err := os.ReadFile(filepath.Join(h.DataDir, namesFile))
+	if err != nil || string(names) != "[\"files/KEY\",\"github/TOKEN\"]\n" {
+		t.Errorf("names %s, %v", names, err)
+	}
+	list := strings.Split(h.run(t, SecretList{}), "\n")
+	for i, want := range []string{"files/KEY|set, and no server in mcp.json uses it", "github/OTHER|missing: run `drawbridge secret set github/OTHER`", "github/TOKEN|set", ""} {
+		if i >= len(list) || strings.Join(strings.SplitN(strings.TrimSpace(list[i]), "  ", 2), "|") == "" && want != "" {
+			t.Fatalf("list %q", list)
+		}
+		name, state, _ := strings.Cut(want, "|")
+		if !strings.HasPrefix(list[i], name) || !strings.HasSuffix(list[i], state) {
+			t.Errorf("line %q, want %q", list[i], want)
+		}
+	}
+	h.run(t, SecretDelete{"github/TOKEN"})
+	if _, err := h.Secrets.Get(t.Context(), "server/github/TOKEN"); !errors.Is(err, keystore.ErrNotFound) {
+		t.Errorf("after delete: %v", err)
+	}
+	if got := h.run(t, SecretList{}); !strings.Contains(got, "missing: run `drawbridge secret set github/TOKEN`") {
+		t.Errorf("after delete: %s", got)
+	}
+	h.run(t, SecretDelete{"files/KEY"})
+	if got := h.run(t, SecretList{}); strings.Contains(got, "files/KEY") {
+		t.Errorf("a deleted one that nobody uses: %s", got)
+	}
+}
+
+func TestSecretsRefused(t *testing.T) {
+	h := newHome(t)
+	env := *h
+	env.Secrets = keystore.Env(func(string) (string, bool) { return "", false })
+	for name, c := range map[string]struct {
+		home  *home
+		do    command
+		in    string
+		want  string
+		usage bool
+	}{
+		"a value on the command line": {h, SecretSet{"github/TOKEN=hunter2"}, "x", "name the secret as SERVER/VAR", true},
+		"no server":                   {h, SecretSet{"TOKEN"}, "x", "name the secret as SERVER/VAR", true},
+		"a path":                      {h, SecretSet{"../TOKEN"}, "x", "name the secret as SERVER/VAR", true},
+		"one of Drawbridge's own":     {h, SecretDelete{"data-key"}, "x", "name the secret as SERVER/VAR", true},
+		"nothing piped in":            {h, SecretSet{"a/B"}, "\n", "nothing was stored", false},
+		"too long":                    {h, SecretSet{"a/B"}, strings.Repeat("x", 10_000), "longer than the 2500 bytes", false},
+		"one that is not there":       {h, SecretDelete{"a/B"}, "", "there is no secret a/B", false},
+		"the environment":             {&env, SecretSet{"my-files/KEY"}, "x", "set DRAWBRIDGE_SERVER_MY_FILES_KEY instead", false},
+	} {
+		app := c.home.App
+		app.In = strings.NewReader(c.in)
+		err := c.do.Run(app)
+		var usage UsageError
+		if err == nil || !strings.Contains(err.Error(), c.want) || errors.As(err, &usage) != c.usage || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	env.write(t, "config/mcp.json", `{"mcpServers": {"a": {"command": "x", "env": {"A": "${keychain:B}"}}}}`)
+	if got := env.run(t, SecretList{}); !strings.Contains(got, "missing: set DRAWBRIDGE_SERVER_A_B") {
+		t.Errorf("list: %s", got)
+	}
+}
+
+func TestImport(t *testing.T) {
+	h := newHome(t)
+	h.write(t, "config/config.toml", "public_url = 'https://name.ngrok.app'")
+	theirs := h.write(t, "theirs.json", `{"mcpServers": {"a": {"command": "x"}, "b c": {"url": "https://b.example", "headers": {"Authorization": "Bearer ${input:key}"}},
+		"me": {"url": "https://name.ngrok.app/mcp"}, "e\u001b[2J": {"type": "sse", "url": "https://e.example"}}}`)
+	err := Import{Source: theirs}.Run(h.App)
+	var usage UsageError
+	if !errors.As(err, &usage) || !strings.Contains(err.Error(), "--yes") {
+		t.Errorf("without anybody to ask: %v", err)
+	}
+	if _, err := os.Stat(h.mcpJSON()); err == nil {
+		t.Error("it was written without a yes")
+	}
+	h.out.take()
+	got := h.run(t, Import{Source: theirs, Yes: true})
+	for _, want := range []string{"  taken     a\n", "  taken     b-c (there: b c)\n            Run `drawbridge secret set b-c/KEY` before you use it.\n",
+		"  left out  me: it is Drawbridge itself\n", "MCP has given up HTTP+SSE", "Servers taken over: 2. They stand in " + h.mcpJSON() + " now.\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("printed\n%s\nwithout %q", got, want)
+		}
+	}
+	if strings.Contains(got, "\x1b") {
+		t.Errorf("printed %q", got)
+	}
+	if got := h.run(t, Import{Source: theirs}); !strings.HasSuffix(got, "There is nothing to take over.\n") {
+		t.Errorf("a second time: %s", got)
+	}
+}
+
+// backend is an instance that has one server, which goes on writing.
+type backend struct {
+	control.Backend
+	mu    sync.Mutex // guards lines
+	lines []status.LogLine
+}
+
+func (b *backend) Snapshot() status.Snapshot { return status.Snapshot{} }
+func (b *backend) Logs(server string) ([]status.LogLine, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lines, server == "files"
+}
+func (b *backend) write(text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lines = append(b.lines[max(0, len(b.lines)-1):len(b.lines):len(b.lines)], status.LogLine{Time: time.Now(), Text: text}) // drops the older ones
+}
+func (b *backend) Access(_ context.Context, email string, groups []string) ([]status.Entry, error) {
+	return []status.Entry{{Server: "files", Kind: "tool", Name: email, As: strings.Join(groups, "+")}}, nil
+}
+
+// noConsole has no pages.
+type noConsole struct{ http.Handler }
+
+func (noConsole) Open(string, string) {}
+func (noConsole) Link() string        { return "" }
+func (noConsole) Close()              {}
+
+func TestOfTheRunningInstance(t *testing.T) {
+	h := newHome(t)
+	b := &backend{lines: []status.LogLine{{Text: "zero"}, {Text: "one"}}}
+	s, err := control.Listen(h.DataDir, "1.0.0", b, noConsole{}, status.NewBoard(time.Now), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(t.Context())
+	if got := h.run(t, Logs{Name: "files"}); strings.Count(got, "\n") != 2 || !strings.HasSuffix(got, "  one\n") {
+		t.Errorf("logs %q", got)
+	}
+	if err := (Logs{Name: "nowhere", Follow: true}).Run(h.App); !errors.Is(err, control.ErrNotFound) {
+		t.Errorf("logs of nowhere: %v", err)
+	}
+	if got := h.run(t, Access{As: "ana@example.com", Group: []string{"g", "h"}}); !strings.Contains(got, "ana@example.com  g+h\n") {
+		t.Errorf("access %q", got)
+	}
+	if got := h.run(t, Access{As: "ana@example.com", JSON: true}); !strings.Contains(got, `"name": "ana@example.com"`) {
+		t.Errorf("access %q", got)
+	}
+	var usage UsageError
+	if err := (Access{}).Run(h.App); !errors.As(err, &usage) {
+		t.Errorf("access as nobody: %v", err)
+	}
+
+	app, done := h.App, make(chan error)
+	var cancel context.CancelFunc
+	app.Context, cancel = context.WithCancel(t.Context())
+	go func() { done <- Logs{Name: "files", Follow: true}.Run(app) }()
+	var all string
+	for _, want := range []string{"  zero\n", "  two\n", "  three\n"} {
+		for began := time.Now(); !strings.Contains(all, want); all += h.out.take() {
+			if time.Since(began) > 20*time.Second {
+				t.Fatalf("followed %q, without %q", all, want)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if want == "  zero\n" {
+			b.write("two")
+		} else if want == "  two\n" {
+			b.write("three")
+		}
+	}
+	cancel()
+	if err := <-done; err != nil || strings.Count(all, "\n") != 4 {
+		t.Errorf("followed %q, %v", all, err)
+	}
+}
+
+func TestFresh(t *testing.T) {
+	history := func(s string) (l []status.LogLine) {
+		for _, r := range s {
+			l = append(l, status.LogLine{Text: string(r)})
+		}
+		return l
+	}
+	for _, c := range [][3]string{{"", "abc", "abc"}, {"abc", "abc", ""}, {"abc", "abcd", "d"}, {"abc", "bcd", "d"}, {"abc", "def", "def"}, {"aaa", "aaab", "b"}, {"ab", "", ""}} {
+		var got string
+		for _, l := range fresh(history(c[0]), history(c[1])) {
+			got += l.Text
+		}
+		if got != c[2] {
+			t.Errorf("after %q, of %q: %q", c[0], c[1], got)
+		}
+	}
+}
