@@ -29,6 +29,26 @@ func TestLoadServers(t *testing.T) {
 	}
 }
 
+// What other programs write besides, and what they leave empty, is no reason to
+// refuse a file that works there.
+func TestOtherProgramsForms(t *testing.T) {
+	for name, server := range map[string]string{
+		"Claude Code":         `{"type": "stdio", "command": "npx", "args": [], "env": {}}`,
+		"Claude Code, HTTP":   `{"type": "http", "url": "https://a.example/mcp", "headers": {}}`,
+		"Cline":               `{"autoApprove": [], "disabled": false, "timeout": 60, "type": "streamableHttp", "url": "https://a.example/mcp", "env": {}}`,
+		"Roo":                 `{"type": "streamable-http", "url": "https://a.example/mcp", "alwaysAllow": ["x"], "args": []}`,
+		"Copilot":             `{"type": "local", "command": "x", "tools": ["*"], "cwd": null}`,
+		"VS Code":             `{"command": "x", "dev": {"watch": "src/**"}, "gallery": true, "version": "1"}`,
+		"Gemini":              `{"httpUrl": "https://a.example/mcp", "trust": false, "includeTools": ["x"]}`,
+		"FastMCP":             `{"transport": "streamable_http", "url": "https://a.example/mcp", "auth": "oauth"}`,
+		"a note of their own": `{"command": "x", "note": "why", "//": "and how"}`,
+	} {
+		if got, err := config.ParseServers("f", []byte(one(server))); err != nil || len(got) != 1 {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+}
+
 func TestNoServers(t *testing.T) {
 	for _, text := range []string{"", " \n", "{}", `{"mcpServers": {}}`, "\ufeff{\"servers\":{}, \"inputs\":[]}", `{"theme": "dark"}`} {
 		if got, err := config.ParseServers("mcp.json", []byte(text)); len(got) != 0 || err != nil {
@@ -47,6 +67,7 @@ var refusedServers = []struct{ name, text, want string }{
 	{"a slip", one(`{"comand": "x"}`), "3: unknown key `comand` in the server `a`: did you mean `command`?\n3: the server `a` has neither"},
 	{"a slip at the top", `{"mcpServer": {}}`, "1: unknown key `mcpServer`: did you mean `mcpServers`?"},
 	{"no wrapper", `{"files": {"command": "x"}}`, "1: the server `files` stands at the top of the file"},
+	{"another word", one(`{"command": "x", "environment": {"A": "hunter2"}}`), "3: unknown key `environment` in the server `a`: did you mean `env`?"},
 	{"both wrappers", `{"mcpServers": {}, "servers": {}}`, "1: the servers stand twice"},
 	{"a wrapper twice", "{\"mcpServers\": {},\n\"mcpServers\": {}}", "2: `mcpServers` comes twice\n2: the servers stand twice"},
 	{"a list of servers", `{"mcpServers": [1]}`, "1: `mcpServers` must be an object"},
@@ -72,7 +93,7 @@ var refusedServers = []struct{ name, text, want string }{
 	{"no URL", one(`{"url": "a.example/mcp"}`), "3: `url` of the server `a` must be a whole URL"},
 	{"another scheme", one(`{"url": "file:///etc/passwd"}`), "3: `url` of the server `a` must be a whole URL"},
 	{"a password in a URL", one(`{"url": "https://ana:hunter2@a.example/"}`), "3: `url` of the server `a` holds a user or password"},
-	{"headers of a command", one(`{"command": "x", "headers": {}}`), "3: `headers` of the server `a` go to a server with a URL only"},
+	{"headers of a command", one(`{"command": "x", "headers": {"A": "hunter2"}}`), "3: `headers` of the server `a` go to a server with a URL only"},
 	{"arguments of a URL", one(`{"url": "https://a.example/", "args": ["hunter2"]}`), "3: the server `a` has a URL, so nothing is run"},
 	{"arguments in one text", one(`{"command": "x", "args": "hunter2"}`), "3: `args` of the server `a` must be a list"},
 	{"an object among arguments", one(`{"command": "x", "args": [{}]}`), "3: `args` of the server `a` must be a list"},

@@ -16,6 +16,12 @@ var foreignNames = []string{"alwaysAllow", "autoApprove", "autoStart", "timeout"
 	"trust", "includeTools", "excludeTools", "disabledTools", "enabledTools", "tools", "dev", "metadata", "networkTimeout", "startupTimeout",
 	"initTimeout", "watchPaths", "retry", "oauth", "auth", "authProviderType", "sandboxEnabled", "sandbox", "scope"}
 
+// otherNames are what people and other programs call our keys, too far off to
+// be a slip of the hand.
+var otherNames = map[string]string{"cmd": "command", "executable": "command", "program": "command", "arguments": "args", "argv": "args",
+	"environment": "env", "variables": "env", "workdir": "cwd", "workingDirectory": "cwd", "working_directory": "cwd", "directory": "cwd",
+	"endpoint": "url", "baseUrl": "url", "address": "url", "authorization": "headers", "Authorization": "headers"}
+
 // server reads one member of mcpServers.
 func (r *serverReader) server(m member) Server {
 	s := Server{Name: m.name}
@@ -63,6 +69,8 @@ func (o *serverObject) slips() {
 			o.fail(m.at, key, "its variables stand in a file of their own (`envFile`), which is not read here")
 		case m.name == "envFile":
 			o.bad(m.at, m.name, "is not read here: put the variables into `env`, and secrets into the keychain with `drawbridge secret set`")
+		case otherNames[m.name] != "":
+			o.fail(m.at, key, "unknown key %s in the server %s%s", code(m.name), code(o.name), suggest(otherNames[m.name]))
 		case near != "":
 			o.fail(m.at, key, "unknown key %s in the server %s%s", code(m.name), code(o.name), suggest(near))
 		}
@@ -204,7 +212,7 @@ func (o *serverObject) transport(s Server) {
 		}
 		at := o.node.member(key).start
 		switch strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(kind)) {
-		case "stdio":
+		case "stdio", "local":
 			if s.URL != "" && s.Command == "" {
 				o.bad(at, key, `says "stdio", and the server has a URL: write "http"`)
 			}
@@ -226,9 +234,9 @@ func (o *serverObject) transport(s Server) {
 		o.fail(o.node.start, o.name, "the server %s has both a `command` and a URL: keep one of them", code(o.name))
 	case !command && !url:
 		o.fail(o.node.start, o.name, "the server %s has neither a `command` to run nor a `url`", code(o.name))
-	case command && has("headers"):
+	case command && len(s.Headers) > 0:
 		o.bad(o.node.member("headers").start, "headers", "go to a server with a URL only: give a command its settings in `env`")
-	case url && has("args", "env", "cwd"):
+	case url && (len(s.Args) > 0 || len(s.Env) > 0 || s.Dir != ""):
 		o.fail(o.node.start, o.name, "the server %s has a URL, so nothing is run: `args`, `env` and `cwd` have no use there, take them out", code(o.name))
 	}
 }
