@@ -11,6 +11,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/authserver"
 	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/resource"
+	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -178,6 +179,7 @@ func (t *site) notReady(w http.ResponseWriter, r *http.Request) {
 		t.health(w, r)
 		return
 	}
+	t.app.timeline.Saw(r, timeline.Facts{What: timeline.NotReady})
 	writeError(w, http.StatusServiceUnavailable, "temporarily_unavailable", "Drawbridge is not ready yet. Its owner can see why in its status.")
 }
 

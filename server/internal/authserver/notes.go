@@ -37,7 +37,7 @@ func noteClient(r *http.Request, e *oauth.Error) {
 	switch {
 	case strings.Contains(e.Description, "metadata document"):
 		otherwise = timeline.AuthorizeDocument
-	case e.Code == "invalid_client":
+	case e.Code == "invalid_client" && strings.Contains(e.Description, "not registered"):
 		otherwise = timeline.AuthorizeUnknown
 	case e.Code == "invalid_redirect_uri":
 		otherwise = timeline.AuthorizeOther
@@ -119,15 +119,20 @@ func noteToken(r *http.Request, e *oauth.Error) {
 		return
 	}
 	otherwise := timeline.TokenRefused
+	var provider *oauth.ProviderError
 	switch {
+	case strings.Contains(e.Description, "metadata document"):
+		otherwise = timeline.TokenDocument
 	case e.Code == "invalid_client" && strings.Contains(e.Description, "not registered"):
 		otherwise = timeline.ClientUnknown
 	case e.Code == "invalid_client":
 		otherwise = timeline.ClientProof
 	case e.Code == "invalid_target":
 		otherwise = timeline.TokenResource
-	case e.Code == "temporarily_unavailable":
+	case e.Code == "temporarily_unavailable" && errors.As(e, &provider):
 		otherwise = timeline.RefreshAway
+	case e.Status >= 500:
+		otherwise = timeline.TokenFailed
 	}
 	note(r, e, otherwise,
 		cause{oauth.ErrCodeVerifier, timeline.TokenVerifier}, cause{oauth.ErrCodeRedirect, timeline.TokenRedirect},

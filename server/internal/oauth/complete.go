@@ -153,7 +153,7 @@ func (s *Store) Redeem(r TokenRequest) (Tokens, error) {
 		return err
 	})
 	if errors.Is(err, ErrEnded) {
-		return Tokens{}, InvalidGrant("The session of this code has ended.").Because(ErrEnded)
+		return Tokens{}, InvalidGrant("The session of this code has ended.")
 	}
 	return tokens, err
 }

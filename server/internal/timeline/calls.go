@@ -61,10 +61,14 @@ func (rec *Recorder) unlearn(session string) {
 	delete(rec.live, session)
 }
 
+// ownHeader is on the requests by which Drawbridge looks at itself from
+// outside. Whoever else sends it is left out too, to nobody's harm.
+const ownHeader = "Drawbridge-Check"
+
 // Saw takes in what became of a request that no handler notes facts about:
 // one that was refused at the door.
 func (rec *Recorder) Saw(r *http.Request, f Facts) {
-	if rec != nil {
+	if rec != nil && r.Header.Get(ownHeader) == "" {
 		rec.record(rec.seen(r, f))
 	}
 }

@@ -87,7 +87,7 @@ func (rec *Recorder) find(s seen) *attempt {
 
 // joins reports whether what is seen before a client is known, but ends an
 // attempt that has come further.
-func joins(w What) bool { return w == WrongOrigin || w == Limited || w == WrongHost }
+func joins(w What) bool { return w == WrongOrigin || w == WrongHost || w == Limited || w == NotReady }
 
 // findClient finds the attempt of a client. The caller holds mu.
 func (rec *Recorder) findClient(s seen, from *attempt) *attempt {

@@ -87,7 +87,7 @@ func TestTwoAtOnce(t *testing.T) {
 		r.from("160.79.104.10", "Claude", Facts{What: Issued, ClientID: id, Session: "s" + n})
 	}
 	r.from("160.79.104.11", "Claude", Facts{What: Called, Session: "s2"})
-	if got := r.keys(); got != "connected call.awaited" {
+	if got := r.keys(); got != "connected.first call.awaited" {
 		t.Errorf("they come to %s", got)
 	}
 	if a := r.Attempts()[0]; a.User != "2@example.com" {
@@ -123,6 +123,34 @@ func TestLooksAgainBeforeRefresh(t *testing.T) {
 	r.see(Facts{What: Refreshed, ClientID: "c1", Session: "s1"})
 	if got := r.keys(); got != "connected" {
 		t.Errorf("it comes to %s", got)
+	}
+}
+
+// Trying again is an attempt of its own; what the first came to stays.
+func TestTryAgain(t *testing.T) {
+	r := newRig()
+	for _, f := range upTo(ConsentShown, Facts{What: ConsentDenied, Flow: "f1"}) {
+		r.see(f)
+	}
+	r.see(Facts{What: Authorized, ClientID: "c1", Client: "Claude", Flow: "f2"})
+	if got := r.keys(); got != "consent.opening consent.denied" {
+		t.Errorf("come to %s", got)
+	}
+	r.see(Facts{What: ClientUnknown, ClientID: "other"})
+	r.see(Facts{What: Registered, ClientID: "new", Client: "Claude"})
+	if got := r.keys(); got != "browser.awaited consent.opening consent.denied" {
+		t.Errorf("come to %s", got)
+	}
+}
+
+// Drawbridge looking at itself from outside is no client.
+func TestOwnLook(t *testing.T) {
+	r := newRig()
+	req := httptest.NewRequest("GET", "/.well-known/oauth-protected-resource/mcp", nil)
+	req.Header.Set("Drawbridge-Check", "x")
+	r.Wrap(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), req)
+	if got := r.keys(); got != "" {
+		t.Errorf("came to %s", got)
 	}
 }
 

@@ -41,6 +41,7 @@ var rules = slices.Concat(successes, callRules, tokenRules, providerRules, conse
 var successes = []rule{
 	{key: "over", outcome: ok, end: []What{SessionEnded}, when: (*view).wasConnected},
 	{key: "over.early", outcome: refused, end: []What{SessionEnded}},
+	{key: "connected.first", outcome: ok, end: []What{Called}, when: func(v *view) bool { return v.calls == 1 }},
 	{key: "connected", outcome: ok, end: []What{Called}},
 	{key: "connected", outcome: ok, end: []What{Refreshed}, when: (*view).wasConnected},
 	{key: "renewed", outcome: ok, end: []What{Refreshed}},
@@ -50,6 +51,7 @@ func (v *view) wasConnected() bool { return v.connected() }
 
 var callRules = []rule{
 	{key: "paused", outcome: refused, end: []What{CallPaused}},
+	{key: "early", outcome: refused, end: []What{NotReady}},
 	{key: "origin", outcome: refused, end: []What{WrongOrigin}},
 	{key: "host", outcome: refused, end: []What{WrongHost}},
 	{key: "limited", outcome: refused, end: []What{CallLimited, Limited}},
@@ -97,6 +99,7 @@ var tokenRules = []rule{
 	{key: "token.ended", outcome: refused, end: []What{RefreshEnded}},
 	{key: "token.person", outcome: refused, end: []What{RefreshPerson}},
 	{key: "token.away", outcome: failed, end: []What{RefreshAway}},
+	{key: "token.failed", outcome: failed, end: []What{TokenFailed}},
 	{key: "token.refused", outcome: refused, end: []What{TokenRefused}},
 }
 
@@ -128,7 +131,7 @@ var consentRules = []rule{
 }
 
 var authorizeRules = []rule{
-	{key: "document", outcome: refused, end: []What{AuthorizeDocument}},
+	{key: "document", outcome: refused, end: []What{AuthorizeDocument, TokenDocument}},
 	{key: "redirect.list", outcome: refused, end: []What{AuthorizeRedirect, RegisterRedirect}},
 	{key: "redirect.other", outcome: refused, end: []What{AuthorizeOther},
 		known: "claude-code#66511, #69326: a callback that is not the registered one"},

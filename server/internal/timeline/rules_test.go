@@ -76,7 +76,8 @@ var ruleCases = []struct {
 	says         string // part of the sentence
 	world        func(*World)
 }{
-	{key: "connected", outcome: "ok", steps: upTo(Called), says: "Claude is connected: ana@example.com, 1 calls."},
+	{key: "connected.first", outcome: "ok", steps: upTo(Called), says: "Claude is connected: ana@example.com; its first"},
+	{key: "connected", outcome: "ok", steps: upTo(Called, Facts{What: Called, Session: "s1"}), says: "Claude is connected: ana@example.com, 2 calls."},
 	{key: "connected", outcome: "ok", steps: upTo(Called, Facts{What: Refreshed, Session: "s1"}), wait: time.Hour, says: "Claude is connected"},
 	{key: "connected", outcome: "ok", steps: upTo(Called, Facts{What: CallExpired, Session: "s1"}, Facts{What: Refreshed, Session: "s1"}, Facts{What: Called, Session: "s1"}), says: "2 calls"},
 	{key: "renewed", outcome: "ok", steps: []Facts{{What: Refreshed, Session: "old", Client: "Claude"}}, says: "renewed its access"},
@@ -84,6 +85,7 @@ var ruleCases = []struct {
 	{key: "over.early", outcome: "refused", steps: upTo(Issued, Facts{What: SessionEnded, Session: "s1"}), says: "before its first call"},
 
 	{key: "paused", outcome: "refused", steps: upTo(Called, Facts{What: CallPaused}), says: "drawbridge resume"},
+	{key: "early", outcome: "refused", steps: upTo(Called, Facts{What: NotReady}), says: "not ready when Claude came"},
 	{key: "origin", outcome: "refused", steps: []Facts{{What: WrongOrigin}}, says: "another site"},
 	{key: "host", outcome: "refused", steps: []Facts{{What: WrongHost, Host: "evil.example"}}, says: "evil.example, but this server is name.ngrok.app"},
 	{key: "limited", outcome: "refused", steps: []Facts{{What: Limited}}, says: "Wait a minute"},
@@ -123,6 +125,9 @@ var ruleCases = []struct {
 	{key: "token.person", outcome: "refused", steps: upTo(Called, Facts{What: RefreshPerson, Session: "s1", Reason: "ana@example.com is not on the access list"}), says: "may not use Claude here any more: ana@"},
 	{key: "token.away", outcome: "error", steps: upTo(Called, Facts{What: RefreshAway, Session: "s1"}), says: "the session is kept"},
 	{key: "token.refused", outcome: "refused", steps: upTo(ProviderDone, Facts{What: TokenRefused, ClientID: "c1", Reason: "The body must be a form."}), says: "The body must be a form. Start"},
+
+	{key: "token.failed", outcome: "error", steps: upTo(ProviderDone, Facts{What: TokenFailed, Session: "s1", Reason: "a fault"}), says: "give Claude its token: a fault."},
+	{key: "document", outcome: "refused", steps: upTo(ProviderDone, Facts{What: TokenDocument, Session: "s1", Reason: "gone"}), says: "gone"},
 
 	{key: "access.nobody", outcome: "refused", steps: upTo(ConsentApproved, Facts{What: NobodyListed, Flow: "f1", User: "bob@example.com"}), says: "Add bob@example.com"},
 	{key: "access.unverified", outcome: "refused", steps: upTo(ConsentApproved, Facts{What: NotVerified, Flow: "f1", User: "bob@example.com"}), says: "verified"},

@@ -31,6 +31,7 @@ const (
 	WrongOrigin What = "discovery.origin"
 	Probed      What = "discovery.probe" // anything else
 	Limited     What = "discovery.limited"
+	NotReady    What = "discovery.early" // the keychain is not open, or there is no address yet
 )
 
 // What is seen of a registration (RFC 7591) and an authorization request.
@@ -90,6 +91,8 @@ const (
 	RefreshEnded   What = "token.ended"
 	RefreshPerson  What = "token.person" // the provider, or the access list, says no by now
 	RefreshAway    What = "token.away"
+	TokenDocument  What = "token.document" // see AuthorizeDocument
+	TokenFailed    What = "token.failed"   // a fault of ours
 	TokenRefused   What = "token.refused"
 	SessionEnded   What = "token.over" // by the owner, the client, or a rule
 )
@@ -119,7 +122,7 @@ var natures = map[What]nature{
 	Challenged: {discovery, status.OK}, Resource: {discovery, status.OK}, Metadata: {discovery, status.OK},
 	Missing: {discovery, status.Refused}, AtRoot: {discovery, status.Refused}, AtSSE: {discovery, status.Refused},
 	Nearby: {discovery, status.Refused}, Guessed: {discovery, status.Refused}, WrongHost: {discovery, status.Refused},
-	WrongOrigin: {discovery, status.Refused}, Probed: {discovery, status.Refused}, Limited: {discovery, status.Refused},
+	NotReady: {discovery, status.Refused}, WrongOrigin: {discovery, status.Refused}, Probed: {discovery, status.Refused}, Limited: {discovery, status.Refused},
 
 	Registered: {registration, status.OK}, RegisterOff: {registration, status.Refused},
 	RegisterRedirect: {registration, status.Refused}, RegisterRefused: {registration, status.Refused},
@@ -141,7 +144,7 @@ var natures = map[What]nature{
 	TokenUnknown: {token, status.Refused}, TokenResource: {token, status.Refused}, ClientUnknown: {token, status.Refused},
 	ClientProof: {token, status.Refused}, TokenReplayed: {token, status.Refused}, RefreshExpired: {token, status.Refused},
 	RefreshEnded: {token, status.Refused}, RefreshPerson: {token, status.Refused}, RefreshAway: {token, status.Failed},
-	TokenRefused: {token, status.Refused}, SessionEnded: {token, status.OK},
+	TokenDocument: {token, status.Refused}, TokenFailed: {token, status.Failed}, TokenRefused: {token, status.Refused}, SessionEnded: {token, status.OK},
 
 	Called: {call, status.OK}, CallExpired: {call, status.Refused}, CallEnded: {call, status.Refused}, CallResource: {call, status.Refused},
 	CallKind: {call, status.Refused}, CallForged: {call, status.Refused}, CallQuery: {call, status.Refused}, CallPaused: {call, status.Refused},
