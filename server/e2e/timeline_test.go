@@ -114,6 +114,17 @@ func TestTimelineMCPRemote(t *testing.T) {
 	app.mustConclude(t, "connected", "ok", "is connected: alice@example.com")
 }
 
+// Drawbridge looking at its own address is no attempt of anybody.
+func TestTimelineOwnLook(t *testing.T) {
+	app := StartApp(t, AppOptions{})
+	for _, check := range app.Srv.Doctor(t.Context()) {
+		t.Log(check.Name, check.OK)
+	}
+	if list := app.Attempts(t); len(list) != 0 {
+		t.Errorf("doctor is told as %s", outline(list))
+	}
+}
+
 // The command prints the newest attempt last, with its verdict.
 func TestTimelineCommand(t *testing.T) {
 	app := StartBinary(t, AppOptions{})
