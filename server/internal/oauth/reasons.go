@@ -28,6 +28,15 @@ var (
 	ErrPerson       = errors.New("the person may not sign in here any more")
 )
 
+// NotAllowedError is [ErrNotAllowed] with the redirect URI that the owner would
+// have to allow. Its text does not name it: a client chose it.
+type NotAllowedError struct{ URI string }
+
+func (*NotAllowedError) Error() string { return ErrNotAllowed.Error() }
+
+// Is makes it the [ErrNotAllowed] of errors.Is.
+func (*NotAllowedError) Is(target error) bool { return target == ErrNotAllowed }
+
 // SessionOf returns the session that an authorization code or a token is of,
 // over or not, and "" if it is none of ours. It is for telling what belongs
 // together; it proves nothing.

@@ -39,7 +39,7 @@ func (p RedirectPolicy) Check(uri string) error {
 	if slices.ContainsFunc(p.URIs, func(allowed string) bool { return sameRedirect(allowed, uri) }) {
 		return nil
 	}
-	return InvalidRedirectURI("this redirect URI is not on the list of those allowed here ([clients] redirect_uris)").Because(ErrNotAllowed)
+	return InvalidRedirectURI("this redirect URI is not on the list of those allowed here ([clients] redirect_uris)").Because(&NotAllowedError{URI: uri})
 }
 
 // own reports whether u leads to a listener of ours, under any loopback name.
