@@ -53,7 +53,7 @@ func (s *Server) Callback(w http.ResponseWriter, r *http.Request) {
 		s.failProvider(w, r, flow, err)
 		return
 	}
-	timeline.Note(r.Context(), timeline.Facts{User: cmp.Or(person.Identity.Email, person.Identity.Subject)})
+	timeline.Note(r.Context(), timeline.Facts{User: cmp.Or(person.Identity.Email, person.Identity.Subject), Groups: person.Identity.Groups})
 	code, err := s.Store.Complete(flow, person)
 	if err != nil {
 		noteComplete(r, err)

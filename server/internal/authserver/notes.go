@@ -22,6 +22,10 @@ type cause struct {
 // note tells the first of causes that err has, else otherwise with a reason.
 func note(r *http.Request, err error, otherwise timeline.What, causes ...cause) {
 	f := timeline.Facts{What: otherwise, Reason: asError(err).Description}
+	var unlisted *oauth.NotAllowedError
+	if errors.As(err, &unlisted) {
+		f.Host, f.Redirect = hostName(unlisted.URI), unlisted.URI
+	}
 	for _, c := range causes {
 		if errors.Is(err, c.err) {
 			f.What = c.what
@@ -59,13 +63,7 @@ func noteRegister(r *http.Request, err error, req registrationRequest) {
 	if asError(err).Code == "access_denied" {
 		otherwise = timeline.RegisterOff
 	}
-	f := timeline.Facts{Client: strings.TrimSpace(req.ClientName)}
-	for _, uri := range req.RedirectURIs {
-		if f.Host = hostName(uri); f.Host != "" && f.Host != "localhost" && f.Host != "127.0.0.1" {
-			break
-		}
-	}
-	timeline.Note(r.Context(), f)
+	timeline.Note(r.Context(), timeline.Facts{Client: strings.TrimSpace(req.ClientName)})
 	note(r, err, otherwise, cause{oauth.ErrNotAllowed, timeline.RegisterRedirect})
 }
 

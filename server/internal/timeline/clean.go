@@ -40,11 +40,25 @@ func cleanURL(s string) string {
 	return status.Clean(u.Scheme+"://"+u.Host+tokenLike.ReplaceAllString(u.EscapedPath(), "…"), 160)
 }
 
+// cleanRedirect is a redirect URI as it would have to be allowed, byte for
+// byte: whole or not at all.
+func cleanRedirect(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || len(s) > 200 || u.User != nil || strings.ContainsAny(s, "?#") || tokenLike.MatchString(u.Path) || status.Clean(s, 200) != s {
+		return ""
+	}
+	return s
+}
+
+// maxGroups is how many groups of a person are named.
+const maxGroups = 8
+
 // args are the words of a step, cleaned.
 func (s seen) args() map[string]string {
 	args := map[string]string{}
 	for name, value := range map[string]string{
-		"client": status.Clean(s.Client, 80), "user": status.Clean(s.User, 254), "host": status.Clean(s.Host, 100), "resource": cleanURL(s.Resource),
+		"client": status.Clean(s.Client, 80), "user": status.Clean(s.User, 254), "host": status.Clean(s.Host, 100), "redirect_uri": cleanRedirect(s.Redirect),
+		"groups": status.Clean(strings.Join(s.Groups[:min(len(s.Groups), maxGroups)], ", "), 200), "resource": cleanURL(s.Resource),
 		"reason": status.Clean(s.Reason, 300), "path": status.Clean(s.Path, 80), "version": plain(s.Version, 32), "method": plain(s.Method, 40),
 	} {
 		if value != "" {

@@ -8,7 +8,7 @@ import (
 
 // Facts are what a handler knows of the request it answers. None of them may
 // be a secret: a flow and a client are told apart by their ids, of which a
-// hash is kept; a redirect URI is told by its host.
+// hash is kept; a redirect URI is told by its host unless it was refused.
 type Facts struct {
 	What     What   // what has happened; "" leaves it to path and status
 	ClientID string // kept as a hash
@@ -16,20 +16,26 @@ type Facts struct {
 	Flow     string // kept as a hash
 	Session  string
 	User     string
-	Host     string // of the redirect URI
-	Resource string // that was asked for; query and user name are cut off
-	Reason   string // a sentence of ours
-	Path     string // by which the request came, if it is one of those we name
-	Version  string // of the MCP protocol
-	Method   string // of MCP
+	Groups   []string // of the user, as the provider names them
+	Host     string   // of the redirect URI
+	Redirect string   // a redirect URI that was refused, for the owner to allow; one with a query is not kept
+	Resource string   // that was asked for; query and user name are cut off
+	Reason   string   // a sentence of ours
+	Path     string   // by which the request came, if it is one of those we name
+	Version  string   // of the MCP protocol
+	Method   string   // of MCP
 }
 
 // with returns f with what more says besides, or instead.
 func (f Facts) with(more Facts) Facts {
+	if more.Groups == nil {
+		more.Groups = f.Groups
+	}
 	return Facts{
-		What: cmp.Or(more.What, f.What), ClientID: cmp.Or(more.ClientID, f.ClientID), Client: cmp.Or(more.Client, f.Client),
+		Groups: more.Groups,
+		What:   cmp.Or(more.What, f.What), ClientID: cmp.Or(more.ClientID, f.ClientID), Client: cmp.Or(more.Client, f.Client),
 		Flow: cmp.Or(more.Flow, f.Flow), Session: cmp.Or(more.Session, f.Session), User: cmp.Or(more.User, f.User),
-		Host: cmp.Or(more.Host, f.Host), Resource: cmp.Or(more.Resource, f.Resource), Reason: cmp.Or(more.Reason, f.Reason),
+		Host: cmp.Or(more.Host, f.Host), Redirect: cmp.Or(more.Redirect, f.Redirect), Resource: cmp.Or(more.Resource, f.Resource), Reason: cmp.Or(more.Reason, f.Reason),
 		Path: cmp.Or(more.Path, f.Path), Version: cmp.Or(more.Version, f.Version), Method: cmp.Or(more.Method, f.Method),
 	}
 }

@@ -33,7 +33,7 @@ func FuzzSteps(f *testing.F) {
 		r := newRig()
 		for len(data) >= 2 {
 			who := data[1]
-			facts := Facts{What: whats[int(data[0])%len(whats)], Client: name, User: text, Reason: text, Host: text, Resource: text, Path: text, Version: text, Method: text}
+			facts := Facts{What: whats[int(data[0])%len(whats)], Client: name, User: text, Reason: text, Host: text, Resource: text, Path: text, Version: text, Method: text, Redirect: text, Groups: strings.Split(text, "/")}
 			if who&1 != 0 {
 				facts.ClientID = "c" + string('0'+who>>6)
 			}

@@ -275,7 +275,7 @@ func TestCalls(t *testing.T) {
 		req := httptest.NewRequest("POST", "/mcp", nil)
 		req.RemoteAddr = "160.79.104.10:1"
 		req.Header.Set("MCP-Protocol-Version", version)
-		w, req, done := r.Watch(httptest.NewRecorder(), req, Facts{Session: "s1", User: "ana@example.com"})
+		w, _, done := r.Watch(httptest.NewRecorder(), req, Facts{Session: "s1", User: "ana@example.com"})
 		defer done()
 		w.WriteHeader(status)
 	}

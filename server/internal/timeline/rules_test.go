@@ -131,7 +131,7 @@ var ruleCases = []struct {
 
 	{key: "access.nobody", outcome: "refused", steps: upTo(ConsentApproved, Facts{What: NobodyListed, Flow: "f1", User: "bob@example.com"}), says: "Add bob@example.com"},
 	{key: "access.unverified", outcome: "refused", steps: upTo(ConsentApproved, Facts{What: NotVerified, Flow: "f1", User: "bob@example.com"}), says: "verified"},
-	{key: "access.list", outcome: "refused", steps: upTo(ConsentApproved, Facts{What: NotOnList, Flow: "f1", User: "bob@example.com"}), says: "add bob@example.com to emails"},
+	{key: "access.list", outcome: "refused", steps: upTo(ConsentApproved, Facts{What: NotOnList, Flow: "f1", User: "bob@example.com", Groups: []string{"everyone", "staff"}}), says: "add bob@example.com to emails under [access] in config.toml, or one of their groups (everyone, staff)"},
 	{key: "provider.refused", outcome: "refused", steps: upTo(ConsentApproved, Facts{What: ProviderRefused, Flow: "f1", Reason: "you are not assigned to this app."}), says: "The provider refused: you are not assigned to this app."},
 	{key: "provider.away", outcome: "error", steps: upTo(ConsentApproved, Facts{What: ProviderAway, Flow: "f1", Reason: "Okta can't be reached."}), says: "Okta can't be reached."},
 	{key: "provider.clock", outcome: "error", steps: upTo(ConsentApproved, Facts{What: ProviderClock, Flow: "f1", Reason: "x"}), says: "clock"},
