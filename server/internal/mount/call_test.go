@@ -1,3 +1,5 @@
+//go:build unix
+
 package mount
 
 import (
@@ -49,7 +51,11 @@ func TestCatalog(t *testing.T) {
 			r.mu.Unlock()
 			r.mustTool("ana", "grow", "", 3, nil)
 			eventually(t, "the catalog grows", func() bool { c, _ := r.Catalog(context.Background(), "x", false); return len(c.Tools) == 5 })
-			eventually(t, "the change is told", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return len(r.changes) > 0 && r.changes[len(r.changes)-1] == ToolsChanged })
+			eventually(t, "the change is told", func() bool {
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				return len(r.changes) > 0 && r.changes[len(r.changes)-1] == ToolsChanged
+			})
 		})
 	}
 }

@@ -96,14 +96,18 @@ func (s *server) keepCatalog() {
 
 // readCatalog reads what the server offers, and tells what is another now.
 func (s *server) readCatalog(ctx context.Context) {
-	c, err := s.speaker(ctx)
-	if err != nil {
-		return // noted where it happened
+	var c *conversation
+	var found *Catalog
+	err := errSessionGone
+	for try := 0; try < 2 && errors.Is(err, errSessionGone); try++ {
+		if c, err = s.speaker(ctx); err != nil {
+			return // noted where it happened
+		}
+		s.mu.Lock()
+		s.stale = false
+		s.mu.Unlock()
+		found, err = c.list(ctx)
 	}
-	s.mu.Lock()
-	s.stale = false
-	s.mu.Unlock()
-	found, err := c.list(ctx)
 	if err != nil {
 		s.notListed(c, err)
 		return
@@ -124,21 +128,26 @@ func (s *server) readCatalog(ctx context.Context) {
 	}
 }
 
-// speaker returns a conversation to read the catalog in: any that is open, so
-// that no process is started for it alone.
+// speaker returns a conversation to read the catalog in: any that is there, so
+// that no process is started for it alone, unless each speaks for its person.
 func (s *server) speaker(ctx context.Context) (*conversation, error) {
 	s.mu.Lock()
 	found := s.convs[""]
-	if found == nil || !found.isReady() {
-		for _, c := range s.convs {
-			if c.isReady() {
-				found = c
-			}
+	for _, c := range s.convs {
+		if s.adoptable() && c.alive() && (found == nil || !found.isReady()) {
+			found = c
 		}
 	}
 	s.mu.Unlock()
-	if found != nil && found.isReady() {
-		return found, nil
+	if found != nil {
+		select {
+		case <-found.ready:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if found.isReady() {
+			return found, nil
+		}
 	}
 	return s.conversation(ctx, "")
 }
@@ -146,22 +155,39 @@ func (s *server) speaker(ctx context.Context) (*conversation, error) {
 // notListed notes that the catalog could not be read; if that is because the
 // conversation ended, it was noted already.
 func (s *server) notListed(c *conversation, err error) {
-	if !c.alive() || s.ctx.Err() != nil {
-		return
-	}
 	f := &failure{text: "did not list what it offers.", kind: unreachable, cause: err}
 	var known *failure
 	switch {
+	case s.ctx.Err() != nil:
+		return
+	case errors.Is(err, errSessionGone):
+		f.text = "keeps ending its session."
+	case !c.alive():
+		s.readLater(err)
+		return
 	case isOwn(err):
 		f.text = "answered with an error when it was asked what it offers. See its log, and the server's own documentation."
 		s.log.say("It did not list what it offers: %v", err)
 	case errors.As(err, &known):
 		f = known
-	case errors.Is(err, errSessionGone):
-		c.broke(f)
-		return
 	}
 	s.failed(f)
+}
+
+// readLater has the catalog read again if the conversation was ended for a
+// reason that is no failure, as being unused.
+func (s *server) readLater(err error) {
+	var f *failure
+	if errors.As(err, &f) {
+		return
+	}
+	s.mu.Lock()
+	s.stale = true
+	never := s.catalog == nil
+	s.mu.Unlock()
+	if never {
+		s.wish()
+	}
 }
 
 // differences returns what a reader of was must read again.

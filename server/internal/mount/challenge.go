@@ -82,17 +82,19 @@ func isTokenByte(c byte) bool {
 
 // refused says what to do about a 401 or 403.
 func refused(status int, values []string) string {
+	schemes := make(map[string]map[string]string)
 	for _, c := range parseChallenges(values) {
-		switch {
-		case c.scheme == "bearer" && c.params["error"] == "insufficient_scope":
-			return "refused its token, which allows too little. Set an Authorization header that allows more in mcp.json."
-		case c.scheme == "bearer" && c.params["resource_metadata"] != "":
-			return "needs its own sign-in, which Drawbridge can't do for it. Make a token there, and set it as an Authorization header in mcp.json."
-		case c.scheme == "basic":
-			return "needs a user name and a password. Set them as an Authorization header in mcp.json."
-		}
+		schemes[c.scheme] = c.params
 	}
-	if status == 403 {
+	bearer, basic := schemes["bearer"], schemes["basic"]
+	switch {
+	case bearer["error"] == "insufficient_scope":
+		return "refused its token, which allows too little. Set an Authorization header that allows more in mcp.json."
+	case bearer["resource_metadata"] != "":
+		return "needs its own sign-in, which Drawbridge can't do for it. Make a token there, and set it as an Authorization header in mcp.json."
+	case bearer == nil && basic != nil:
+		return "needs a user name and a password. Set them as an Authorization header in mcp.json."
+	case status == 403:
 		return "refused the request (403). Check the headers of the server in mcp.json."
 	}
 	return "needs its own sign-in (401). Set an Authorization header in mcp.json."

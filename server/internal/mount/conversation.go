@@ -28,7 +28,6 @@ type conversation struct {
 	version     string
 	description rpc.Description
 
-	gone   chan struct{} // closed when it is over
 	opened time.Time
 
 	listening sync.Mutex         // held while the modern stream of changes is replaced
@@ -48,7 +47,7 @@ type conversation struct {
 }
 
 func newConversation(s *server, sub string) *conversation {
-	return &conversation{server: s, sub: sub, ready: make(chan struct{}), gone: make(chan struct{}),
+	return &conversation{server: s, sub: sub, ready: make(chan struct{}),
 		calls: make(map[int64]*call), asked: make(map[string]context.CancelFunc),
 		caller: new(oauth.Caller), used: s.set.now()}
 }
@@ -170,7 +169,6 @@ func (c *conversation) end(why error) (first, open bool) {
 	}
 	wire := c.wire
 	c.mu.Unlock()
-	close(c.gone)
 	if wire != nil {
 		c.server.set.closing.start(wire.close)
 	}
@@ -255,12 +253,9 @@ func (c *conversation) idle() (time.Time, bool) {
 }
 
 func (c *conversation) alive() bool {
-	select {
-	case <-c.gone:
-		return false
-	default:
-		return true
-	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.over == nil
 }
 
 // isReady reports whether it is open and has not ended.

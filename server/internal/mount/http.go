@@ -204,6 +204,10 @@ func (w *httpWire) refusal(r *call, resp *http.Response) error {
 	w.mu.Lock()
 	session := w.session
 	w.mu.Unlock()
+	said := ownWord(body)
+	if isCode(said, rpc.CodeMethodNotFound) {
+		return said
+	}
 	if resp.StatusCode == http.StatusNotFound && session != "" && r.method != "initialize" {
 		w.conv.server.sessionEnded(w.conv)
 		return errSessionGone
@@ -211,8 +215,8 @@ func (w *httpWire) refusal(r *call, resp *http.Response) error {
 	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
 		return &failure{text: refused(resp.StatusCode, resp.Header.Values("WWW-Authenticate")), kind: lasting, status: resp.StatusCode}
 	}
-	if err := ownWord(body); err != nil {
-		return err // which says more than the status
+	if said != nil {
+		return said // which is more than the status does
 	}
 	kind := lasting
 	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests {
@@ -430,7 +434,16 @@ func (s *server) sessionEnded(c *conversation) {
 	}
 	s.stale = true
 	watched := len(s.watched[sub]) > 0
+	spare := s.convs[""]
+	if spare != nil && s.adoptable() {
+		delete(s.convs, "") // it would be adopted next, and has most likely ended too
+	} else {
+		spare = nil
+	}
 	s.mu.Unlock()
+	if spare != nil {
+		spare.end(errSessionGone)
+	}
 	if watched {
 		s.set.working.start(func() { _, _ = s.conversation(s.ctx, sub) }) // its failure is noted where it happens
 	}

@@ -1,3 +1,5 @@
+//go:build unix
+
 package mount
 
 import (
@@ -139,6 +141,9 @@ func TestIdle(t *testing.T) {
 	conf := own("x")
 	r.Apply([]config.Server{conf})
 	pid := r.pid("ana")
+	if _, err := r.Catalog(within(t), "x", true); err != nil {
+		t.Fatal(err)
+	}
 	conf.Idle = time.Millisecond
 	r.Apply([]config.Server{conf})
 	gone(t, pid)
@@ -280,8 +285,8 @@ func TestProbe(t *testing.T) {
 func TestNoise(t *testing.T) {
 	r := newRig(t, quick, Options{})
 	r.Apply([]config.Server{own("x"), own("y")})
-	r.mustTool("ana", "noise", strings.Repeat("\x1b[31mé", 1000), 3000, nil)
-	eventually(t, "all is read", func() bool { return strings.Contains(r.logs(), "\n2999 ") })
+	r.mustTool("ana", "noise", strings.Repeat("\x1b[31mé", 1000), 1500, nil)
+	eventually(t, "all is read", func() bool { return strings.Contains(r.logs(), "\n1499 ") })
 	lines, _ := r.Logs("x")
 	size := 0
 	for _, l := range lines {
@@ -293,7 +298,10 @@ func TestNoise(t *testing.T) {
 	// A client that never reads, at a server that never stops.
 	slow := &blocked{release: make(chan struct{})}
 	done := make(chan error)
-	go func() { _, err := r.tool(within(t), "ana", "flood", strings.Repeat("x", 1000), 20_000, slow); done <- err }()
+	go func() {
+		_, err := r.tool(within(t), "ana", "flood", strings.Repeat("x", 1000), 5000, slow)
+		done <- err
+	}()
 	if got := string(r.mustTool("ana", "echo", "hi", 0, nil)); got != `{"text":"hi"}` {
 		t.Error(got)
 	}
@@ -301,7 +309,7 @@ func TestNoise(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	if got := r.mustTool("ana", "big", "", 8<<20, nil); len(got) != 8<<20+2 {
+	if got := r.mustTool("ana", "big", "", 2<<20, nil); len(got) != 2<<20+2 {
 		t.Errorf("%d bytes", len(got))
 	}
 	_, err := r.tool(within(t), "ana", "big", "", maxMessage+1, nil)
@@ -332,14 +340,14 @@ func TestDeaf(t *testing.T) {
 	tune.grace = grace{eof: 20 * time.Millisecond, term: 20 * time.Millisecond}
 	r := newRig(t, tune, Options{})
 	conf := own("x")
-	conf.Timeout = time.Second
+	conf.Timeout = 500 * time.Millisecond
 	r.Apply([]config.Server{conf})
 	bob := r.pid("bob")
 	ana := r.pid("ana")
 	_, _ = r.tool(within(t), "ana", "deaf", "", 0, nil)
-	big := strings.Repeat("x", 8<<20)
+	big := strings.Repeat("x", 90_000)
 	full := false
-	for range 8 {
+	for range 4 {
 		_, err := r.tool(within(t), "ana", "echo", big, 0, nil)
 		if err == nil {
 			t.Fatal("it answered")
@@ -398,22 +406,5 @@ func TestKilledAppLeavesNothing(t *testing.T) {
 		}
 		_ = cmd.Wait()
 		gone(t, pids...)
-	}
-}
-
-// A keeper that is itself killed takes the server with it on Linux.
-func TestKilledKeeper(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("only Linux tells a process that its parent was killed")
-	}
-	r := newRig(t, quick, Options{})
-	r.Apply([]config.Server{own("x")})
-	pid := r.pid("ana")
-	if err := syscall.Kill(parentOf(strconv.Itoa(pid)), syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	gone(t, pid)
-	if again := r.pid("ana"); again == pid {
-		t.Error("the same process?")
 	}
 }

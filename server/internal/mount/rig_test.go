@@ -1,3 +1,5 @@
+//go:build unix
+
 package mount
 
 import (
@@ -23,7 +25,7 @@ const patient = 60 * time.Second
 var quick = tuning{
 	probe: 20 * time.Second, open: patient, list: patient, settle: 10 * time.Millisecond,
 	firstPause: 10 * time.Millisecond, maxPause: 100 * time.Millisecond, stable: time.Hour,
-	sweep: 20 * time.Millisecond, grace: grace{eof: 10 * time.Second, term: 10 * time.Second},
+	sweep: 20 * time.Millisecond, grace: grace{eof: 10 * time.Second, term: 10 * time.Second}, unread: 200_000,
 }
 
 // rig is a set, and what it said.

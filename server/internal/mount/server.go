@@ -148,13 +148,13 @@ func (s *server) failed(f *failure) {
 		if f.kind != lasting {
 			s.retryIn(pause)
 		}
-		s.set.waiters.wake()
 	})
 	s.log.say("It %s", f.text)
 	s.set.log.Warn("mounted server failed", "server", s.name, "error", f.text, "cause", f.cause)
 	if event != nil {
 		s.set.record(*event)
 	}
+	s.set.waiters.wake()
 }
 
 // retryIn needs mu.

@@ -8,8 +8,6 @@ import (
 )
 
 const (
-	// maxUnread bounds what waits for a server that doesn't read, in bytes.
-	maxUnread = 2 * maxMessage
 	// Lines on stdout that are no messages: some programs print a greeting, but
 	// one that prints nothing else is no MCP server.
 	maxJunkLines = 10_000
@@ -61,7 +59,7 @@ func (w *stdioWire) cancel(c *call, reason string) {
 func (w *stdioWire) tell(message []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.size > 0 && w.size+len(message) > maxUnread {
+	if w.size > 0 && w.size+len(message) > w.conv.server.set.tune.unread {
 		return errFull
 	}
 	w.queue, w.size = append(w.queue, append(message, '\n')), w.size+len(message)
@@ -156,7 +154,7 @@ func (w *stdioWire) abandon(text string) {
 		w.why = &failure{text: text, kind: crashed}
 	}
 	w.mu.Unlock()
-	w.busy.start(func() { w.proc.stop(w.conv.server.set.tune.grace) })
+	w.busy.start(func() { w.proc.stop(grace{eof: 100 * time.Millisecond, term: time.Second}) })
 }
 
 // readNotes keeps what the server writes to stderr.

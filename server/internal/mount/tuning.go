@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// tuning is the times that tests shorten.
+// tuning is the bounds that tests lower.
 type tuning struct {
 	probe      time.Duration // for the answer to a modern question, before initialize is sent too
 	open       time.Duration // for a server to start: a package manager may fetch it first
@@ -17,6 +17,7 @@ type tuning struct {
 	stable     time.Duration // without a crash, after which all is forgotten
 	sweep      time.Duration // between two looks for idle conversations
 	grace      grace
+	unread     int // bytes that may wait for a server that doesn't read
 }
 
 var normal = tuning{
@@ -29,6 +30,7 @@ var normal = tuning{
 	stable:     30 * time.Second,
 	sweep:      5 * time.Second,
 	grace:      grace{eof: 2 * time.Second, term: 2 * time.Second},
+	unread:     2 * maxMessage,
 }
 
 // pause is how long to wait after so many failures in a row. A part of it is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 
@@ -41,8 +42,14 @@ type call struct {
 	acked   chan struct{} // of subscriptions/listen: closed once it is acknowledged
 }
 
+// body is the request in one line. The params are put in as they are: dress
+// has written them, so there is no line break in them.
 func (r *call) body() []byte {
-	return outgoing{ID: encode(r.id), Method: r.method, Params: r.params}.encode()
+	b := fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"method":%s`, r.id, encode(r.method))
+	if r.params != nil {
+		b = append(append(b, `,"params":`...), r.params...)
+	}
+	return append(b, '}')
 }
 
 // errSessionGone says that an HTTP server has forgotten the transport session

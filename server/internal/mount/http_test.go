@@ -1,0 +1,417 @@
+//go:build unix
+
+package mount
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// site is an MCP server over HTTP of one era.
+type site struct {
+	*httptest.Server
+	modern bool
+
+	mu       sync.Mutex // guards all below
+	sessions map[string]bool
+	made     int
+	seen     []string // method, path, and headers of what came
+	answers  map[string]chan string
+	streams  map[chan string]bool // on which it tells of changes
+	tools    string               // the list
+}
+
+func newSite(t *testing.T, modern bool) *site {
+	s := &site{modern: modern, sessions: make(map[string]bool), answers: make(map[string]chan string), streams: make(map[chan string]bool),
+		tools: `[{"name":"sql","inputSchema":{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"},"opt":{"properties":{"n":{"type":"integer","x-mcp-header":"N"}}}}}},` +
+			`{"name":"bad","inputSchema":{"properties":{"a":{"type":"number","x-mcp-header":"A"}}}}]`}
+	s.Server = httptest.NewServer(s)
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
+	return s
+}
+
+func (s *site) conf() config.Server {
+	return config.Server{Name: "x", URL: s.URL + "/mcp", Headers: map[string]string{"X-Key": "k ${keychain:K}"}}
+}
+
+func (s *site) log() string { s.mu.Lock(); defer s.mu.Unlock(); return strings.Join(s.seen, "\n") }
+
+func (s *site) count(what string) int { return strings.Count(s.log(), what) }
+
+func (s *site) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	body, _ := io.ReadAll(req.Body)
+	var m message
+	_ = json.Unmarshal(body, &m)
+	h := req.Header
+	s.mu.Lock()
+	s.seen = append(s.seen, fmt.Sprintf("%s %s auth=%q key=%q version=%q method=%q name=%q region=%q n=%q cookie=%q params=%s", req.Method, m.Method, h.Get("Authorization"), h.Get("X-Key"),
+		h.Get("MCP-Protocol-Version"), h.Get("Mcp-Method"), h.Get("Mcp-Name"), h.Get("Mcp-Param-Region"), h.Get("Mcp-Param-N"), h.Get("Cookie"), m.Params))
+	known := s.sessions[h.Get("Mcp-Session-Id")]
+	s.mu.Unlock()
+	w.Header().Set("Set-Cookie", "a=b")
+	switch {
+	case s.modern && (req.Method != "POST" || h.Get("Mcp-Method") != m.Method || h.Get("MCP-Protocol-Version") != modernVersion):
+		w.WriteHeader(400)
+		fmt.Fprint(w, `{"jsonrpc":"2.0","id":null,"error":{"code":-32020,"message":"header mismatch"}}`)
+	case s.modern:
+		s.answer(w, req, m)
+	case req.Method == "DELETE":
+		s.mu.Lock()
+		delete(s.sessions, h.Get("Mcp-Session-Id"))
+		s.mu.Unlock()
+	case m.Method == "server/discover":
+		http.Error(w, "Bad Request: no valid session ID provided", 400)
+	case m.Method == "initialize":
+		s.mu.Lock()
+		s.made++
+		id := fmt.Sprintf("session-%d", s.made)
+		s.sessions[id] = true
+		s.mu.Unlock()
+		w.Header().Set("Mcp-Session-Id", id)
+		s.result(w, m, map[string]any{"protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": map[string]string{"name": "site"}})
+	case !known:
+		http.Error(w, "no such session", 404)
+	case req.Method == "GET":
+		s.stream(w, req, ": hello")
+	case m.Method == "":
+		s.mu.Lock()
+		ch := s.answers[string(m.ID)]
+		s.mu.Unlock()
+		ch <- string(body)
+		w.WriteHeader(202)
+	case m.ID == nil:
+		w.WriteHeader(202)
+	default:
+		s.answer(w, req, m)
+	}
+}
+
+func (s *site) result(w http.ResponseWriter, m message, result any) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(encode(map[string]any{"jsonrpc": "2.0", "id": m.ID, "result": result}))
+}
+
+// stream tells of changes until the client leaves.
+func (s *site) stream(w http.ResponseWriter, req *http.Request, first string) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	fmt.Fprintf(w, "%s\n\n", first)
+	w.(http.Flusher).Flush()
+	ch := make(chan string, 10)
+	s.mu.Lock()
+	s.streams[ch] = true
+	s.mu.Unlock()
+	for {
+		select {
+		case line := <-ch:
+			fmt.Fprintf(w, "data: %s\n\n", line)
+			w.(http.Flusher).Flush()
+		case <-req.Context().Done():
+			s.mu.Lock()
+			delete(s.streams, ch)
+			s.seen = append(s.seen, "stream closed")
+			s.mu.Unlock()
+			return
+		}
+	}
+}
+
+func (s *site) tell(line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for ch := range s.streams {
+		ch <- line
+	}
+}
+
+func (s *site) answer(w http.ResponseWriter, req *http.Request, m message) {
+	var p struct {
+		Name      string
+		Arguments struct{ Region string }
+		Meta      object `json:"_meta"`
+	}
+	_ = json.Unmarshal(m.Params, &p)
+	event := func(text string, args ...any) {
+		fmt.Fprintf(w, text, args...)
+		w.(http.Flusher).Flush()
+	}
+	switch m.Method {
+	case "server/discover":
+		s.result(w, m, map[string]any{"supportedVersions": []string{modernVersion}, "capabilities": capabilities})
+	case "tools/list":
+		s.mu.Lock()
+		tools := s.tools
+		s.mu.Unlock()
+		s.result(w, m, map[string]any{"tools": json.RawMessage(tools)})
+	case "prompts/list":
+		s.result(w, m, map[string]any{"prompts": []any{}})
+	case "resources/list":
+		s.result(w, m, map[string]any{"resources": []any{}})
+	case "resources/templates/list":
+		w.WriteHeader(404)
+		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"no"}}`, m.ID)
+	case "subscriptions/listen":
+		s.stream(w, req, fmt.Sprintf(`data: {"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":%s}}}`, m.ID))
+	case "resources/subscribe", "resources/unsubscribe":
+		s.result(w, m, object{})
+	case "tools/call":
+		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+		switch p.Name {
+		case "sql":
+			s.mu.Lock()
+			stale := strings.Contains(s.tools, "Area") && req.Header.Get("Mcp-Param-Area") == ""
+			s.mu.Unlock()
+			if stale {
+				w.WriteHeader(400)
+				fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32020,"message":"header missing"}}`, m.ID)
+				return
+			}
+			event("event: message\r\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\r\ndata: \"params\":{\"progressToken\":%s,\"progress\":1}}\r\n\r\n", encode(p.Meta[metaProgress]))
+			event(": comment\n\nid: 7\ndata:{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"kept\":1.0}}\n\n", m.ID)
+		case "ask":
+			ch := make(chan string, 1)
+			s.mu.Lock()
+			s.answers[`"q"`] = ch
+			s.mu.Unlock()
+			event("data: {\"jsonrpc\":\"2.0\",\"id\":\"q\",\"method\":\"sampling/createMessage\",\"params\":{}}\n\n")
+			event("data: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":%s}\n\n", m.ID, <-ch)
+		case "hang":
+			event(": hanging\n\n")
+			<-req.Context().Done()
+			s.mu.Lock()
+			s.seen = append(s.seen, "call closed")
+			s.mu.Unlock()
+		case "halves": // the rest is asked for with GET
+			event("id: 1\nretry: 1\ndata:\n\n")
+			go func() {
+				eventuallyStream(s)
+				s.tell(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":"the rest"}`, m.ID))
+			}()
+		case "cut":
+		case "flood":
+			for i := 0; i <= maxMessage/1000 && req.Context().Err() == nil; i++ {
+				fmt.Fprintf(w, "data: %s\n", strings.Repeat("x", 1000))
+			}
+		}
+	}
+}
+
+// eventuallyStream waits for the second GET stream: the first belongs to no call.
+func eventuallyStream(s *site) {
+	for {
+		s.mu.Lock()
+		n := len(s.streams)
+		s.mu.Unlock()
+		if n >= 2 {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func signer(caller *oauth.Caller, audience string) (string, error) {
+	return "token-of-" + caller.User.Sub, nil
+}
+
+func keychainOf(context.Context, string, string) (string, error) { return "hush", nil }
+
+func TestHTTP(t *testing.T) {
+	for _, modern := range []bool{false, true} {
+		t.Run(fmt.Sprintf("modern=%v", modern), func(t *testing.T) {
+			s := newSite(t, modern)
+			r := newRig(t, quick, Options{Identity: signer, Secret: keychainOf})
+			r.Apply([]config.Server{s.conf()})
+			c, err := r.Catalog(within(t), "x", true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := map[bool]int{true: 1, false: 2}[modern]; len(c.Tools) != want || (c.Era == rpc.Modern) != modern {
+				t.Errorf("catalog %+v", c)
+			}
+			l := &listener{answer: func(context.Context, string) (json.RawMessage, error) { return json.RawMessage(`{"ok":1}`), nil }}
+			params := `{"name":"sql","arguments":{"region":" süd","opt":{"n":42}},"_meta":{"progressToken":"mine","drawbridge.app/identity":{"sub":"root"}}}`
+			result, err := r.Call(within(t), "x", person("ana"), "tools/call", json.RawMessage(params), l)
+			if err != nil || string(result) != `{"kept":1.0}` || l.all() != `notifications/progress {"progress":1,"progressToken":"mine"}` {
+				t.Fatalf("got %s, %v, heard %s", result, err, l.all())
+			}
+			log := s.log()
+			want := `auth="Bearer token-of-ana" key="k hush" version="2025-06-18" method="" name="" region="" n="" cookie=""`
+			if modern {
+				want = `auth="Bearer token-of-ana" key="k hush" version="2026-07-28" method="tools/call" name="sql" region="=?base64?IHPDvGQ=?=" n="42" cookie=""`
+			}
+			if !strings.Contains(log, want) || strings.Contains(log, `"sub":"root"`) || strings.Contains(log, "drawbridge.app") {
+				t.Errorf("the server saw %s", log)
+			}
+			if !modern {
+				got, err := r.tool(within(t), "ana", "ask", "", 0, l)
+				if err != nil || !strings.Contains(string(got), `"result":{"ok":1}`) {
+					t.Errorf("asked: %s, %v", got, err)
+				}
+				if got, err := r.tool(within(t), "ana", "halves", "", 0, l); err != nil || string(got) != `"the rest"` {
+					t.Errorf("halves: %s, %v", got, err)
+				}
+			}
+			for name, want := range map[string]string{"cut": "halfway", "flood": "more than 16 MiB"} {
+				if _, err := r.tool(within(t), "ana", name, "", 0, l); err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			ctx, cancel := context.WithCancel(within(t))
+			done := make(chan error)
+			go func() { _, err := r.tool(ctx, "ana", "hang", "", 0, l); done <- err }()
+			eventually(t, "it hangs", func() bool { return s.count(`"hang"`) > 0 })
+			cancel()
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+			eventually(t, "the server sees it", func() bool {
+				return s.count("call closed") == 1 && (modern || s.count("POST notifications/cancelled") == 1)
+			})
+			r.Close()
+			if n := s.count("DELETE"); !modern && n < 2 || modern && n != 0 {
+				t.Errorf("%d sessions of 2 were ended", n)
+			}
+			if strings.Contains(r.log.String(), "hush") || strings.Contains(r.logs(), "hush") {
+				t.Error("a secret is in the log")
+			}
+		})
+	}
+}
+
+func TestHTTPChanges(t *testing.T) {
+	for _, modern := range []bool{false, true} {
+		t.Run(fmt.Sprintf("modern=%v", modern), func(t *testing.T) {
+			s := newSite(t, modern)
+			r := newRig(t, quick, Options{})
+			r.Apply([]config.Server{{Name: "x", URL: s.URL}})
+			if _, err := r.Catalog(within(t), "x", true); err != nil {
+				t.Fatal(err)
+			}
+			heard := make(chan string, 10)
+			stop, err := r.Subscribe(within(t), "x", person("ana"), "a://b", func(p json.RawMessage) { heard <- string(p) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "one stream is open", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.streams) == 1 })
+			s.mu.Lock()
+			s.tools = `[]`
+			s.mu.Unlock()
+			s.tell(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)
+			s.tell(`{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a://b"}}`)
+			if got := <-heard; !strings.Contains(got, "a://b") {
+				t.Error(got)
+			}
+			eventually(t, "the list is read again", func() bool { c, _ := r.Catalog(context.Background(), "x", false); return len(c.Tools) == 0 })
+			stop()
+		})
+	}
+}
+
+func TestHTTPHeadersChange(t *testing.T) {
+	s := newSite(t, true)
+	r := newRig(t, quick, Options{})
+	r.Apply([]config.Server{{Name: "x", URL: s.URL}})
+	if _, err := r.Catalog(within(t), "x", true); err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	s.tools = strings.ReplaceAll(s.tools, "Region", "Area")
+	s.mu.Unlock()
+	if _, err := r.Call(within(t), "x", person("ana"), "tools/call", json.RawMessage(`{"name":"sql","arguments":{"region":"a"}}`), nil); err != nil {
+		t.Errorf("it handles a tool that wants other headers now: %v", err)
+	}
+}
+
+func TestHTTPSessionLost(t *testing.T) {
+	s := newSite(t, false)
+	r := newRig(t, quick, Options{})
+	r.Apply([]config.Server{{Name: "x", URL: s.URL}})
+	call := func() error {
+		_, err := r.Call(within(t), "x", person("ana"), "tools/call", json.RawMessage(`{"name":"sql"}`), nil)
+		return err
+	}
+	if err := call(); err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	clear(s.sessions)
+	s.mu.Unlock()
+	if err := call(); err != nil {
+		t.Errorf("it handles a session that the server forgot: %v\n%s", err, s.log())
+	}
+	if st := r.state(); st.State == "failed" {
+		t.Errorf("state %+v", st)
+	}
+}
+
+func TestHTTPRefuses(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { t.Error("a request went elsewhere") }))
+	defer elsewhere.Close()
+	for want, handler := range map[string]http.HandlerFunc{
+		"needs its own sign-in, which": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Add("WWW-Authenticate", `Basic realm="a, b", Bearer realm="x\"y", resource_metadata="https://a/b"`)
+			w.WriteHeader(401)
+		},
+		"refused the request (403)": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(403) },
+		"HTTP status 404":           http.NotFound,
+		"HTTP status 503":           func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(503) },
+		"to another place":          func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 307) },
+		"what is no MCP message":    func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "<html>") },
+		"can't be reached":          func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) },
+		"no protocol revision": func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(400)
+			fmt.Fprint(w, `{"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"no","data":{"supported":["2077-01-01"]}}}`)
+		},
+	} {
+		t.Run(want, func(t *testing.T) {
+			bad := httptest.NewServer(handler)
+			defer bad.Close()
+			r := newRig(t, quick, Options{})
+			r.Apply([]config.Server{{Name: "x", URL: bad.URL}})
+			_, err := r.Catalog(within(t), "x", true)
+			if err == nil || !strings.Contains(err.Error(), want) || r.state().State != "failed" {
+				t.Errorf("got %v, %+v", err, r.state())
+			}
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if len(r.events) != 1 {
+				t.Errorf("events %+v", r.events)
+			}
+		})
+	}
+}
+
+func TestHTTPComesBack(t *testing.T) {
+	s := newSite(t, true)
+	inner := s.Config.Handler
+	var mu sync.Mutex
+	down := true
+	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		off := down
+		mu.Unlock()
+		if off {
+			panic(http.ErrAbortHandler)
+		}
+		inner.ServeHTTP(w, r)
+	})
+	r := newRig(t, quick, Options{})
+	r.Apply([]config.Server{{Name: "x", URL: s.URL}})
+	eventually(t, "it is missed", func() bool { return r.state().State == "failed" })
+	mu.Lock()
+	down = false
+	mu.Unlock()
+	eventually(t, "it is back", func() bool { return r.state().State == "ok" })
+}
