@@ -13,12 +13,14 @@ import (
 	"testing"
 
 	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server"
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/control"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 func TestMain(m *testing.M) {
+	server.ChildMain()
 	if os.Getenv(bareEnv) != "" {
 		serveBare()
 		return
