@@ -1,0 +1,129 @@
+package e2e
+
+import (
+	"flag"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"testing"
+	"time"
+)
+
+// The long runs of the tests that try to break Drawbridge are asked for by
+// DRAWBRIDGE_LONG=1; README.md says what each then does.
+func long() bool { return os.Getenv("DRAWBRIDGE_LONG") != "" }
+
+var (
+	modelSeed  = flag.Uint64("model.seed", 0, "seed of TestModel; 0: a fixed and a random one")
+	modelTotal = flag.Int("model.steps", 0, "steps of TestModel in all; 0: 2,000, or 100,000 with DRAWBRIDGE_LONG")
+)
+
+// randomSteps returns n steps.
+func randomSteps(seed uint64, n int) []op {
+	r := rand.New(rand.NewPCG(seed, 0))
+	var kinds []string
+	for kind := range modelWeights {
+		kinds = append(kinds, kind)
+	}
+	slices.Sort(kinds)
+	var bag []string
+	for _, kind := range kinds {
+		for range modelWeights[kind] {
+			bag = append(bag, kind)
+		}
+	}
+	steps := make([]op, n)
+	for i := range steps {
+		steps[i] = op{bag[r.IntN(len(bag))], r.IntN(1 << 16), r.IntN(1 << 16)}
+	}
+	return steps
+}
+
+// shrink leaves out steps for as long as the run still fails, in large pieces
+// first (delta debugging), for two minutes at most.
+func shrink(steps []op, fails func([]op) bool) []op {
+	deadline := time.Now().Add(2 * time.Minute)
+	for size := len(steps) / 2; size > 0 && time.Now().Before(deadline); {
+		smaller := false
+		for from := 0; from < len(steps) && time.Now().Before(deadline); {
+			without := slices.Concat(steps[:from], steps[min(from+size, len(steps)):])
+			if fails(without) {
+				steps, smaller = without, true
+			} else {
+				from += size
+			}
+		}
+		if !smaller || size > len(steps) {
+			size /= 2
+		}
+	}
+	return steps
+}
+
+// TestModel takes random steps against Drawbridge and the rules beside it. A
+// failure prints the shortest sequence that was found, for modelReplay below.
+func TestModel(t *testing.T) {
+	const each = 1000 // steps of one Drawbridge
+	total := 2 * each
+	if long() {
+		total = 100 * each
+	}
+	if *modelTotal > 0 {
+		total = *modelTotal
+	}
+	seed := uint64(1)
+	if *modelSeed != 0 {
+		seed = *modelSeed
+	}
+	seen := map[string]int{}
+	defer func() { t.Logf("what happened: %v", seen) }()
+	for taken := 0; taken < total; {
+		steps := randomSteps(seed, min(each, total-taken))
+		n, saw, err := runModel(t, false, steps)
+		for what, times := range saw {
+			seen[what] += times
+		}
+		if err != nil {
+			steps = shrink(steps[:n], func(s []op) bool { _, _, err := runModel(t, false, s); return err != nil })
+			_, _, again := runModel(t, false, steps)
+			t.Fatalf("-model.seed=%d: %v\nthe shortest sequence found fails with: %v\n%s", seed, err, again, sequence(steps))
+		}
+		taken += n
+		if *modelSeed != 0 && !long() {
+			break
+		}
+		t.Logf("%d steps, seed %d", taken, seed)
+		seed = rand.Uint64()
+	}
+}
+
+// modelReplay are sequences that failed once. They stay.
+var modelReplay = map[string][]op{}
+
+func TestModelReplay(t *testing.T) {
+	for name, steps := range modelReplay {
+		t.Run(name, func(t *testing.T) {
+			if _, _, err := runModel(t, false, steps); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestModelProgram is the same with the real program, on the real clock, with
+// kill -9.
+func TestModelProgram(t *testing.T) {
+	n := 150
+	if long() {
+		n = 3000
+	}
+	seed := rand.Uint64()
+	if *modelSeed != 0 {
+		seed = *modelSeed
+	}
+	taken, seen, err := runModel(t, true, randomSteps(seed, n))
+	if err != nil {
+		t.Fatalf("-model.seed=%d, after %d steps: %v\n%s", seed, taken, err, sequence(randomSteps(seed, n)[:taken]))
+	}
+	t.Logf("%d steps, seed %d: %v", taken, seed, seen)
+}
