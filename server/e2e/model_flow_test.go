@@ -85,10 +85,11 @@ func (m *modelRun) deny(o op) {
 	f.browser.t = m.t
 	page := f.browser.Submit(f.page, "action", "deny", f.req.Client.RedirectURI)
 	want := m.alive(f)
-	if denied := page.Status == 0 && page.Query("error") == "access_denied" && page.Query("code") == ""; want != either && denied != (want == granted) {
+	denied := page.Status == 0 && page.Query("error") == "access_denied" && page.Query("code") == ""
+	if want != either && denied != (want == granted) {
 		m.t.Fatalf("a refusal counts: %t (%d)", denied, page.Status)
 	}
-	f.over = true
+	f.over = f.over || denied
 }
 
 // callback goes back with the provider's answer, or with an older one.

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -94,6 +95,14 @@ func TestModel(t *testing.T) {
 		}
 		t.Logf("%d steps, seed %d", taken, seed)
 		seed = rand.Uint64()
+	}
+	if !long() {
+		return
+	}
+	for _, kind := range []refreshKind{refreshDead, refreshRotates, refreshAgain, refreshAsks, refreshReplay, refreshUnsure} {
+		if seen[fmt.Sprintf("refresh: %v, provider says yes", kind)] == 0 {
+			t.Errorf("no refresh of kind %v: the run says nothing of it", kind)
+		}
 	}
 }
 
