@@ -99,16 +99,26 @@ func (c *Client) verifyAccessToken(ctx context.Context, m *metadata, raw string)
 	return fault
 }
 
+// compactJWT is the one form that a JWT has (RFC 7519 §3). The library reads the
+// JSON form of a JWS too, with its several signatures and unprotected headers.
+var compactJWT = regexp.MustCompile(`^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$`)
+
+var errNotCompact = errors.New("malformed jwt: not in the compact form")
+
 // verifyJWT checks signature, algorithm, audience, expiry and, unless it is
 // templated, issuer.
 func (c *Client) verifyJWT(ctx context.Context, m *metadata, raw, audience string, templated bool, what string) (*oidc.IDToken, *oauth.ProviderError) {
 	keys := &watchedKeys{KeySet: m.keys}
-	token, err := oidc.NewVerifier(m.Issuer, keys, &oidc.Config{
-		ClientID:             audience,
-		SupportedSigningAlgs: m.algorithms(what),
-		SkipIssuerCheck:      templated, // the caller compares it with the template
-		Now:                  c.cfg.Now,
-	}).Verify(ctx, raw)
+	var token *oidc.IDToken
+	err := errNotCompact
+	if compactJWT.MatchString(raw) {
+		token, err = oidc.NewVerifier(m.Issuer, keys, &oidc.Config{
+			ClientID:             audience,
+			SupportedSigningAlgs: m.algorithms(what),
+			SkipIssuerCheck:      templated, // the caller compares it with the template
+			Now:                  c.cfg.Now,
+		}).Verify(ctx, raw)
+	}
 	if err == nil {
 		return token, nil
 	}
