@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -84,8 +85,14 @@ func (b *Board) Prepare(ev Event) Event {
 	ev.Tool = Clean(ev.Tool, 128) // the longest tool name MCP allows
 	ev.Reason = Clean(ev.Reason, 300)
 	ev.Remote = Clean(ev.Remote, 64)
+	if len(ev.RedirectURI) > maxRedirectURI || strings.Contains(ev.RedirectURI, "?") || Clean(ev.RedirectURI, maxRedirectURI) != ev.RedirectURI {
+		ev.RedirectURI = "" // whole or not at all
+	}
 	return ev
 }
+
+// maxRedirectURI is how long a redirect URI may be, in bytes, to be kept.
+const maxRedirectURI = 500
 
 // newID returns ten characters that a person can read out: 50 random bits,
 // enough to tell a few thousand events apart. It protects nothing.

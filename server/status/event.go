@@ -47,4 +47,8 @@ type Event struct {
 	Tool    string    `json:"tool,omitempty"`
 	Reason  string    `json:"reason"`
 	Remote  string    `json:"remote"`
+
+	// RedirectURI is one that client.refused refused because it is not on the
+	// list, so that the owner can allow it; without a query.
+	RedirectURI string `json:"redirect_uri,omitempty"`
 }

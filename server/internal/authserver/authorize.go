@@ -57,7 +57,7 @@ func (s *Server) refuseClient(w http.ResponseWriter, r *http.Request, err error,
 	if e.Status == http.StatusUnauthorized {
 		e.Status = http.StatusBadRequest // 401 is for the token endpoint
 	}
-	event := s.Recorder.Record(status.Event{Type: status.ClientRefused, Outcome: status.Refused, Client: name, Reason: e.Description, Remote: remote(r)})
+	event := s.Recorder.Record(status.Event{Type: status.ClientRefused, Outcome: status.Refused, Client: name, Reason: e.Description, RedirectURI: unlisted(err), Remote: remote(r)})
 	do := "Close this page and connect again from your client. If it stays like this, remove the connection there and add it anew."
 	if e.Code == "invalid_redirect_uri" {
 		do = "If you trust this client, the owner of this Drawbridge can allow its address in [clients] redirect_uris of config.toml. If you don't know it, close this page."

@@ -22,9 +22,8 @@ type cause struct {
 // note tells the first of causes that err has, else otherwise with a reason.
 func note(r *http.Request, err error, otherwise timeline.What, causes ...cause) {
 	f := timeline.Facts{What: otherwise, Reason: asError(err).Description}
-	var unlisted *oauth.NotAllowedError
-	if errors.As(err, &unlisted) {
-		f.Host, f.Redirect = hostName(unlisted.URI), unlisted.URI
+	if uri := unlisted(err); uri != "" {
+		f.Host, f.Redirect = hostName(uri), uri
 	}
 	for _, c := range causes {
 		if errors.Is(err, c.err) {
@@ -33,6 +32,16 @@ func note(r *http.Request, err error, otherwise timeline.What, causes ...cause) 
 		}
 	}
 	timeline.Note(r.Context(), f)
+}
+
+// unlisted is the redirect URI that was refused for want of a place on the list;
+// "" if that is not what is wrong.
+func unlisted(err error) string {
+	var e *oauth.NotAllowedError
+	if errors.As(err, &e) {
+		return e.URI
+	}
+	return ""
 }
 
 // noteClient: client or redirect URI of an authorization request are in doubt.

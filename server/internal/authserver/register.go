@@ -47,7 +47,7 @@ func (s *Server) Register(w http.ResponseWriter, r *http.Request) {
 	client, req, err := s.register(w, r)
 	event := status.Event{Type: status.ClientRegistered, Outcome: status.OK, Client: req.ClientName, Remote: remote(r)}
 	if err != nil {
-		event.Type, event.Outcome, event.Reason = status.ClientRefused, status.Refused, asError(err).Description
+		event.Type, event.Outcome, event.Reason, event.RedirectURI = status.ClientRefused, status.Refused, asError(err).Description, unlisted(err)
 		s.Recorder.Record(event)
 		noteRegister(r, err, req)
 		s.failJSON(w, r, err, event.Client)
