@@ -73,7 +73,7 @@ func (b *idle) Doctor(context.Context) []status.Check     { return nil }
 // Nothing happens without the key, by whatever path, header or body.
 func FuzzAPI(f *testing.F) {
 	b := &idle{}
-	s, err := Listen(f.TempDir(), "fuzz", b, status.NewBoard(time.Now), slog.New(slog.DiscardHandler))
+	s, err := Listen(f.TempDir(), "fuzz", b, &fakeConsole{}, status.NewBoard(time.Now), slog.New(slog.DiscardHandler))
 	if err != nil {
 		f.Fatal(err)
 	}
