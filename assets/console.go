@@ -47,7 +47,7 @@ func Console(t *Texts, more template.FuncMap) (*template.Template, error) {
 		"say":     t.Say,
 		"count":   t.Count,
 		"richly":  func(key string, args ...any) template.HTML { return rich(t.Say(key, args...)) },
-		"rich":    func(s string) template.HTML { return rich(plain(s, maxText)) },
+		"rich":    func(s string) template.HTML { return rich(plain(s, maxReport)) },
 		"name":    func(s string) string { return plain(s, maxName) },
 		"text":    func(s string) string { return plain(s, maxText) },
 		"block":   Block,
@@ -59,6 +59,9 @@ func Console(t *Texts, more template.FuncMap) (*template.Template, error) {
 
 // Name makes what strangers called something safe to read: see [Consent].
 func Name(s string) string { return plain(s, maxName) }
+
+// maxReport bounds a sentence of Drawbridge's own, which may name many things.
+const maxReport = 2000
 
 // maxBlock bounds a text of many lines, in characters.
 const maxBlock = 8000

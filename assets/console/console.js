@@ -43,7 +43,7 @@ async function go(url, how = 'push', options = {}) {
     if (!answer.headers.get('Content-Type')?.startsWith('text/html')) return complain((await answer.json()).error);
     const place = answer.headers.get('Content-Location');
     show(parse(await answer.text()), how);
-    if (how === 'push' && place !== location.pathname + location.search) history.pushState(null, '', place);
+    if ((how === 'push' || how === 'filter') && place !== location.pathname + location.search) history.pushState(null, '', place);
     else history.replaceState(null, '', place);
     stop = follow(place, ask, live, closed);
   } catch (err) {
@@ -57,12 +57,13 @@ function show(page, how) {
   const focused = document.activeElement;
   document.title = page.title;
   document.documentElement.lang = page.documentElement.lang;
-  if (how === 'push') $('#console').replaceChildren(...page.querySelector('#console').childNodes);
+  const anew = how === 'push';
+  if (anew) $('#console').replaceChildren(...page.querySelector('#console').childNodes);
   else morph($('#console'), page.querySelector('#console'));
-  if (how === 'push') scrollTo(0, 0);
+  if (anew) scrollTo(0, 0);
   const said = $('#flash');
   say(said?.textContent ?? '');
-  if (how === 'push' && !said) $('#main').focus({ preventScroll: true });
+  if (anew && !said) $('#main').focus({ preventScroll: true });
   else if (!focused.isConnected || how === 'form') focusOn(said ?? $('#main'));
 }
 
@@ -129,10 +130,13 @@ document.addEventListener('click', (event) => {
 document.addEventListener('submit', (event) => {
   const form = event.target;
   event.preventDefault();
+  if (form.querySelector('[aria-disabled=true]')) return; // it is under way
   const values = new URLSearchParams(new FormData(form, event.submitter));
-  if (form.method === 'get') return go(`${form.action.split('?')[0]}?${values}`, 'form');
-  if (event.submitter) event.submitter.disabled = true;
-  go(form.action, 'form', { method: 'POST', body: values }).finally(() => event.submitter && (event.submitter.disabled = false));
+  if (form.method === 'get') return go(`${form.action.split('?')[0]}?${values}`, 'filter');
+  const button = event.submitter ?? form.querySelector('button');
+  button.setAttribute('aria-disabled', 'true'); // still focusable, unlike "disabled"
+  if (button.dataset.busy) say((button.textContent = button.dataset.busy));
+  go(form.action, 'form', { method: 'POST', body: values }).finally(() => button.removeAttribute('aria-disabled'));
 });
 
 async function save(link) {

@@ -139,7 +139,13 @@ func New(o Options) (*Console, error) {
 func (c *Console) allPages() []*Page {
 	return []*Page{
 		c.overview(),
+		c.sessions(),
+		c.activity(),
+		c.servers(),
+		c.approvals(),
+		c.doctor(),
 		c.setup(),
+		c.alarm(),
 	}
 }
 

@@ -1,7 +1,10 @@
 package console
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"html/template"
+	"strings"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/assets"
@@ -15,8 +18,20 @@ func functions(t *assets.Texts) template.FuncMap {
 		"until": func(now, at time.Time) string { return until(t, now, at) },
 		"clock": func(at time.Time) string { return at.Local().Format(time.TimeOnly) },
 		"date":  func(at time.Time) string { return at.Local().Format("2006-01-02 15:04:05") },
+		"has":   t.Has,
+		"pair":  func(a, b any) pair { return pair{a, b} },
+		"key":   key,
 		"iso":   func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
 	}
+}
+
+// pair is what a template needs that needs two things.
+type pair struct{ A, B any }
+
+// key makes of names that others chose what an id may be.
+func key(names ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(names, "\x00")))
+	return "k" + hex.EncodeToString(sum[:8])
 }
 
 // ago says how long at is past.

@@ -143,6 +143,9 @@ func (c *Console) post(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, http.StatusBadRequest, "door.form")
 		return
 	}
+	control := http.NewResponseController(w)
+	control.SetReadDeadline(time.Time{}) // when it passed, it would end r's context
+	control.SetWriteDeadline(time.Now().Add(doctorTime + answerTime))
 	req := c.request(r)
 	said, err := page.Actions[r.PathValue("verb")](req)
 	if req.token != "" {

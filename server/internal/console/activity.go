@@ -1,0 +1,136 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"html/template"
+	"slices"
+	"strings"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// activity is the history: events, and the attempts of clients to connect.
+func (c *Console) activity() *Page {
+	return &Page{
+		Name:    "activity",
+		Draw:    func(r *Request) any { return c.activityOf(r) },
+		Parts:   []string{"activity-list"},
+		Actions: map[string]Action{"allow": c.allow},
+		Files:   map[string]func(*Request) File{"events.jsonl": export},
+	}
+}
+
+// groups are the first words of event types, in the order of a connection.
+var groups = []string{"client", "consent", "signin", "token", "session", "tool", "tunnel", "idp", "server"}
+
+var outcomes = []string{status.OK, status.Refused, status.Failed}
+
+type activityData struct {
+	Filter   wanted
+	Groups   []string
+	Outcomes []string
+	Tries    bool // attempts are shown, not events
+	Events   []eventRow
+	Attempts []attemptRow
+	Query    template.URL // of the page itself
+	pages
+}
+
+type eventRow struct {
+	status.Event
+	Look  string
+	Allow string // a redirect URI that may be allowed
+}
+
+type attemptRow struct {
+	status.Attempt
+	Look string
+}
+
+// wanted says which rows to show; "" wants all.
+type wanted struct{ Group, Outcome, User, Client, Text string }
+
+func wantedBy(r *Request) wanted {
+	return wanted{r.Query("group"), r.Query("outcome"), r.Query("user"), r.Query("client"), r.Query("text")}
+}
+
+func (c *Console) activityOf(r *Request) activityData {
+	d := activityData{Filter: wantedBy(r), Groups: groups, Outcomes: outcomes, Tries: r.Query("show") == "attempts", Query: query(r.URL)}
+	if d.Tries {
+		list := slices.DeleteFunc(slices.Clone(c.backend.Attempts()), func(a status.Attempt) bool { return !d.Filter.attempt(a) })
+		slices.SortStableFunc(list, func(a, b status.Attempt) int { return b.Last.Compare(a.Last) })
+		d.pages = paged(r, len(list))
+		for _, a := range list[d.from:d.to] {
+			d.Attempts = append(d.Attempts, attemptRow{a, outcomeLook(a.Outcome)})
+		}
+		return d
+	}
+	list := d.Filter.events(r.Snap.Events)
+	slices.Reverse(list)
+	d.pages = paged(r, len(list))
+	for _, e := range list[d.from:d.to] {
+		row := eventRow{e, outcomeLook(e.Outcome), ""}
+		if e.Type == status.ClientRefused {
+			row.Allow = e.RedirectURI
+		}
+		d.Events = append(d.Events, row)
+	}
+	return d
+}
+
+func outcomeLook(outcome string) string {
+	return map[string]string{status.OK: "ok", status.Refused: "wait", "": "off"}[outcome]
+}
+
+func (f wanted) events(all []status.Event) []status.Event {
+	var list []status.Event
+	for _, e := range all {
+		group, _, _ := strings.Cut(e.Type, ".")
+		if (f.Group == "" || f.Group == group) && f.fits(e.Outcome, e.User, e.Client, e.Type, e.Reason, e.Tool, e.Session, e.ID, e.Remote, e.RedirectURI) {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+func (f wanted) attempt(a status.Attempt) bool {
+	texts := []string{a.Verdict, a.Session, a.Remote, a.ID}
+	for _, step := range a.Steps {
+		texts = append(texts, step.Text)
+	}
+	return f.fits(a.Outcome, a.User, a.Client, texts...)
+}
+
+func (f wanted) fits(outcome, user, client string, texts ...string) bool {
+	all := strings.Join(append(texts, user, client), "\n")
+	return (f.Outcome == "" || f.Outcome == outcome) && has(user, f.User) && has(client, f.Client) && has(all, f.Text)
+}
+
+// has reports whether s holds part, whatever the case of its letters.
+func has(s, part string) bool {
+	return strings.Contains(strings.ToLower(s), strings.ToLower(strings.TrimSpace(part)))
+}
+
+// export gives the events that the filter wants, oldest first, one a line: the
+// form in which `drawbridge events --json` prints them.
+func export(r *Request) File {
+	var b bytes.Buffer
+	lines := json.NewEncoder(&b)
+	for _, e := range wantedBy(r).events(r.Snap.Events) {
+		lines.Encode(e)
+	}
+	return File{ndjson, b.Bytes()}
+}
+
+// allow adds a redirect URI that was refused, and no other, to those allowed.
+func (c *Console) allow(r *Request) (string, error) {
+	uri := r.PostFormValue("uri")
+	if !slices.ContainsFunc(r.Snap.Events, func(e status.Event) bool {
+		return uri != "" && e.Type == status.ClientRefused && e.RedirectURI == uri
+	}) {
+		return "", errors.New(r.Say("activity.allow.unknown"))
+	}
+	return r.Say("activity.allow.did"), c.backend.AllowRedirect(r.Context(), uri)
+}

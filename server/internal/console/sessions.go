@@ -1,0 +1,136 @@
+package console
+
+import (
+	"errors"
+	"html/template"
+	"net/url"
+	"strconv"
+
+	"github.com/drawbridge-app/drawbridge/assets"
+	"github.com/drawbridge-app/drawbridge/server/control"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// perPage is how many rows a page of a long list has.
+const perPage = 50
+
+// sessions shows who is signed in, and ends that.
+func (c *Console) sessions() *Page {
+	return &Page{
+		Name:  "sessions",
+		Draw:  func(r *Request) any { return sessionsOf(r) },
+		Parts: []string{"sessions-list"},
+		Actions: map[string]Action{
+			"revoke": c.revoke,
+			"where":  sure(c.revokeWhere),
+			"all":    sure(c.revokeAll),
+		},
+	}
+}
+
+func (c *Console) revoke(r *Request) (string, error) {
+	err := c.backend.Revoke(r.Context(), r.Query("id"))
+	if errors.Is(err, control.ErrNotFound) {
+		return r.Say("sessions.gone"), nil
+	}
+	return r.Count("sessions.did", 1), err
+}
+
+func (c *Console) revokeWhere(r *Request) (string, error) {
+	sub, client := r.Query("sub"), r.Query("client")
+	if sub == "" && client == "" { // that would be everybody's
+		return "", errors.New(r.Say("sessions.whose"))
+	}
+	n, err := c.backend.RevokeWhere(r.Context(), sub, client)
+	return r.Count("sessions.did", n), err
+}
+
+func (c *Console) revokeAll(r *Request) (string, error) {
+	n, err := c.backend.RevokeAll(r.Context())
+	return r.Count("sessions.did", n), err
+}
+
+// sure does what can't be undone only if the question before it was answered.
+func sure(do Action) Action {
+	return func(r *Request) (string, error) {
+		if r.PostFormValue("sure") != "yes" {
+			return "", errors.New(r.Say("sure.missing"))
+		}
+		return do(r)
+	}
+}
+
+type sessionsData struct {
+	Rows []sessionRow
+	pages
+}
+
+type sessionRow struct {
+	status.Session
+	Who        string
+	OfPerson   int // sessions of the same person
+	OfClient   int
+	ClientName string
+}
+
+func sessionsOf(r *Request) sessionsData {
+	all := r.Snap.Sessions
+	persons, clients := map[string]int{}, map[string]int{}
+	for _, s := range all {
+		persons[s.User.Sub]++
+		clients[s.Client.ID]++
+	}
+	var d sessionsData
+	d.pages = paged(r, len(all))
+	for _, s := range all[d.from:d.to] {
+		d.Rows = append(d.Rows, sessionRow{s, who(s.User), persons[s.User.Sub], clients[s.Client.ID], clientName(r.Texts, s.Client.Name)})
+	}
+	return d
+}
+
+func who(u status.User) string {
+	for _, s := range []string{u.Email, u.Name, u.Sub} {
+		if s = assets.Name(s); s != "" {
+			return s
+		}
+	}
+	return "?"
+}
+
+func clientName(t *assets.Texts, name string) string {
+	if name = assets.Name(name); name != "" {
+		return name
+	}
+	return t.Say("client.unnamed")
+}
+
+// pages is where one is in a long list.
+type pages struct {
+	Total, Page, Pages int
+	Earlier, Later     template.URL // queries; "" if there is none
+	from, to           int
+}
+
+// paged cuts a list of n at the page that the address asks for.
+func paged(r *Request, n int) pages {
+	p := pages{Total: n, Pages: max(1, (n+perPage-1)/perPage)}
+	p.Page, _ = strconv.Atoi(r.Query("page"))
+	p.Page = min(max(p.Page, 1), p.Pages)
+	p.from = (p.Page - 1) * perPage
+	p.to = min(p.from+perPage, n)
+	to := func(page int) template.URL {
+		q := r.URL.Query()
+		q.Set("page", strconv.Itoa(page))
+		return template.URL("?" + q.Encode())
+	}
+	if p.Page > 1 {
+		p.Later = to(p.Page - 1)
+	}
+	if p.Page < p.Pages {
+		p.Earlier = to(p.Page + 1)
+	}
+	return p
+}
+
+// query is the address's own, for a form that comes back to it.
+func query(u *url.URL) template.URL { return template.URL(u.Query().Encode()) }
