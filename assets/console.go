@@ -39,7 +39,7 @@ func consoleFile(name string) []byte {
 
 // Console returns the console's templates in the language of t, with more
 // functions than its own. Those make text safe to read: name and text cut what
-// strangers wrote, block keeps its lines, address shows a URL in ASCII, rich
+// strangers wrote, lines keeps its lines, address shows a URL in ASCII, rich
 // sets what stands between backticks as code. say, count and richly look up
 // texts.
 func Console(t *Texts, more template.FuncMap) (*template.Template, error) {
@@ -50,7 +50,7 @@ func Console(t *Texts, more template.FuncMap) (*template.Template, error) {
 		"rich":    func(s string) template.HTML { return rich(plain(s, maxReport)) },
 		"name":    func(s string) string { return plain(s, maxName) },
 		"text":    func(s string) string { return plain(s, maxText) },
-		"block":   Block,
+		"lines":   Block,
 		"address": address,
 		"lang":    func() string { return t.Lang },
 	}).Funcs(more)

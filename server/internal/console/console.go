@@ -20,7 +20,7 @@
 // A form is <form method="post" action="/NAME/verb"> and is answered by
 // Page.Actions["verb"]: see [Action]. Give forms, details and rows an id, by
 // which a redrawn page keeps focus and open details. What strangers chose goes
-// through name, text, block, address or rich in the template.
+// through name, text, lines, address or rich in the template.
 //
 // Start at [New].
 package console

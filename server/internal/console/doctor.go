@@ -41,6 +41,7 @@ func (c *Console) examine(r *Request) (string, error) {
 	if failed == 0 {
 		return r.Say("doctor.well"), nil
 	}
+	r.Warn = true
 	return r.Count("doctor.failed", failed), nil
 }
 
@@ -65,9 +66,9 @@ func (c *Console) report(r *Request, checks []status.Check) string {
 	fmt.Fprintf(&b, "sessions: %d\n\n", len(r.Snap.Sessions))
 	for _, check := range checks {
 		word := map[bool]string{true: "ok", false: "FAILED"}[check.OK]
-		fmt.Fprintf(&b, "%-6s %s: %s\n", word, check.Name, check.Result)
+		fmt.Fprintf(&b, "%s: %s: %s\n", word, check.Name, check.Result)
 		if !check.OK && check.Cure != "" {
-			fmt.Fprintf(&b, "       to do: %s\n", check.Cure)
+			fmt.Fprintf(&b, "  to do: %s\n", check.Cure)
 		}
 	}
 	return redact(b.String(), r.Snap)

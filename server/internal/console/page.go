@@ -53,8 +53,10 @@ type Request struct {
 	Now  time.Time
 	Snap status.Snapshot
 
-	// Result is what an action found, for the page that is drawn after it.
+	// Result is what an action found, for the page that is drawn after it; Warn
+	// says that it is no good news.
 	Result any
+	Warn   bool
 
 	token string // set by an action that ended all others
 }
@@ -77,7 +79,7 @@ type view struct {
 	Snap    status.Snapshot
 	Waiting int // approvals
 	Said    string
-	Failed  bool // Said tells of a failure
+	Tone    string // class of Said: good, warn, bad
 	Data    any
 	Content template.HTML
 }
@@ -166,7 +168,12 @@ func (c *Console) request(r *http.Request) *Request {
 // view gathers what a page shows at this moment.
 func (c *Console) view(r *Request, page *Page, said string, failed bool) *view {
 	v := &view{Texts: r.Texts, Page: page, Pages: c.list, Path: page.Path(), Version: c.version, Now: r.Now, Snap: r.Snap,
-		Waiting: len(c.backend.Approvals()), Said: said, Failed: failed, Data: page.Draw(r)}
+		Waiting: len(c.backend.Approvals()), Said: said, Tone: "good", Data: page.Draw(r)}
+	if failed {
+		v.Tone = "bad"
+	} else if r.Warn {
+		v.Tone = "warn"
+	}
 	if setup := c.pages["setup"]; setup != nil && !c.backend.Configured() {
 		v.Pages = []*Page{setup}
 	}

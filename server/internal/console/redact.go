@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -53,11 +54,14 @@ var shapes = []struct {
 
 func loopback(s string) bool { return strings.HasPrefix(s, "127.") || s == "0.0.0.0" }
 
-// public tells of names that are everybody's: files of ours, and the sites of
-// clients and of the tunnel's provider.
+// public tells of names that are everybody's: files, and the sites of clients
+// and of the tunnel's provider.
 func public(host string) bool {
 	host = strings.ToLower(host)
-	return slices.Contains([]string{"config.toml", "mcp.json", "control.json", "state.db", "ngrok.com", "connect.ngrok-agent.com", "claude.ai", "claude.com",
+	if slices.Contains([]string{".log", ".toml", ".json", ".db", ".exe", ".sock", ".html", ".js", ".py"}, path.Ext(host)) {
+		return true
+	}
+	return slices.Contains([]string{"ngrok.com", "connect.ngrok-agent.com", "claude.ai", "claude.com",
 		"chatgpt.com", "www.cursor.com", "vscode.dev", "insiders.vscode.dev"}, host)
 }
 
