@@ -49,7 +49,7 @@ func TextsFor(acceptLanguage string) *Texts {
 func (t *Texts) Say(key string, args ...any) string {
 	s, ok := t.say[key]
 	if !ok {
-		return "[" + key + "]"
+		return "[" + Name(key) + "]"
 	}
 	if len(args) == 0 {
 		return s

@@ -47,7 +47,7 @@ var shapes = []struct {
 	{"groups", regexp.MustCompile(`\bgroups ([^;\n]+)`), nil},
 	{"address", regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}\b`), loopback},
 	{"address", regexp.MustCompile(`\[?[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{0,4}){3,7}\]?`), nil},
-	{"path", regexp.MustCompile(`https?://[^/\s]+(/oauth2/[\w-]+|/realms/[^/\s]+|/[0-9a-f-]{36}[^\s,;]*)`), nil},
+	{"path", regexp.MustCompile(`https?://[^/\s]+(/oauth2/[\w-]+|/realms/[^/\s]+|/[0-9a-f-]{36}[^\s,;]*)`), func(s string) bool { return s == "/oauth2/default" }},
 	{"host", regexp.MustCompile(`(?i)\b(?:[\pL\pN](?:[\pL\pN-]*[\pL\pN])?\.)+(?:xn--[a-z0-9-]+|\pL{2,24})\b`), public},
 	{"id", regexp.MustCompile(`\b[A-Za-z0-9_-]*[0-9][A-Za-z0-9_-]*\b`), func(s string) bool { return len(s) < 16 }},
 }
@@ -58,7 +58,7 @@ func loopback(s string) bool { return strings.HasPrefix(s, "127.") || s == "0.0.
 // and of the tunnel's provider.
 func public(host string) bool {
 	host = strings.ToLower(host)
-	if slices.Contains([]string{".log", ".toml", ".json", ".db", ".exe", ".sock", ".html", ".js", ".py"}, path.Ext(host)) {
+	if slices.Contains([]string{".log", ".toml", ".json", ".db", ".exe", ".sock", ".html", ".js"}, path.Ext(host)) {
 		return true
 	}
 	return slices.Contains([]string{"ngrok.com", "connect.ngrok-agent.com", "claude.ai", "claude.com",
@@ -74,7 +74,7 @@ func (r *redactor) name(kind, value string) string {
 	key := kind + " " + strings.ToLower(value)
 	if r.names[key] == "" {
 		r.count[kind]++
-		r.names[key] = fmt.Sprintf("[%s %d]", kind, r.count[kind])
+		r.names[key] = fmt.Sprintf("[%s-%d]", kind, r.count[kind])
 	}
 	return r.names[key]
 }
