@@ -3,7 +3,7 @@
 //
 // usage: node console.mjs /path/to/chromium
 // Lines of JSON. In: {"do":"pictures","link":…,"path":…,"lang":…,"file":…,"press":…} or
-// {"do":"steps","link":…,"steps":[…]}. Out: {"problems":[…],"texts":[…]}.
+// {"do":"steps","link":…,"steps":[…],"keep":…}. Out: {"problems":[…],"texts":[…]}.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import readline from 'node:readline';
@@ -83,11 +83,13 @@ async function tab(page, selector) {
 }
 
 // steps uses the console without a mouse; "read" notes what it says.
-async function steps({ link, lang, steps }) {
-  const problems = [];
+// With "keep" the browser stays where it is for the next command.
+let kept;
+async function steps({ link, lang, steps, keep }) {
   const texts = [];
-  const page = await open(link, views[0], lang ?? 'en-GB', problems);
-  let tabs = [page];
+  const { page, problems } = kept ?? (await fresh(link, lang));
+  const tabs = [page];
+  kept = undefined;
   for (const [verb, what, more] of steps) {
     const now = tabs.at(-1);
     await settled(now);
@@ -114,8 +116,14 @@ async function steps({ link, lang, steps }) {
     else if (verb === 'read') texts.push(await now.innerText(what));
     else throw new Error(`no step ${verb}`);
   }
-  await page.context().close();
+  if (keep) kept = { page, problems };
+  else await page.context().close();
   return { problems, texts };
+}
+
+async function fresh(link, lang) {
+  const problems = [];
+  return { page: await open(link, views[0], lang ?? 'en-GB', problems), problems };
 }
 
 for await (const line of readline.createInterface({ input: process.stdin })) {
