@@ -34,7 +34,7 @@ func TestConsolePages(t *testing.T) {
 		{"overview", "/", "", "https://name.ngrok.app/mcp", "概要"},
 		{"sessions", "/sessions", "", "ana@example.com", "身元確認済み"},
 		{"activity", "/activity", "", "Client refused", "サインインを拒否"},
-		{"attempts", "/activity?show=attempts", "", "7 steps", "7 段階"},
+		{"attempts", "/activity?show=attempts", "", "8 steps", "Claude は接続されています"},
 		{"servers", "/servers", "", "Held back", "保留中"},
 		{"approvals", "/approvals", "", "call the bank", "引数"},
 		{"doctor", "/doctor", "#doctor-run button", "1 check found something wrong.", "1 件の問題が見つかりました。"},

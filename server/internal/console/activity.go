@@ -2,12 +2,14 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"html/template"
 	"slices"
 	"strings"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -59,7 +61,7 @@ func wantedBy(r *Request) wanted {
 func (c *Console) activityOf(r *Request) activityData {
 	d := activityData{Filter: wantedBy(r), Groups: groups, Outcomes: outcomes, Tries: r.Query("show") == "attempts", Query: query(r.URL)}
 	if d.Tries {
-		list := slices.DeleteFunc(slices.Clone(c.backend.Attempts()), func(a status.Attempt) bool { return !d.Filter.attempt(a) })
+		list := slices.DeleteFunc(translated(c.backend.Attempts(), r.Lang), func(a status.Attempt) bool { return !d.Filter.attempt(a) })
 		slices.SortStableFunc(list, func(a, b status.Attempt) int { return b.Last.Compare(a.Last) })
 		d.pages = paged(r, len(list))
 		for _, a := range list[d.from:d.to] {
@@ -78,6 +80,21 @@ func (c *Console) activityOf(r *Request) activityData {
 		d.Events = append(d.Events, row)
 	}
 	return d
+}
+
+// translated returns the attempts in the words of a language.
+func translated(list []status.Attempt, lang string) []status.Attempt {
+	list = slices.Clone(list)
+	for i := range list {
+		a := &list[i]
+		a.Verdict = cmp.Or(timeline.Sentence(lang, "verdict."+a.VerdictKey, a.Args), a.Verdict)
+		a.Steps = slices.Clone(a.Steps)
+		for j := range a.Steps {
+			step := &a.Steps[j]
+			step.Text = cmp.Or(timeline.Sentence(lang, "step."+step.Key, step.Args), step.Text)
+		}
+	}
+	return list
 }
 
 func outcomeLook(outcome string) string {

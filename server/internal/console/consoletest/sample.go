@@ -1,8 +1,10 @@
 package consoletest
 
 import (
+	"strings"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -98,18 +100,32 @@ func sampleEvents() []status.Event {
 }
 
 func sampleAttempts() []status.Attempt {
-	step := func(s int, kind, outcome, text string) status.Step {
-		return status.Step{Time: ago(time.Hour - time.Duration(s)*time.Second), Kind: kind, Outcome: outcome, Text: text}
+	step := func(s int, key, outcome string, args ...string) status.Step {
+		kind, _, _ := strings.Cut(key, ".")
+		step := status.Step{Time: ago(time.Hour - time.Duration(s)*time.Second), Kind: kind, Outcome: outcome, Key: key, Args: map[string]string{}}
+		for i := 0; i+1 < len(args); i += 2 {
+			step.Args[args[i]] = args[i+1]
+		}
+		step.Text = timeline.Sentence("en", "step."+key, step.Args)
+		return step
 	}
+	attempt := func(a status.Attempt, key string, args map[string]string) status.Attempt {
+		a.VerdictKey, a.Args, a.Verdict = key, args, timeline.Sentence("en", "verdict."+key, args)
+		return a
+	}
+	const ok, refused = status.OK, status.Refused
 	return []status.Attempt{
-		{ID: "t1", Started: ago(time.Hour), Last: ago(time.Hour - 9*time.Second), Client: "Claude", User: "ana@example.com", Remote: "160.79.104.12", Session: "s-ana-1", Outcome: status.OK,
-			Verdict: "Claude connected and called a tool.", Steps: []status.Step{
-				step(0, "discovery", status.OK, "Claude looked for the way to sign in"), step(1, "registration", status.OK, "its metadata document was read"),
-				step(2, "authorize", status.OK, "it asked to sign somebody in"), step(5, "consent", status.OK, "ana@example.com approved"),
-				step(7, "provider", status.OK, "Okta signed ana@example.com in"), step(8, "token", status.OK, "tokens were issued"), step(9, "call", status.OK, "first call: read_file")}},
-		{ID: "t2", Started: ago(30 * time.Minute), Last: ago(29 * time.Minute), Client: "Copilot Studio", Remote: "198.51.100.9", Outcome: status.Refused,
-			Verdict: "Its redirect URI is not allowed. If you trust it, allow it under Events; then connect again.",
-			Steps:   []status.Step{step(0, "discovery", status.OK, "it looked for the way to sign in"), step(1, "registration", status.Refused, "redirect URI not allowed")}},
-		{ID: "t3", Started: ago(time.Minute), Last: ago(20 * time.Second), Remote: "203.0.113.50", Steps: []status.Step{step(3590, "discovery", status.OK, "a client looked for the way to sign in")}},
+		attempt(status.Attempt{ID: "t1", Started: ago(time.Hour), Last: ago(time.Hour - 9*time.Second), Client: "Claude", User: "ana@example.com", Remote: "160.79.104.12", Agent: "Claude-User/1.0",
+			Session: "s-ana-1", Outcome: ok, Calls: 117, Steps: []status.Step{
+				step(0, "discovery.challenge", ok), step(1, "discovery.resource", ok, "path", "/.well-known/oauth-protected-resource/mcp"),
+				step(2, "authorize.ok", ok, "client", "Claude"), step(3, "consent.shown", ok), step(5, "consent.approved", ok),
+				step(7, "provider.ok", ok, "user", "ana@example.com"), step(8, "token.issued", ok, "client", "Claude"), step(9, "call.ok", ok)}},
+			"connected", map[string]string{"client": "Claude", "user": "ana@example.com", "calls": "117"}),
+		attempt(status.Attempt{ID: "t2", Started: ago(30 * time.Minute), Last: ago(29 * time.Minute), Client: "Copilot Studio", Remote: "198.51.100.9", Outcome: refused,
+			Steps: []status.Step{step(0, "discovery.challenge", ok), step(1, "registration.redirect", refused, "host", "global.consent.azure-apim.net")}},
+			"redirect.list", map[string]string{"client": "Copilot Studio", "host": "global.consent.azure-apim.net"}),
+		attempt(status.Attempt{ID: "t3", Started: ago(time.Minute), Last: ago(20 * time.Second), Remote: "203.0.113.50", Steps: []status.Step{
+			{Time: ago(20 * time.Second), Kind: "discovery", Outcome: ok, Key: "discovery.challenge", Text: timeline.Sentence("en", "step.discovery.challenge", nil), Times: 3}}},
+			"discovery.awaited", nil),
 	}
 }
