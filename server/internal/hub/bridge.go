@@ -1,0 +1,206 @@
+package hub
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
+	"github.com/drawbridge-app/drawbridge/server/internal/mount"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// The fields of _meta by which a request of 2026-07-28 tells of its client. The
+// rest of _meta is filled in, and taken out, where requests are sent.
+const (
+	metaPrefix       = "io.modelcontextprotocol/"
+	metaCapabilities = metaPrefix + "clientCapabilities"
+	metaClientInfo   = metaPrefix + "clientInfo"
+	metaServerInfo   = metaPrefix + "serverInfo"
+	metaLogLevel     = metaPrefix + "logLevel"
+)
+
+// maxRounds bounds how often one call may ask its client for input, and
+// maxQuestions how much at a time.
+const (
+	maxRounds    = 10
+	maxQuestions = 32
+)
+
+// forward has a server answer a request in the words of the client's era.
+// target is the name or URI that the request is about, as the server knows it.
+func (h *Hub) forward(ctx context.Context, c gateway.Client, m mounted, method, target string, params object) (json.RawMessage, error) {
+	var result json.RawMessage
+	var err error
+	switch client, server := c.Era(), m.cat.Era; {
+	case client == rpc.Legacy && server == rpc.Modern:
+		result, err = h.askAndRetry(ctx, c, m, method, params)
+	case client == rpc.Modern && server == rpc.Legacy:
+		result, err = h.suspend(ctx, c, m, method, target, params)
+	case client == rpc.Legacy:
+		h.setLevel(ctx, c, m)
+		result, err = h.o.Mounts.Call(ctx, m.server, c.Caller(), method, encode(params), guarded{c})
+	default:
+		result, err = h.o.Mounts.Call(ctx, m.server, c.Caller(), method, encode(params), c)
+	}
+	return result, translate(err, method, target, m.cat.Era, c.Era())
+}
+
+// guarded asks a client only what it said that it can answer.
+type guarded struct{ gateway.Client }
+
+func (g guarded) Request(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+	if _, ok := capable(g.Capabilities(), method, params); !ok {
+		return nil, rpc.Errorf(rpc.CodeMethodNotFound, "The client does not support %s.", shorten(method))
+	}
+	return g.Client.Request(ctx, method, params)
+}
+
+// capable reports whether a client with these capabilities answers a request,
+// and if not, which ones it would need.
+func capable(capabilities json.RawMessage, method string, params json.RawMessage) (needs json.RawMessage, ok bool) {
+	has, _ := fields(capabilities)
+	p, _ := fields(params)
+	switch method {
+	case "sampling/createMessage":
+		sampling, found := has["sampling"]
+		if p["tools"] != nil {
+			s, _ := fields(sampling)
+			return json.RawMessage(`{"sampling":{"tools":{}}}`), s["tools"] != nil
+		}
+		return json.RawMessage(`{"sampling":{}}`), found
+	case "elicitation/create":
+		elicitation, found := has["elicitation"]
+		e, _ := fields(elicitation)
+		if mode, _ := p.text("mode"); mode == "url" {
+			return json.RawMessage(`{"elicitation":{"url":{}}}`), e["url"] != nil
+		}
+		// Without a mode named, forms are meant (MCP 2025-11-25, "Elicitation").
+		return json.RawMessage(`{"elicitation":{"form":{}}}`), found && (e["form"] != nil || e["url"] == nil)
+	case "roots/list":
+		_, found := has["roots"]
+		return json.RawMessage(`{"roots":{}}`), found
+	}
+	return json.RawMessage(`{}`), false
+}
+
+// askAndRetry serves a client with a transport session by a server without: what
+// the server wants to know it is asked, and the call is made again with the
+// answers (MCP 2026-07-28, "Multi Round-Trip Requests").
+func (h *Hub) askAndRetry(ctx context.Context, c gateway.Client, m mounted, method string, params object) (json.RawMessage, error) {
+	meta, err := fields(params["_meta"])
+	if err != nil {
+		return nil, invalid("_meta is no object")
+	}
+	meta[metaCapabilities] = json.RawMessage("{}")
+	if caps := c.Capabilities(); has(caps) {
+		meta[metaCapabilities] = caps
+	}
+	delete(meta, metaClientInfo)
+	if info := c.Info(); has(info) {
+		meta[metaClientInfo] = info
+	}
+	delete(meta, metaLogLevel)
+	if level := c.LogLevel(); level != "" {
+		meta[metaLogLevel] = quote(level)
+	}
+	params["_meta"] = encode(meta)
+	delete(params, "inputResponses")
+	delete(params, "requestState")
+	for round := 0; ; round++ {
+		result, err := h.o.Mounts.Call(ctx, m.server, c.Caller(), method, encode(params), c)
+		if err != nil {
+			return nil, err
+		}
+		if !isInputRequired(result) {
+			return legacyResult(result), nil
+		}
+		if round == maxRounds {
+			return nil, fmt.Errorf("asked for input more than %d times", maxRounds)
+		}
+		if err := answer(ctx, c, result, params); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// answer asks the client what a server wants to know, and puts the answers into
+// the params of the next try.
+func answer(ctx context.Context, c gateway.Client, result json.RawMessage, params object) error {
+	asked, err := fields(result)
+	if err != nil {
+		return err
+	}
+	questions, err := fields(asked["inputRequests"])
+	if err != nil || len(questions) > maxQuestions {
+		return errors.New("asked for input in a form that is not understood")
+	}
+	delete(params, "requestState")
+	if state := asked["requestState"]; has(state) {
+		params["requestState"] = state
+	}
+	if len(questions) == 0 { // "try again later"
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+	answers := object{}
+	ids := make([]string, 0, len(questions))
+	for id := range questions {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	for _, id := range ids { // one after the other: a person may be asked
+		q, err := fields(questions[id])
+		if err != nil {
+			return errors.New("asked for input in a form that is not understood")
+		}
+		method, _ := q.text("method")
+		if answers[id], err = (guarded{c}).Request(ctx, method, q["params"]); err != nil {
+			return err
+		}
+	}
+	params["inputResponses"] = encode(answers)
+	return nil
+}
+
+// legacyResult takes out what 2026-07-28 added to every result.
+func legacyResult(result json.RawMessage) json.RawMessage {
+	if !bytes.Contains(result, []byte(`"resultType"`)) && !bytes.Contains(result, []byte(`"ttlMs"`)) {
+		return result
+	}
+	o, err := fields(result)
+	if err != nil {
+		return result
+	}
+	delete(o, "resultType")
+	delete(o, "ttlMs")
+	delete(o, "cacheScope")
+	if meta, err := fields(o["_meta"]); err == nil && meta[metaServerInfo] != nil {
+		delete(meta, metaServerInfo)
+		delete(o, "_meta")
+		if len(meta) > 0 {
+			o["_meta"] = encode(meta)
+		}
+	}
+	return encode(o)
+}
+
+// offers reports whether a server has a capability.
+func offers(cat *mount.Catalog, capability string) bool {
+	caps, err := fields(cat.Description.Capabilities)
+	return err == nil && has(caps[capability])
+}
+
+// offersIn reports whether a server has a capability's option.
+func offersIn(cat *mount.Catalog, capability, option string) bool {
+	caps, _ := fields(cat.Description.Capabilities)
+	o, _ := fields(caps[capability])
+	return string(o[option]) == "true"
+}

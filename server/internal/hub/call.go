@@ -1,0 +1,237 @@
+package hub
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// Bounds of what a client may have a server do.
+const (
+	maxParams = 4 << 20 // bytes
+	maxDepth  = 64      // of nested arrays and objects
+)
+
+// Call answers a request. Who may use nothing of the server is told that there
+// is none, whatever they ask.
+func (s *side) Call(ctx context.Context, c gateway.Client, method string, raw json.RawMessage) (json.RawMessage, error) {
+	if err := s.mayEnter(c.Caller()); err != nil {
+		return nil, err
+	}
+	if len(raw) > maxParams {
+		return nil, invalid("The request is longer than %d MiB.", maxParams>>20)
+	}
+	params, err := fields(raw)
+	if err != nil {
+		return nil, invalid("params is no object")
+	}
+	if depth(raw) > maxDepth {
+		return nil, invalid("The request is nested more than %d deep.", maxDepth)
+	}
+	switch method {
+	case "tools/list", "prompts/list", "resources/list", "resources/templates/list":
+		return s.list(ctx, c, method, params)
+	case "tools/call":
+		return s.callTool(ctx, c, params)
+	case "prompts/get":
+		return s.getPrompt(ctx, c, params)
+	case "resources/read":
+		return s.read(ctx, c, params)
+	case "completion/complete":
+		return s.complete(ctx, c, params)
+	case "logging/setLevel":
+		if level, _ := params.text("level"); rank(level) < 0 {
+			return nil, invalid("level is none of %s", strings.Join(logLevels, ", "))
+		}
+		return json.RawMessage("{}"), nil // the endpoint keeps it; a server hears of it at the next request
+	}
+	// Nothing else goes through: a method that the hub does not know can't be
+	// held against the rules.
+	return nil, rpc.Errorf(rpc.CodeMethodNotFound, "Method not found")
+}
+
+func (s *side) mayEnter(who *oauth.Caller) error {
+	if s.server != "" && !(slices.Contains(s.h.o.Mounts.Names(), s.server) && s.h.MayUse(who, s.server)) {
+		return errNoServer
+	}
+	return nil
+}
+
+var (
+	errToolFailed = errors.New("the tool answered with an error")
+	errHeld       = errors.New("the tool has changed since the owner approved it")
+	errTooMany    = errors.New("too many calls")
+)
+
+// callTool checks, in this order: the rules, the owner's approval of the tool,
+// the session's rate, the owner's consent to this call.
+func (s *side) callTool(ctx context.Context, c gateway.Client, params object) (json.RawMessage, error) {
+	name, ok := params.text("name")
+	if !ok {
+		return nil, invalid("name is required and must be a string")
+	}
+	who := c.Caller()
+	t, err := s.find(ctx, who, kindTool, name)
+	if err != nil {
+		return nil, err
+	}
+	if t.server == Own {
+		return s.h.callOwn(ctx, who, t.name, params["arguments"])
+	}
+	if s.h.held(t) {
+		s.h.o.OnCall(who, t.server, t.name, errHeld)
+		return failed(fmt.Sprintf("The tool %s has changed since the owner of this Drawbridge approved it, and is held back until they have looked at it.", t.listed)), nil
+	}
+	if !resumes(c, t.cat, params) { // else it was asked when the call began
+		if answer, err := s.h.admit(ctx, c, t, params["arguments"]); answer != nil || err != nil {
+			return answer, err
+		}
+	}
+	params["name"] = quote(t.name)
+	result, err := s.h.forward(ctx, c, mounted{t.server, t.cat}, "tools/call", t.name, params)
+	if err != nil && ctx.Err() == nil {
+		s.h.o.OnCall(who, t.server, t.name, err)
+		var own *rpc.Error
+		if errors.As(err, &own) {
+			return nil, err
+		}
+		return failed(s.h.sentence(t.server, err)), nil
+	}
+	if err != nil {
+		s.h.o.OnCall(who, t.server, t.name, err)
+		return nil, err
+	}
+	if !isInputRequired(result) { // else the call goes on
+		s.h.o.OnCall(who, t.server, t.name, outcome(result))
+	}
+	return result, nil
+}
+
+// admit lets a call begin, or answers why not.
+func (h *Hub) admit(ctx context.Context, c gateway.Client, t *thing, arguments json.RawMessage) (json.RawMessage, error) {
+	who := c.Caller()
+	if wait, ok := h.limit.take(who.Session); !ok {
+		h.o.OnCall(who, t.server, t.name, errTooMany)
+		return failed(fmt.Sprintf("Too many calls in a short time. Go on in %d seconds.", int(math.Ceil(wait.Seconds())))), nil
+	}
+	if !matchAny(h.o.Settings(t.server).Ask, t.name) {
+		return nil, nil
+	}
+	user := who.User.Email
+	if user == "" {
+		user = who.User.Sub
+	}
+	err := h.o.Ask(ctx, status.Approval{User: user, Client: who.Client.Name, Session: who.Session,
+		Server: t.server, Tool: t.name, Arguments: readable(arguments), ReadOnly: t.readOnly})
+	switch {
+	case err == nil:
+		return nil, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	}
+	h.o.OnCall(who, t.server, t.name, err)
+	return failed(err.Error()), nil
+}
+
+func (h *Hub) callOwn(ctx context.Context, who *oauth.Caller, name string, arguments json.RawMessage) (json.RawMessage, error) {
+	result, err := h.o.Builtin.Call(ctx, who, name, arguments)
+	if err == nil {
+		h.o.OnCall(who, Own, name, outcome(result))
+		return result, nil
+	}
+	h.o.OnCall(who, Own, name, err)
+	var own *rpc.Error
+	if errors.As(err, &own) || ctx.Err() != nil {
+		return nil, err
+	}
+	return failed(err.Error()), nil
+}
+
+// outcome is what a tool's result says of itself.
+func outcome(result json.RawMessage) error {
+	if !bytes.Contains(result, []byte(`"isError"`)) {
+		return nil
+	}
+	if o, err := fields(result); err == nil && string(o["isError"]) == "true" {
+		return errToolFailed
+	}
+	return nil
+}
+
+func isInputRequired(result json.RawMessage) bool {
+	if !bytes.Contains(result, []byte(`"input_required"`)) {
+		return false
+	}
+	o, err := fields(result)
+	kind, _ := o.text("resultType")
+	return err == nil && kind == "input_required"
+}
+
+// readable is arguments as the owner reads them before they consent: every line
+// cleaned, and cut where it gets too long to read.
+func readable(arguments json.RawMessage) string {
+	const lines, width = 200, 400
+	var b bytes.Buffer
+	if len(arguments) == 0 {
+		return "{}"
+	}
+	if json.Indent(&b, arguments, "", "  ") != nil {
+		return "{}"
+	}
+	all := strings.SplitAfter(b.String(), "\n")
+	var out strings.Builder
+	for i, line := range all {
+		if i == lines {
+			fmt.Fprintf(&out, "… and %d lines more\n", len(all)-i)
+			break
+		}
+		ended := strings.HasSuffix(line, "\n")
+		out.WriteString(status.Clean(strings.TrimSuffix(line, "\n"), width))
+		if ended {
+			out.WriteByte('\n')
+		}
+	}
+	return strings.TrimSuffix(out.String(), "\n")
+}
+
+// matchAny reports whether name fits one of globs: "*" is any text, "?" any
+// character.
+func matchAny(globs []string, name string) bool {
+	return slices.ContainsFunc(globs, func(g string) bool { return match([]rune(g), []rune(name)) })
+}
+
+func match(glob, name []rune) bool {
+	star, mark := -1, 0 // the last "*", and where it was tried
+	g, n := 0, 0
+	for n < len(name) {
+		switch {
+		case g < len(glob) && glob[g] == '*':
+			star, mark = g, n
+			g++
+		case g < len(glob) && (glob[g] == '?' || glob[g] == name[n]):
+			g++
+			n++
+		case star >= 0:
+			mark++
+			g, n = star+1, mark
+		default:
+			return false
+		}
+	}
+	return strings.Trim(string(glob[g:]), "*") == ""
+}
+
+// readTime is how long one server has to say whether it knows a resource that
+// no list names.
+const readTime = 10 * time.Second

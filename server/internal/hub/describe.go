@@ -1,0 +1,127 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// Instructions of servers at /mcp, in bytes: each, and all together.
+const (
+	maxInstructions    = 2000
+	maxAllInstructions = 16_000
+)
+
+// Describe says what there is behind an endpoint: a server in its own words, or
+// Drawbridge in those of all.
+func (s *side) Describe(ctx context.Context, c gateway.Client) (rpc.Description, error) {
+	who := c.Caller()
+	if err := s.mayEnter(who); err != nil {
+		return rpc.Description{}, err
+	}
+	x, err := s.index(ctx, true)
+	if err != nil {
+		return rpc.Description{}, err
+	}
+	if s.server != "" {
+		if len(x.of) == 0 {
+			return rpc.Description{}, errNoServer
+		}
+		d := x.of[0].cat.Description
+		d.Capabilities = carried(d.Capabilities)
+		return d, nil
+	}
+	return rpc.Description{
+		// Said at once for all that may come: a server can be mounted later.
+		Capabilities: json.RawMessage(`{"completions":{},"logging":{},"prompts":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"tools":{"listChanged":true}}`),
+		ServerInfo:   encode(object{"name": quote(s.h.o.Name), "title": quote("Drawbridge"), "version": quote(s.h.o.Version)}),
+		Instructions: s.instructions(c, x),
+	}, nil
+}
+
+// instructions joins those of the servers that the client may use.
+func (s *side) instructions(c gateway.Client, x *index) string {
+	var b strings.Builder
+	for _, m := range x.of {
+		text := strings.TrimSpace(m.cat.Description.Instructions)
+		if text == "" || !s.h.o.Policy().Server(c.Caller(), m.server) {
+			continue
+		}
+		if len(text) > maxInstructions {
+			text = strings.ToValidUTF8(text[:maxInstructions], "") + "…"
+		}
+		if b.Len()+len(text) > maxAllInstructions {
+			break
+		}
+		fmt.Fprintf(&b, "## %s\n\n%s\n\n", m.server, text)
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// carried is the capabilities of a server that the bridge carries: not tasks,
+// whose methods no rule knows.
+func carried(capabilities json.RawMessage) json.RawMessage {
+	caps, err := fields(capabilities)
+	if err != nil {
+		return json.RawMessage("{}")
+	}
+	delete(caps, "tasks")
+	if extensions, err := fields(caps["extensions"]); err == nil && len(extensions) > 0 {
+		delete(extensions, metaPrefix+"tasks")
+		caps["extensions"] = encode(extensions)
+	}
+	for _, list := range []string{"tools", "prompts", "resources"} {
+		if o, err := fields(caps[list]); err == nil && has(caps[list]) {
+			o["listChanged"] = json.RawMessage("true") // Drawbridge tells, whoever noticed
+			caps[list] = encode(o)
+		}
+	}
+	return encode(caps)
+}
+
+// InputSchema returns the schema of a tool that the client may call.
+func (s *side) InputSchema(ctx context.Context, c gateway.Client, tool string) json.RawMessage {
+	who := c.Caller()
+	if s.mayEnter(who) != nil {
+		return nil
+	}
+	t, err := s.find(ctx, who, kindTool, tool)
+	if err != nil {
+		return nil
+	}
+	return t.schema
+}
+
+// Notified passes on to a server what its client tells it. At /mcp only what
+// concerns every server is: whom a progressToken belongs to nobody can tell.
+func (s *side) Notified(ctx context.Context, c gateway.Client, method string, params json.RawMessage) {
+	who := c.Caller()
+	if c.Era() != rpc.Legacy || s.mayEnter(who) != nil {
+		return
+	}
+	switch method {
+	case "notifications/roots/list_changed":
+	case "notifications/progress":
+		if s.server == "" {
+			return
+		}
+	default:
+		return
+	}
+	x, err := s.index(ctx, false)
+	if err != nil {
+		return
+	}
+	for _, m := range x.of {
+		if m.cat.Era == rpc.Legacy && s.h.o.Policy().Server(who, m.server) {
+			s.h.o.Mounts.Notify(ctx, m.server, who, method, params)
+		}
+	}
+}
+
+// Ended: nothing is kept by transport session.
+func (s *side) Ended(string) {}

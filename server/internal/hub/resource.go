@@ -1,0 +1,219 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+func (s *side) getPrompt(ctx context.Context, c gateway.Client, params object) (json.RawMessage, error) {
+	name, ok := params.text("name")
+	if !ok {
+		return nil, invalid("name is required and must be a string")
+	}
+	t, err := s.find(ctx, c.Caller(), kindPrompt, name)
+	if err != nil {
+		return nil, err
+	}
+	params["name"] = quote(t.name)
+	result, err := s.h.forward(ctx, c, mounted{t.server, t.cat}, "prompts/get", t.name, params)
+	if err != nil {
+		return nil, s.h.refusal(t.server, err)
+	}
+	return result, nil
+}
+
+// place is where a resource may be.
+type place struct {
+	mounted
+	uri string // as its server knows it
+}
+
+// places returns where uri may be for who: one place if a list or a template
+// names it, else every server with resources.
+func (s *side) places(ctx context.Context, who *oauth.Caller, uri string) (_ []place, sure bool, err error) {
+	x, err := s.indexWith(ctx, func(x *index) bool { return x.resources.byName[uri] != nil })
+	if err != nil {
+		return nil, false, err
+	}
+	p := s.h.o.Policy()
+	if server, own, ok := splitURI(uri); ok && s.server == "" {
+		for _, m := range x.of {
+			if m.server == server && p.Resource(who, server, own) {
+				return []place{{m, own}}, true, nil
+			}
+		}
+		return nil, true, nil
+	}
+	if t := x.resources.byName[uri]; t != nil {
+		if !p.Resource(who, t.server, uri) {
+			return nil, true, nil // the same URI means the same thing for everybody
+		}
+		return []place{{mounted{t.server, t.cat}, uri}}, true, nil
+	}
+	for _, t := range x.templates.list {
+		if t.match != nil && t.match.MatchString(uri) && p.Resource(who, t.server, uri) {
+			return []place{{mounted{t.server, t.cat}, uri}}, true, nil
+		}
+	}
+	var list []place
+	for _, m := range x.of {
+		if (s.server != "" || offers(m.cat, "resources")) && p.Resource(who, m.server, uri) {
+			list = append(list, place{m, uri})
+		}
+	}
+	return list, len(list) == 1, nil
+}
+
+func (s *side) read(ctx context.Context, c gateway.Client, params object) (json.RawMessage, error) {
+	uri, ok := params.text("uri")
+	if !ok {
+		return nil, invalid("uri is required and must be a string")
+	}
+	places, sure, err := s.places(ctx, c.Caller(), uri)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range places {
+		result, err := s.readAt(ctx, c, p, params, sure)
+		switch {
+		case err == nil:
+			return result, nil
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case sure:
+			return nil, s.h.refusal(p.server, err)
+		}
+		_ = s.h.refusal(p.server, err) // to the log; the next one may have it
+	}
+	return nil, notFound(c.Era(), uri)
+}
+
+func (s *side) readAt(ctx context.Context, c gateway.Client, p place, params object, sure bool) (json.RawMessage, error) {
+	if !sure {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, readTime)
+		defer cancel()
+	}
+	params["uri"] = quote(p.uri)
+	return s.h.forward(ctx, c, p.mounted, "resources/read", p.uri, params)
+}
+
+// Subscribe watches a resource, for as long as the rules let the client.
+func (s *side) Subscribe(ctx context.Context, c gateway.Client, uri string, updated func(json.RawMessage)) (func(), error) {
+	who := c.Caller()
+	if err := s.mayEnter(who); err != nil {
+		return nil, err
+	}
+	places, _, err := s.places(ctx, who, uri)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range places {
+		if !offersIn(p.cat, "resources", "subscribe") {
+			continue
+		}
+		stop, err := s.h.o.Mounts.Subscribe(ctx, p.server, who, p.uri, func(params json.RawMessage) {
+			if s.h.o.Policy().Resource(who, p.server, p.uri) {
+				updated(readdressed(params, p.uri, uri))
+			}
+		})
+		if err != nil {
+			return nil, s.h.refusal(p.server, err)
+		}
+		return stop, nil
+	}
+	if len(places) > 0 {
+		return nil, invalid("The server of this resource does not tell of changes: %s", shorten(uri))
+	}
+	return nil, notFound(c.Era(), uri)
+}
+
+// readdressed is a server's notification under the URI that the client knows.
+func readdressed(params json.RawMessage, own, listed string) json.RawMessage {
+	if own == listed {
+		return params
+	}
+	o, err := fields(params)
+	if err != nil {
+		return params
+	}
+	if uri, _ := o.text("uri"); uri == own {
+		o["uri"] = quote(listed)
+	}
+	return encode(o)
+}
+
+// complete routes by what is to be completed.
+func (s *side) complete(ctx context.Context, c gateway.Client, params object) (json.RawMessage, error) {
+	ref, err := fields(params["ref"])
+	if err != nil {
+		return nil, invalid("ref is required and must be an object")
+	}
+	t, key, err := s.completes(ctx, c, ref)
+	if err != nil {
+		return nil, err
+	}
+	if !offers(t.cat, "completions") {
+		return json.RawMessage(`{"completion":{"values":[],"total":0,"hasMore":false}}`), nil
+	}
+	ref[key] = quote(t.name)
+	params["ref"] = encode(ref)
+	result, err := s.h.forward(ctx, c, mounted{t.server, t.cat}, "completion/complete", t.name, params)
+	if err != nil {
+		return nil, s.h.refusal(t.server, err)
+	}
+	return result, nil
+}
+
+// completes returns what a completion's reference names, and in which field.
+func (s *side) completes(ctx context.Context, c gateway.Client, ref object) (*thing, string, error) {
+	switch kind, _ := ref.text("type"); kind {
+	case "ref/prompt":
+		name, _ := ref.text("name")
+		t, err := s.find(ctx, c.Caller(), kindPrompt, name)
+		return t, "name", err
+	case "ref/resource":
+		uri, _ := ref.text("uri")
+		x, err := s.indexWith(ctx, func(x *index) bool { return x.templates.byName[uri] != nil })
+		if err != nil {
+			return nil, "", err
+		}
+		t := x.templates.byName[uri]
+		if t == nil {
+			t = x.resources.byName[uri]
+		}
+		if t == nil || !s.allowed(c.Caller(), t) {
+			return nil, "", invalid("Unknown resource template: %s", shorten(uri))
+		}
+		return t, "uri", nil
+	}
+	return nil, "", invalid("ref.type is neither ref/prompt nor ref/resource")
+}
+
+// translate says a server's error in the words of the client's era.
+func translate(err error, method, target string, from, to rpc.Era) error {
+	var e *rpc.Error
+	if !errors.As(err, &e) || from == to {
+		return err
+	}
+	e = &rpc.Error{Code: e.Code, Message: e.Message, Data: e.Data}
+	switch {
+	case to == rpc.Modern && e.Code == codeNotFound:
+		e.Code = rpc.CodeInvalidParams
+		if method == "resources/read" && !has(e.Data) {
+			e.Data = encode(object{"uri": quote(target)})
+		}
+	case to == rpc.Modern && e.Code == codeNeedsVisit: // 2026-07-28 has no such code
+		e.Code = rpc.CodeInternal
+	case to == rpc.Legacy && method == "resources/read" && e.Code == rpc.CodeInvalidParams:
+		e.Code = codeNotFound
+	case to == rpc.Legacy && e.Code <= -32020 && e.Code >= -32099:
+		e.Code = rpc.CodeInvalidRequest // codes that it can't know
+	}
+	return e
+}

@@ -1,0 +1,303 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
+	"github.com/drawbridge-app/drawbridge/server/internal/mount"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+var (
+	errNobody  = rpc.ErrCannotAsk
+	errExpired = errors.New("the client did not answer in time")
+)
+
+// gather is how long questions that a server asks at once are waited for after
+// the first of them, so that they go to the client together.
+const gather = 25 * time.Millisecond
+
+// resumes reports whether a request goes on with a suspended call.
+func resumes(c gateway.Client, cat *mount.Catalog, params object) bool {
+	return c.Era() == rpc.Modern && cat.Era == rpc.Legacy && has(params["requestState"])
+}
+
+// suspend serves a client without a transport session by a server with: while
+// the server waits for an answer, its call is held here, and the client is told
+// what is asked and how to come back (MCP 2026-07-28, "Multi Round-Trip
+// Requests").
+func (h *Hub) suspend(ctx context.Context, c gateway.Client, m mounted, method, target string, params object) (json.RawMessage, error) {
+	if has(params["requestState"]) {
+		return h.resume(ctx, c, m, method, target, params)
+	}
+	delete(params, "requestState")
+	delete(params, "inputResponses") // answers to nothing
+	h.setLevel(ctx, c, m)
+	// The call outlives the request it came with if it is suspended.
+	running, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	s := &suspended{session: c.Caller().Session, cancel: cancel, client: c, capabilities: c.Capabilities(), token: progressToken(params),
+		asked: make(chan struct{}, 1), done: make(chan struct{}), pending: map[string]*question{}}
+	go func() {
+		defer close(s.done)
+		s.result, s.err = h.o.Mounts.Call(running, m.server, c.Caller(), method, encode(params), s)
+		if cause := context.Cause(running); cause != nil && s.err != nil {
+			s.err = cause
+		}
+		cancel(nil)
+	}()
+	return h.await(ctx, s, m.server, method, target)
+}
+
+// resume gives a suspended call the client's answers.
+func (h *Hub) resume(ctx context.Context, c gateway.Client, m mounted, method, target string, params object) (json.RawMessage, error) {
+	state, _ := params.text("requestState")
+	plain, err := h.seal.open(state, "requestState", c.Caller().Session, m.server, method, target)
+	if err != nil {
+		return nil, invalid("requestState is not one of this request. Make the request anew, without it.")
+	}
+	answers, err := fields(params["inputResponses"])
+	if err != nil {
+		return nil, invalid("inputResponses is no object")
+	}
+	s := h.suspended.take(string(plain))
+	if s == nil {
+		return nil, invalid("requestState was used already, or waited too long. Make the request anew, without it.")
+	}
+	s.goOn(c, progressToken(params), answers)
+	return h.await(ctx, s, m.server, method, target)
+}
+
+// await waits until a call ends, or must ask its client something.
+func (h *Hub) await(ctx context.Context, s *suspended, server, method, target string) (json.RawMessage, error) {
+	for {
+		select {
+		case <-ctx.Done():
+			s.cancel(ctx.Err())
+			return nil, ctx.Err()
+		case <-s.done:
+			return s.result, s.err
+		case <-s.asked:
+		}
+		select { // more questions may come at once, or the end
+		case <-s.done:
+			continue
+		case <-time.After(gather):
+		}
+		questions := s.park()
+		if len(questions) == 0 {
+			continue
+		}
+		ticket, err := h.suspended.add(s)
+		if err != nil {
+			s.cancel(err)
+			return nil, err
+		}
+		return encode(object{
+			"resultType":    quote("input_required"),
+			"inputRequests": encode(questions),
+			"requestState":  quote(h.seal.seal([]byte(ticket), "requestState", s.session, server, method, target)),
+		}), nil
+	}
+}
+
+// suspended is a call of a server that asks its client something, seen by the
+// server as its client.
+type suspended struct {
+	session string
+	cancel  context.CancelCauseFunc
+	asked   chan struct{} // holds one: there are questions
+	done    chan struct{} // closed once result and err are set
+	result  json.RawMessage
+	err     error
+	token   json.RawMessage // progressToken that the server was given
+
+	mu           sync.Mutex      // guards all below
+	client       gateway.Client  // nil while no request waits for the call
+	capabilities json.RawMessage // of the last client
+	renamed      json.RawMessage
+	pending      map[string]*question
+	count        int
+
+	timer *time.Timer // guarded by the lobby
+}
+
+type question struct {
+	method string
+	params json.RawMessage
+	answer chan json.RawMessage // holds one
+}
+
+// Notify passes on what the server says, as long as somebody listens.
+func (s *suspended) Notify(method string, params json.RawMessage) {
+	s.mu.Lock()
+	c, token := s.client, s.renamed
+	s.mu.Unlock()
+	if c == nil {
+		return
+	}
+	if method == "notifications/progress" && token != nil {
+		if o, err := fields(params); err == nil {
+			o["progressToken"] = token
+			params = encode(o)
+		}
+	}
+	c.Notify(method, params)
+}
+
+// Request is a question of the server.
+func (s *suspended) Request(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+	q := &question{method: method, params: params, answer: make(chan json.RawMessage, 1)}
+	s.mu.Lock()
+	if len(s.pending) >= maxQuestions || s.count >= maxRounds*maxQuestions {
+		s.mu.Unlock()
+		return nil, errNobody
+	}
+	if needs, ok := capable(s.capabilities, method, params); !ok {
+		s.mu.Unlock()
+		s.cancel(&rpc.Error{Code: rpc.CodeMissingCapability, Message: "The client lacks a capability that this needs: " + shorten(method),
+			Data: encode(object{"requiredCapabilities": needs})})
+		return nil, errNobody
+	}
+	s.count++
+	id := "q" + strconv.Itoa(s.count)
+	s.pending[id] = q
+	s.mu.Unlock()
+	select {
+	case s.asked <- struct{}{}:
+	default:
+	}
+	select {
+	case answer := <-q.answer:
+		return answer, nil
+	case <-ctx.Done():
+		s.mu.Lock()
+		delete(s.pending, id)
+		s.mu.Unlock()
+		return nil, ctx.Err()
+	}
+}
+
+// park returns what is to be asked, and lets the client go.
+func (s *suspended) park() object {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	questions := object{}
+	for id, q := range s.pending {
+		o := object{"method": quote(q.method)}
+		if has(q.params) {
+			o["params"] = q.params
+		}
+		questions[id] = encode(o)
+	}
+	if len(questions) > 0 {
+		s.client = nil
+	}
+	return questions
+}
+
+// goOn takes answers from the client that has come back. What it did not answer
+// it is asked again.
+func (s *suspended) goOn(c gateway.Client, token json.RawMessage, answers object) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.client, s.capabilities, s.renamed = c, c.Capabilities(), nil
+	if has(token) && has(s.token) && string(token) != string(s.token) {
+		s.renamed = token
+	}
+	for id, answer := range answers {
+		if q := s.pending[id]; q != nil {
+			delete(s.pending, id)
+			q.answer <- answer
+		}
+	}
+	if len(s.pending) > 0 {
+		select {
+		case s.asked <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func progressToken(params object) json.RawMessage {
+	meta, _ := fields(params["_meta"])
+	return meta["progressToken"]
+}
+
+// Bounds of calls that wait for their clients.
+const (
+	maxSuspended        = 1000
+	maxSuspendedSession = 20
+)
+
+// lobby holds the calls that wait for their clients.
+type lobby struct {
+	hold time.Duration
+
+	mu      sync.Mutex // guards all below
+	waiting map[string]*suspended
+	count   uint64
+}
+
+func newLobby(hold time.Duration) *lobby {
+	return &lobby{hold: hold, waiting: map[string]*suspended{}}
+}
+
+// add lets a call wait. The ticket opens it once.
+func (l *lobby) add(s *suspended) (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	of := 0
+	for _, other := range l.waiting {
+		if other.session == s.session {
+			of++
+		}
+	}
+	if of >= maxSuspendedSession || len(l.waiting) >= maxSuspended {
+		return "", rpc.Errorf(rpc.CodeInternal, "Too many calls wait for an answer. Answer those first.")
+	}
+	l.count++
+	ticket := strconv.FormatUint(l.count, 10)
+	l.waiting[ticket] = s
+	s.timer = time.AfterFunc(l.hold, func() {
+		if l.take(ticket) != nil {
+			s.cancel(errExpired)
+		}
+	})
+	return ticket, nil
+}
+
+// take lets a call go on; nil if there is none.
+func (l *lobby) take(ticket string) *suspended {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.waiting[ticket]
+	if s != nil {
+		delete(l.waiting, ticket)
+		s.timer.Stop()
+	}
+	return s
+}
+
+// endSession ends what a session has waiting.
+func (l *lobby) endSession(session string) {
+	l.end(func(s *suspended) bool { return s.session == session })
+}
+
+func (l *lobby) endAll() { l.end(func(*suspended) bool { return true }) }
+
+func (l *lobby) end(which func(*suspended) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for ticket, s := range l.waiting {
+		if which(s) {
+			delete(l.waiting, ticket)
+			s.timer.Stop()
+			s.cancel(context.Canceled)
+		}
+	}
+}

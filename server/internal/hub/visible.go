@@ -1,0 +1,110 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// Entry is one thing that a person may see.
+type Entry struct {
+	Server   string // Own for a built-in tool
+	Kind     string // tool, prompt, resource, template
+	Name     string // its own: a resource's is its URI
+	Listed   string // at /mcp
+	ReadOnly bool   // of a tool: says that it changes nothing
+	Asks     bool   // each call waits for the owner's consent
+	Held     bool   // held back, since it has changed
+}
+
+// Visible answers "what does bob see?", as far as servers have said what they
+// offer. Held tools, which bob does not see, are among them.
+func (h *Hub) Visible(ctx context.Context, who *oauth.Caller) []Entry {
+	x, err := h.all.index(ctx, false)
+	if err != nil {
+		return nil
+	}
+	var list []Entry
+	for _, kind := range []string{kindTool, kindPrompt, kindResource, kindTemplate} {
+		for _, t := range x.shelf(kind).list {
+			if h.all.allowed(who, t) {
+				list = append(list, Entry{Server: t.server, Kind: kind, Name: t.name, Listed: t.listed, ReadOnly: t.readOnly,
+					Asks: kind == kindTool && t.server != Own && matchAny(h.o.Settings(t.server).Ask, t.name), Held: h.held(t)})
+			}
+		}
+	}
+	return list
+}
+
+// What clients take, as they document it or as people found out.
+const (
+	maxSchema      = 16 << 10 // bytes; claude.ai drops a tool with a longer one and says nothing
+	maxDescription = 2 << 10  // bytes; Claude Code cuts what is longer
+	maxTools       = 128      // VS Code takes no more at a time
+)
+
+// Findings says, a sentence each, what the owner should know of the servers'
+// offers: what is listed under another name and why, and what clients will drop.
+func (h *Hub) Findings() []string {
+	x, err := h.all.index(context.Background(), false)
+	if err != nil {
+		return nil
+	}
+	return x.findings
+}
+
+func findings(x *index) []string {
+	var list []string
+	say := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+	for _, kind := range []string{kindTool, kindPrompt} {
+		for _, t := range x.shelf(kind).list {
+			if t.listed != t.name {
+				say("The %s %s of the server %s is listed at /mcp as %s: %s.", kind, clean(t.name), t.server, t.listed, x.reason(t))
+			}
+		}
+	}
+	for _, t := range x.tools.list {
+		if n := len(t.schema); n > maxSchema {
+			say("The tool %s of the server %s has an input schema of %d KiB. claude.ai drops tools with more than 16 KiB and says nothing.", clean(t.name), t.server, n>>10)
+		}
+		if o, err := fields(t.raw); err == nil && len(o["description"]) > maxDescription {
+			say("The tool %s of the server %s has a description of %d bytes. Some clients cut it after 2048.", clean(t.name), t.server, len(o["description"])-2)
+		}
+	}
+	for _, t := range slices.Concat(x.resources.list, x.templates.list) {
+		if t.listed != t.name {
+			say("The %s %s of the server %s is listed at /mcp as %s: another server has it too.", kindWord(t.kind), clean(t.name), t.server, clean(t.listed))
+		}
+	}
+	if n := len(x.tools.list); n > maxTools {
+		say("There are %d tools at /mcp. Some clients take no more than %d: connect those to /s/NAME/mcp, or let rules choose.", n, maxTools)
+	}
+	return list
+}
+
+// reason says why a tool or prompt is not listed under its own name.
+func (x *index) reason(t *thing) string {
+	short := fit(t.name, maxName)
+	shelf := x.shelf(t.kind)
+	switch {
+	case shelf.unsure[short] != nil:
+		return "other servers have one of that name too"
+	case shelf.byName[short] != nil && shelf.byName[short].server == Own && short == t.name:
+		return "Drawbridge has one of that name itself"
+	case t.listed == short:
+		return "clients take letters, digits, _ and - only, at most 64"
+	}
+	return "its own name would read as another server's"
+}
+
+func kindWord(kind string) string {
+	if kind == kindTemplate {
+		return "resource template"
+	}
+	return kind
+}
+
+func clean(s string) string { return status.Clean(s, 100) }
