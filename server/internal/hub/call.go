@@ -9,8 +9,8 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
@@ -125,7 +125,7 @@ func (h *Hub) admit(ctx context.Context, c gateway.Client, t *thing, arguments j
 		h.o.OnCall(who, t.server, t.name, errTooMany)
 		return failed(fmt.Sprintf("Too many calls in a short time. Go on in %d seconds.", int(math.Ceil(wait.Seconds())))), nil
 	}
-	if !matchAny(h.o.Settings(t.server).Ask, t.name) {
+	if !config.MatchAny(h.o.Settings(t.server).Ask, t.name) {
 		return nil, nil
 	}
 	user := who.User.Email
@@ -204,34 +204,3 @@ func readable(arguments json.RawMessage) string {
 	}
 	return strings.TrimSuffix(out.String(), "\n")
 }
-
-// matchAny reports whether name fits one of globs: "*" is any text, "?" any
-// character.
-func matchAny(globs []string, name string) bool {
-	return slices.ContainsFunc(globs, func(g string) bool { return match([]rune(g), []rune(name)) })
-}
-
-func match(glob, name []rune) bool {
-	star, mark := -1, 0 // the last "*", and where it was tried
-	g, n := 0, 0
-	for n < len(name) {
-		switch {
-		case g < len(glob) && glob[g] == '*':
-			star, mark = g, n
-			g++
-		case g < len(glob) && (glob[g] == '?' || glob[g] == name[n]):
-			g++
-			n++
-		case star >= 0:
-			mark++
-			g, n = star+1, mark
-		default:
-			return false
-		}
-	}
-	return strings.Trim(string(glob[g:]), "*") == ""
-}
-
-// readTime is how long one server has to say whether it knows a resource that
-// no list names.
-const readTime = 10 * time.Second

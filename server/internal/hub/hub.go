@@ -47,9 +47,8 @@ type BuiltinTool struct {
 	Raw      json.RawMessage // as tools/list tells it
 }
 
-// Own is the name under which rules know the built-in tools. No mounted server
-// has it.
-const Own = "drawbridge"
+// Own is the server that the built-in tools count as.
+const Own = config.BuiltIn
 
 // Policy says who may use what. Names are the servers' own ones.
 type Policy interface {

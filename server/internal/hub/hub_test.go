@@ -414,17 +414,3 @@ func TestConcurrently(t *testing.T) {
 		t.Errorf("%d calls succeeded", n.Load())
 	}
 }
-
-func TestMatchAny(t *testing.T) {
-	for _, c := range []struct {
-		glob, name string
-		want       bool
-	}{
-		{"*", "", true}, {"*", "a/b", true}, {"write_*", "write_file", true}, {"write_*", "rewrite_x", false}, {"*_file", "read_file", true},
-		{"?ead", "read", true}, {"?", "", false}, {"a*b*c", "aXbYbZc", true}, {"a*b*c", "aXbY", false}, {"", "", true}, {"", "x", false}, {"[a]", "a", false},
-	} {
-		if got := matchAny([]string{c.glob}, c.name); got != c.want {
-			t.Errorf("%q fits %q: %v", c.name, c.glob, got)
-		}
-	}
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
@@ -68,6 +69,10 @@ func (s *side) places(ctx context.Context, who *oauth.Caller, uri string) (_ []p
 	}
 	return list, len(list) == 1, nil
 }
+
+// readTime is how long one server has to say whether it knows a resource that
+// no list names.
+const readTime = 10 * time.Second
 
 func (s *side) read(ctx context.Context, c gateway.Client, params object) (json.RawMessage, error) {
 	uri, ok := params.text("uri")

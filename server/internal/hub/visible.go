@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -32,7 +33,7 @@ func (h *Hub) Visible(ctx context.Context, who *oauth.Caller) []Entry {
 		for _, t := range x.shelf(kind).list {
 			if h.all.allowed(who, t) {
 				list = append(list, Entry{Server: t.server, Kind: kind, Name: t.name, Listed: t.listed, ReadOnly: t.readOnly,
-					Asks: kind == kindTool && t.server != Own && matchAny(h.o.Settings(t.server).Ask, t.name), Held: h.held(t)})
+					Asks: kind == kindTool && t.server != Own && config.MatchAny(h.o.Settings(t.server).Ask, t.name), Held: h.held(t)})
 			}
 		}
 	}
