@@ -50,10 +50,19 @@ func (h *Hub) forward(ctx context.Context, c gateway.Client, m mounted, method, 
 	return result, translate(err, method, target, m.cat.Era, c.Era())
 }
 
+// noRoots is what every server with sessions hears of its client's roots. The
+// folders of a client elsewhere mean nothing here, and must not be believed:
+// some servers (server-filesystem) let roots stand for the folders that their
+// owner allowed, so that a client could open the whole disk.
+var noRoots = json.RawMessage(`{"roots":[]}`)
+
 // guarded asks a client only what it said that it can answer.
 type guarded struct{ gateway.Client }
 
 func (g guarded) Request(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+	if method == "roots/list" {
+		return noRoots, nil
+	}
 	if _, ok := capable(g.Capabilities(), method, params); !ok {
 		return nil, rpc.Errorf(rpc.CodeMethodNotFound, "The client does not support %s.", shorten(method))
 	}
@@ -81,9 +90,6 @@ func capable(capabilities json.RawMessage, method string, params json.RawMessage
 		}
 		// Without a mode named, forms are meant (MCP 2025-11-25, "Elicitation").
 		return json.RawMessage(`{"elicitation":{"form":{}}}`), found && (e["form"] != nil || e["url"] == nil)
-	case "roots/list":
-		_, found := has["roots"]
-		return json.RawMessage(`{"roots":{}}`), found
 	}
 	return json.RawMessage(`{}`), false
 }

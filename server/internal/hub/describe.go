@@ -96,20 +96,12 @@ func (s *side) InputSchema(ctx context.Context, c gateway.Client, tool string) j
 	return t.schema
 }
 
-// Notified passes on to a server what its client tells it. At /mcp only what
-// concerns every server is: whom a progressToken belongs to nobody can tell.
+// Notified passes on what a client tells of its progress with what a server
+// asked it. At /mcp nobody can tell which server that was. That its roots have
+// changed is no server's business, see noRoots.
 func (s *side) Notified(ctx context.Context, c gateway.Client, method string, params json.RawMessage) {
 	who := c.Caller()
-	if c.Era() != rpc.Legacy || s.mayEnter(who) != nil {
-		return
-	}
-	switch method {
-	case "notifications/roots/list_changed":
-	case "notifications/progress":
-		if s.server == "" {
-			return
-		}
-	default:
+	if method != "notifications/progress" || c.Era() != rpc.Legacy || s.server == "" || s.mayEnter(who) != nil {
 		return
 	}
 	x, err := s.index(ctx, false)
@@ -117,7 +109,7 @@ func (s *side) Notified(ctx context.Context, c gateway.Client, method string, pa
 		return
 	}
 	for _, m := range x.of {
-		if m.cat.Era == rpc.Legacy && s.h.o.Policy().Server(who, m.server) {
+		if m.cat.Era == rpc.Legacy {
 			s.h.o.Mounts.Notify(ctx, m.server, who, method, params)
 		}
 	}

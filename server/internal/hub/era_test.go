@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
@@ -70,7 +71,7 @@ func (in inputRequired) retry(which ...string) string {
 		"_meta": json.RawMessage(`{"progressToken":"second"}`)}))
 }
 
-var questions = []string{"sampling/createMessage", "elicitation/create", "roots/list"}
+var questions = []string{"sampling/createMessage", "elicitation/create"}
 
 // It handles a client of 2026-07-28 at a server that asks the client while it
 // works (MCP 2026-07-28, "Multi Round-Trip Requests").
@@ -79,11 +80,11 @@ func TestModernClientLegacyServer(t *testing.T) {
 	c := aliceModern()
 	c.level = "warning"
 	first := r.inquire(c, `{"name":"read","inputResponses":{"q1":{}},"_meta":{"progressToken":"first"}}`)
-	if first.ResultType != "input_required" || len(first.InputRequests) != 3 {
+	if first.ResultType != "input_required" || len(first.InputRequests) != 2 {
 		t.Fatalf("got %+v", first)
 	}
 	// What was not answered is asked again.
-	second := r.inquire(c, first.retry("roots/list", "elicitation/create"))
+	second := r.inquire(c, first.retry("elicitation/create"))
 	if second.ResultType != "input_required" || len(second.InputRequests) != 1 || second.RequestState == first.RequestState {
 		t.Fatalf("got %+v", second)
 	}
@@ -97,7 +98,7 @@ func TestModernClientLegacyServer(t *testing.T) {
 	contains(t, "tampered", r.ask(c, "tools/call", second.retry(questions...)), "-32602 requestState is not one")
 	second.RequestState = first.RequestState
 	third := r.inquire(c, second.retry(questions...))
-	equal(t, "heard", fmt.Sprintf("%s", third.Heard), `[{"to":"sampling/createMessage"} {"to":"elicitation/create"} {"to":"roots/list"}]`)
+	equal(t, "heard", fmt.Sprintf("%s", third.Heard), `[{"to":"sampling/createMessage"} {"to":"elicitation/create"} {"roots":[]}]`)
 	equal(t, "progress", strings.Join(c.heard, "\n"), `notifications/progress {"progressToken":"first","progress":1}`+"\n"+`notifications/progress {"progress":2,"progressToken":"second"}`)
 	calls := r.mounts.called("a")
 	equal(t, "calls", strings.Join(calls, "\n"), `logging/setLevel {"level":"warning"}`+"\n"+`tools/call {"_meta":{"progressToken":"first"},"name":"read"}`)
@@ -134,7 +135,7 @@ func TestCapable(t *testing.T) {
 		capabilities, method, params string
 		want                         bool
 	}{
-		{``, "roots/list", ``, false}, {`{"roots":{}}`, "roots/list", `{}`, true},
+		{``, "sampling/createMessage", ``, false}, {`{"sampling":{}}`, "sampling/createMessage", `{}`, true},
 		{`{"elicitation":{}}`, "elicitation/create", `{}`, true}, {`{"elicitation":{}}`, "elicitation/create", `{"mode":"url"}`, false},
 		{`{"elicitation":{"url":{}}}`, "elicitation/create", `{}`, false}, {`{"elicitation":{"url":{}}}`, "elicitation/create", `{"mode":"url"}`, true},
 		{`{"elicitation":{"url":{},"form":{}}}`, "elicitation/create", `{"mode":"form"}`, true},
@@ -152,7 +153,7 @@ func TestCapable(t *testing.T) {
 func TestSuspendedEnds(t *testing.T) {
 	ended := make(chan error, 10)
 	ask := func(ctx context.Context, _ string, _ object, peer rpc.Peer) (string, error) {
-		_, err := peer.Request(ctx, "roots/list", nil)
+		_, err := peer.Request(ctx, "sampling/createMessage", nil)
 		if err == nil {
 			<-ctx.Done()
 			err = ctx.Err()
@@ -205,24 +206,24 @@ func TestLegacyClientModernServer(t *testing.T) {
 		}
 		switch round++; round {
 		case 1:
-			return `{"resultType":"input_required","requestState":"s1","inputRequests":{"b":{"method":"roots/list"},"a":{"method":"elicitation/create","params":{"message":"m"}}}}`, nil
+			return `{"resultType":"input_required","requestState":"s1","inputRequests":{"b":{"method":"roots/list"},"c":{"method":"sampling/createMessage"},"a":{"method":"elicitation/create","params":{"message":"m"}}}}`, nil
 		case 2:
 			return `{"resultType":"input_required","requestState":"s2"}`, nil
 		}
 		return `{"resultType":"complete","ttlMs":0,"cacheScope":"private","content":[],"_meta":{"io.modelcontextprotocol/serverInfo":{},"x":1}}`, nil
 	})})
 	c := alice()
-	c.capabilities, c.level = `{"roots":{},"elicitation":{}}`, "info"
+	c.capabilities, c.level = `{"roots":{},"sampling":{},"elicitation":{}}`, "info"
 	var asked []string
 	c.answer = func(method string, params json.RawMessage) (string, error) {
 		asked = append(asked, method+string(params))
 		return `{"answer":"` + method + `"}`, nil
 	}
 	equal(t, "result", r.ask(c, "tools/call", `{"name":"read","requestState":"planted","_meta":{"progressToken":7,"io.modelcontextprotocol/clientCapabilities":{"sampling":{}}}}`), `{"_meta":{"x":1},"content":[]}`)
-	equal(t, "asked", strings.Join(asked, " "), `elicitation/create{"message":"m"} roots/list`)
-	meta := `{"_meta":{"io.modelcontextprotocol/clientCapabilities":{"roots":{},"elicitation":{}},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"io.modelcontextprotocol/logLevel":"info","progressToken":7}`
+	equal(t, "asked", strings.Join(asked, " "), `elicitation/create{"message":"m"} sampling/createMessage`)
+	meta := `{"_meta":{"io.modelcontextprotocol/clientCapabilities":{"roots":{},"sampling":{},"elicitation":{}},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"io.modelcontextprotocol/logLevel":"info","progressToken":7}`
 	equal(t, "calls", strings.Join(r.mounts.called("a"), "\n"), `tools/call `+meta+`,"name":"read"}`+"\n"+
-		`tools/call `+meta+`,"inputResponses":{"a":{"answer":"elicitation/create"},"b":{"answer":"roots/list"}},"name":"read","requestState":"s1"}`+"\n"+
+		`tools/call `+meta+`,"inputResponses":{"a":{"answer":"elicitation/create"},"b":{"roots":[]},"c":{"answer":"sampling/createMessage"}},"name":"read","requestState":"s1"}`+"\n"+
 		`tools/call `+meta+`,"inputResponses":{},"name":"read","requestState":"s2"}`)
 	equal(t, "not found", r.ask(c, "resources/read", `{"uri":"x://1"}`), "-32002 not found")
 
@@ -236,9 +237,9 @@ func TestLegacyClientModernServer(t *testing.T) {
 	n := 0
 	s.call = func(context.Context, string, object, rpc.Peer) (string, error) {
 		n++
-		return `{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"}}}`, nil
+		return `{"resultType":"input_required","inputRequests":{"a":{"method":"sampling/createMessage"}}}`, nil
 	}
-	c.capabilities = `{"roots":{}}`
+	c.capabilities = `{"sampling":{}}`
 	contains(t, "for ever", r.ask(c, "tools/call", `{"name":"read"}`), `"isError":true`)
 	equal(t, "rounds", fmt.Sprint(n), fmt.Sprint(maxRounds+1))
 }
@@ -276,10 +277,12 @@ func TestSameEra(t *testing.T) {
 		}
 	}
 	equal(t, "levels set", fmt.Sprint(levels), "2")
-	r.All().Notified(t.Context(), c, "notifications/roots/list_changed", nil)
-	r.All().Notified(t.Context(), c, "notifications/progress", nil)
-	r.All().Notified(t.Context(), c, "notifications/evil", nil)
-	equal(t, "told", strings.Join(r.mounts.told, " "), "l notifications/roots/list_changed")
+	for _, b := range []gateway.Backend{r.All(), r.One("l")} {
+		for _, method := range []string{"notifications/roots/list_changed", "notifications/progress", "notifications/evil"} {
+			b.Notified(t.Context(), c, method, nil)
+		}
+	}
+	equal(t, "told", strings.Join(r.mounts.told, " "), "l notifications/progress")
 }
 
 func TestCompletion(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/builtin"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 )
 
@@ -64,7 +65,7 @@ func (s *side) indexOfOne(ctx context.Context, wait bool) (*index, error) {
 }
 
 // indexOf makes an index, unless the last one still holds.
-func (s *side) indexOf(of []mounted, own []BuiltinTool) *index {
+func (s *side) indexOf(of []mounted, own []builtin.Tool) *index {
 	if x := s.cache.Load(); x.made(of, own) {
 		return x
 	}

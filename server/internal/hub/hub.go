@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/builtin"
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
@@ -36,15 +37,8 @@ type Mounts interface {
 // Builtin is the built-in tools. Call's error is an *rpc.Error, or a sentence
 // that the client may read.
 type Builtin interface {
-	List() []BuiltinTool
+	List() []builtin.Tool
 	Call(ctx context.Context, caller *oauth.Caller, name string, arguments json.RawMessage) (json.RawMessage, error)
-}
-
-// BuiltinTool is one tool of Drawbridge's own.
-type BuiltinTool struct {
-	Name     string
-	ReadOnly bool
-	Raw      json.RawMessage // as tools/list tells it
 }
 
 // Own is the server that the built-in tools count as.
@@ -208,7 +202,7 @@ func (unpinned) Check(string, string, string, json.RawMessage) bool { return fal
 
 type none struct{}
 
-func (none) List() []BuiltinTool { return nil }
+func (none) List() []builtin.Tool { return nil }
 func (none) Call(context.Context, *oauth.Caller, string, json.RawMessage) (json.RawMessage, error) {
 	return nil, errors.New("There are no built-in tools.")
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/builtin"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 )
 
@@ -42,7 +43,7 @@ type mounted struct {
 // never changed.
 type index struct {
 	of        []mounted // what it was made of
-	own       []BuiltinTool
+	own       []builtin.Tool
 	tools     shelf
 	prompts   shelf
 	resources shelf
@@ -58,7 +59,7 @@ type shelf struct {
 }
 
 // newIndex names everything. Alone, a server's things keep their own names.
-func newIndex(of []mounted, own []BuiltinTool, alone bool) *index {
+func newIndex(of []mounted, own []builtin.Tool, alone bool) *index {
 	x := &index{of: of, own: own}
 	var tools, prompts, resources, templates []*thing
 	for _, b := range own {
@@ -86,8 +87,8 @@ func newIndex(of []mounted, own []BuiltinTool, alone bool) *index {
 }
 
 // made reports whether x was made of the same.
-func (x *index) made(of []mounted, own []BuiltinTool) bool {
-	return x != nil && slices.Equal(x.of, of) && slices.EqualFunc(x.own, own, func(a, b BuiltinTool) bool { return a.Name == b.Name })
+func (x *index) made(of []mounted, own []builtin.Tool) bool {
+	return x != nil && slices.Equal(x.of, of) && slices.EqualFunc(x.own, own, func(a, b builtin.Tool) bool { return a.Name == b.Name })
 }
 
 func appendThings(list []*thing, kind string, m mounted, items []mount.Item) []*thing {

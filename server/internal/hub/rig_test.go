@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/builtin"
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
@@ -192,8 +193,8 @@ func aliceModern() *person {
 // own is two built-in tools.
 type own struct{}
 
-func (own) List() []BuiltinTool {
-	return []BuiltinTool{{"echo", true, json.RawMessage(`{"name":"echo","inputSchema":{}}`)}, {"whoami", true, json.RawMessage(`{"name":"whoami","inputSchema":{}}`)}}
+func (own) List() []builtin.Tool {
+	return []builtin.Tool{{Name: "echo", ReadOnly: true, Raw: json.RawMessage(`{"name":"echo","inputSchema":{}}`)}, {Name: "whoami", ReadOnly: true, Raw: json.RawMessage(`{"name":"whoami","inputSchema":{}}`)}}
 }
 
 func (own) Call(_ context.Context, _ *oauth.Caller, name string, arguments json.RawMessage) (json.RawMessage, error) {

@@ -151,6 +151,9 @@ func (s *suspended) Notify(method string, params json.RawMessage) {
 
 // Request is a question of the server.
 func (s *suspended) Request(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+	if method == "roots/list" {
+		return noRoots, nil
+	}
 	q := &question{method: method, params: params, answer: make(chan json.RawMessage, 1)}
 	s.mu.Lock()
 	if len(s.pending) >= maxQuestions || s.count >= maxRounds*maxQuestions {
