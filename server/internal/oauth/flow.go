@@ -80,7 +80,7 @@ func (s *Store) Begin(r BeginRequest) (*Flow, error) {
 	case r.Prompt == "none":
 		return nil, refusal(http.StatusBadRequest, "interaction_required", "signing in here always asks the person")
 	}
-	resource, err := target(r.Resource, s.opts.Resources)
+	resource, err := target(r.Resource, *s.resources.Load())
 	if err != nil {
 		return nil, err
 	}

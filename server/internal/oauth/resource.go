@@ -25,6 +25,11 @@ func canonicalResource(s string) string {
 	return scheme + "://" + host + strings.TrimSuffix(u.EscapedPath(), "/")
 }
 
+// SetResources makes these the MCP URLs that tokens are given for from now on.
+// What was given for another lives on and opens nothing: a server that is taken
+// away and put back finds its sessions again.
+func (s *Store) SetResources(list []string) { s.resources.Store(&list) }
+
 // target picks the resource that a request is for. None given means the
 // first of ours, since MCP clients older than RFC 8707 name none. All that are
 // given must be the same one of ours: a token is for one place.
@@ -41,4 +46,11 @@ func target(given, ours []string) (string, error) {
 		chosen = ours[0]
 	}
 	return chosen, nil
+}
+
+// origin is scheme and host of a resource.
+func origin(resource string) string {
+	scheme, rest, _ := strings.Cut(resource, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return scheme + "://" + host
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +50,7 @@ type Store struct {
 	tokenKey  *sealer
 	clientKey *sealer
 	access    atomic.Pointer[AccessList]
+	resources atomic.Pointer[[]string]
 	newExpiry chan struct{} // a grant was added that may end before the sweeper looks again
 	newUse    chan struct{} // a counter has changed
 	newRevoke chan struct{} // a provider's refresh token waits to be revoked
@@ -79,6 +79,7 @@ func New(opts Options, records Records) (*Store, error) {
 		revocations: map[string]revocation{}, codes: map[string]*code{}, flows: newFlowTable(),
 	}
 	s.access.Store(&opts.Access)
+	s.SetResources(opts.Resources)
 	var err error
 	if s.tokenKey, err = newSealer(opts.DataKey, "drawbridge token v1"); err != nil {
 		return nil, fmt.Errorf("derive token key: %w", err)
@@ -138,7 +139,7 @@ func (s *Store) disallowed(r *Grant) string {
 	switch {
 	case r.Provider != s.opts.Issuer:
 		return "the sign-in provider was changed"
-	case !slices.Contains(s.opts.Resources, r.Resource):
+	case origin(r.Resource) != origin((*s.resources.Load())[0]):
 		return "the MCP URL was changed"
 	case r.Generation == 0:
 		return "the sign-in was never finished"
