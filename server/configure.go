@@ -6,7 +6,6 @@ import (
 	"reflect"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
-	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -77,9 +76,8 @@ func (s *Server) adjust(t *site, cfg config.Config) error {
 
 // adjust has the parts take over what may change under them.
 func (c *core) adjust(cfg config.Config) error {
-	if c.builtin.Set(tools(cfg)) {
-		c.gateway.Changed(gateway.ToolList, nil)
-	}
+	c.builtin.Set(tools(cfg))
+	c.mounts.adjust(cfg)
 	return c.store.SetAccess(accessList(cfg.Access))
 }
 

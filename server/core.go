@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"net/url"
 	"strings"
 	"sync"
@@ -11,7 +10,6 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/authserver"
 	"github.com/drawbridge-app/drawbridge/server/internal/builtin"
-	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/identity"
 	"github.com/drawbridge-app/drawbridge/server/internal/idp"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
@@ -27,7 +25,7 @@ type core struct {
 	journal  *store.Journal
 	provider *idp.Client
 	builtin  *builtin.Server
-	gateway  *gateway.Endpoint // of mcpPath
+	mounts   *mounts
 	guards   []*resource.Guard
 	handlers handlers
 	base     string // public URL, no slash at the end
@@ -40,10 +38,11 @@ func (t *site) newCore(base string) (*core, error) {
 	s, cfg, v := t.app, t.config(), t.app.opened()
 	o := s.opts
 	c := &core{base: base, journal: v.journal, providerLost: make(chan struct{}, 1)}
+	servers, mistake := t.readServers()
 	var err error
 	c.provider = idp.New(t.idpConfig(base, s.providerChanged(c)))
 	c.store, err = oauth.New(oauth.Options{
-		DataKey: v.dataKey, Resources: []string{base + mcpPath}, Issuer: cfg.IDP.Issuer, Scopes: cfg.IDP.Scopes,
+		DataKey: v.dataKey, Resources: resources(base, servers), Issuer: cfg.IDP.Issuer, Scopes: cfg.IDP.Scopes,
 		Redirects: t.redirects(base), StaticClientID: cfg.IDP.ClientID, NoRegistration: !cfg.Clients.Registration,
 		Access:    accessList(cfg.Access),
 		AccessTTL: cfg.Tokens.Access, RefreshTTL: cfg.Tokens.Refresh,
@@ -52,21 +51,16 @@ func (t *site) newCore(base string) (*core, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := json.Marshal(map[string]string{"name": "drawbridge", "title": "Drawbridge", "version": s.version()})
-	if err != nil {
-		return nil, err
-	}
 	c.builtin = builtin.New(tools(cfg))
-	c.gateway, err = gateway.NewEndpoint(gateway.EndpointOptions{
-		Backend:    c.builtin.Backend(builtin.BackendOptions{ServerInfo: info, OnCall: c.called, Log: o.Log}),
-		ServerInfo: info, Now: o.Now, Log: o.Log})
-	if err != nil {
-		return nil, err
-	}
 	signer, err := identity.New(v.dataKey, base, o.Now)
 	if err != nil {
 		return nil, err
 	}
+	if c.mounts, err = t.newMounts(c, signer); err != nil {
+		return nil, err
+	}
+	c.mounts.problem = mistake
+	c.mounts.apply(servers)
 	auth := authserver.New(authserver.Options{
 		Issuer: base, MCPURL: base + mcpPath, Scopes: cfg.IDP.Scopes, Store: c.store, Provider: upstream{c.provider},
 		ProviderIssuer: cfg.IDP.Issuer, NoRegistration: !cfg.Clients.Registration,
@@ -89,6 +83,7 @@ func (c *core) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { c.store.Run(ctx) })
 	wg.Go(func() { c.watchProvider(ctx) })
+	wg.Go(func() { c.mounts.watch(ctx) })
 	wg.Wait()
 }
 
@@ -118,14 +113,14 @@ func (c *core) watchProvider(ctx context.Context) {
 }
 
 func (c *core) close() {
-	c.gateway.Close()
+	c.mounts.close()
 }
 
 // ended drops the transport sessions of a session that is over. None end while
 // the parts are still being put together but those that nobody has used yet.
 func (c *core) ended(session string) {
-	if c.gateway != nil {
-		c.gateway.EndSession(session)
+	if c.mounts != nil {
+		c.mounts.ended(session)
 	}
 }
 

@@ -137,6 +137,7 @@ func (s *Server) setPaused(paused bool) error {
 		for _, g := range c.guards {
 			g.Cut()
 		}
+		c.mounts.cut()
 	}
 	s.board.Wake()
 	return nil
@@ -184,6 +185,8 @@ func (t *site) describe(st *status.Status) {
 	}
 	if c := t.running(); c != nil {
 		st.IDP = c.provider.State()
+		st.Servers = c.mounts.set.Status()
+		st.Notes = append(st.Notes, c.mounts.notes()...)
 	}
 	if accessList(cfg.Access).Empty() {
 		st.Notes = append(st.Notes, "Nobody may sign in: [access] in config.toml is empty. Run `drawbridge setup`, or add an address to emails.")

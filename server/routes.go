@@ -74,7 +74,7 @@ func (t *site) routes(c *core, auth *authserver.Server) (handlers, error) {
 		{"/", get, index(c.base)},
 		{"/health", get, http.HandlerFunc(t.health)},
 	}
-	serve := t.app.timeline.Wrap(dispatch(table))
+	serve := t.app.timeline.Wrap(c.mounts.serve(auth, dispatch(table)))
 	local, err := resource.NewBoundary(resource.BoundaryOptions{Public: c.base, Local: t.local, Timeline: t.app.timeline})
 	if err != nil {
 		return handlers{}, err
@@ -139,14 +139,18 @@ func (t *site) resourceMetadata(base, path string) http.Handler {
 	return resource.Metadata(base+path, base, t.config().IDP.Scopes)
 }
 
-// guard serves an MCP path to whoever has a token for it. Both spellings of the
-// path are one resource; each points at its own metadata, since clients compare
-// the URL that a person typed.
+// guard serves /mcp to whoever has a token for it. Both spellings of the path
+// are one resource; each points at its own metadata, since clients compare the
+// URL that a person typed.
 func (t *site) guard(c *core, path string) http.Handler {
-	g := resource.New(resource.Options{Resource: c.base + path, MetadataURL: c.base + "/.well-known/oauth-protected-resource" + path,
-		Scopes: t.config().IDP.Scopes, Auth: c.store, SessionOf: c.store.SessionOf, Timeline: t.app.timeline, Paused: t.app.paused.Load, Log: t.app.opts.Log, Now: t.app.opts.Now})
+	g := t.newGuard(c, path)
 	c.guards = append(c.guards, g)
-	return g.Wrap(c.gateway.Handler())
+	return g.Wrap(c.mounts.noting(c.mounts.all.Handler()))
+}
+
+func (t *site) newGuard(c *core, path string) *resource.Guard {
+	return resource.New(resource.Options{Resource: c.base + path, MetadataURL: c.base + "/.well-known/oauth-protected-resource" + path,
+		Scopes: t.config().IDP.Scopes, Auth: c.store, SessionOf: c.store.SessionOf, Timeline: t.app.timeline, Paused: t.app.paused.Load, Log: t.app.opts.Log, Now: t.app.opts.Now})
 }
 
 // index says what this is, to a person who opened the public URL.
