@@ -97,6 +97,7 @@ const plain = {
       signal.addEventListener('abort', () => { clearTimeout(timer); console.error('fixture: cancelled'); done(text('cancelled')); });
     }),
   },
+  test_crash: { description: 'Ends the process', inputSchema: nothing, call: () => process.exit(7) },
   json_schema_2020_12_tool: {
     description: 'Has a schema with keywords of JSON Schema 2020-12',
     inputSchema: {
