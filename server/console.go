@@ -2,9 +2,13 @@ package server
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/hub"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -27,9 +31,6 @@ func (s *Server) Configured() bool {
 	return s.unset == nil
 }
 
-// errNotBuilt is what a verb answers that nothing stands behind yet.
-var errNotBuilt = errors.New("this version of Drawbridge can't do that yet")
-
 // RevokeWhere ends the sessions of a person, of a client, or of both together.
 func (s *Server) RevokeWhere(_ context.Context, sub, clientID string) (int, error) {
 	c := s.core()
@@ -51,13 +52,100 @@ func (s *Server) AllowRedirect(ctx context.Context, uri string) error {
 	return s.Configure(ctx, cfg, nil)
 }
 
-func (s *Server) Logs(string) ([]status.LogLine, bool)                { return nil, false }
-func (s *Server) RestartServer(string) error                          { return errNotBuilt }
-func (s *Server) SwitchServer(context.Context, string, bool) error    { return errNotBuilt }
-func (s *Server) Changes() []status.ToolChange                        { return nil }
-func (s *Server) ApproveChange(context.Context, string, string) error { return errNotBuilt }
-func (s *Server) Approvals() []status.Approval                        { return nil }
-func (s *Server) Answer(context.Context, string, bool) error          { return errNotBuilt }
-func (s *Server) Access(context.Context, string, []string) ([]status.Entry, error) {
-	return nil, errNotBuilt
+// Logs returns what a mounted server wrote, oldest first; false if there is
+// none of that name.
+func (s *Server) Logs(server string) ([]status.LogLine, bool) {
+	if c := s.core(); c != nil {
+		return c.mounts.set.Logs(server)
+	}
+	return nil, false
+}
+
+// RestartServer ends what a mounted server runs and lets it start again.
+func (s *Server) RestartServer(name string) error {
+	c := s.core()
+	if c == nil {
+		return errNotReady
+	}
+	return c.mounts.set.Restart(name)
+}
+
+// SwitchServer turns a mounted server on or off, in mcp.json.
+func (s *Server) SwitchServer(_ context.Context, name string, on bool) error {
+	c := s.core()
+	if c == nil {
+		return errNotReady
+	}
+	if err := config.SwitchServer(config.ServersPath(s.opts.ConfigFile), name, !on); err != nil {
+		return err
+	}
+	c.mounts.reload()
+	return nil
+}
+
+// Access returns what a person with this address, as a provider that vouches
+// for it would name them, and these groups may use. Without groups those of
+// their latest sign-in count.
+func (s *Server) Access(ctx context.Context, email string, groups []string) ([]status.Entry, error) {
+	c := s.core()
+	if c == nil {
+		return nil, errNotReady
+	}
+	_, domain, _ := strings.Cut(email, "@")
+	who := &oauth.Caller{User: status.User{Email: email}, EmailVerified: true, Domain: domain, Groups: groups}
+	if known, ok := c.store.LastSignIn(email); ok && len(groups) == 0 {
+		who.Groups = known.Groups
+	}
+	if err := accessList(s.config().Access).Check(who.Identity()); err != nil {
+		return nil, fmt.Errorf("%w, so this person can't even sign in. If a group would let them in, name it", err)
+	}
+	list := []status.Entry{}
+	for _, e := range c.mounts.hub.Visible(ctx, who) {
+		if e.Server == hub.Own {
+			e.Server = ""
+		}
+		list = append(list, status.Entry{Server: e.Server, Kind: e.Kind, Name: e.Name, As: e.Listed, ReadOnly: e.ReadOnly, Ask: e.Asks, Held: e.Held})
+	}
+	return list, nil
+}
+
+// Changes returns the tools whose description is no longer what it was.
+func (s *Server) Changes() []status.ToolChange {
+	c := s.core()
+	if c == nil {
+		return nil
+	}
+	settings := s.config().Servers
+	var list []status.ToolChange
+	for _, p := range c.mounts.pins.book.List() {
+		list = append(list, status.ToolChange{Server: p.Server, Tool: p.Name, Old: p.Old, New: p.New, Version: p.Version, Held: settings[p.Server].HoldChanges})
+	}
+	return list
+}
+
+// ApproveChange takes what a tool says now for good, if that is still what
+// version names.
+func (s *Server) ApproveChange(_ context.Context, server, tool, version string) error {
+	c := s.core()
+	if c == nil {
+		return errNotReady
+	}
+	return c.mounts.approve(server, tool, version)
+}
+
+// Approvals returns the calls that wait for a click, oldest first.
+func (s *Server) Approvals() []status.Approval {
+	if c := s.core(); c != nil {
+		return c.mounts.desk.Pending()
+	}
+	return nil
+}
+
+// Answer lets a waiting call go on, or refuses it.
+func (s *Server) Answer(_ context.Context, id string, allow bool) error {
+	c := s.core()
+	if c == nil {
+		return errNotReady
+	}
+	return c.mounts.desk.Answer(id, allow)
 }

@@ -27,6 +27,7 @@ func (s *Server) Snapshot() status.Snapshot {
 		snap.Sessions = c.store.Sessions()
 	}
 	snap.Status.Sessions = len(snap.Sessions)
+	snap.Approvals = s.Approvals()
 	return snap
 }
 

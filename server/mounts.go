@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -24,9 +23,6 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-// serversFile stands beside config.toml.
-const serversFile = "mcp.json"
-
 // mounts is the mounted servers and the endpoints that offer them: /mcp all
 // together, /s/NAME/mcp one.
 type mounts struct {
@@ -36,6 +32,7 @@ type mounts struct {
 	hub  *hub.Hub
 	all  *gateway.Endpoint
 	desk *approve.Desk
+	pins *pinned
 	info json.RawMessage // what Drawbridge says it is
 
 	policy atomic.Pointer[policy.Policy]
@@ -53,7 +50,7 @@ func (t *site) readServers() ([]config.Server, error) {
 	if file == "" {
 		return nil, nil
 	}
-	return config.LoadServers(filepath.Join(filepath.Dir(file), serversFile))
+	return config.LoadServers(config.ServersPath(file))
 }
 
 // newMounts builds what stands behind the MCP paths. servers is called later:
@@ -69,8 +66,11 @@ func (t *site) newMounts(c *core, signer *identity.Signer) (*mounts, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m.pins, err = openPins(m, c.journal); err != nil {
+		return nil, err
+	}
 	m.hub, err = hub.New(hub.Options{Mounts: m.set, Builtin: c.builtin, Policy: func() hub.Policy { return m.policy.Load() },
-		Ask: m.desk.Ask, CallsPerMinute: func() int { return t.config().Limits.CallsPerMinute }, OnCall: m.called,
+		Ask: m.desk.Ask, Pins: m.pins, CallsPerMinute: func() int { return t.config().Limits.CallsPerMinute }, OnCall: m.called,
 		Settings: func(server string) config.ServerSettings { return t.config().Servers[server] },
 		Name:     "drawbridge", Version: s.version(), Key: key, Now: s.opts.Now, Log: s.opts.Log})
 	if err != nil {
@@ -140,16 +140,19 @@ func (m *mounts) watch(ctx context.Context) {
 	if file == "" {
 		return
 	}
-	config.Watch(ctx, []string{filepath.Join(filepath.Dir(file), serversFile)}, func() {
-		servers, err := m.site.readServers()
-		m.mu.Lock()
-		m.problem = err
-		m.mu.Unlock()
-		if err == nil {
-			m.apply(servers)
-		}
-		m.site.app.board.Wake()
-	})
+	config.Watch(ctx, []string{config.ServersPath(file)}, m.reload)
+}
+
+// reload takes over what mcp.json says now, unless it has a mistake.
+func (m *mounts) reload() {
+	servers, err := m.site.readServers()
+	m.mu.Lock()
+	m.problem = err
+	m.mu.Unlock()
+	if err == nil {
+		m.apply(servers)
+	}
+	m.site.app.board.Wake()
 }
 
 // notes is what the owner should know of mcp.json.
@@ -159,11 +162,14 @@ func (m *mounts) notes() []string {
 	if m.problem == nil {
 		return nil
 	}
-	return []string{serversFile + " was not taken, what was mounted before still is: " + sentence(m.problem)}
+	return []string{"mcp.json was not taken, what was mounted before still is: " + sentence(m.problem)}
 }
 
 // changed tells clients that may use a server that what it offers is another.
 func (m *mounts) changed(server string, what mount.Change) {
+	if what == mount.ToolsChanged {
+		go m.pins.look(server) // which saves
+	}
 	m.hub.ServerChanged(server)
 	lists := map[mount.Change][]gateway.List{mount.ToolsChanged: {gateway.ToolList}, mount.PromptsChanged: {gateway.PromptList},
 		mount.ResourcesChanged: {gateway.ResourceList}, mount.StateChanged: {gateway.ToolList, gateway.PromptList, gateway.ResourceList}}[what]

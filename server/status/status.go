@@ -110,6 +110,9 @@ type Snapshot struct {
 	Status   Status    `json:"status"`
 	Sessions []Session `json:"sessions"` // newest first
 	Events   []Event   `json:"events"`   // oldest first
+
+	// Approvals are the calls that wait for the owner's click, oldest first.
+	Approvals []Approval `json:"approvals,omitempty"`
 }
 
 // Check is one line of doctor: what it looked at, whether that is well, and
@@ -182,6 +185,8 @@ type ToolChange struct {
 	Old    string `json:"old"`  // as approved: description and schema, cleaned
 	New    string `json:"new"`  // as the server says it now
 	Held   bool   `json:"held"` // nobody can call the tool until that is approved
+	// Version names the new look, so that nobody approves another than they saw.
+	Version string `json:"version"`
 }
 
 // Entry is one thing that a person may use.

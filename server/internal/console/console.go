@@ -85,7 +85,7 @@ type Backend interface {
 	// Changes returns the tools whose description is no longer what it was.
 	Changes() []status.ToolChange
 	// ApproveChange takes what a held tool says now for good.
-	ApproveChange(ctx context.Context, server, tool string) error
+	ApproveChange(ctx context.Context, server, tool, version string) error
 
 	// Approvals returns the calls that wait for a click, oldest first.
 	Approvals() []status.Approval

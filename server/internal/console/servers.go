@@ -40,7 +40,7 @@ func (c *Console) switchServer(on bool) Action {
 
 func (c *Console) approveChange(r *Request) (string, error) {
 	tool := r.PostFormValue("tool")
-	return r.Say("servers.did.approve", tool), c.backend.ApproveChange(r.Context(), r.PostFormValue("server"), tool)
+	return r.Say("servers.did.approve", tool), c.backend.ApproveChange(r.Context(), r.PostFormValue("server"), tool, r.PostFormValue("version"))
 }
 
 // access finds out what a person would see. It is an action, so that the

@@ -155,3 +155,19 @@ func (s *Store) find(id grantID) (*grant, bool) {
 	s.mu.RUnlock()
 	return g, ok
 }
+
+// LastSignIn is whoever signed in last with an address that the provider vouches
+// for, as far as there is still a session.
+func (s *Store) LastSignIn(email string) (Identity, bool) {
+	var newest *Grant
+	for _, g := range s.all() {
+		r := g.record()
+		if r.Identity.EmailVerified && lower(r.Identity.Email) == lower(email) && (newest == nil || r.CreatedAt.After(newest.CreatedAt)) {
+			newest = r
+		}
+	}
+	if newest == nil {
+		return Identity{}, false
+	}
+	return newest.Identity, true
+}

@@ -187,7 +187,7 @@ func (b *Backend) Access(_ context.Context, email string, groups []string) ([]st
 
 func (b *Backend) Changes() []status.ToolChange { return b.get().Changes }
 
-func (b *Backend) ApproveChange(_ context.Context, server, tool string) error {
+func (b *Backend) ApproveChange(_ context.Context, server, tool, _ string) error {
 	b.Change(func(d *Data) {
 		var left []status.ToolChange
 		for _, c := range d.Changes {
