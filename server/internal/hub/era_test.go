@@ -188,13 +188,20 @@ func TestSuspendedEnds(t *testing.T) {
 	}
 }
 
+// Calls that a client gave up without a word make room for its next ones.
 func TestSuspendedBound(t *testing.T) {
 	r := newRig(t, map[string]*server{"a": offering("t:read").answers(inquirer)})
 	c := aliceModern()
-	for range maxSuspendedSession {
+	first := r.inquire(c, `{"name":"read"}`)
+	for range 3 * maxSuspendedPerson {
 		r.inquire(c, `{"name":"read"}`)
 	}
-	contains(t, "one more", r.ask(c, "tools/call", `{"name":"read"}`), "Too many calls wait for an answer")
+	last := r.inquire(c, `{"name":"read"}`)
+	contains(t, "the first", r.ask(c, "tools/call", first.retry(questions...)), "-32602 requestState was used already, or waited too long")
+	contains(t, "the last", r.ask(c, "tools/call", last.retry(questions...)), `"heard"`)
+	if n := len(r.suspended.waiting); n >= maxSuspendedPerson {
+		t.Errorf("%d calls wait", n)
+	}
 }
 
 // It handles a client with a transport session at a server of 2026-07-28.

@@ -1,9 +1,11 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -16,6 +18,7 @@ import (
 var (
 	errNobody  = rpc.ErrCannotAsk
 	errExpired = errors.New("the client did not answer in time")
+	errGivenUp = errors.New("the client has begun too many other calls since")
 )
 
 // gather is how long questions that a server asks at once are waited for after
@@ -40,7 +43,7 @@ func (h *Hub) suspend(ctx context.Context, c gateway.Client, m mounted, method, 
 	h.setLevel(ctx, c, m)
 	// The call outlives the request it came with if it is suspended.
 	running, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	s := &suspended{session: c.Caller().Session, cancel: cancel, client: c, capabilities: c.Capabilities(), token: progressToken(params),
+	s := &suspended{session: c.Caller().Session, person: c.Caller().User.Sub, cancel: cancel, client: c, capabilities: c.Capabilities(), token: progressToken(params),
 		asked: make(chan struct{}, 1), done: make(chan struct{}), pending: map[string]*question{}}
 	go func() {
 		defer close(s.done)
@@ -109,6 +112,7 @@ func (h *Hub) await(ctx context.Context, s *suspended, server, method, target st
 // server as its client.
 type suspended struct {
 	session string
+	person  string
 	cancel  context.CancelCauseFunc
 	asked   chan struct{} // holds one: there are questions
 	done    chan struct{} // closed once result and err are set
@@ -123,7 +127,10 @@ type suspended struct {
 	pending      map[string]*question
 	count        int
 
-	timer *time.Timer // guarded by the lobby
+	// Guarded by the lobby.
+	ticket string
+	since  uint64
+	timer  *time.Timer
 }
 
 type question struct {
@@ -231,10 +238,11 @@ func progressToken(params object) json.RawMessage {
 	return meta["progressToken"]
 }
 
-// Bounds of calls that wait for their clients.
+// Bounds of calls that wait for their clients. Many clients give up without a
+// word, so that the oldest of a person makes room for the newest.
 const (
-	maxSuspended        = 1000
-	maxSuspendedSession = 20
+	maxSuspended       = 1000
+	maxSuspendedPerson = 8
 )
 
 // lobby holds the calls that wait for their clients.
@@ -254,17 +262,21 @@ func newLobby(hold time.Duration) *lobby {
 func (l *lobby) add(s *suspended) (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	of := 0
+	var theirs []*suspended
 	for _, other := range l.waiting {
-		if other.session == s.session {
-			of++
+		if other.person == s.person {
+			theirs = append(theirs, other)
 		}
 	}
-	if of >= maxSuspendedSession || len(l.waiting) >= maxSuspended {
-		return "", rpc.Errorf(rpc.CodeInternal, "Too many calls wait for an answer. Answer those first.")
+	if len(theirs) >= maxSuspendedPerson {
+		l.drop(slices.MinFunc(theirs, func(a, b *suspended) int { return cmp.Compare(a.since, b.since) }), errGivenUp)
+	}
+	if len(l.waiting) >= maxSuspended {
+		return "", rpc.Errorf(rpc.CodeInternal, "Too many calls wait for an answer. Try again later.")
 	}
 	l.count++
 	ticket := strconv.FormatUint(l.count, 10)
+	s.ticket, s.since = ticket, l.count
 	l.waiting[ticket] = s
 	s.timer = time.AfterFunc(l.hold, func() {
 		if l.take(ticket) != nil {
@@ -272,6 +284,13 @@ func (l *lobby) add(s *suspended) (string, error) {
 		}
 	})
 	return ticket, nil
+}
+
+// drop ends a call that waits. It needs l.mu.
+func (l *lobby) drop(s *suspended, why error) {
+	delete(l.waiting, s.ticket)
+	s.timer.Stop()
+	s.cancel(why)
 }
 
 // take lets a call go on; nil if there is none.
@@ -296,11 +315,9 @@ func (l *lobby) endAll() { l.end(func(*suspended) bool { return true }) }
 func (l *lobby) end(which func(*suspended) bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for ticket, s := range l.waiting {
+	for _, s := range l.waiting {
 		if which(s) {
-			delete(l.waiting, ticket)
-			s.timer.Stop()
-			s.cancel(context.Canceled)
+			l.drop(s, context.Canceled)
 		}
 	}
 }
