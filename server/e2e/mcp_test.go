@@ -82,6 +82,9 @@ func (m *MCP) Call(method string, params map[string]any) *RPC {
 			"io.modelcontextprotocol/clientInfo":         map[string]any{"name": "e2e", "version": "1"},
 		}
 		name, _ := params["name"].(string)
+		if name == "" {
+			name, _ = params["uri"].(string)
+		}
 		return m.post(method, params, "MCP-Protocol-Version", modernVersion, "Mcp-Method", method, "Mcp-Name", name)
 	}
 	if m.Session == "" {
