@@ -194,12 +194,3 @@ func (s *side) allowed(who *oauth.Caller, t *thing) bool {
 	}
 	return p.Resource(who, t.server, t.name)
 }
-
-// held reports whether a tool is another than the owner approved, and held back
-// for that.
-func (h *Hub) held(t *thing) bool {
-	if t.kind != kindTool || t.server == Own {
-		return false
-	}
-	return h.o.Pins.Check(t.server, t.kind, t.name, t.raw) && h.o.Settings(t.server).HoldChanges
-}

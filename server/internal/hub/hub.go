@@ -20,6 +20,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/pins"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -52,10 +53,9 @@ type Policy interface {
 	Server(who *oauth.Caller, server string) bool // whether there may be anything
 }
 
-// Pins remembers what the owner approved. Check reports whether a thing is
-// another than that.
+// Pins remembers what the owner approved; see [pins.Book].
 type Pins interface {
-	Check(server, kind, name string, raw json.RawMessage) (changed bool)
+	Check(server string, items ...pins.Item) ([]pins.State, error)
 }
 
 // Options make a [Hub].
@@ -90,6 +90,7 @@ type Hub struct {
 	limit     *meter
 	suspended *lobby
 	levels    levels
+	verdicts  verdicts
 	all       *side
 
 	mu     sync.Mutex // guards all below
@@ -177,9 +178,6 @@ func (h *Hub) One(server string) gateway.Backend {
 // server of which it says no must look to them like one that does not exist.
 func (h *Hub) MayUse(who *oauth.Caller, server string) bool { return h.o.Policy().Server(who, server) }
 
-// ServerChanged hears that a server, or what it offers, is another now.
-func (h *Hub) ServerChanged(server string) { h.levels.forget(server) }
-
 // Forget drops what is kept for a session that has ended.
 func (h *Hub) Forget(session string) {
 	h.limit.forget(session)
@@ -198,7 +196,7 @@ func (everything) Server(*oauth.Caller, string) bool             { return true }
 
 type unpinned struct{}
 
-func (unpinned) Check(string, string, string, json.RawMessage) bool { return false }
+func (unpinned) Check(string, ...pins.Item) ([]pins.State, error) { return nil, nil }
 
 type none struct{}
 

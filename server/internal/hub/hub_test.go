@@ -13,6 +13,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
+	"github.com/drawbridge-app/drawbridge/server/internal/pins"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -241,23 +242,50 @@ func TestAsk(t *testing.T) {
 	equal(t, "told", <-r.calls, "a write_all The owner did not allow it.")
 }
 
-type changedPins struct{ tool string }
+// book is pins of tools that have changed.
+type book struct {
+	changed string
+	checks  int
+}
 
-func (p changedPins) Check(_, _, name string, _ json.RawMessage) bool { return name == p.tool }
+func (b *book) Check(_ string, items ...pins.Item) ([]pins.State, error) {
+	b.checks++
+	states := make([]pins.State, len(items))
+	for i, item := range items {
+		if item.Name == b.changed {
+			states[i] = pins.Changed
+		}
+	}
+	return states, nil
+}
 
 func TestHold(t *testing.T) {
-	hold := true
+	hold, seen := true, &book{changed: "new"}
 	r := newRig(t, map[string]*server{"a": offering("t:new", "t:old")}, func(o *Options) {
-		o.Pins = changedPins{"new"}
+		o.Pins = seen
 		o.Settings = func(string) config.ServerSettings { return config.ServerSettings{HoldChanges: hold} }
 	})
 	equal(t, "held", r.listed(r.All(), alice(), "tools/list"), "echo whoami old")
+	equal(t, "held", r.listed(r.One("a"), alice(), "tools/list"), "old")
 	contains(t, "held", r.ask(alice(), "tools/call", `{"name":"new"}`), "has changed since the owner")
-	if len(r.mounts.called("a")) != 0 {
-		t.Error("the server was called")
+	if len(r.mounts.called("a")) != 0 || seen.checks != 1 {
+		t.Errorf("the server was called, or looked at %d times", seen.checks)
 	}
+	contains(t, "seen", fmt.Sprint(r.Visible(t.Context(), &alice().who)), "{a tool new new false false true}")
 	hold = false
 	equal(t, "told only", r.listed(r.All(), alice(), "tools/list"), "echo whoami new old")
+	hold, seen.changed = true, ""
+	r.Recheck("a")
+	equal(t, "approved", r.listed(r.All(), alice(), "tools/list"), "echo whoami new old")
+	seen.changed = "old"
+	r.mounts.mu.Lock()
+	r.mounts.servers["a"] = offering("t:new", "t:old")
+	r.mounts.mu.Unlock()
+	r.ServerChanged("a")
+	if seen.checks != 3 {
+		t.Errorf("looked %d times", seen.checks)
+	}
+	equal(t, "changed", r.listed(r.All(), alice(), "tools/list"), "echo whoami new")
 }
 
 func TestLimit(t *testing.T) {

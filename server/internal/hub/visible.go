@@ -10,30 +10,23 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-// Entry is one thing that a person may see.
-type Entry struct {
-	Server   string // Own for a built-in tool
-	Kind     string // tool, prompt, resource, template
-	Name     string // its own: a resource's is its URI
-	Listed   string // at /mcp
-	ReadOnly bool   // of a tool: says that it changes nothing
-	Asks     bool   // each call waits for the owner's consent
-	Held     bool   // held back, since it has changed
-}
-
 // Visible answers "what does bob see?", as far as servers have said what they
 // offer. Held tools, which bob does not see, are among them.
-func (h *Hub) Visible(ctx context.Context, who *oauth.Caller) []Entry {
+func (h *Hub) Visible(ctx context.Context, who *oauth.Caller) []status.Entry {
 	x, err := h.all.index(ctx, false)
 	if err != nil {
 		return nil
 	}
-	var list []Entry
+	var list []status.Entry
 	for _, kind := range []string{kindTool, kindPrompt, kindResource, kindTemplate} {
 		for _, t := range x.shelf(kind).list {
 			if h.all.allowed(who, t) {
-				list = append(list, Entry{Server: t.server, Kind: kind, Name: t.name, Listed: t.listed, ReadOnly: t.readOnly,
-					Asks: kind == kindTool && t.server != Own && config.MatchAny(h.o.Settings(t.server).Ask, t.name), Held: h.held(t)})
+				server := t.server
+				if server == Own {
+					server = ""
+				}
+				list = append(list, status.Entry{Server: server, Kind: kind, Name: t.name, As: t.listed, ReadOnly: t.readOnly,
+					Ask: kind == kindTool && t.server != Own && config.MatchAny(h.o.Settings(t.server).Ask, t.name), Held: h.held(t)})
 			}
 		}
 	}
