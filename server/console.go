@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
-	"github.com/drawbridge-app/drawbridge/server/internal/hub"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -99,14 +98,7 @@ func (s *Server) Access(ctx context.Context, email string, groups []string) ([]s
 	if err := accessList(s.config().Access).Check(who.Identity()); err != nil {
 		return nil, fmt.Errorf("%w, so this person can't even sign in. If a group would let them in, name it", err)
 	}
-	list := []status.Entry{}
-	for _, e := range c.mounts.hub.Visible(ctx, who) {
-		if e.Server == hub.Own {
-			e.Server = ""
-		}
-		list = append(list, status.Entry{Server: e.Server, Kind: e.Kind, Name: e.Name, As: e.Listed, ReadOnly: e.ReadOnly, Ask: e.Asks, Held: e.Held})
-	}
-	return list, nil
+	return c.mounts.hub.Visible(ctx, who), nil
 }
 
 // Changes returns the tools whose description is no longer what it was.
@@ -117,7 +109,7 @@ func (s *Server) Changes() []status.ToolChange {
 	}
 	settings := s.config().Servers
 	var list []status.ToolChange
-	for _, p := range c.mounts.pins.book.List() {
+	for _, p := range c.mounts.book.List() {
 		list = append(list, status.ToolChange{Server: p.Server, Tool: p.Name, Old: p.Old, New: p.New, Version: p.Version, Held: settings[p.Server].HoldChanges})
 	}
 	return list

@@ -19,6 +19,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/identity"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/pins"
 	"github.com/drawbridge-app/drawbridge/server/internal/policy"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -32,7 +33,7 @@ type mounts struct {
 	hub  *hub.Hub
 	all  *gateway.Endpoint
 	desk *approve.Desk
-	pins *pinned
+	book *pins.Book
 	info json.RawMessage // what Drawbridge says it is
 
 	policy atomic.Pointer[policy.Policy]
@@ -66,11 +67,13 @@ func (t *site) newMounts(c *core, signer *identity.Signer) (*mounts, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.pins, err = openPins(m, c.journal); err != nil {
+	m.book, err = pins.Open(pins.Options{Saver: c.journal, Records: s.db, Now: s.opts.Now, Log: s.opts.Log,
+		Holds: func(server string) bool { return t.config().Servers[server].HoldChanges }})
+	if err != nil {
 		return nil, err
 	}
 	m.hub, err = hub.New(hub.Options{Mounts: m.set, Builtin: c.builtin, Policy: func() hub.Policy { return m.policy.Load() },
-		Ask: m.desk.Ask, Pins: m.pins, CallsPerMinute: func() int { return t.config().Limits.CallsPerMinute }, OnCall: m.called,
+		Ask: m.desk.Ask, Pins: m.book, CallsPerMinute: func() int { return t.config().Limits.CallsPerMinute }, OnCall: m.called,
 		Settings: func(server string) config.ServerSettings { return t.config().Servers[server] },
 		Name:     "drawbridge", Version: s.version(), Key: key, Now: s.opts.Now, Log: s.opts.Log})
 	if err != nil {
@@ -167,9 +170,6 @@ func (m *mounts) notes() []string {
 
 // changed tells clients that may use a server that what it offers is another.
 func (m *mounts) changed(server string, what mount.Change) {
-	if what == mount.ToolsChanged {
-		go m.pins.look(server) // which saves
-	}
 	m.hub.ServerChanged(server)
 	lists := map[mount.Change][]gateway.List{mount.ToolsChanged: {gateway.ToolList}, mount.PromptsChanged: {gateway.PromptList},
 		mount.ResourcesChanged: {gateway.ResourceList}, mount.StateChanged: {gateway.ToolList, gateway.PromptList, gateway.ResourceList}}[what]
@@ -268,4 +268,14 @@ func aloneName(path string) (name string, ok bool) {
 	}
 	name, ok = strings.CutSuffix(strings.TrimSuffix(rest, "/"), mcpPath)
 	return name, ok && name != "" && !strings.Contains(name, "/")
+}
+
+// approve takes what a tool says now for good, if that is what version names.
+func (m *mounts) approve(server, tool, version string) error {
+	if err := m.book.Approve(server, "tool", tool, version); err != nil {
+		return err
+	}
+	m.hub.Recheck(server)
+	m.changed(server, mount.ToolsChanged)
+	return nil
 }
