@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/console/consoletest"
+	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 func startConsoleBrowser(t *testing.T) *Script {
@@ -30,33 +32,73 @@ func startConsoleBrowser(t *testing.T) *Script {
 func TestConsolePages(t *testing.T) {
 	rig := consoletest.Start(t, consoletest.Sample(), consoletest.Now)
 	browser := startConsoleBrowser(t)
-	for _, page := range []struct{ name, path, press, en, ja string }{
-		{"overview", "/", "", "https://name.ngrok.app/mcp", "概要"},
-		{"sessions", "/sessions", "", "ana@example.com", "身元確認済み"},
-		{"activity", "/activity", "", "Client refused", "サインインを拒否"},
-		{"attempts", "/activity?show=attempts", "", "8 steps", "Claude は接続されています"},
-		{"servers", "/servers", "", "Held back", "保留中"},
-		{"approvals", "/approvals", "", "call the bank", "引数"},
-		{"doctor", "/doctor", "#doctor-run button", "1 check found something wrong.", "1 件の問題が見つかりました。"},
-		{"panic", "/panic", "", "Yes, end everything", "緊急停止"},
-		{"setup", "/setup", "", "drawbridge setup", "設定"},
+	for _, p := range []picture{
+		{name: "overview", path: "/", en: "https://name.ngrok.app/mcp", ja: "概要"},
+		{name: "sessions", path: "/sessions", en: "ana@example.com", ja: "身元確認済み"},
+		{name: "activity", path: "/activity", en: "Client refused", ja: "サインインを拒否"},
+		{name: "attempts", path: "/activity?show=attempts", en: "8 steps", ja: "Claude は接続されています"},
+		{name: "servers", path: "/servers", en: "Held back", ja: "保留中"},
+		{name: "access", path: "/servers", fill: map[string]string{"#a-email": "bob@example.com"}, press: "#access button", en: "This person may use 4 things.", ja: "承認後"},
+		{name: "approvals", path: "/approvals", en: "call the bank", ja: "引数"},
+		{name: "doctor", path: "/doctor", press: "#doctor-run button", en: "1 check found something wrong.", ja: "1 件の問題が見つかりました。"},
+		{name: "panic", path: "/panic", en: "Yes, end everything", ja: "緊急停止"},
 	} {
-		for lang, says := range map[string]string{"en-GB": page.en, "ja-JP": page.ja} {
-			t.Run(page.name+"/"+lang, func(t *testing.T) {
-				file, err := filepath.Abs("out/console-" + page.name + "-" + lang[:2])
-				if err != nil {
-					t.Fatal(err)
+		p.take(t, browser, rig.Link)
+	}
+}
+
+// The same holds for what is shown when there is little, or much is wrong.
+func TestConsolePagesOfTrouble(t *testing.T) {
+	browser := startConsoleBrowser(t)
+	empty := consoletest.Start(t, consoletest.Data{Status: status.Status{State: status.Starting, Tunnel: status.Tunnel{State: "connecting"}, IDP: status.IDP{State: status.IDPOK}}}, consoletest.Now)
+	sample := consoletest.Sample()
+	sample.Fail = errors.New("The disk is full: make room on it, then try again.")
+	sample.Status.State, sample.Status.Error = status.Error, "the keychain is locked: unlock it, then choose Retry"
+	sample.Status.Tunnel = status.Tunnel{State: "down", Error: "ngrok now gives https://other.ngrok.app, but clients know https://name.ngrok.app. Nothing was changed. To accept it, run `drawbridge tunnel accept`."}
+	trouble := consoletest.Start(t, sample, consoletest.Now)
+	for _, p := range []picture{
+		{name: "empty-overview", path: "/", en: "There is no address yet", ja: "起動中"},
+		{name: "empty-sessions", path: "/sessions", en: "Nobody is signed in.", ja: "サインインしている人はいません。"},
+		{name: "empty-activity", path: "/activity", en: "Nothing matches.", ja: "該当するものはありません。"},
+		{name: "empty-servers", path: "/servers", en: "No server is mounted.", ja: "登録されたサーバーはありません。"},
+		{name: "empty-approvals", path: "/approvals", en: "No call waits.", ja: "待っている呼び出しはありません。"},
+		{name: "missing", path: "/nothing", en: "There is nothing here.", ja: "ここには何もありません。"},
+	} {
+		p.take(t, browser, empty.Link)
+	}
+	for _, p := range []picture{
+		{name: "trouble-overview", path: "/", en: "Yes, accept it", ja: "動作できません"},
+		{name: "trouble-sessions", path: "/sessions", press: "#revoke-s-bob-1 button", en: "The disk is full", ja: "The disk is full"},
+	} {
+		p.take(t, browser, trouble.Link)
+	}
+	picture{name: "closed", path: "/sessions", en: "Open the console from Drawbridge’s tray menu", ja: "トレイメニューから"}.take(t, browser, trouble.URL)
+}
+
+// picture is one page to look at, and what it says.
+type picture struct {
+	name, path string
+	fill       map[string]string // by selector
+	press      string            // a selector
+	en, ja     string
+}
+
+func (p picture) take(t *testing.T, browser *Script, link string) {
+	for lang, says := range map[string]string{"en-GB": p.en, "ja-JP": p.ja} {
+		t.Run(p.name+"/"+lang, func(t *testing.T) {
+			file, err := filepath.Abs("out/console-" + p.name + "-" + lang[:2])
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := browser.ask(t, map[string]any{"do": "pictures", "link": link, "path": p.path, "lang": lang, "file": file, "fill": p.fill, "press": p.press})
+			if len(r.Texts) != 4 {
+				t.Fatalf("%d views, want 4", len(r.Texts))
+			}
+			for _, text := range r.Texts {
+				if !strings.HasPrefix(text, lang[:2]+" ") || !strings.Contains(text, says) {
+					t.Errorf("the page does not say %q: %s", says, clip(text))
 				}
-				r := browser.ask(t, map[string]string{"do": "pictures", "link": rig.Link, "path": page.path, "lang": lang, "file": file, "press": page.press})
-				if len(r.Texts) != 4 {
-					t.Fatalf("%d views, want 4", len(r.Texts))
-				}
-				for _, text := range r.Texts {
-					if !strings.HasPrefix(text, lang[:2]+" ") || !strings.Contains(text, says) {
-						t.Errorf("the page does not say %q: %s", says, clip(text))
-					}
-				}
-			})
-		}
+			}
+		})
 	}
 }

@@ -2,7 +2,7 @@
 // phone and a desk, judged by axe-core, and the console used by keyboard.
 //
 // usage: node console.mjs /path/to/chromium
-// Lines of JSON. In: {"do":"pictures","link":…,"path":…,"lang":…,"file":…,"press":…} or
+// Lines of JSON. In: {"do":"pictures","link":…,"path":…,"lang":…,"file":…,"fill":…,"press":…} or
 // {"do":"steps","link":…,"steps":[…],"keep":…}. Out: {"problems":[…],"texts":[…]}.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -35,11 +35,12 @@ async function open(url, view, lang, problems) {
 // settled waits until a page of the console stands there.
 const settled = (page) => page.waitForFunction(() => !document.documentElement.hasAttribute('data-busy') && !document.querySelector('main p#flash')?.textContent.match(/^(Opening|開いて)/));
 
-async function pictures({ link, path, lang, file, press }) {
+async function pictures({ link, path, lang, file, fill, press }) {
   const problems = [];
   const texts = [];
-  const page = await open(link.replace('/#', `${path}#`), views[0], lang, problems);
+  const page = await open(link.includes('#') ? link.replace('/#', `${path}#`) : link + path, views[0], lang, problems);
   await settled(page);
+  for (const [field, text] of Object.entries(fill ?? {})) await page.fill(field, text);
   if (press) {
     await page.click(press);
     await settled(page);

@@ -21,7 +21,7 @@ var verbs = []struct {
 	{"/overview/pause", nil, "pause"},
 	{"/overview/resume", nil, "resume"},
 	{"/overview/retry", nil, "retry"},
-	{"/overview/accept", nil, "accept URL"},
+	{"/overview/accept", []string{"sure", "yes"}, "accept URL"},
 	{"/sessions/revoke", []string{"id", "s-ana-1"}, "revoke s-ana-1"},
 	{"/sessions/where", []string{"sure", "yes", "sub", "00u1ana"}, `revoke where "00u1ana" ""`},
 	{"/sessions/where", []string{"sure", "yes", "client", "dcr-cursor"}, `revoke where "" "dcr-cursor"`},
@@ -136,6 +136,8 @@ func TestFormsThatDoNothing(t *testing.T) {
 	}{
 		{"all without the question", "/sessions/all", nil, 422},
 		{"a person without the question", "/sessions/where", []string{"sub", "00u1ana"}, 422},
+		{"another URL without the question", "/overview/accept", nil, 422},
+		{"a session in the address", "/sessions/revoke?id=s-ana-1", nil, 422},
 		{"nobody's sessions", "/sessions/where", []string{"sure", "yes"}, 422},
 		{"panic without the question", "/panic/now", nil, 422},
 		{"panic with the answer in the address", "/panic/now?sure=yes", nil, 422},

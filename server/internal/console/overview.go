@@ -21,7 +21,7 @@ func (c *Console) overview() *Page {
 				c.backend.Retry()
 				return r.Say("overview.did.retry"), nil
 			},
-			"accept": func(r *Request) (string, error) { return c.backend.AcceptURL(r.Context()) },
+			"accept": sure(func(r *Request) (string, error) { return c.backend.AcceptURL(r.Context()) }),
 		},
 	}
 }

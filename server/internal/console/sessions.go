@@ -3,8 +3,10 @@ package console
 import (
 	"errors"
 	"html/template"
+	"net"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/server/control"
@@ -29,7 +31,11 @@ func (c *Console) sessions() *Page {
 }
 
 func (c *Console) revoke(r *Request) (string, error) {
-	err := c.backend.Revoke(r.Context(), r.Query("id"))
+	id := r.PostFormValue("id")
+	if id == "" {
+		return "", errors.New(r.Say("sessions.whose"))
+	}
+	err := c.backend.Revoke(r.Context(), id)
 	if errors.Is(err, control.ErrNotFound) {
 		return r.Say("sessions.gone"), nil
 	}
@@ -37,7 +43,7 @@ func (c *Console) revoke(r *Request) (string, error) {
 }
 
 func (c *Console) revokeWhere(r *Request) (string, error) {
-	sub, client := r.Query("sub"), r.Query("client")
+	sub, client := r.PostFormValue("sub"), r.PostFormValue("client")
 	if sub == "" && client == "" { // that would be everybody's
 		return "", errors.New(r.Say("sessions.whose"))
 	}
@@ -71,6 +77,7 @@ type sessionRow struct {
 	OfPerson   int // sessions of the same person
 	OfClient   int
 	ClientName string
+	Vouched    string // key of how sure the client's identity is
 }
 
 func sessionsOf(r *Request) sessionsData {
@@ -83,9 +90,26 @@ func sessionsOf(r *Request) sessionsData {
 	var d sessionsData
 	d.pages = paged(r, len(all))
 	for _, s := range all[d.from:d.to] {
-		d.Rows = append(d.Rows, sessionRow{s, who(s.User), persons[s.User.Sub], clients[s.Client.ID], clientName(r.Texts, s.Client.Name)})
+		d.Rows = append(d.Rows, sessionRow{s, who(s.User), persons[s.User.Sub], clients[s.Client.ID], clientName(r.Texts, s.Client.Name), vouched(s.Client)})
 	}
 	return d
+}
+
+// vouched says whether somebody besides the client stands for its name. A
+// metadata document names where answers may go; a program on a device can wait
+// there under any name, so that it proves nothing.
+func vouched(c status.SessionClient) string {
+	host, _, err := net.SplitHostPort(c.RedirectHost)
+	if err != nil {
+		host = strings.Trim(c.RedirectHost, "[]")
+	}
+	switch local := host == "localhost" || net.ParseIP(host).IsLoopback(); {
+	case c.Kind == "cimd" && local:
+		return "kind.local"
+	case c.Kind == "cimd" || c.Kind == "static":
+		return "kind." + c.Kind
+	}
+	return "kind.dcr"
 }
 
 func who(u status.User) string {
