@@ -41,11 +41,11 @@ async function go(url, how = 'push', options = {}) {
     if (answer.headers.has('Drawbridge-Token')) sessionStorage.setItem('token', answer.headers.get('Drawbridge-Token'));
     if (answer.status === 401) return closed((await answer.json()).error);
     if (!answer.headers.get('Content-Type')?.startsWith('text/html')) return complain((await answer.json()).error);
-    const place = answer.headers.get('Content-Location');
+    const place = answer.status === 404 ? location.pathname : answer.headers.get('Content-Location');
     show(parse(await answer.text()), how);
     if ((how === 'push' || how === 'filter') && place !== location.pathname + location.search) history.pushState(null, '', place);
     else history.replaceState(null, '', place);
-    stop = follow(place, ask, live, closed);
+    if (answer.status !== 404) stop = follow(place, ask, live, closed);
   } catch (err) {
     complain(err instanceof Refusal ? err.message : sentence('lost'));
   } finally {

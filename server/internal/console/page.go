@@ -107,16 +107,21 @@ func (c *Console) get(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case v == nil:
 		refuse(w, r, http.StatusUnauthorized, "door.ended")
-	case !found:
+	case !found && live:
 		refuse(w, r, http.StatusNotFound, "door.nothing")
+	case !found:
+		c.draw(w, c.request(r), &missing, "", http.StatusNotFound)
 	case live:
 		c.live(w, c.request(r), page, v)
 	case file != "":
 		send(w, page.Files[file](c.request(r)))
 	default:
-		c.draw(w, c.request(r), page, "", false)
+		c.draw(w, c.request(r), page, "", http.StatusOK)
 	}
 }
+
+// missing is shown where there is no page.
+var missing = Page{Name: "missing", Draw: func(*Request) any { return nil }}
 
 // page returns the page of a name, or nil. Until there is a configuration that
 // is Setup, whatever was asked for.
@@ -149,16 +154,17 @@ func (c *Console) post(w http.ResponseWriter, r *http.Request) {
 	control.SetReadDeadline(time.Time{}) // when it passed, it would end r's context
 	control.SetWriteDeadline(time.Now().Add(doctorTime + answerTime))
 	req := c.request(r)
+	code := http.StatusOK
 	said, err := page.Actions[r.PathValue("verb")](req)
 	if req.token != "" {
 		w.Header().Set(tokenHeader, req.token)
 	}
 	if err != nil {
 		c.log.Info("console: refused", "path", r.URL.Path, "cause", err)
-		said = err.Error()
+		said, code = err.Error(), http.StatusUnprocessableEntity
 	}
 	req.Snap = c.backend.Snapshot()
-	c.draw(w, req, c.page(page.Name), said, err != nil)
+	c.draw(w, req, c.page(page.Name), said, code)
 }
 
 func (c *Console) request(r *http.Request) *Request {
@@ -185,8 +191,8 @@ func (c *Console) view(r *Request, page *Page, said string, failed bool) *view {
 
 // draw answers with a page whole or not at all: half of one could lack its
 // warning.
-func (c *Console) draw(w http.ResponseWriter, r *Request, page *Page, said string, failed bool) {
-	v := c.view(r, page, said, failed)
+func (c *Console) draw(w http.ResponseWriter, r *Request, page *Page, said string, code int) {
+	v := c.view(r, page, said, code != http.StatusOK)
 	content, err := c.execute(r.Lang, page.Name, v)
 	v.Content = template.HTML(content) // which html/template has escaped
 	if err == nil {
@@ -199,9 +205,7 @@ func (c *Console) draw(w http.ResponseWriter, r *Request, page *Page, said strin
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Location", v.Path)
-	if failed {
-		w.WriteHeader(http.StatusUnprocessableEntity)
-	}
+	w.WriteHeader(code)
 	io.WriteString(w, content)
 }
 
