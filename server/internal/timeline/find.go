@@ -3,8 +3,6 @@ package timeline
 import (
 	"hash/maphash"
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -29,10 +27,6 @@ const (
 
 // window is for how long requests of one source are taken for one attempt.
 const window = 10 * time.Minute
-
-// adoptWithin is how long before a person's browser came a client may have
-// looked around from elsewhere.
-const adoptWithin = 2 * time.Minute
 
 // seen is one request, answered.
 type seen struct {
@@ -89,25 +83,24 @@ func (rec *Recorder) find(s seen) *attempt {
 // attempt that has come further.
 func joins(w What) bool { return w == WrongOrigin || w == WrongHost || w == Limited || w == NotReady }
 
-// findClient finds the attempt of a client. The caller holds mu.
+// findClient finds the attempt of a client, given the one of the source. The
+// caller holds mu.
 func (rec *Recorder) findClient(s seen, from *attempt) *attempt {
-	id := rec.hash(byClient, s.ClientID)
+	id, kind := rec.hash(byClient, s.ClientID), natures[s.What].kind
 	a := rec.byKey[id]
-	fresh := a != nil && s.at.Sub(a.last) <= window
 	switch {
-	case s.What == Authorized && a != nil && a.flow:
-		// A second sign-in of the same client.
-	case fresh && a == from, fresh && natures[s.What].kind == authorize && !a.flow:
+	case a == nil || s.at.Sub(a.last) > window:
+	case s.What == Authorized && a.flow: // a second sign-in of the same client
+	case a == from, kind == authorize && !a.flow, kind == token && a.awaitsToken():
 		return a
-	case fresh && natures[s.What].kind == token && a.awaitsToken():
-		return a
-	case a != nil && natures[s.What].kind != authorize:
-		// Somebody else names this client: an attempt of its own.
 	}
-	if from != nil && !from.flow && (from.clientID == 0 || natures[s.What].kind == registration || from.clientID == id.hash) {
+	// Whoever else names this client is another attempt, but what this source
+	// has begun.
+	switch {
+	case from == nil:
+	case !from.flow && (from.clientID == 0 || from.clientID == id.hash || kind == registration):
 		return from
-	}
-	if s.What != Authorized && s.What != Registered && from != nil && from.clientID == id.hash {
+	case from.clientID == id.hash && s.What != Authorized && s.What != Registered:
 		return from
 	}
 	return nil
@@ -116,32 +109,6 @@ func (rec *Recorder) findClient(s seen, from *attempt) *attempt {
 // awaitsToken reports whether the client's next step is the token endpoint.
 func (a *attempt) awaitsToken() bool {
 	return len(a.steps) > 0 && a.steps[len(a.steps)-1].what == ProviderDone
-}
-
-// adopt returns the attempt of a client that looked around before a person's
-// browser came with s: at the same address, from the cloud that its id names,
-// or the only one there is. The caller holds mu.
-func (rec *Recorder) adopt(s seen) *attempt {
-	var found []*attempt
-	for _, a := range rec.classes[bare] {
-		if a == rec.probes || s.at.Sub(a.last) > adoptWithin || !a.saw(Metadata) {
-			continue
-		}
-		if network(a.remote) == network(s.remote) || network(a.remote) == claudeCloud && isClaude(s.ClientID) {
-			return a
-		}
-		found = append(found, a)
-	}
-	if len(found) == 1 {
-		return found[0]
-	}
-	return nil
-}
-
-// isClaude reports whether a client's id is an address of Anthropic's.
-func isClaude(id string) bool {
-	u, err := url.Parse(id)
-	return err == nil && (u.Hostname() == "claude.ai" || u.Hostname() == "claude.com")
 }
 
 func (a *attempt) saw(w What) bool {
@@ -214,33 +181,6 @@ func (rec *Recorder) attemptOf(s seen) *attempt {
 		rec.gather(a, s)
 	}
 	return a
-}
-
-// gatherWithin is how close together two agents of one program look around.
-const gatherWithin = 30 * time.Second
-
-// gather takes into a what the same program looked at under another name:
-// parts of mcp-remote call themselves "node" and "undici". The caller holds mu.
-func (rec *Recorder) gather(a *attempt, s seen) {
-	for _, b := range slices.Clone(rec.classes[bare]) {
-		if b != a && b != rec.probes && b.clientID == 0 && !b.browser && b.onlyLooked() &&
-			s.at.Sub(b.last) <= gatherWithin && network(b.remote) == network(s.remote) {
-			a.absorb(b)
-			rec.forget(b)
-		}
-	}
-}
-
-// onlyLooked reports whether nothing but metadata and challenges was seen.
-func (a *attempt) onlyLooked() bool {
-	for _, s := range a.steps {
-		switch s.what {
-		case Challenged, Resource, Metadata, Missing:
-		default:
-			return false
-		}
-	}
-	return true
 }
 
 func (rec *Recorder) begin(s seen) *attempt {

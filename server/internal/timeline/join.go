@@ -1,0 +1,64 @@
+package timeline
+
+import (
+	"net/url"
+	"slices"
+	"time"
+)
+
+// adoptWithin is how long before a person's browser came a client may have
+// looked around from elsewhere.
+const adoptWithin = 2 * time.Minute
+
+// adopt returns the attempt of a client that looked around before a person's
+// browser came with s: at the same address, from the cloud that its id names,
+// or the only one there is. The caller holds mu.
+func (rec *Recorder) adopt(s seen) *attempt {
+	var found []*attempt
+	for _, a := range rec.classes[bare] {
+		if a == rec.probes || s.at.Sub(a.last) > adoptWithin || !a.saw(Metadata) {
+			continue
+		}
+		if network(a.remote) == network(s.remote) || network(a.remote) == claudeCloud && isClaude(s.ClientID) {
+			return a
+		}
+		found = append(found, a)
+	}
+	if len(found) == 1 {
+		return found[0]
+	}
+	return nil
+}
+
+// isClaude reports whether a client's id is an address of Anthropic's.
+func isClaude(id string) bool {
+	u, err := url.Parse(id)
+	return err == nil && (u.Hostname() == "claude.ai" || u.Hostname() == "claude.com")
+}
+
+// gatherWithin is how close together two agents of one program look around.
+const gatherWithin = 30 * time.Second
+
+// gather takes into a what the same program looked at under another name:
+// parts of mcp-remote call themselves "node" and "undici". The caller holds mu.
+func (rec *Recorder) gather(a *attempt, s seen) {
+	for _, b := range slices.Clone(rec.classes[bare]) {
+		if b != a && b != rec.probes && b.clientID == 0 && !b.browser && b.onlyLooked() &&
+			s.at.Sub(b.last) <= gatherWithin && network(b.remote) == network(s.remote) {
+			a.absorb(b)
+			rec.forget(b)
+		}
+	}
+}
+
+// onlyLooked reports whether nothing but metadata and challenges was seen.
+func (a *attempt) onlyLooked() bool {
+	for _, s := range a.steps {
+		switch s.what {
+		case Challenged, Resource, Metadata, Missing:
+		default:
+			return false
+		}
+	}
+	return true
+}
