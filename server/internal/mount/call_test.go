@@ -211,7 +211,7 @@ func TestSubscribe(t *testing.T) {
 			}
 			r.mustTool("ana", "touch", "file:///a/part", 0, nil)
 			for range 2 {
-				if got := <-heard; !strings.Contains(got, "file:///a/part") {
+				if got := hear(t, heard); !strings.Contains(got, "file:///a/part") {
 					t.Error(got)
 				}
 			}
@@ -224,7 +224,7 @@ func TestSubscribe(t *testing.T) {
 			}
 			eventually(t, "the new process is asked again", func() bool { return strings.Count(r.logs(), asked) >= 2 })
 			r.mustTool("ana", "touch", "file:///a", 0, nil)
-			if got := <-heard; !strings.Contains(got, `"uri":"file:///a"`) || len(heard) != 0 {
+			if got := hear(t, heard); !strings.Contains(got, `"uri":"file:///a"`) || len(heard) != 0 {
 				t.Errorf("heard %s, and %d more", got, len(heard))
 			}
 			stop1()

@@ -17,11 +17,9 @@ import (
 func keep(lifeline *os.File, argv []string) int {
 	syscall.CloseOnExec(int(lifeline.Fd()))
 	told := orders(lifeline)
-	// A terminal's and the system's signals mean the end, too. SIGPIPE would
-	// come of writing to stderr, which nobody may read any more.
+	// A terminal's and the system's signals mean the end, too.
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-	signal.Ignore(syscall.SIGPIPE)
 	adopt()
 	attr := &os.ProcAttr{Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}, Env: os.Environ(), Sys: serverAttr()}
 	process, err := os.StartProcess(argv[0], argv, attr)

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
@@ -29,55 +28,6 @@ type httpWire struct {
 
 	mu      sync.Mutex // guards session
 	session string     // Mcp-Session-Id (Legacy)
-}
-
-// maxResumes bounds how often the rest of one answer is asked for.
-const maxResumes = 20
-
-// connectHTTP finds out which era the server speaks, and begins a transport
-// session with one of the Legacy era.
-func (c *conversation) connectHTTP(ctx context.Context) error {
-	conf := c.server.settings()
-	values, err := c.server.fill(ctx, conf.Headers)
-	if err != nil {
-		return err
-	}
-	w := &httpWire{conv: c, url: conf.URL, header: make(http.Header)}
-	for name, value := range values {
-		w.header.Set(name, value)
-	}
-	w.ctx, w.quit = context.WithCancel(context.Background())
-	if err := c.use(w); err != nil {
-		return err
-	}
-	if !c.server.knownLegacy() {
-		if modern, err := c.meetHTTP(ctx); modern || err != nil {
-			return err
-		}
-	}
-	c.speak(rpc.Legacy, "") // its revision is not known yet
-	if err := c.initialize(ctx); err != nil {
-		return err
-	}
-	w.streams.start(w.hear)
-	return nil
-}
-
-// meetHTTP reports whether the server is modern (MCP 2026-07-28, Streamable
-// HTTP, "Backward Compatibility"). Whatever else it answers, it is a legacy one.
-func (c *conversation) meetHTTP(ctx context.Context) (modern bool, err error) {
-	c.speak(rpc.Modern, modernVersion)
-	probe, cancel := context.WithTimeout(ctx, 3*c.server.set.tune.probe)
-	defer cancel()
-	a := <-c.send(probe, "server/discover", nil)
-	var f *failure
-	switch {
-	case errors.As(a.err, &f) && f.status != 0 && f.status != http.StatusUnauthorized && f.status != http.StatusForbidden:
-		return false, nil
-	case errors.Is(a.err, context.DeadlineExceeded) && ctx.Err() == nil:
-		return false, nil
-	}
-	return c.acceptModern(a)
 }
 
 // start sends a request in the background.
@@ -261,117 +211,6 @@ func errTooBig() *failure {
 	return &failure{text: fmt.Sprintf("sent an answer of more than %d MiB, which was dropped. Ask it for less.", maxMessage>>20), kind: unreachable, status: http.StatusOK}
 }
 
-// follow reads the stream of r up to its answer. A legacy server may close the
-// stream and have the client ask for the rest (MCP 2025-11-25, "Resumability
-// and Redelivery").
-func (w *httpWire) follow(ctx context.Context, r *call, header http.Header, body io.Reader) {
-	place := &streamPlace{pause: time.Second}
-	for range maxResumes {
-		err := w.events(body, r, place)
-		switch {
-		case r.inbox.isDone():
-			return
-		case errors.Is(err, errLongEvent):
-			r.inbox.finish(nil, errTooBig())
-			return
-		case ctx.Err() != nil:
-			r.inbox.finish(nil, ctx.Err())
-			return
-		case w.conv.modern.Load() || place.id == "" || sleep(ctx, place.pause) != nil:
-			r.inbox.finish(nil, &failure{text: "ended its answer halfway. Try again.", kind: unreachable, cause: err, status: http.StatusOK})
-			return
-		}
-		resp, err := w.get(ctx, header, place.id)
-		if err != nil {
-			w.failed(ctx, r, err)
-			return
-		}
-		defer resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			r.inbox.finish(nil, &failure{text: "ended its answer halfway. Try again.", kind: unreachable, status: resp.StatusCode})
-			return
-		}
-		body = resp.Body
-	}
-	r.inbox.finish(nil, &failure{text: "ended its answer halfway, again and again. Try again later.", kind: unreachable, status: http.StatusOK})
-}
-
-// streamPlace is how far a stream was read, and how long to wait before it is
-// asked for the rest.
-type streamPlace struct {
-	id    string
-	pause time.Duration
-}
-
-// events hands on what comes on a stream; r is nil on the one of no call.
-func (w *httpWire) events(body io.Reader, r *call, place *streamPlace) error {
-	events := newEventReader(body)
-	for {
-		ev, err := events.next()
-		if err != nil {
-			return err
-		}
-		if ev.id != "" {
-			place.id = ev.id
-		}
-		if ev.retry > 0 {
-			place.pause = min(ev.retry, w.conv.server.set.tune.maxPause)
-		}
-		if ev.name != "" && ev.name != "message" || len(ev.data) == 0 {
-			continue
-		}
-		messages, err := parse(ev.data)
-		if err != nil {
-			continue
-		}
-		for i := range messages {
-			w.conv.heard(&messages[i], r)
-		}
-		if r != nil && r.inbox.isDone() {
-			return nil
-		}
-	}
-}
-
-// get asks for a stream of events.
-func (w *httpWire) get(ctx context.Context, header http.Header, last string) (*http.Response, error) {
-	header = header.Clone()
-	header.Del("Content-Type")
-	header.Set("Accept", "text/event-stream")
-	if last != "" {
-		header.Set("Last-Event-ID", last)
-	}
-	return w.request(ctx, http.MethodGet, header, nil)
-}
-
-// hear keeps open the stream on which a legacy server says what belongs to no
-// call, if it offers one.
-func (w *httpWire) hear() {
-	place := &streamPlace{pause: time.Second}
-	for failures, was := 1, false; ; failures++ {
-		resp, err := w.get(w.ctx, w.headers(w.lastCaller()), place.id)
-		if err == nil {
-			kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-			switch {
-			case resp.StatusCode == http.StatusOK && kind == "text/event-stream":
-				failures, was = 0, true
-				_ = w.events(resp.Body, nil, place) // the stream ended; it is asked for again
-			case resp.StatusCode == http.StatusNotFound && was:
-				resp.Body.Close()
-				w.conv.server.sessionEnded(w.conv)
-				return
-			case resp.StatusCode < 500:
-				resp.Body.Close()
-				return // it offers none (405), or not to us
-			}
-			resp.Body.Close()
-		}
-		if sleep(w.ctx, max(place.pause, w.conv.server.set.tune.pause(failures))) != nil {
-			return
-		}
-	}
-}
-
 func (w *httpWire) lastCaller() *oauth.Caller {
 	w.conv.mu.Lock()
 	defer w.conv.mu.Unlock()
@@ -418,33 +257,4 @@ func (w *httpWire) close() {
 	}
 	w.quit()
 	w.streams.wait()
-}
-
-// sessionEnded forgets a conversation whose session the server has ended, and
-// begins another where somebody watches a resource.
-func (s *server) sessionEnded(c *conversation) {
-	first, open := c.end(errSessionGone)
-	if !first || !open {
-		return
-	}
-	s.mu.Lock()
-	sub := c.sub
-	if s.convs[sub] == c {
-		delete(s.convs, sub)
-	}
-	s.stale = true
-	watched := len(s.watched[sub]) > 0
-	spare := s.convs[""]
-	if spare != nil && s.adoptable() {
-		delete(s.convs, "") // it would be adopted next, and has most likely ended too
-	} else {
-		spare = nil
-	}
-	s.mu.Unlock()
-	if spare != nil {
-		spare.end(errSessionGone)
-	}
-	if watched {
-		s.set.working.start(func() { _, _ = s.conversation(s.ctx, sub) }) // its failure is noted where it happens
-	}
 }

@@ -3,13 +3,11 @@
 package mount
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -279,132 +277,5 @@ func TestProbe(t *testing.T) {
 				t.Errorf("events: %+v", r.events)
 			}
 		})
-	}
-}
-
-func TestNoise(t *testing.T) {
-	r := newRig(t, quick, Options{})
-	r.Apply([]config.Server{own("x"), own("y")})
-	r.mustTool("ana", "noise", strings.Repeat("\x1b[31mé", 1000), 1500, nil)
-	eventually(t, "all is read", func() bool { return strings.Contains(r.logs(), "\n1499 ") })
-	lines, _ := r.Logs("x")
-	size := 0
-	for _, l := range lines {
-		size += len(l.Text)
-	}
-	if len(lines) > ringLines || size > ringBytes || strings.Contains(lines[0].Text, "\x1b") {
-		t.Errorf("%d lines, %d bytes", len(lines), size)
-	}
-	// A client that never reads, at a server that never stops.
-	slow := &blocked{release: make(chan struct{})}
-	done := make(chan error)
-	go func() {
-		_, err := r.tool(within(t), "ana", "flood", strings.Repeat("x", 1000), 5000, slow)
-		done <- err
-	}()
-	if got := string(r.mustTool("ana", "echo", "hi", 0, nil)); got != `{"text":"hi"}` {
-		t.Error(got)
-	}
-	close(slow.release)
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-	if got := r.mustTool("ana", "big", "", 2<<20, nil); len(got) != 2<<20+2 {
-		t.Errorf("%d bytes", len(got))
-	}
-	_, err := r.tool(within(t), "ana", "big", "", maxMessage+1, nil)
-	if err == nil || !strings.Contains(err.Error(), "more than 16 MiB") {
-		t.Errorf("it handles an answer that is too big: %v", err)
-	}
-	r.pid("ana") // which is well
-}
-
-type blocked struct {
-	nobody
-	release chan struct{}
-}
-
-func (b *blocked) Notify(string, json.RawMessage) { <-b.release }
-
-func TestEndlessJunk(t *testing.T) {
-	r := newRig(t, quick, Options{})
-	r.Apply([]config.Server{own("x", "endless"), own("y")})
-	eventually(t, "it is given up", func() bool { return strings.Contains(r.state().Error, "without end") })
-	if _, err := r.Call(within(t), "y", person("ana"), "tools/call", json.RawMessage(`{"name":"echo"}`), nil); err != nil {
-		t.Errorf("another server: %v", err)
-	}
-}
-
-func TestDeaf(t *testing.T) {
-	tune := quick
-	tune.grace = grace{eof: 20 * time.Millisecond, term: 20 * time.Millisecond}
-	r := newRig(t, tune, Options{})
-	conf := own("x")
-	conf.Timeout = 500 * time.Millisecond
-	r.Apply([]config.Server{conf})
-	bob := r.pid("bob")
-	ana := r.pid("ana")
-	_, _ = r.tool(within(t), "ana", "deaf", "", 0, nil)
-	big := strings.Repeat("x", 90_000)
-	full := false
-	for range 4 {
-		_, err := r.tool(within(t), "ana", "echo", big, 0, nil)
-		if err == nil {
-			t.Fatal("it answered")
-		}
-		full = full || strings.Contains(err.Error(), "does not read")
-	}
-	if !full {
-		t.Error("more waits for it than may")
-	}
-	if r.pid("bob") != bob {
-		t.Error("bob's process is another")
-	}
-	r.Close()
-	gone(t, ana, bob)
-}
-
-// serveApp is an app that mounts a server, prints its processes, and waits.
-func serveApp() {
-	s := New(Options{})
-	s.Apply([]config.Server{own("x")})
-	result, err := s.Call(context.Background(), "x", person("ana"), "tools/call", json.RawMessage(`{"name":"family"}`), nil)
-	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
-	var got struct{ Pids []int }
-	_ = json.Unmarshal(result, &got)
-	result, _ = s.Call(context.Background(), "x", person("ana"), "tools/call", json.RawMessage(`{"name":"params"}`), nil)
-	var self struct{ PID int }
-	_ = json.Unmarshal(result, &self)
-	fmt.Println(append(got.Pids, self.PID))
-	select {}
-}
-
-func TestKilledAppLeavesNothing(t *testing.T) {
-	for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
-		cmd := exec.Command(os.Args[0], "fixture-app")
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		line, err := bufio.NewReader(out).ReadString('\n')
-		var pids []int
-		for _, field := range strings.Fields(strings.Trim(line, "[]\n")) {
-			pid, _ := strconv.Atoi(field)
-			pids = append(pids, pid)
-		}
-		if err != nil || len(pids) != 3 || !exists(pids[0]) {
-			t.Fatalf("the app said %q, %v", line, err)
-		}
-		if err := cmd.Process.Signal(signal); err != nil {
-			t.Fatal(err)
-		}
-		_ = cmd.Wait()
-		gone(t, pids...)
 	}
 }

@@ -176,3 +176,15 @@ func (l *listener) all() string {
 	defer l.mu.Unlock()
 	return strings.Join(l.heard, "\n")
 }
+
+// hear returns what comes next.
+func hear(t *testing.T, heard <-chan string) string {
+	t.Helper()
+	select {
+	case got := <-heard:
+		return got
+	case <-time.After(patient):
+		t.Fatalf("nothing was heard\n%s", stacks())
+		return ""
+	}
+}

@@ -15,9 +15,6 @@ import (
 const (
 	defaultTimeout = 5 * time.Minute  // of a call
 	defaultIdle    = 15 * time.Minute // after which an unused conversation ends
-
-	// crashLoop is how many crashes in a row make a server a failed one.
-	crashLoop = 3
 )
 
 // server is one mounted server, from one Apply to the next that changes how it
@@ -45,7 +42,8 @@ type server struct {
 	state    string // ok, starting, failed
 	problem  string // a sentence, while state is not ok
 	failures int    // in a row
-	told     bool   // the event of this row is recorded
+	failedAt time.Time
+	told     bool // the event of this row is recorded
 	retryAt  time.Time
 	retry    *time.Timer
 }
@@ -125,86 +123,6 @@ func (s *server) unanswered(err error) error {
 	return s.errorf(err, "could not be reached. Try again in a while.")
 }
 
-// failed notes that the server could not be started, or ended by itself.
-func (s *server) failed(f *failure) {
-	var event *status.Event
-	s.change(func() {
-		if s.ctx.Err() != nil {
-			return
-		}
-		s.failures++
-		pause := s.set.tune.pause(s.failures)
-		s.retryAt = s.set.now().Add(pause)
-		s.problem = s.name + " " + f.text
-		s.state = stateStarting
-		if f.kind != crashed || s.failures >= crashLoop {
-			s.state = stateFailed
-		}
-		if s.state == stateFailed && !s.told {
-			s.told = true
-			event = &status.Event{Type: status.ServerFailed, Outcome: status.Failed, Reason: s.problem}
-		}
-		s.attempts++
-		if f.kind != lasting {
-			s.retryIn(pause)
-		}
-	})
-	s.log.say("It %s", f.text)
-	s.set.log.Warn("mounted server failed", "server", s.name, "error", f.text, "cause", f.cause)
-	if event != nil {
-		s.set.record(*event)
-	}
-	s.set.waiters.wake()
-}
-
-// retryIn needs mu.
-func (s *server) retryIn(pause time.Duration) {
-	if s.retry != nil {
-		s.retry.Stop()
-	}
-	s.retry = time.AfterFunc(pause, s.revive)
-}
-
-// revive starts the server again after a failure, for the catalog and for
-// those who watch a resource.
-func (s *server) revive() {
-	s.mu.Lock()
-	s.stale = true
-	subs := s.watched.subs()
-	s.mu.Unlock()
-	s.wish()
-	for _, sub := range subs {
-		_, _ = s.conversation(s.ctx, sub) // its failure is noted where it happens
-	}
-}
-
-// lost notes that c, which was open, ended by itself.
-func (s *server) lost(c *conversation, f *failure) {
-	s.mu.Lock()
-	if s.convs[c.sub] == c {
-		delete(s.convs, c.sub)
-	}
-	s.mu.Unlock()
-	s.failed(f)
-}
-
-// recovered notes that a conversation is open, or has been for long.
-func (s *server) recovered(stable bool) {
-	s.change(func() {
-		if stable || s.failures < crashLoop {
-			if s.catalog != nil {
-				s.state = stateOK
-			} else {
-				s.state = stateStarting
-			}
-			s.problem = ""
-		}
-		if stable {
-			s.failures, s.told = 0, false
-		}
-	})
-}
-
 // stop ends everything of the server for good; calls in flight get why.
 func (s *server) stop(why string) {
 	s.quit()
@@ -257,7 +175,7 @@ func (s *server) sweep(now time.Time) {
 		if !c.isReady() {
 			continue
 		}
-		stable = stable || s.failures > 0 && now.Sub(c.opened) >= s.set.tune.stable
+		stable = stable || s.failures > 0 && s.survived(c, now)
 		since, unused := c.idle()
 		if limit > 0 && unused && len(s.watched[sub]) == 0 && now.Sub(since) >= limit {
 			idle = append(idle, c)
@@ -273,7 +191,6 @@ func (s *server) sweep(now time.Time) {
 	}
 }
 
-// era returns what is known of the server's.
 func (s *server) knownLegacy() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -173,4 +173,6 @@ func (w *stdioWire) readNotes() {
 func (w *stdioWire) close() {
 	w.proc.stop(w.conv.server.set.tune.grace)
 	w.busy.wait()
+	_ = w.proc.stdout.Close() // one that was never run has no reader to do so
+	_ = w.proc.stderr.Close()
 }

@@ -1,0 +1,99 @@
+package mount
+
+import (
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// crashLoop is how many crashes in a row make a server a failed one.
+const crashLoop = 3
+
+// failed notes that the server could not be started, or ended by itself.
+func (s *server) failed(f *failure) {
+	var event *status.Event
+	s.change(func() {
+		if s.ctx.Err() != nil {
+			return
+		}
+		s.failures++
+		pause := s.set.tune.pause(s.failures)
+		s.failedAt = s.set.now()
+		s.retryAt = s.failedAt.Add(pause)
+		s.problem = s.name + " " + f.text
+		s.state = stateStarting
+		if f.kind != crashed || s.failures >= crashLoop {
+			s.state = stateFailed
+		}
+		if s.state == stateFailed && !s.told {
+			s.told = true
+			event = &status.Event{Type: status.ServerFailed, Outcome: status.Failed, Reason: s.problem}
+		}
+		s.attempts++
+		if f.kind != lasting {
+			s.retryIn(pause)
+		}
+	})
+	s.log.say("It %s", f.text)
+	s.set.log.Warn("mounted server failed", "server", s.name, "error", f.text, "cause", f.cause)
+	if event != nil {
+		s.set.record(*event)
+	}
+	s.set.waiters.wake()
+}
+
+// retryIn needs mu.
+func (s *server) retryIn(pause time.Duration) {
+	if s.retry != nil {
+		s.retry.Stop()
+	}
+	s.retry = time.AfterFunc(pause, s.revive)
+}
+
+// revive starts the server again after a failure, for the catalog and for
+// those who watch a resource.
+func (s *server) revive() {
+	s.mu.Lock()
+	s.stale = true
+	subs := s.watched.subs()
+	s.mu.Unlock()
+	s.wish()
+	for _, sub := range subs {
+		_, _ = s.conversation(s.ctx, sub) // its failure is noted where it happens
+	}
+}
+
+// lost notes that c, which was open, ended by itself.
+func (s *server) lost(c *conversation, f *failure) {
+	s.mu.Lock()
+	if s.convs[c.sub] == c {
+		delete(s.convs, c.sub)
+	}
+	s.mu.Unlock()
+	s.failed(f)
+}
+
+// recovered notes that a conversation is open, or has been for long.
+func (s *server) recovered(stable bool) {
+	s.change(func() {
+		if stable || s.failures < crashLoop {
+			if s.catalog != nil {
+				s.state = stateOK
+			} else {
+				s.state = stateStarting
+			}
+			s.problem = ""
+		}
+		if stable {
+			s.failures, s.told = 0, false
+		}
+	})
+}
+
+// survived reports whether c says that the server is well: it was opened after
+// the last failure and has lasted, or there is no attempt that could fail. It
+// needs mu.
+func (s *server) survived(c *conversation, now time.Time) bool {
+	tune := s.set.tune
+	return c.opened.After(s.failedAt) && now.Sub(c.opened) >= tune.stable || now.Sub(s.failedAt) >= tune.maxPause+tune.stable
+}

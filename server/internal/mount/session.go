@@ -1,0 +1,84 @@
+package mount
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// connectHTTP finds out which era the server speaks, and begins a transport
+// session with one of the Legacy era.
+func (c *conversation) connectHTTP(ctx context.Context) error {
+	conf := c.server.settings()
+	values, err := c.server.fill(ctx, conf.Headers)
+	if err != nil {
+		return err
+	}
+	w := &httpWire{conv: c, url: conf.URL, header: make(http.Header)}
+	for name, value := range values {
+		w.header.Set(name, value)
+	}
+	w.ctx, w.quit = context.WithCancel(context.Background())
+	if err := c.use(w); err != nil {
+		return err
+	}
+	if !c.server.knownLegacy() {
+		if modern, err := c.meetHTTP(ctx); modern || err != nil {
+			return err
+		}
+	}
+	c.speak(rpc.Legacy, "") // its revision is not known yet
+	if err := c.initialize(ctx); err != nil {
+		return err
+	}
+	w.streams.start(w.hear)
+	return nil
+}
+
+// meetHTTP reports whether the server is modern (MCP 2026-07-28, Streamable
+// HTTP, "Backward Compatibility"). Whatever else it answers, it is a legacy one.
+func (c *conversation) meetHTTP(ctx context.Context) (modern bool, err error) {
+	c.speak(rpc.Modern, modernVersion)
+	probe, cancel := context.WithTimeout(ctx, 3*c.server.set.tune.probe)
+	defer cancel()
+	a := <-c.send(probe, "server/discover", nil)
+	var f *failure
+	switch {
+	case errors.As(a.err, &f) && f.status != 0 && f.status != http.StatusUnauthorized && f.status != http.StatusForbidden:
+		return false, nil
+	case errors.Is(a.err, context.DeadlineExceeded) && ctx.Err() == nil:
+		return false, nil
+	}
+	return c.acceptModern(a)
+}
+
+// sessionEnded forgets a conversation whose session the server has ended, and
+// begins another where somebody watches a resource.
+func (s *server) sessionEnded(c *conversation) {
+	first, open := c.end(errSessionGone)
+	if !first || !open {
+		return
+	}
+	s.mu.Lock()
+	sub := c.sub
+	if s.convs[sub] == c {
+		delete(s.convs, sub)
+	}
+	s.stale = true
+	watched := len(s.watched[sub]) > 0
+	spare := s.convs[""]
+	if spare != nil && s.adoptable() {
+		delete(s.convs, "") // it would be adopted next, and has most likely ended too
+	} else {
+		spare = nil
+	}
+	s.mu.Unlock()
+	if spare != nil {
+		spare.end(errSessionGone)
+	}
+	if watched {
+		s.set.working.start(func() { _, _ = s.conversation(s.ctx, sub) }) // its failure is noted where it happens
+	}
+}

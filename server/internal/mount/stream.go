@@ -1,0 +1,124 @@
+package mount
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"time"
+)
+
+// maxResumes bounds how often the rest of one answer is asked for.
+const maxResumes = 20
+
+// follow reads the stream of r up to its answer. A legacy server may close the
+// stream and have the client ask for the rest (MCP 2025-11-25, "Resumability
+// and Redelivery").
+func (w *httpWire) follow(ctx context.Context, r *call, header http.Header, body io.Reader) {
+	place := &streamPlace{pause: time.Second}
+	for range maxResumes {
+		err := w.events(body, r, place)
+		switch {
+		case r.inbox.isDone():
+			return
+		case errors.Is(err, errLongEvent):
+			r.inbox.finish(nil, errTooBig())
+			return
+		case ctx.Err() != nil:
+			r.inbox.finish(nil, ctx.Err())
+			return
+		case w.conv.modern.Load() || place.id == "" || sleep(ctx, place.pause) != nil:
+			r.inbox.finish(nil, &failure{text: "ended its answer halfway. Try again.", kind: unreachable, cause: err, status: http.StatusOK})
+			return
+		}
+		resp, err := w.get(ctx, header, place.id)
+		if err != nil {
+			w.failed(ctx, r, err)
+			return
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			r.inbox.finish(nil, &failure{text: "ended its answer halfway. Try again.", kind: unreachable, status: resp.StatusCode})
+			return
+		}
+		body = resp.Body
+	}
+	r.inbox.finish(nil, &failure{text: "ended its answer halfway, again and again. Try again later.", kind: unreachable, status: http.StatusOK})
+}
+
+// streamPlace is how far a stream was read, and how long to wait before it is
+// asked for the rest.
+type streamPlace struct {
+	id    string
+	pause time.Duration
+}
+
+// events hands on what comes on a stream; r is nil on the one of no call.
+func (w *httpWire) events(body io.Reader, r *call, place *streamPlace) error {
+	events := newEventReader(body)
+	for {
+		ev, err := events.next()
+		if err != nil {
+			return err
+		}
+		if ev.id != "" {
+			place.id = ev.id
+		}
+		if ev.retry > 0 {
+			place.pause = min(ev.retry, w.conv.server.set.tune.maxPause)
+		}
+		if ev.name != "" && ev.name != "message" || len(ev.data) == 0 {
+			continue
+		}
+		messages, err := parse(ev.data)
+		if err != nil {
+			continue
+		}
+		for i := range messages {
+			w.conv.heard(&messages[i], r)
+		}
+		if r != nil && r.inbox.isDone() {
+			return nil
+		}
+	}
+}
+
+// get asks for a stream of events.
+func (w *httpWire) get(ctx context.Context, header http.Header, last string) (*http.Response, error) {
+	header = header.Clone()
+	header.Del("Content-Type")
+	header.Set("Accept", "text/event-stream")
+	if last != "" {
+		header.Set("Last-Event-ID", last)
+	}
+	return w.request(ctx, http.MethodGet, header, nil)
+}
+
+// hear keeps open the stream on which a legacy server says what belongs to no
+// call, if it offers one.
+func (w *httpWire) hear() {
+	place := &streamPlace{pause: time.Second}
+	for failures, was := 1, false; ; failures++ {
+		resp, err := w.get(w.ctx, w.headers(w.lastCaller()), place.id)
+		if err == nil {
+			kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+			switch {
+			case resp.StatusCode == http.StatusOK && kind == "text/event-stream":
+				failures, was = 0, true
+				_ = w.events(resp.Body, nil, place) // the stream ended; it is asked for again
+			case resp.StatusCode == http.StatusNotFound && was:
+				resp.Body.Close()
+				w.conv.server.sessionEnded(w.conv)
+				return
+			case resp.StatusCode < 500:
+				resp.Body.Close()
+				return // it offers none (405), or not to us
+			}
+			resp.Body.Close()
+		}
+		if sleep(w.ctx, max(place.pause, w.conv.server.set.tune.pause(failures))) != nil {
+			return
+		}
+	}
+}
