@@ -29,16 +29,21 @@ type witness struct {
 	revoked bool
 }
 
-// It handles kill -9 at any moment, ten times, under a load of sign-ins,
-// refreshes and revocations: each grant that was answered works afterwards, with
-// the tokens that were answered last; each revocation that was answered stays.
+// It handles kill -9 at any moment, five times (200 with DRAWBRIDGE_LONG), under
+// a load of sign-ins, refreshes and revocations: each grant that was answered
+// works afterwards, with the tokens that were answered last; each revocation
+// that was answered stays.
 // One thing no care of ours can save: a refresh token that the provider replaced
 // in the moment of the kill, if it takes the old one amiss.
 func TestSecKilled(t *testing.T) {
 	app := StartBinary(t, AppOptions{})
 	var mu sync.Mutex // guards witnesses
 	var witnesses []*witness
-	for range 10 {
+	kills := 5
+	if long() {
+		kills = 200
+	}
+	for range kills {
 		c := app.Register(t, clientURI)
 		ctx, stop := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
@@ -91,7 +96,7 @@ func TestSecKilled(t *testing.T) {
 	if live < 5 || live == len(witnesses) {
 		t.Errorf("%d live of %d grants: too few to mean anything", live, len(witnesses))
 	}
-	t.Logf("%d grants, %d of them live", len(witnesses), live)
+	t.Logf("%d kills, %d grants, %d of them live", kills, len(witnesses), live)
 }
 
 // T37, T38: it handles kill -9 between a refresh and its retry, and before a
