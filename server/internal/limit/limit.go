@@ -40,6 +40,16 @@ func New(every float64, burst int) *Limit {
 	}
 }
 
+// Each allows each address the same, and all together whatever they do: what
+// strangers ask for takes nothing from anybody else. It is for what a client
+// that has signed in can't do without, where a refusal costs as much as an
+// answer.
+func Each(every float64, burst int) *Limit {
+	l := New(every, burst)
+	l.all, l.rest = rate.NewLimiter(rate.Inf, 0), rate.NewLimiter(rate.Inf, 0)
+	return l
+}
+
 // Allow takes one from the share of address, an IP address, at now. If there is
 // none left it takes nothing and returns how long to wait.
 func (l *Limit) Allow(address string, now time.Time) (wait time.Duration, ok bool) {

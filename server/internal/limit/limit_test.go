@@ -64,3 +64,24 @@ func TestTableIsBounded(t *testing.T) {
 		t.Errorf("%d addresses are kept an hour later", len(l.byAddr))
 	}
 }
+
+// It handles more addresses than it has places for, each of them busy: nobody
+// pays for what the others do, but everybody for what they do themselves.
+func TestEachPaysForItself(t *testing.T) {
+	l := Each(1, 2)
+	now := time.Now()
+	for i := range maxAddresses + 10 {
+		if _, ok := l.Allow(fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255), now); !ok {
+			t.Fatalf("address %d is refused", i)
+		}
+	}
+	if _, ok := l.Allow("203.0.113.7", now); !ok {
+		t.Error("a newcomer pays for others")
+	}
+	for range 3 {
+		_, ok := l.Allow("10.0.0.1", now)
+		if _, again := l.Allow("10.0.0.1", now); ok && again {
+			t.Error("an address has no bound")
+		}
+	}
+}
