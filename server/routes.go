@@ -44,6 +44,7 @@ const (
 func (t *site) routes(c *core, auth *authserver.Server) (handlers, error) {
 	signIn := limit.New(signInRate, signInBurst)
 	register := limit.New(registerRate, registerBurst)
+	tokens := limit.Each(signInRate, signInBurst) // a flood at /authorize must not cost others their sessions
 	limited := func(h http.HandlerFunc) http.Handler { return auth.Limited(signIn, h) }
 	metadata := http.HandlerFunc(auth.Metadata)
 	openID := http.HandlerFunc(auth.OpenIDMetadata)
@@ -66,9 +67,9 @@ func (t *site) routes(c *core, auth *authserver.Server) (handlers, error) {
 		{"/authorize", getPost, limited(auth.Authorize)},             // RFC 6749 §3.1: browsers
 		{"/consent", get, limited(auth.Consent)},
 		{"/consent", post, limited(auth.Answer)},
-		{"/auth/callback", get, limited(auth.Callback)}, // browsers, sent by the provider
-		{"/token", post, limited(auth.Token)},           // RFC 6749 §3.2: clients
-		{"/revoke", post, limited(auth.Revoke)},         // RFC 7009: clients
+		{"/auth/callback", get, limited(auth.Callback)},      // browsers, sent by the provider
+		{"/token", post, auth.Limited(tokens, auth.Token)},   // RFC 6749 §3.2: clients
+		{"/revoke", post, auth.Limited(tokens, auth.Revoke)}, // RFC 7009: clients
 		{mcpPath, mcp, t.guard(c, mcpPath)},
 		{mcpPath + "/", mcp, t.guard(c, mcpPath+"/")},
 		{"/", get, index(c.base)},
