@@ -121,8 +121,13 @@ document.addEventListener('click', (event) => {
   if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   if (event.target.closest('[data-copy]')) return copy(event.target.closest('[data-copy]'));
   if (!link || link.origin !== location.origin || link.target) return;
-  if (link.getAttribute('href').startsWith('#')) return;
   event.preventDefault();
+  // A place on this page. The browser's own way there is a step in the history,
+  // which would fetch the page anew, and a form with entries would lose them.
+  if (link.getAttribute('href').startsWith('#')) {
+    const place = $(link.hash);
+    return (place?.matches('fieldset') ? place.querySelector('input') : place)?.focus();
+  }
   if (link.hasAttribute('download')) save(link);
   else go(link.href);
 });

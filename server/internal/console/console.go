@@ -96,6 +96,7 @@ type Backend interface {
 // Options make a [Console].
 type Options struct {
 	Backend Backend
+	Setup   Configurer       // nil: Setup only names the command
 	Version string           // Drawbridge's own
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: none
@@ -103,10 +104,11 @@ type Options struct {
 
 // Console serves the pages.
 type Console struct {
-	backend Backend
-	version string
-	now     func() time.Time
-	log     *slog.Logger
+	backend    Backend
+	configurer Configurer
+	version    string
+	now        func() time.Time
+	log        *slog.Logger
 
 	door  door
 	list  []*Page          // as the navigation shows them
@@ -123,7 +125,7 @@ func New(o Options) (*Console, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Console{backend: o.Backend, version: o.Version, now: o.Now, log: o.Log, pages: map[string]*Page{}}
+	c := &Console{backend: o.Backend, configurer: o.Setup, version: o.Version, now: o.Now, log: o.Log, pages: map[string]*Page{}}
 	c.door.now = o.Now
 	c.list = c.allPages()
 	for _, page := range c.list {

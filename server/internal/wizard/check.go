@@ -46,7 +46,8 @@ func (r *Report) note(text string, words ...string) {
 
 // Check looks at the whole form: the provider, the tunnel, who may sign in.
 func (w *Wizard) Check(ctx context.Context, c Candidate) Report {
-	r := w.CheckProvider(ctx, &c)
+	kind, _ := KindOf(c.Config.IDP)
+	r := w.CheckProvider(ctx, kind, &c)
 	r.add(w.CheckTunnel(ctx, &c))
 	r.add(w.CheckAccess(c))
 	if r.OK() {
@@ -57,14 +58,14 @@ func (w *Wizard) Check(ctx context.Context, c Candidate) Report {
 	return r
 }
 
-// CheckProvider asks the provider what can be asked without a person. It may
-// put the issuer into the provider's own spelling.
-func (w *Wizard) CheckProvider(ctx context.Context, c *Candidate) Report {
+// CheckProvider asks the provider what can be asked without a person. kind is
+// what the person chose, which the issuer need not show. It may put the issuer
+// into the provider's own spelling.
+func (w *Wizard) CheckProvider(ctx context.Context, kind Kind, c *Candidate) Report {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	var r Report
-	kind, _ := KindOf(c.Config.IDP)
-	if kind == "" {
+	if !kind.Known() || c.Config.IDP.Issuer == "" {
 		r.problem(FieldKind, "Choose your provider first.")
 		return r
 	}

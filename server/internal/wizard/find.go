@@ -15,7 +15,7 @@ import (
 )
 
 // lookTime bounds everything that is asked of a provider for one form.
-const lookTime = 25 * time.Second
+const lookTime = 15 * time.Second
 
 // Server is one of an Okta organisation's authorization servers.
 type Server struct {

@@ -128,6 +128,9 @@ func KindOf(c config.IDP) (Kind, Form) {
 			kind = k
 		}
 	}
+	if kind == Other && strings.Trim(u.Path, "/") == "" && strings.HasPrefix(c.ClientID, "0oa") {
+		kind = Okta // at the customer's own domain: its client IDs give it away
+	}
 	f := kinds[kind].form(u)
 	if slices.ContainsFunc(kind.Fields(), func(field Field) bool { return field.Name == FieldAudience }) {
 		f[FieldAudience] = c.Audience

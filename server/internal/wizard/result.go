@@ -112,11 +112,13 @@ func noGroups(kind Kind, f Form, tried idp.Trial) Sentence {
 	return say("The provider names no groups. Let its ID token carry a claim named groups.")
 }
 
-// OpaqueMatters says what an opaque access token means: nothing, unless an
-// audience is to be checked.
-func (r *TrialResult) OpaqueMatters() Sentence {
-	if !r.Opaque {
-		return say("The access token is for {audience}.", "audience", strings.Join(r.Audience, ", "))
+// Token says what the access token is for, as far as can be told.
+func (r *TrialResult) Token() Sentence {
+	switch {
+	case r.Opaque:
+		return say("It is opaque: what it is for can't be checked, and Drawbridge does not need to. Leave the audience empty.")
+	case len(r.Audience) == 0:
+		return say("It names no audience.")
 	}
-	return say("The access token is opaque: what it is for can't be checked, and Drawbridge does not need to. Leave the audience empty.")
+	return say("It is for {audience}.", "audience", strings.Join(r.Audience, ", "))
 }
