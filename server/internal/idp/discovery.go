@@ -160,15 +160,14 @@ func (c *Client) discoveryError(err error) *oauth.ProviderError {
 	var answered *statusError
 	switch {
 	case errors.As(err, &mismatch):
-		cure := "Copy the issuer from its settings to [idp] issuer in config.toml, exactly."
+		says := "{Name} calls itself by another issuer than the one configured. Copy the issuer from its settings to [idp] issuer in config.toml, exactly."
 		switch mismatch.Discovered {
 		case mismatch.Provided + "/":
-			cure = "Add the slash at the end of [idp] issuer in config.toml."
+			says = "{Name} calls itself by another issuer than the one configured. Add the slash at the end of [idp] issuer in config.toml."
 		case strings.TrimSuffix(mismatch.Provided, "/"):
-			cure = "Remove the slash at the end of [idp] issuer in config.toml."
+			says = "{Name} calls itself by another issuer than the one configured. Remove the slash at the end of [idp] issuer in config.toml."
 		}
-		return c.misconfigured("{Name} calls itself by another issuer than the one configured. "+cure,
-			&OtherIssuer{mismatch.Discovered})
+		return c.misconfigured(says, &OtherIssuer{mismatch.Discovered})
 	case errors.As(err, &answered) && !answered.temporary():
 		return c.misconfigured("{Name} has no OpenID discovery document at the configured issuer. Check [idp] issuer in config.toml.", answered)
 	case isNetwork(err):

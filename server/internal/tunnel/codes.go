@@ -1,5 +1,7 @@
 package tunnel
 
+import "maps"
+
 // ngrokSays is what ngrok's error codes (ngrok.com/docs/errors) mean for the
 // person here, each with the next step. All of them are fatal.
 var ngrokSays = map[string]string{
@@ -17,6 +19,7 @@ var ngrokSays = map[string]string{
 	"ERR_NGROK_334":  "somebody else is online at this URL already, probably another Drawbridge or ngrok agent of yours. Stop it; dashboard.ngrok.com/endpoints shows where it runs" + thenRetry,
 	"ERR_NGROK_725":  "the ngrok account has used up its month's traffic. Wait for the next month or choose a larger plan at dashboard.ngrok.com/billing" + thenRetry,
 	"ERR_NGROK_727":  "the ngrok account has used up its month's requests. Wait for the next month or choose a larger plan at dashboard.ngrok.com/billing" + thenRetry,
+	"ERR_NGROK_3200": "ngrok says that nobody is online at this URL. Start Drawbridge, or see why its tunnel is down" + thenRetry,
 	"ERR_NGROK_4018": "ngrok wants an authtoken of a verified account. Verify yours at dashboard.ngrok.com/user/settings, and store its authtoken with `drawbridge setup`" + thenRetry,
 }
 
@@ -27,3 +30,11 @@ const (
 
 // codeTaken is the one that may be ourselves, an instant ago.
 const codeTaken = "ERR_NGROK_334"
+
+// Codes are ngrok's error codes whose cure is known.
+func Codes() map[string]string { return maps.Clone(ngrokSays) }
+
+// Refusal is the error of one of [Codes].
+func Refusal(code string) *Error {
+	return &Error{Code: code, Msg: ngrokSays[code], Fatal: true, Taken: code == codeTaken}
+}

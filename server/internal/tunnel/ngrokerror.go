@@ -18,8 +18,8 @@ func (c *ngrokCall) explain(err error) error {
 	}
 	c.mu.Unlock()
 	code := ngrokCode(err)
-	if msg, known := ngrokSays[code]; known {
-		return &Error{Code: code, Msg: msg, Fatal: true, Taken: code == codeTaken}
+	if _, known := ngrokSays[code]; known {
+		return Refusal(code)
 	}
 	if code != "" {
 		return &Error{Code: code, Msg: "ngrok refuses the tunnel; ngrok.com/docs/errors/" + strings.ToLower(code) + " says what to do", Err: c.redact(err)}

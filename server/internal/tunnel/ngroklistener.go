@@ -32,8 +32,8 @@ func (l *ngrokListener) Accept() (net.Conn, error) {
 
 // stopped is why ngrok closed the endpoint under a session that lives on.
 func (c *ngrokCall) stopped(code string) error {
-	if msg, known := ngrokSays[code]; known {
-		return &Error{Code: code, Msg: msg, Fatal: true, Taken: code == codeTaken}
+	if _, known := ngrokSays[code]; known {
+		return Refusal(code)
 	}
 	return &Error{Code: code, Msg: "ngrok closed the endpoint; ngrok.com/docs/errors/" + strings.ToLower(code) + " says why"}
 }
