@@ -101,7 +101,7 @@ func letsIn(list oauth.AccessList, id oauth.Identity) (bool, Sentence) {
 	}
 	sure := id
 	sure.EmailVerified = true
-	if _, domain, ok := strings.Cut(id.Email, "@"); ok && id.Domain == "" {
+	if _, domain, ok := strings.Cut(id.Email, "@"); ok && !id.EmailVerified {
 		sure.Domain = domain
 	}
 	switch {
