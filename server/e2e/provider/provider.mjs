@@ -81,6 +81,7 @@ function makeProvider(issuer) {
         getResourceServerInfo: () => ({ scope: apiScopes, audience, accessTokenFormat: 'jwt', accessTokenTTL: 3600, jwt: { sign: { alg: 'RS256' } } }),
       },
     },
+    renderError: async (ctx, { error }) => { ctx.type = 'html'; ctx.body = `<!doctype html><title>${error}</title><p>${error}`; },
     findAccount: async (_ctx, sub) => account(sub),
     extraTokenClaims: async (_ctx, token) => (org ? undefined : {
       ver: 1, cid: token.clientId, uid: token.accountId, scp: [...(token.scopes ?? [])], groups: users[token.accountId]?.groups,

@@ -206,7 +206,12 @@ func (s *setup) saveAccess(r *Request) (string, error) {
 // notes.
 func (s *setup) save(r *Request, res *setupResult, cand wizard.Candidate, next string) (string, error) {
 	r.Result = res
-	secrets := map[string]keystore.Secret{keystore.IDPClientSecret: cand.ClientSecret, keystore.NgrokAuthtoken: cand.Authtoken}
+	secrets := map[string]keystore.Secret{}
+	for account, secret := range map[string]keystore.Secret{keystore.IDPClientSecret: cand.ClientSecret, keystore.NgrokAuthtoken: cand.Authtoken} {
+		if !secret.IsZero() {
+			secrets[account] = secret
+		}
+	}
 	err := s.app.Configure(r.Context(), cand.Config, secrets)
 	var env *wizard.ErrSetInEnvironment
 	if err != nil && !errors.As(err, &env) {

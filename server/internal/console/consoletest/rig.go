@@ -20,10 +20,13 @@ type Rig struct {
 }
 
 // Start serves the console over d until the test ends.
-func Start(t testing.TB, d Data, now func() time.Time) *Rig {
+func Start(t testing.TB, d Data, now func() time.Time) *Rig { return StartWith(t, d, now, nil) }
+
+// StartWith is [Start] with an app that Setup can change.
+func StartWith(t testing.TB, d Data, now func() time.Time, app console.Configurer) *Rig {
 	t.Helper()
 	b := New(d)
-	pages, err := console.New(console.Options{Backend: b, Version: "1.0.0", Now: now})
+	pages, err := console.New(console.Options{Backend: b, Setup: app, Version: "1.0.0", Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
