@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
@@ -15,6 +16,7 @@ type setupTrial struct {
 	Allowed  bool
 	Verdict  string
 	Warnings []string
+	NoGroups string // why, where it does not matter enough for a warning
 }
 
 // setupFact is one line of a result: the key of what it is, and what it is.
@@ -50,10 +52,9 @@ func drawTrial(r *Request, st wizard.TrialStatus) *setupTrial {
 	if res.Email != "" {
 		fact("verified", yes(res.Verified))
 	}
-	if len(res.Groups) > 0 {
-		fact("groups", strings.Join(res.Groups, ", "))
-	} else {
-		fact("groups", r.sentence(res.NoGroups))
+	fact("groups", strings.Join(res.Groups, ", "))
+	if why := r.sentence(res.NoGroups); why != "" && !slices.Contains(t.Warnings, why) {
+		t.NoGroups = why
 	}
 	fact("refresh", yes(res.Refresh))
 	fact("scopes", strings.Join(res.Scopes, " "))

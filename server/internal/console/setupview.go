@@ -30,8 +30,9 @@ type setupView struct {
 	Look        bool // Okta's servers have not been looked for
 	RedirectURI string
 
-	Tunnel string // chosen
-	Anyone bool
+	Tunnel     string // chosen
+	TunnelSays string // why it is not open
+	Anyone     bool
 
 	Trial   *setupTrial
 	AuthURL string
@@ -80,9 +81,12 @@ func (s *setup) draw(r *Request) *setupView {
 	case stepAccess:
 		s.drawAccess(v, c, res)
 	case stepTry:
-		s.drawProviderName(r, v, c)
+		if kind, _ := wizard.KindOf(c.IDP); kind != "" {
+			s.describe(r, v, kind)
+		}
 		v.AuthURL = webAddress(res.authURL)
 	}
+	v.TunnelSays = r.sentence(wizard.TunnelSays(r.Snap.Status.Tunnel.Error))
 	v.Trial = drawTrial(r, s.app.DryRun())
 	return v
 }
@@ -173,12 +177,6 @@ func (s *setup) drawServers(r *Request, v *setupView, res *setupResult, configur
 	v.Look = len(v.Servers) == 0
 }
 
-func (s *setup) drawProviderName(r *Request, v *setupView, c config.Config) {
-	if kind, _ := wizard.KindOf(c.IDP); kind != "" {
-		s.describe(r, v, kind)
-	}
-}
-
 func (s *setup) describe(r *Request, v *setupView, kind wizard.Kind) {
 	v.Kind, v.KindName = kind, r.Say("setup.kind."+string(kind))
 	redirect := cmp.Or(v.RedirectURI, r.Say("setup.redirect.later"))
@@ -199,7 +197,6 @@ func (s *setup) drawTunnel(v *setupView, c config.Config, res *setupResult) {
 }
 
 func (s *setup) drawAccess(v *setupView, c config.Config, res *setupResult) {
-	s.drawKind(v, c)
 	lines := func(list []string) string { return strings.Join(list, "\n") }
 	v.field(res, setupField{Name: wizard.FieldEmails, Value: lines(c.Access.Emails), Lines: true, Optional: true})
 	v.field(res, setupField{Name: wizard.FieldDomains, Value: lines(c.Access.Domains), Lines: true, Optional: true})
@@ -208,10 +205,6 @@ func (s *setup) drawAccess(v *setupView, c config.Config, res *setupResult) {
 	if res.form != nil {
 		v.Anyone = res.form[wizard.FieldAnyone] != ""
 	}
-}
-
-func (s *setup) drawKind(v *setupView, c config.Config) {
-	v.Kind, _ = wizard.KindOf(c.IDP)
 }
 
 // webAddress returns address if it is one that a link may have.

@@ -169,14 +169,16 @@ func entraIssuer(f Form) (string, *Problem) {
 
 // Keycloak: the base address, or any of Keycloak's with the realm in it.
 
+var keycloakRealm = regexp.MustCompile(`^[A-Za-z0-9._~@+-]+$`)
+
 func keycloakIssuer(f Form) (string, *Problem) {
 	u := site(f[FieldURL])
 	if u == nil {
 		return "", &Problem{FieldURL, say("This is no address of a Keycloak. Enter what stands before /realms or /admin in its addresses, such as https://sso.example.com.")}
 	}
 	realm := Trim(f[FieldRealm])
-	base := u.Path
-	if before, after, ok := strings.Cut(u.Path, "/realms/"); ok {
+	base := u.EscapedPath()
+	if before, after, ok := strings.Cut(base, "/realms/"); ok {
 		base = before
 		if realm == "" {
 			realm, _, _ = strings.Cut(after, "/")
@@ -185,7 +187,7 @@ func keycloakIssuer(f Form) (string, *Problem) {
 	if before, _, ok := strings.Cut(base, "/admin"); ok {
 		base = before
 	}
-	if realm == "" || strings.ContainsAny(realm, "/?#%\\ ") {
+	if !keycloakRealm.MatchString(realm) {
 		return "", &Problem{FieldRealm, say("This is no name of a realm. It stands after /realms/ in Keycloak's addresses, in the same upper and lower case.")}
 	}
 	return u.Scheme + "://" + u.Host + strings.TrimRight(base, "/") + "/realms/" + realm, nil

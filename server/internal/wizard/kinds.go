@@ -103,6 +103,11 @@ func (k Kind) Issuer(f Form) (string, []Problem) {
 	if problem != nil {
 		return "", []Problem{*problem}
 	}
+	c := config.Default()
+	c.IDP.Issuer = issuer
+	if c.Validate() != nil {
+		return "", []Problem{{k.Fields()[0].Name, say("This makes no address that can be used. Paste it again.")}}
+	}
 	return issuer, nil
 }
 

@@ -99,10 +99,7 @@ func FromTunnel(err error) Problem {
 	if !errors.As(err, &e) {
 		return Problem{FieldTunnel, say("The tunnel could not be opened: {cause}", "cause", err.Error())}
 	}
-	text := strings.ToUpper(e.Msg[:1]) + e.Msg[1:]
-	if strings.HasPrefix(e.Msg, "ngrok") {
-		text = e.Msg // it spells itself so
-	}
+	text := capital(e.Msg)
 	field := FieldTunnel
 	switch e.Code {
 	case "ERR_NGROK_103", "ERR_NGROK_105", "ERR_NGROK_106", "ERR_NGROK_107", "ERR_NGROK_4018":
@@ -114,4 +111,28 @@ func FromTunnel(err error) Problem {
 		return Problem{field, say(text + ".")}
 	}
 	return Problem{field, say(text+" ({code}).", "code", e.Code)}
+}
+
+// capital begins a sentence, unless with ngrok, which spells itself so.
+func capital(s string) string {
+	if s == "" || strings.HasPrefix(s, "ngrok") {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+var ngrokCode = regexp.MustCompile(`\((ERR_NGROK_[0-9]+)\)$`)
+
+// TunnelSays is the sentence of a tunnel's error as its status has it: one of
+// ngrok's by its code, so that it can be translated, any other as it is.
+func TunnelSays(text string) Sentence {
+	if text == "" {
+		return Sentence{}
+	}
+	if found := ngrokCode.FindStringSubmatch(text); found != nil {
+		if e := tunnel.Refusal(found[1]); e.Msg != "" && e.Error() == text {
+			return FromTunnel(e).Sentence
+		}
+	}
+	return say("{problem}.", "problem", strings.TrimSuffix(capital(text), "."))
 }
