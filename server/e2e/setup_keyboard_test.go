@@ -57,7 +57,7 @@ func TestSetupWithKeyboard(t *testing.T) {
 		{"type", "#f-client_secret", "not-the-s3cret"},
 		{"key", "#provider button.main:not([name])"},
 		{"wait", "does not accept Drawbridge's client ID or client secret"},
-		{"eval", "document.querySelector('#f-client_id').value + '|' + document.querySelector('#f-client_secret').value + '|' + document.querySelector('[name=server]:checked').value"},
+		{"eval", "document.querySelector('#f-client_id').value + '|' + document.querySelector('#f-client_secret').getAttribute('value') + '|' + document.querySelector('[name=server]:checked').value"},
 		{"type", "#f-client_secret", okta.ClientSecret},
 		{"key", "#provider button.main:not([name])"},
 		{"wait", "The tunnel now"},
@@ -68,7 +68,7 @@ func TestSetupWithKeyboard(t *testing.T) {
 	if !strings.Contains(texts[1], "recommended") {
 		t.Errorf("the servers: %s", texts[1])
 	}
-	if want := okta.ClientID + "||default"; texts[2] != want {
+	if want := okta.ClientID + "|null|default"; texts[2] != want {
 		t.Errorf("after an error the form holds %q, want %q", texts[2], want)
 	}
 	rig.Change(func(d *consoletest.Data) { d.Unconfigured = false })
