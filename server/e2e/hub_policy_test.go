@@ -133,4 +133,3 @@ func changeRules(t *testing.T, app *App, rules []config.Rule) {
 		t.Fatal(err)
 	}
 }
-
