@@ -34,8 +34,9 @@ func (c *conversation) wanted() filter {
 func (c *conversation) listen(ctx context.Context) error {
 	c.listening.Lock()
 	defer c.listening.Unlock()
-	if c.unlisten != nil {
-		defer c.unlisten()
+	if old := c.unlisten; old != nil {
+		// What it was told before the new one began may still be on its way.
+		defer func() { time.AfterFunc(c.server.set.tune.settle, old) }()
 		c.unlisten = nil
 	}
 	want := c.wanted()

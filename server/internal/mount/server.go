@@ -22,6 +22,7 @@ const (
 type server struct {
 	set  *Set
 	name string
+	http bool // else it is a process
 	log  *ring
 	ctx  context.Context // ends when the server is not wanted any more
 	quit context.CancelFunc
@@ -49,7 +50,7 @@ type server struct {
 }
 
 func newServer(set *Set, conf config.Server, log *ring) *server {
-	s := &server{set: set, name: conf.Name, log: log, conf: conf, state: stateStarting,
+	s := &server{set: set, name: conf.Name, http: conf.URL != "", log: log, conf: conf, state: stateStarting,
 		want: make(chan struct{}, 1), urgent: make(chan struct{}, 1),
 		convs: make(map[string]*conversation), watched: make(watches)}
 	s.ctx, s.quit = context.WithCancel(context.Background())
@@ -64,7 +65,7 @@ const (
 	stateOff      = "off"
 )
 
-func (s *server) isHTTP() bool { return s.conf.URL != "" } // never changes
+func (s *server) isHTTP() bool { return s.http }
 
 func (s *server) settings() config.Server {
 	s.mu.Lock()

@@ -83,7 +83,9 @@ func (w *stdioWire) write() {
 		w.mu.Unlock()
 		for _, line := range queue {
 			if _, err := w.proc.stdin.Write(line); err != nil {
-				w.abandon("closed its input.")
+				if !w.proc.endsIn(time.Second) { // else how it ended says more
+					w.abandon("closed its input.")
+				}
 				return
 			}
 			w.mu.Lock()
