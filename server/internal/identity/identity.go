@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -93,7 +94,7 @@ func (s *Signer) Token(caller *oauth.Caller, audience string) (string, error) {
 	s.mu.Lock()
 	have, ok := s.tokens[key]
 	s.mu.Unlock()
-	if ok && have.caller == caller && now.Before(have.fresh) {
+	if ok && same(have.caller, caller) && now.Before(have.fresh) {
 		return have.text, nil
 	}
 	text, err := jwt.Signed(s.signer).Claims(claims{
@@ -107,6 +108,12 @@ func (s *Signer) Token(caller *oauth.Caller, audience string) (string, error) {
 	}
 	s.keep(key, token{caller, text, now.Add(tokenTTL / 2)}, now)
 	return text, nil
+}
+
+// same reports whether a token says the same of both. Each request has a caller
+// of its own, so that pointers tell nothing.
+func same(a, b *oauth.Caller) bool {
+	return a.User == b.User && a.EmailVerified == b.EmailVerified && a.Client.ID == b.Client.ID && slices.Equal(a.Groups, b.Groups)
 }
 
 // keep remembers a token, and forgets stale ones before there are too many.

@@ -200,3 +200,30 @@ func TestConcurrentTokens(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// Each request has a caller of its own: what it says decides, not which it is.
+func TestTokensAreKeptForTheSamePerson(t *testing.T) {
+	s := signer(t, time.Now)
+	get := func(change func(*oauth.Caller)) string {
+		t.Helper()
+		c := ana()
+		change(c)
+		text, err := s.Token(c, "https://files.example/mcp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	first := get(func(*oauth.Caller) {})
+	if get(func(c *oauth.Caller) { c.Remote = "203.0.113.9" }) != first {
+		t.Error("the next request of the same person has another token")
+	}
+	for name, change := range map[string]func(*oauth.Caller){
+		"group":   func(c *oauth.Caller) { c.Groups = []string{"others"} },
+		"address": func(c *oauth.Caller) { c.User.Email = "other@example.com" },
+	} {
+		if get(change) == first {
+			t.Errorf("another %s has the same token", name)
+		}
+	}
+}
