@@ -10,21 +10,27 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/config"
 )
 
-// listing is the names of a list.
+// listing is the names of a list, of all its pages.
 func (m *MCP) listing(t testing.TB, method string) []string {
 	t.Helper()
-	var page struct {
-		Tools, Prompts, Resources, ResourceTemplates []struct{ Name, URI, URITemplate string }
-	}
-	m.Call(method, map[string]any{}).decode(t, &page)
 	var names []string
-	for _, it := range slices.Concat(page.Tools, page.Prompts) {
-		names = append(names, it.Name)
+	for params := map[string]any{}; ; {
+		var page struct {
+			Tools, Prompts, Resources, ResourceTemplates []struct{ Name, URI, URITemplate string }
+			NextCursor                                   string
+		}
+		m.Call(method, params).decode(t, &page)
+		for _, it := range slices.Concat(page.Tools, page.Prompts) {
+			names = append(names, it.Name)
+		}
+		for _, it := range slices.Concat(page.Resources, page.ResourceTemplates) {
+			names = append(names, it.URI+it.URITemplate)
+		}
+		if page.NextCursor == "" {
+			return names
+		}
+		params = map[string]any{"cursor": page.NextCursor}
 	}
-	for _, it := range slices.Concat(page.Resources, page.ResourceTemplates) {
-		names = append(names, it.URI+it.URITemplate)
-	}
-	return names
 }
 
 // MCPAt returns a client of another MCP path than /mcp.

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -21,6 +22,10 @@ import (
 
 func TestMain(m *testing.M) {
 	server.ChildMain()
+	if tools, err := strconv.Atoi(os.Getenv(stdioEnv)); err == nil {
+		serveStdio(tools)
+		return
+	}
 	if os.Getenv(bareEnv) != "" {
 		serveBare()
 		return
