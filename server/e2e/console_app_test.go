@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -10,7 +11,7 @@ import (
 // there: the tokens are dead at once. A redirect URI that was refused is offered
 // to be allowed.
 func TestConsoleOfTheApp(t *testing.T) {
-	app, _, tokens := secSignedIn(t, AppOptions{})
+	app, _, tokens := secSignedIn(t, AppOptions{ConfigFile: filepath.Join(t.TempDir(), "config.toml")})
 	c := readControlFile(t, app)
 	const refused = "https://global.consent.azure-apim.net/redirect/acme"
 	r := app.Do(t, "POST", "/register", strings.NewReader(`{"client_name":"Copilot <b>Studio","redirect_uris":["`+refused+`"]}`), "Content-Type", "application/json")
@@ -24,10 +25,14 @@ func TestConsoleOfTheApp(t *testing.T) {
 		step{"key", "#nav-sessions"}, step{"wait", "alice@example.com"},
 		step{"key", ".rows form button"}, step{"wait", "1 session was revoked."}, step{"wait", "Nobody is signed in."},
 		step{"key", "#nav-activity"}, step{"wait", "Session revoked"}, step{"wait", "Copilot <b>Studio"}, step{"read", "[action^='/activity/allow']"},
+		step{"key", "[action^='/activity/allow'] button"}, step{"wait", "That address is allowed now."},
 		step{"key", "#nav-doctor"}, step{"key", "#doctor-run button"}, step{"wait", "Report"}, step{"read", "#report"},
 		step{"key", "#nav-overview"}, step{"key", "#pause button"}, step{"wait", "Paused: nobody gets in from outside."})
 	if t.Failed() {
 		return
+	}
+	if r := app.Do(t, "POST", "/register", strings.NewReader(`{"redirect_uris":["`+refused+`"]}`), "Content-Type", "application/json"); r.Status != http.StatusCreated {
+		t.Errorf("after it was allowed, the registration answers %d", r.Status)
 	}
 	for i, want := range []string{"Ready", refused, "Drawbridge "} {
 		if !strings.Contains(read[i], want) {

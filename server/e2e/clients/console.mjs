@@ -94,14 +94,17 @@ async function steps({ link, lang, steps, keep }) {
   for (const [verb, what, more] of steps) {
     const now = tabs.at(-1);
     await settled(now);
+    const trouble = async (err) => {
+      throw new Error(`${verb} ${what}: ${err.message}\n${await now.innerText('body').catch(() => '')}`);
+    };
     if (verb === 'key') {
       await tab(now, what);
       await now.keyboard.press('Enter');
     } else if (verb === 'type') {
       await tab(now, what);
       await now.keyboard.type(more);
-    } else if (verb === 'wait') await now.waitForFunction((text) => document.body.innerText.includes(text) || document.title.includes(text), what, { timeout: 15_000 });
-    else if (verb === 'gone') await now.waitForFunction((text) => !document.body.innerText.includes(text), what, { timeout: 15_000 });
+    } else if (verb === 'wait') await now.waitForFunction((text) => document.body.innerText.includes(text) || document.title.includes(text), what, { timeout: 15_000 }).catch(trouble);
+    else if (verb === 'gone') await now.waitForFunction((text) => !document.body.innerText.includes(text), what, { timeout: 15_000 }).catch(trouble);
     else if (verb === 'goto') await now.goto(what);
     else if (verb === 'back') await now.goBack();
     else if (verb === 'reload') await now.reload();
