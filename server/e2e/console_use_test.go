@@ -91,7 +91,7 @@ func TestConsoleDoor(t *testing.T) {
 		{"no key", rig.URL + "/sessions", "en-GB", "Open the console from Drawbridge’s tray menu, or run drawbridge console."},
 		{"no key, in Japanese", rig.URL + "/", "ja-JP", "Drawbridge のトレイメニューからコンソールを開くか"},
 		{"a key of an earlier run", rig.URL + "/#key=" + strings.Repeat("A", 43), "en-GB", "earlier run of Drawbridge"},
-		{"a link that was used", usedLink(t, rig), "ja-JP", "1 回だけ使える"},
+		{"a link that was used", usedLink(t, rig), "ja-JP", "すでに開かれていました"},
 		{"an address that is none", strings.Replace(rig.Link, "/#", "/nothing#", 1), "en-GB", "There is nothing here."},
 	} {
 		t.Run(c.name, func(t *testing.T) {

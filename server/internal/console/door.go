@@ -17,7 +17,17 @@ const (
 	// idleTime is how long a token lives without a click.
 	idleTime = 4 * time.Hour
 	// maxTokens and maxOnce bound what is kept; the oldest one goes.
-	maxTokens, maxOnce = 64, 16
+	maxTokens, maxOnce = 64, 64
+)
+
+// entry is how somebody tried to come in, and what came of it.
+type entry int
+
+const (
+	refused entry = iota
+	expired       // a link of [Console.Link] too late
+	twice         // a link for the second time
+	welcome
 )
 
 // door keeps who may come in. Tokens and codes are kept as hashes alone, which
@@ -29,7 +39,15 @@ type door struct {
 	url    string
 	key    string
 	tokens map[[32]byte]*visit
-	once   map[[32]byte]time.Time // until when
+	once   map[[32]byte]*link
+}
+
+// link is a code that [Console.Link] gave away. It is remembered after its use:
+// who comes second may be the owner, whose command line somebody has read.
+type link struct {
+	until time.Time
+	used  bool
+	token [32]byte // that it became
 }
 
 // visit is one token: a tab, or several of one person.
@@ -49,13 +67,13 @@ func (d *door) link() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.once == nil {
-		d.once = map[[32]byte]time.Time{}
+		d.once = map[[32]byte]*link{}
 	}
 	var oldest [32]byte
-	for hash, until := range d.once {
-		if d.now().After(until) {
+	for hash, l := range d.once {
+		if d.now().Sub(l.until) > idleTime { // its token has ended too
 			delete(d.once, hash)
-		} else if first, ok := d.once[oldest]; !ok || until.Before(first) {
+		} else if first := d.once[oldest]; first == nil || l.until.Before(first.until) {
 			oldest = hash
 		}
 	}
@@ -63,26 +81,37 @@ func (d *door) link() string {
 		delete(d.once, oldest)
 	}
 	code := randomText()
-	d.once[sha256.Sum256([]byte(code))] = d.now().Add(onceTime)
+	d.once[sha256.Sum256([]byte(code))] = &link{until: d.now().Add(onceTime)}
 	return d.url + "/#once=" + code
 }
 
-// enter exchanges the key, or a code that is used up by it, for a token.
-func (d *door) enter(key, once string) (token string, ok bool) {
+// enter exchanges the key, or a code that is used up by it, for a token. A
+// code that comes twice ends the token that it became, as an authorization
+// code would (RFC 6749 §4.1.2).
+func (d *door) enter(key, once string) (token string, _ entry) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	switch {
-	case once != "":
-		hash := sha256.Sum256([]byte(once))
-		until, known := d.once[hash]
-		delete(d.once, hash)
-		if !known || d.now().After(until) {
-			return "", false
+	if once == "" {
+		if d.key == "" || subtle.ConstantTimeCompare([]byte(key), []byte(d.key)) != 1 {
+			return "", refused
 		}
-	case d.key == "" || subtle.ConstantTimeCompare([]byte(key), []byte(d.key)) != 1:
-		return "", false
+		return d.admit(), welcome
 	}
-	return d.admit(), true
+	l := d.once[sha256.Sum256([]byte(once))]
+	switch {
+	case l == nil:
+		return "", expired
+	case l.used:
+		if d.tokens[l.token] != nil {
+			d.drop(l.token)
+		}
+		return "", twice
+	case d.now().After(l.until):
+		return "", expired
+	}
+	token = d.admit()
+	l.used, l.token = true, sha256.Sum256([]byte(token))
+	return token, welcome
 }
 
 // admit makes a token. The caller holds mu.

@@ -54,14 +54,17 @@ func (c *Console) enter(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, http.StatusBadRequest, "door.old")
 		return
 	}
-	token, ok := c.door.enter(body.Key, body.Once)
-	switch {
-	case ok:
+	token, how := c.door.enter(body.Key, body.Once)
+	switch how {
+	case welcome:
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(map[string]string{"token": token})
-	case body.Once != "":
+	case expired:
 		refuse(w, r, http.StatusUnauthorized, "door.used")
-	default:
+	case twice:
+		c.log.Warn("console: a link was opened a second time, so the page of the first was locked")
+		refuse(w, r, http.StatusUnauthorized, "door.twice")
+	case refused:
 		refuse(w, r, http.StatusUnauthorized, "door.old")
 	}
 }

@@ -179,11 +179,17 @@ func TestDoor(t *testing.T) {
 	if !strings.HasPrefix(link, rig.URL+"/#once=") {
 		t.Fatalf("the link is %q", link)
 	}
-	wants("a link", rig.Enter(t, link), 200, "token")
-	wants("a link again", rig.Enter(t, link), 401, "works once")
+	first := rig.Enter(t, link)
+	wants("a link", first, 200, "token")
+	thief := strings.Split(first.Body, `"`)[3]
+	wants("who came first", rig.Get(t, thief, "/"), 200, "ngrok.app")
+	wants("a link again", rig.Enter(t, link), 401, "opened before")
+	wants("who came first, after that", rig.Get(t, thief, "/"), 401, "locked")
+	wants("a link a third time", rig.Enter(t, link), 401, "opened before")
+	wants("a link that is none", rig.Enter(t, rig.URL+"/#once="+strings.Repeat("A", 43)), 401, "a minute")
 	old := rig.Console.Link()
 	passed.Add(int64(61 * time.Second))
-	wants("a link after a minute", rig.Enter(t, old), 401, "works once")
+	wants("a link after a minute", rig.Enter(t, old), 401, "a minute")
 
 	token, other := rig.Token(t), rig.Token(t)
 	passed.Add(int64(3 * time.Hour))
@@ -201,12 +207,12 @@ func TestDoor(t *testing.T) {
 	wants("a token after panic", rig.Get(t, other, "/"), 401, "Panic")
 	wants("its own old one", rig.Get(t, token, "/"), 401, "Panic")
 	wants("its own new one", rig.Get(t, a.Header.Get("Drawbridge-Token"), "/"), 200, "ngrok.app")
-	wants("a link after panic", rig.Enter(t, link), 401, "works once")
+	wants("a link after panic", rig.Enter(t, link), 401, "a minute")
 
-	first := rig.Token(t)
+	oldest := rig.Token(t)
 	for range 64 { // tabs are bounded: the oldest goes
 		passed.Add(1)
 		rig.Token(t)
 	}
-	wants("one tab too many", rig.Get(t, first, "/"), 401, "locked")
+	wants("one tab too many", rig.Get(t, oldest, "/"), 401, "locked")
 }
