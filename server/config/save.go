@@ -52,6 +52,7 @@ func Stage(path string, c Config) (*Draft, error) {
 	if err != nil {
 		return nil, err
 	}
+	sweep(filepath.Dir(path))
 	temp, err := stage(path, data)
 	if err != nil {
 		return nil, fmt.Errorf("save the configuration: %w", err)
@@ -89,11 +90,22 @@ func WriteFile(path string, data []byte) error {
 // replace puts data in the place of path. Whoever reads path, and a crash,
 // sees the old file or the new one.
 func replace(path string, data []byte) error {
+	sweep(filepath.Dir(path))
 	temp, err := stage(path, data)
 	if err != nil {
 		return err
 	}
 	return (&Draft{path, temp}).Commit()
+}
+
+// sweep takes away drafts that a process left which ended before it was done.
+func sweep(folder string) {
+	left, _ := filepath.Glob(filepath.Join(folder, ".config-*.toml"))
+	for _, name := range left {
+		if fi, err := os.Lstat(name); err == nil && fi.Mode().IsRegular() && time.Since(fi.ModTime()) > time.Hour {
+			_ = os.Remove(name)
+		}
+	}
 }
 
 // stage writes data beside path and returns where.

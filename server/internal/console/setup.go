@@ -176,11 +176,11 @@ func (s *setup) saveTunnel(r *Request) (string, error) {
 		t.Provider, t.Domain = config.TunnelNone, ""
 		cand.Config.PublicURL = wizard.PublicURL(res.form[wizard.FieldPublicURL])
 		cand.Authtoken = keystore.Secret{}
+	default:
+		res.report.Problems = []wizard.Problem{{Field: wizard.FieldTunnel, Sentence: wizard.Sentence{Text: "Choose how the internet reaches this computer."}}}
+		return "", r.mend(res)
 	}
 	res.report = s.app.Wizard().CheckTunnel(r.Context(), &cand)
-	if res.form[wizard.FieldTunnel] == "" {
-		res.report.Problems = []wizard.Problem{{Field: wizard.FieldTunnel, Sentence: wizard.Sentence{Text: "Choose how the internet reaches this computer."}}}
-	}
 	if !res.report.OK() {
 		return "", r.mend(res)
 	}

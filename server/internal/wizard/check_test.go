@@ -105,6 +105,7 @@ func TestCheck(t *testing.T) {
 		{"half an authtoken", Okta, token("2aBc"), FieldAuthtoken, "does not look like an authtoken"},
 		{"a sentence as authtoken", Okta, token("copy it from the dashboard please"), FieldAuthtoken, "does not look like an authtoken"},
 		{"no domain of the tunnel", Okta, func(_ *fake, c *Candidate) { c.Config.Tunnel.Domain = "" }, "note", "ngrok chooses one"},
+		{"a domain of the free plan", Okta, func(_ *fake, c *Candidate) { c.Config.Tunnel.Domain = "name.ngrok-free.app" }, "note", "press Visit Site"},
 		{"a domain without a dot", Okta, func(_ *fake, c *Candidate) { c.Config.Tunnel.Domain = "name" }, FieldTunnelDomain, "no domain"},
 		{"ngrok's dashboard as domain", Okta, func(_ *fake, c *Candidate) { c.Config.Tunnel.Domain = "dashboard.ngrok.com" }, FieldTunnelDomain, "ngrok's own site"},
 		{"two addresses", Okta, func(_ *fake, c *Candidate) { c.Config.PublicURL = "https://b.example.com" }, "note", "https://b.example.com"},

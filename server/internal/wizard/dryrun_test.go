@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -87,6 +88,7 @@ func TestDryRunWarnings(t *testing.T) {
 		{"groups missing at Google", Google, admins, map[string]any{"groups": nil}, none, false, "neither", "Google names no groups"},
 		{"groups missing at Keycloak", Keycloak, admins, map[string]any{"groups": nil}, none, false, "neither", "Group Membership"},
 		{"groups missing elsewhere", Other, admins, map[string]any{"groups": nil}, none, false, "neither", "claim named groups"},
+		{"a hundred groups at Okta", Okta, admins, map[string]any{"groups": strings.Split("admins,everyone,"+numbers(98), ",")}, none, true, "may sign in", "leaves the others out"},
 		{"a private account at Google", Google, oauth.AccessList{Domains: []string{"example.com"}}, map[string]any{"groups": nil}, none, false, "neither", "belongs to no Workspace"},
 	} {
 		t.Run("it handles "+c.name, func(t *testing.T) {
@@ -369,4 +371,13 @@ func TestDryRunHostile(t *testing.T) {
 			t.Errorf("%.80q is shown", s)
 		}
 	}
+}
+
+// numbers are the numbers below n, with commas.
+func numbers(n int) string {
+	var all []string
+	for i := range n {
+		all = append(all, strconv.Itoa(i))
+	}
+	return strings.Join(all, ",")
 }

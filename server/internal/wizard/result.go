@@ -55,6 +55,7 @@ func (t *trial) result(tried idp.Trial) *TrialResult {
 	warn(tried.RefreshTTL > 0 && tried.RefreshTTL <= 7*24*time.Hour, "{Name} ends each sign-in after seven days or less, as it does for apps in testing. Publish the app, or make it internal to your Workspace.")
 	warn(id.Email == "", "{Name} gave no e-mail address. Allow the scope email for the app there, unless you let people in by group only.")
 	warn(id.Email != "" && !id.EmailVerified, unverified[kind == Entra])
+	warn(kind == Okta && len(id.Groups) >= 100, "Okta names no more than a hundred groups and leaves the others out. Let the filter of the groups claim name only those that matter here.")
 	warn(tried.InForm, "{Name} refused the client secret in the header that the standard names first and took it in the form. Drawbridge does so from now on; nothing is to be done.")
 	warn(len(t.access.Domains) > 0 && kind == Google && id.Domain == "", "This is a private Google account: it belongs to no Workspace, so no domain on the list lets it in.")
 	return r

@@ -72,6 +72,9 @@ func (w *Wizard) CheckTunnel(ctx context.Context, c *Candidate) Report {
 	case t.Domain == "ngrok.com" || strings.HasSuffix(t.Domain, ".ngrok.com"):
 		r.problem(FieldTunnelDomain, "This is ngrok's own site. Enter your domain from dashboard.ngrok.com/domains")
 	}
+	if strings.HasSuffix(t.Domain, ".ngrok-free.app") || strings.HasSuffix(t.Domain, ".ngrok-free.dev") {
+		r.note("On ngrok's free plan a browser sees ngrok's own warning page first, once in seven days: press Visit Site there.")
+	}
 	if u := c.Config.PublicURL; u != "" && t.Domain != "" && !strings.EqualFold(u, "https://"+t.Domain) {
 		r.note("Clients see {url}, while the tunnel is at {domain}: something of yours must lead from one to the other.", "url", u, "domain", t.Domain)
 	}
