@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/control"
 	"github.com/drawbridge-app/drawbridge/server/internal/authserver"
 	"github.com/drawbridge-app/drawbridge/server/internal/doctor"
@@ -231,8 +232,20 @@ func (t *site) patient(provider *idp.Client, running bool) doctor.Patient {
 	base := t.bridge.address()
 	p := doctor.Patient{Config: t.config(), Keystore: t.app.opts.Keystore, Provider: probed{provider}, PublicURL: base,
 		RedirectURI: authserver.RedirectURI(base), Running: running}
+	var servers []config.Server
+	servers, p.Mistake = t.readServers()
+	servers, p.Notes = t.config().Mount(servers)
+	for _, s := range servers {
+		p.Notes = append(p.Notes, config.Notes(s)...)
+		look := doctor.Server{Name: s.Name, Off: s.Off}
+		if running {
+			look.Look = t.running().mounts.look(s.Name)
+		}
+		p.Servers = append(p.Servers, look)
+	}
 	if running {
 		p.Tunnel, _ = t.tunnelStatus()
+		p.Notes = append(p.Notes, t.running().mounts.hub.Findings()...)
 		p.Front = func(ctx context.Context) tunnel.Finding { return t.bridge.front.Look(ctx, base) }
 	}
 	return p

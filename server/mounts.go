@@ -279,3 +279,14 @@ func (m *mounts) approve(server, tool, version string) error {
 	m.changed(server, mount.ToolsChanged)
 	return nil
 }
+
+// look is how doctor looks at a server.
+func (m *mounts) look(server string) func(context.Context) (int, error) {
+	return func(ctx context.Context) (int, error) {
+		catalog, err := m.set.Catalog(ctx, server, true)
+		if err != nil {
+			return 0, err
+		}
+		return len(catalog.Tools), nil
+	}
+}

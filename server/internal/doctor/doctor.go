@@ -42,6 +42,19 @@ type Patient struct {
 	// What only a running Drawbridge knows.
 	Tunnel status.Tunnel
 	Front  func(context.Context) tunnel.Finding // looks at the public URL from outside
+
+	// Servers is the mounted ones; Mistake is what is wrong with mcp.json.
+	Servers []Server
+	Mistake error
+	Notes   []string // what is odd about what the servers offer, a sentence each
+}
+
+// Server is a mounted server. Look starts it if need be, and returns how many
+// tools it has; nil where nothing runs that could.
+type Server struct {
+	Name string
+	Off  bool
+	Look func(context.Context) (tools int, err error)
 }
 
 // checkTime is how long one check may take.
@@ -74,7 +87,7 @@ func Run(ctx context.Context, p Patient) []status.Check {
 		cancel()
 		list = append(list, status.Check{Name: c.name, OK: cure == "", Result: result, Cure: cure})
 	}
-	return list
+	return append(list, p.servers(ctx)...)
 }
 
 func (p Patient) configuration(context.Context) (string, string) {

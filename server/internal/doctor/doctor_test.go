@@ -127,3 +127,39 @@ func TestProbeIsNotFollowed(t *testing.T) {
 		t.Errorf("reached %v, %+v", reached, got)
 	}
 }
+
+// Each mounted server has a line; one that hangs takes no other's time.
+func TestServers(t *testing.T) {
+	works := func(context.Context) (int, error) { return 12, nil }
+	hangs := func(ctx context.Context) (int, error) {
+		<-ctx.Done()
+		return 0, errors.New("calendar does not answer")
+	}
+	p := patient(t)
+	p.Notes = []string{"The tool search of the server b is listed at /mcp as b__search."}
+	p.Servers = []Server{{Name: "files", Look: works}, {Name: "calendar", Look: hangs}, {Name: "notes", Off: true}, {Name: "idle"}}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // so that the one that hangs does not
+	got := map[string]status.Check{}
+	for _, c := range p.servers(ctx) {
+		got[c.Name] = c
+	}
+	for name, want := range map[string]status.Check{
+		"mounted servers":  {OK: true, Result: "mcp.json names 4"},
+		"server files":     {OK: true, Result: "it answers, and offers 12 tools"},
+		"server calendar":  {Result: "it can't be used", Cure: "calendar does not answer. `drawbridge logs calendar` shows what it wrote."},
+		"server notes":     {OK: true, Result: "switched off"},
+		"server idle":      {OK: true, Result: "not checked: Drawbridge is not running"},
+		"what clients see": {OK: true, Result: p.Notes[0]},
+	} {
+		want.Name = name
+		if got[name] != want {
+			t.Errorf("got %+v, want %+v", got[name], want)
+		}
+	}
+	p = patient(t)
+	p.Mistake = errors.New(`mcp.json:3: "comand" is not known: did you mean "command"?`)
+	if c := p.mounted(); c.OK || c.Cure != p.Mistake.Error() {
+		t.Errorf("a mistake in mcp.json: %+v", c)
+	}
+}
