@@ -130,9 +130,7 @@ func (item *ImportItem) merge(existing []Server) {
 	if item.As != item.Name && GoodName(item.Name) == item.Name {
 		item.Notes = append(item.Notes, "another server is called "+code(item.Name)+", so it comes in as "+code(item.As))
 	}
-	for _, note := range Notes(want) {
-		item.Notes = append(item.Notes, note)
-	}
+	item.Notes = append(item.Notes, Notes(want)...)
 }
 
 func sameServer(a, b Server) bool {

@@ -37,7 +37,6 @@ type modelRun struct {
 	app      *App
 	provider *modelProvider
 	clock    *modelClock // nil: the real program, on the real clock
-	began    time.Time
 
 	clients []Client
 	flows   []*modelFlowState

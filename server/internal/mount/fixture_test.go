@@ -43,7 +43,6 @@ type fixture struct {
 
 	mu      sync.Mutex // guards all below, and stdout
 	tools   int        // extra ones
-	hanging map[string]bool
 	answers map[string]chan json.RawMessage
 	asked   int
 	met     bool // a handshake was done

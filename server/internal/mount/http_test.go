@@ -164,9 +164,11 @@ func TestHTTPRefuses(t *testing.T) {
 		"refused the request (403)": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(403) },
 		"HTTP status 404":           http.NotFound,
 		"HTTP status 503":           func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(503) },
-		"to another place":          func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 307) },
-		"what is no MCP message":    func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "<html>") },
-		"can't be reached":          func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) },
+		"to another place": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		},
+		"what is no MCP message": func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "<html>") },
+		"can't be reached":       func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) },
 		"no protocol revision": func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(400)
 			fmt.Fprint(w, `{"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"no","data":{"supported":["2077-01-01"]}}}`)
