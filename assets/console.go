@@ -40,14 +40,16 @@ func consoleFile(name string) []byte {
 // Console returns the console's templates in the language of t, with more
 // functions than its own. Those make text safe to read: name and text cut what
 // strangers wrote, lines keeps its lines, address shows a URL in ASCII, rich
-// sets what stands between backticks as code. say, count and richly look up
-// texts.
+// sets what stands between backticks as code, in translation if it is one of
+// our own sentences, and tongue tells in which language that is. say, count and
+// richly look up texts.
 func Console(t *Texts, more template.FuncMap) (*template.Template, error) {
 	set := template.New("console").Funcs(template.FuncMap{
 		"say":     t.Say,
 		"count":   t.Count,
 		"richly":  func(key string, args ...any) template.HTML { return rich(t.Say(key, args...)) },
-		"rich":    func(s string) template.HTML { return rich(plain(s, maxReport)) },
+		"rich":    func(s string) template.HTML { return rich(plain(Translate(t.Lang, s), maxReport)) },
+		"tongue":  func(s string) string { return tongue(t.Lang, s) },
 		"name":    func(s string) string { return plain(s, maxName) },
 		"text":    func(s string) string { return plain(s, maxText) },
 		"lines":   Block,
@@ -84,6 +86,15 @@ func Block(s string) string {
 		b.WriteString(strings.Repeat(" ", indent) + inner + "\n")
 	}
 	return strings.TrimRight(b.String(), "\n")
+}
+
+// tongue is the language in which rich shows s: what nobody has translated is
+// English.
+func tongue(lang, s string) string {
+	if Translated(lang, s) {
+		return lang
+	}
+	return Languages[0]
 }
 
 // rich escapes s and sets what stands between backticks as code.

@@ -138,6 +138,21 @@ func TestLanguages(t *testing.T) {
 	}
 }
 
+// What another part of Drawbridge says in English is shown in translation where
+// there is one, and marked as English where there is none.
+func TestTranslatedSentences(t *testing.T) {
+	const known = "A client ID has no spaces in it. Copy it again from the app at the provider."
+	d := consoletest.Sample()
+	d.Status.Tunnel.Error, d.Status.IDP.Error = known, "Something new."
+	rig := consoletest.Start(t, d, consoletest.Now)
+	body := rig.Get(t, rig.Token(t), "/", "Accept-Language", "ja").Body
+	for _, want := range []string{`lang="ja">クライアント ID に空白は入りません。`, `lang="en">Something new.`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+}
+
 func TestFilters(t *testing.T) {
 	d := consoletest.Sample()
 	for i := range 130 {
