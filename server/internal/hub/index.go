@@ -48,7 +48,6 @@ type index struct {
 	prompts   shelf
 	resources shelf
 	templates shelf
-	findings  []string
 }
 
 // shelf holds the things of one kind.
@@ -82,7 +81,6 @@ func newIndex(of []mounted, own []builtin.Tool, alone bool) *index {
 		x.tools, x.prompts = name(tools, reserved), name(prompts, reserved)
 		x.resources, x.templates = address(resources), address(templates)
 	}
-	x.findings = findings(x)
 	return x
 }
 

@@ -235,13 +235,13 @@ func (r *rules) Server(who *oauth.Caller, server string) bool        { return r.
 // rig is a hub in front of fakes.
 type rig struct {
 	*Hub
-	t      *testing.T
+	t      testing.TB
 	mounts *fake
 	rules  *rules
 	calls  chan string // OnCall: "server tool outcome"
 }
 
-func newRig(t *testing.T, servers map[string]*server, change ...func(*Options)) *rig {
+func newRig(t testing.TB, servers map[string]*server, change ...func(*Options)) *rig {
 	t.Helper()
 	r := &rig{t: t, mounts: &fake{servers: servers, updated: map[string]func(json.RawMessage){}}, rules: &rules{denied: map[string]bool{}}, calls: make(chan string, 100)}
 	o := Options{Mounts: r.mounts, Builtin: own{}, Policy: func() Policy { return r.rules }, Key: make([]byte, 32), Patience: 20 * time.Millisecond,

@@ -3,6 +3,7 @@ package hub
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -275,7 +276,7 @@ func (l *lobby) add(s *suspended) (string, error) {
 		return "", rpc.Errorf(rpc.CodeInternal, "Too many calls wait for an answer. Try again later.")
 	}
 	l.count++
-	ticket := strconv.FormatUint(l.count, 10)
+	ticket := rand.Text() // a number would come again after a restart
 	s.ticket, s.since = ticket, l.count
 	l.waiting[ticket] = s
 	s.timer = time.AfterFunc(l.hold, func() {

@@ -47,7 +47,7 @@ func (h *Hub) Findings() []string {
 	if err != nil {
 		return nil
 	}
-	return x.findings
+	return findings(x)
 }
 
 func findings(x *index) []string {
