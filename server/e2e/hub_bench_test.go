@@ -19,6 +19,9 @@ import (
 // with as many tools as it says; the first is called echo.
 const stdioEnv = "DRAWBRIDGE_TEST_STDIO"
 
+// stdioSays is what the descriptions of its tools say besides.
+const stdioSays = "DRAWBRIDGE_TEST_STDIO_SAYS"
+
 func serveStdio(tools int) {
 	var list []string
 	for i := range tools {
@@ -26,7 +29,7 @@ func serveStdio(tools int) {
 		if i > 0 {
 			name = fmt.Sprint("echo", i)
 		}
-		list = append(list, fmt.Sprintf(`{"name":%q,"description":"Returns its message","inputSchema":{"type":"object","properties":{"message":{"type":"string"}}}}`, name))
+		list = append(list, fmt.Sprintf(`{"name":%q,"description":"Returns its message`+os.Getenv(stdioSays)+`","inputSchema":{"type":"object","properties":{"message":{"type":"string"}}}}`, name))
 	}
 	answers := map[string]string{
 		"initialize": `{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"small","version":"1"}}`,

@@ -93,6 +93,7 @@ const plain = {
     description: 'Takes its time, and says when it was cancelled',
     inputSchema: form({ ms: { type: 'integer' } }),
     call: ({ ms }, { signal }) => new Promise((done) => {
+      console.error('fixture: slow');
       const timer = setTimeout(() => done(text('done')), ms);
       signal.addEventListener('abort', () => { clearTimeout(timer); console.error('fixture: cancelled'); done(text('cancelled')); });
     }),
