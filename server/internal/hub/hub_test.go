@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/pins"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
@@ -207,6 +208,23 @@ func TestPolicy(t *testing.T) {
 	contains(t, "read-only", r.ask(alice(), "tools/call", `{"name":"write","annotations":{"readOnlyHint":true}}`), "Unknown tool")
 	if seen := fmt.Sprint(r.Visible(t.Context(), &bob.who)); strings.Contains(seen, "write") || !strings.Contains(seen, "a__read") {
 		t.Errorf("bob sees %s", seen)
+	}
+}
+
+// No way of writing a URI gets around a rule for a folder.
+func TestDottedURI(t *testing.T) {
+	r := newRig(t, map[string]*server{"a": offering("uri:x://a/../listed", "template:x://{+path}")})
+	for uri, want := range map[string]string{
+		"x://a/b": "a: resources/read", "x://a/..b/c.d/...": "a: resources/read", "x://a/../listed": "a: resources/read", "drawbridge://s/a/x://a/../listed": "a: resources/read",
+		"x://a/../b": "-32002", "x://a/%2e%2e/b": "-32002", "x://a/%252E%252e/b": "-32002", `x://a\..\b`: "-32002", "x://a/..": "-32002", "x://a/./b": "-32002",
+		"x://a/..?b": "-32002", "x://a/..%2fb": "-32002", "drawbridge://s/a/x://a/../b": "-32002",
+	} {
+		for _, b := range []gateway.Backend{r.All(), r.One("a")} {
+			if b == r.One("a") && strings.HasPrefix(uri, scheme) {
+				continue
+			}
+			contains(t, uri, r.askAt(b, alice(), "resources/read", string(encode(object{"uri": quote(uri)}))), want)
+		}
 	}
 }
 

@@ -4,9 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
+	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
@@ -44,7 +48,7 @@ func (s *side) places(ctx context.Context, who *oauth.Caller, uri string) (_ []p
 	p := s.h.o.Policy()
 	if server, own, ok := splitURI(uri); ok && s.server == "" {
 		for _, m := range x.of {
-			if m.server == server && p.Resource(who, server, own) {
+			if m.server == server && p.Resource(who, server, own) && (names(m, own) || !dotted(own)) {
 				return []place{{m, own}}, true, nil
 			}
 		}
@@ -55,6 +59,9 @@ func (s *side) places(ctx context.Context, who *oauth.Caller, uri string) (_ []p
 			return nil, true, nil // the same URI means the same thing for everybody
 		}
 		return []place{{mounted{t.server, t.cat}, uri}}, true, nil
+	}
+	if dotted(uri) {
+		return nil, true, nil
 	}
 	for _, t := range x.templates.list {
 		if t.match != nil && t.match.MatchString(uri) && p.Resource(who, t.server, uri) {
@@ -68,6 +75,26 @@ func (s *side) places(ctx context.Context, who *oauth.Caller, uri string) (_ []p
 		}
 	}
 	return list, len(list) == 1, nil
+}
+
+// names reports whether a server names a resource itself.
+func names(m mounted, uri string) bool {
+	return slices.ContainsFunc(m.cat.Resources, func(it mount.Item) bool { return it.Name == uri })
+}
+
+// dotted reports whether a URI has a segment "." or "..", however it is
+// written. A server would resolve it, so that file:///public/../secret is not
+// what a rule for file:///public/* was asked about (RFC 3986 §5.2.4).
+func dotted(uri string) bool {
+	for range 3 {
+		plain, err := url.PathUnescape(uri)
+		if err != nil || plain == uri {
+			break
+		}
+		uri = plain
+	}
+	return slices.ContainsFunc(strings.FieldsFunc(uri, func(r rune) bool { return strings.ContainsRune(`/\?#`, r) }),
+		func(segment string) bool { return segment == "." || segment == ".." })
 }
 
 // readTime is how long one server has to say whether it knows a resource that
