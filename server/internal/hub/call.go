@@ -93,7 +93,7 @@ func (s *side) callTool(ctx context.Context, c gateway.Client, params object) (j
 		s.h.o.OnCall(who, t.server, t.name, errHeld)
 		return failed(fmt.Sprintf("The tool %s has changed since the owner of this Drawbridge approved it, and is held back until they have looked at it.", t.listed)), nil
 	}
-	if !resumes(c, t.cat, params) { // else it was asked when the call began
+	if !s.h.resumes(c, mounted{t.server, t.cat}, "tools/call", t.name, params) { // else it was asked when the call began
 		if answer, err := s.h.admit(ctx, c, t, params["arguments"]); answer != nil || err != nil {
 			return answer, err
 		}

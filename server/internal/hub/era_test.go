@@ -10,8 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // inquirer asks its client three things at once, in the legacy way, and answers
@@ -128,6 +130,31 @@ func TestMissingCapability(t *testing.T) {
 	if ended == nil {
 		t.Error("the server was not told")
 	}
+}
+
+// It handles a server that wants an address opened before it is called again,
+// at a client of 2026-07-28, which has no such error. The next call is a call
+// like any other: it is counted, and the owner asked.
+func TestVisit(t *testing.T) {
+	asked, visited := 0, false
+	r := newRig(t, map[string]*server{"a": offering("t:read").answers(func(context.Context, string, object, rpc.Peer) (string, error) {
+		if visited {
+			return `{"content":[]}`, nil
+		}
+		return "", &rpc.Error{Code: codeNeedsVisit, Message: "Sign in first", Data: json.RawMessage(`{"elicitations":[{"mode":"url","elicitationId":"e","url":"https://x.example/","message":"m"}]}`)}
+	})}, func(o *Options) {
+		o.Settings = func(string) config.ServerSettings { return config.ServerSettings{Ask: []string{"*"}} }
+		o.Ask = func(context.Context, status.Approval) error { asked++; return nil }
+	})
+	c := aliceModern()
+	contains(t, "not capable", r.ask(c, "tools/call", `{"name":"read"}`), `-32021 Sign in first {"requiredCapabilities":{"elicitation":{"url":{}}}}`)
+	c.capabilities = `{"elicitation":{"url":{}}}`
+	in := r.inquire(c, `{"name":"read"}`)
+	equal(t, "asked", string(in.InputRequests["q1"].Params), `{"message":"m","mode":"url","url":"https://x.example/"}`)
+	visited = true
+	equal(t, "again", r.ask(c, "tools/call", in.retry("elicitation/create")), `{"content":[]}`)
+	equal(t, "owner asked", fmt.Sprint(asked), "3")
+	contains(t, "legacy client", r.ask(alice(), "tools/call", `{"name":"read"}`), `{"content":[]}`)
 }
 
 func TestCapable(t *testing.T) {

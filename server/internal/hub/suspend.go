@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
-	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
@@ -26,17 +25,12 @@ var (
 // the first of them, so that they go to the client together.
 const gather = 25 * time.Millisecond
 
-// resumes reports whether a request goes on with a suspended call.
-func resumes(c gateway.Client, cat *mount.Catalog, params object) bool {
-	return c.Era() == rpc.Modern && cat.Era == rpc.Legacy && has(params["requestState"])
-}
-
 // suspend serves a client without a transport session by a server with: while
 // the server waits for an answer, its call is held here, and the client is told
 // what is asked and how to come back (MCP 2026-07-28, "Multi Round-Trip
 // Requests").
 func (h *Hub) suspend(ctx context.Context, c gateway.Client, m mounted, method, target string, params object) (json.RawMessage, error) {
-	if has(params["requestState"]) {
+	if h.resumes(c, m, method, target, params) {
 		return h.resume(ctx, c, m, method, target, params)
 	}
 	delete(params, "requestState")
@@ -49,8 +43,8 @@ func (h *Hub) suspend(ctx context.Context, c gateway.Client, m mounted, method, 
 	go func() {
 		defer close(s.done)
 		s.result, s.err = h.o.Mounts.Call(running, m.server, c.Caller(), method, encode(params), s)
-		if cause := context.Cause(running); cause != nil && s.err != nil {
-			s.err = cause
+		if cause := context.Cause(running); cause != nil { // a server may still have answered
+			s.result, s.err = nil, cause
 		}
 		cancel(nil)
 	}()
