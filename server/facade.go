@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"strings"
 
@@ -230,7 +229,7 @@ func Examine(ctx context.Context, o Options) []status.Check {
 
 func (t *site) patient(provider *idp.Client, running bool) doctor.Patient {
 	base := t.bridge.address()
-	p := doctor.Patient{Config: t.config(), Keystore: t.app.opts.Keystore, Provider: probed{provider}, PublicURL: base,
+	p := doctor.Patient{Config: t.config(), Keystore: t.app.opts.Keystore, Provider: provider, PublicURL: base,
 		RedirectURI: authserver.RedirectURI(base), Running: running}
 	var servers []config.Server
 	servers, p.Mistake = t.readServers()
@@ -249,11 +248,4 @@ func (t *site) patient(provider *idp.Client, running bool) doctor.Patient {
 		p.Front = func(ctx context.Context) tunnel.Finding { return t.bridge.front.Look(ctx, base) }
 	}
 	return p
-}
-
-// probed is the provider as doctor asks for it.
-type probed struct{ *idp.Client }
-
-func (p probed) Probe(ctx context.Context) (string, error) {
-	return p.AuthURL(ctx, idp.AuthRequest{State: "doctor", Nonce: "doctor", Verifier: base64.RawURLEncoding.EncodeToString(randomKey()), Prompt: "none"})
 }

@@ -6,14 +6,12 @@ package doctor
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/idp"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/tunnel"
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -25,8 +23,8 @@ type Provider interface {
 	Check(ctx context.Context) error
 	// CheckClient asks whether the provider takes our client id and secret.
 	CheckClient(ctx context.Context) error
-	// Probe returns an authorization URL that asks for no interaction.
-	Probe(ctx context.Context) (string, error)
+	// CheckRedirect asks whether the provider knows our redirect URI.
+	CheckRedirect(ctx context.Context) (idp.RedirectKnown, error)
 }
 
 // Patient is what gets looked at.
@@ -37,7 +35,6 @@ type Patient struct {
 	PublicURL   string // no slash at the end
 	RedirectURI string
 	Running     bool // by this process: only then can the public URL answer
-	HTTP        *http.Client
 
 	// What only a running Drawbridge knows.
 	Tunnel status.Tunnel
@@ -62,12 +59,6 @@ const checkTime = 10 * time.Second
 
 // Run makes every check and returns one line for each.
 func Run(ctx context.Context, p Patient) []status.Check {
-	if p.HTTP == nil {
-		p.HTTP = &http.Client{Timeout: checkTime}
-	}
-	client := *p.HTTP
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	p.HTTP = &client
 	var list []status.Check
 	for _, c := range []struct {
 		name string
@@ -150,33 +141,23 @@ func (p Patient) provider(ctx context.Context) (string, string) {
 	return "discovery, keys and token endpoint of " + p.Config.IDP.Issuer + " are good", ""
 }
 
-// redirectURI asks the provider to answer without showing anything. One that
-// knows client and redirect URI sends us back there, with an error; one that
-// doesn't shows a page of its own.
 func (p Patient) redirectURI(ctx context.Context) (string, string) {
 	if p.PublicURL == "" {
 		return "not checked: it begins with the URL that the tunnel gives", ""
 	}
-	enter := "Enter " + p.RedirectURI + " as a redirect URI (sign-in redirect, callback URL) of the app with client id " + p.Config.IDP.ClientID + " at the provider."
-	address, err := p.Provider.Probe(ctx)
-	if err != nil {
-		return "not checked, since the provider was not reached; it must be " + p.RedirectURI, ""
-	}
-	resp, err := p.get(ctx, address)
-	if err != nil {
-		return "not checked, since the provider did not answer; it must be " + p.RedirectURI, ""
-	}
-	defer func() { _ = resp.Body.Close() }()
-	location := resp.Header.Get("Location")
+	known, err := p.Provider.CheckRedirect(ctx)
+	var pe *oauth.ProviderError
 	switch {
-	case strings.HasPrefix(location, p.RedirectURI+"?"):
-		back, err := url.Parse(location)
-		if code := back.Query().Get("error"); err == nil && (code == "invalid_scope" || code == "unauthorized_client" || code == "invalid_request") {
-			return "the provider knows " + p.RedirectURI + " but refuses the request (" + code + ")", "Check at the provider that the app allows the authorization code grant and the scopes " + strings.Join(p.Config.IDP.Scopes, ", ") + "."
-		}
+	case oauth.IsProviderError(err, oauth.ProviderUnreachable):
+		return "not checked, since the provider did not answer; it must be " + p.RedirectURI, ""
+	case errors.As(err, &pe) && known == idp.RedirectYes:
+		return "the provider knows " + p.RedirectURI + " but refuses the request (" + pe.Code + ")", pe.Message
+	case errors.As(err, &pe) && known == idp.RedirectRefused:
+		return "the provider refuses client id or redirect URI", pe.Message
+	case err != nil:
+		return "not checked, since the provider can't be used; it must be " + p.RedirectURI, ""
+	case known == idp.RedirectYes:
 		return "the provider accepts " + p.RedirectURI, ""
-	case resp.StatusCode >= 400 && resp.StatusCode < 500:
-		return fmt.Sprintf("the provider refuses client id or redirect URI (status %d)", resp.StatusCode), enter
 	}
 	return "the provider doesn't say; it must be " + p.RedirectURI, ""
 }
@@ -236,12 +217,4 @@ func (p Patient) publicURL(ctx context.Context) (string, string) {
 		return found.Result + ". " + found.Note, found.Cure
 	}
 	return found.Result, found.Cure
-}
-
-func (p Patient) get(ctx context.Context, address string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, err
-	}
-	return p.HTTP.Do(req)
 }
