@@ -9,6 +9,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
 )
 
@@ -123,6 +124,7 @@ func (s *setup) saveProvider(r *Request) (string, error) {
 		return "", r.mend(res)
 	}
 	cand := wizard.Candidate{Config: s.app.Config(), ClientSecret: r.secret(wizard.FieldClientSecret, wizard.Trim), RedirectURI: s.redirectURI()}
+	cand.Former = cand.Config.IDP.Issuer
 	cand.Config.IDP = kind.IDP(cand.Config.IDP, issuer, res.form)
 	cand.Config = wizard.WithScopes(cand.Config)
 	res.report = s.app.Wizard().CheckProvider(r.Context(), kind, &cand)
@@ -234,6 +236,10 @@ func (s *setup) try(r *Request) (string, error) {
 	res := &setupResult{}
 	var err error
 	if res.authURL, err = s.app.StartDryRun(r.Context()); err != nil {
+		var pe *oauth.ProviderError
+		if says := s.app.DryRun().Says; errors.As(err, &pe) && !says.IsZero() {
+			err = errors.New(r.sentence(says))
+		}
 		return "", err
 	}
 	r.Result = res

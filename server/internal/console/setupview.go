@@ -145,7 +145,9 @@ func (s *setup) drawProvider(r *Request, v *setupView, c config.Config, res *set
 	if asked == "" && r.URL.Query().Has("kind") { // to choose anew
 		return
 	}
+	has := s.app.HasSecret(keystore.IDPClientSecret)
 	if asked.Known() && asked != kind {
+		has = has && kind == "" // else it is another provider's
 		kind, configured = asked, wizard.Form{}
 		c.IDP.ClientID = ""
 	}
@@ -157,7 +159,7 @@ func (s *setup) drawProvider(r *Request, v *setupView, c config.Config, res *set
 		v.Order = append(v.Order, v.field(res, setupField{Name: f.Name, Value: configured[f.Name], Example: f.Example, Optional: f.Optional}))
 	}
 	v.field(res, setupField{Name: wizard.FieldClientID, Value: c.IDP.ClientID})
-	v.field(res, setupField{Name: wizard.FieldClientSecret, Secret: true, Has: s.app.HasSecret(keystore.IDPClientSecret)})
+	v.field(res, setupField{Name: wizard.FieldClientSecret, Secret: true, Has: has})
 	if kind == wizard.Okta {
 		s.drawServers(r, v, res, configured)
 	}

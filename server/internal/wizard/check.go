@@ -3,6 +3,7 @@ package wizard
 import (
 	"context"
 	"errors"
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -17,6 +18,9 @@ import (
 type Candidate struct {
 	Config                  config.Config
 	ClientSecret, Authtoken keystore.Secret
+	// Former is the issuer whose client secret the keychain holds; "" if nobody
+	// knows. Another host does not get to see that secret.
+	Former string
 	// RedirectURI is what the provider must know: PUBLIC_URL/auth/callback.
 	// "" while nobody can tell; it is not checked then.
 	RedirectURI string
@@ -70,7 +74,7 @@ func (w *Wizard) CheckProvider(ctx context.Context, kind Kind, c *Candidate) Rep
 		return r
 	}
 	r.clientID(kind, c.Config.IDP.ClientID)
-	r.clientSecret(kind, c, w.stored(ctx, keystore.IDPClientSecret))
+	r.clientSecret(kind, c, w.stored(ctx, keystore.IDPClientSecret) && (c.Former == "" || hostOf(c.Former) == hostOf(c.Config.IDP.Issuer)))
 	issuer, client, err := w.resolve(ctx, kind, c.Config.IDP.Issuer)
 	if err != nil {
 		field := FieldClientID
@@ -85,6 +89,13 @@ func (w *Wizard) CheckProvider(ctx context.Context, kind Kind, c *Candidate) Rep
 		w.askProvider(ctx, c, &r)
 	}
 	return r
+}
+
+func hostOf(issuer string) string {
+	if u, err := url.Parse(issuer); err == nil {
+		return strings.ToLower(u.Host)
+	}
+	return ""
 }
 
 // askProvider asks whether the provider takes client ID, secret and redirect

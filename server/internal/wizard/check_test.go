@@ -78,6 +78,8 @@ func TestCheck(t *testing.T) {
 		{"a secret too long", Okta, secret(strings.Repeat("x", 3000)), FieldClientSecret, "too long"},
 		{"Entra's secret ID", Entra, secret("99999999-2222-3333-4444-555555555555"), FieldClientSecret, "Secret ID"},
 		{"Google's secret at another", Okta, secret("GOCSPX-x"), FieldClientSecret, "does not belong to this provider"},
+		{"a secret of another provider", Okta, func(_ *fake, c *Candidate) { c.Former = "https://tenant.eu.auth0.com/" }, FieldClientSecret, "missing"},
+		{"a secret of another server of the same", Okta, func(_ *fake, c *Candidate) { c.Former = "https://dev-1.okta.com" }, "", ""},
 		{"a wrong secret", Okta, secret("another-s3cret"), FieldClientSecret, "does not accept Drawbridge's client ID or client secret"},
 		{"an expired secret", Entra, answer("/token", refusing(401, "invalid_client", "AADSTS7000222: The provided client secret keys are expired.")), FieldClientSecret, "expired"},
 		{"a client unknown in the tenant", Entra, answer("/token", refusing(400, "unauthorized_client", "AADSTS700016: Application was not found")), FieldClientID, "does not know this client ID"},
@@ -137,6 +139,9 @@ func TestCheck(t *testing.T) {
 			cand := f.good(c.kind)
 			c.spoil(f, &cand)
 			r := f.wizard(t).Check(t.Context(), cand)
+			if cand.Former == issuers[Auth0] && f.hits["/token"] > 0 {
+				t.Error("the secret was sent to another provider")
+			}
 			switch {
 			case c.field == "note":
 				for _, n := range r.Notes {
