@@ -44,7 +44,7 @@ func (s *session) askSecret(ctx context.Context) error {
 		return nil
 	}
 	prompt := "Client secret (not shown): "
-	if s.old[keystore.IDPClientSecret] {
+	if s.hasSecret() {
 		prompt = "Client secret (not shown; Enter keeps the one in the keychain): "
 	}
 	for {
@@ -53,7 +53,7 @@ func (s *session) askSecret(ctx context.Context) error {
 			return err
 		}
 		s.secret = keystore.NewSecret(strings.TrimSpace(secret))
-		if !s.secret.IsZero() || s.old[keystore.IDPClientSecret] {
+		if !s.secret.IsZero() || s.hasSecret() {
 			return nil
 		}
 		s.print("It can't be empty.\n")

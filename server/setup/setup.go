@@ -79,6 +79,7 @@ type session struct {
 	next     string
 
 	config    config.Config
+	former    string          // the issuer there was
 	secret    keystore.Secret // the new client secret
 	authtoken keystore.Secret // the new ngrok authtoken
 	old       map[string]bool // the accounts that the keystore has
@@ -91,8 +92,14 @@ func (s *session) readConfig(context.Context) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err // with file and line; a file a person wrote is not overwritten
 	}
-	s.config = c
+	s.config, s.former = c, c.IDP.Issuer
 	return nil
+}
+
+// hasSecret reports whether the keystore has the client secret of this provider:
+// one that belongs to another is not shown to it.
+func (s *session) hasSecret() bool {
+	return s.old[keystore.IDPClientSecret] && wizard.SameSecret(s.former, s.config.IDP.Issuer)
 }
 
 func (s *session) readEnvFile(context.Context) error {
@@ -243,7 +250,7 @@ func (s *session) check(context.Context) error {
 	lacks := s.config.Missing()
 	add(slices.Contains(lacks, "idp.issuer"), "--issuer URL (the OpenID provider)")
 	add(slices.Contains(lacks, "idp.client_id"), "--client-id ID (of the app at the provider)")
-	add(s.secret.IsZero() && !s.old[keystore.IDPClientSecret] && !s.readOnly, "--secret-stdin with the client secret on standard input")
+	add(s.secret.IsZero() && !s.hasSecret() && !s.readOnly, "--secret-stdin with the client secret on standard input")
 	add(s.config.Access.Empty(), "who may sign in: --email, --domain, --group, or --anyone")
 	if len(missing) > 0 {
 		return fmt.Errorf("setup still needs %s", strings.Join(missing, "; "))

@@ -433,3 +433,20 @@ func TestWrongFlagsAreWrongUsage(t *testing.T) {
 		t.Errorf("a bad .env file: %v", err)
 	}
 }
+
+// The secret of one provider is not kept for another.
+func TestAnotherProviderNeedsItsSecret(t *testing.T) {
+	r := newRig(t)
+	r.Issuer, r.ClientID, r.Anyone, r.SecretStdin, r.In = "https://a.example/x", "id", true, true, strings.NewReader(secret)
+	if err := r.run(t); err != nil {
+		t.Fatal(err)
+	}
+	r.SecretStdin, r.Issuer = false, "https://b.example"
+	if err := r.run(t); err == nil || !strings.Contains(err.Error(), "--secret-stdin") {
+		t.Errorf("another host: %v", err)
+	}
+	r.Issuer = "https://a.example/y"
+	if err := r.run(t); err != nil {
+		t.Errorf("another server at the same host: %v", err)
+	}
+}

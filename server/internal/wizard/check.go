@@ -74,7 +74,7 @@ func (w *Wizard) CheckProvider(ctx context.Context, kind Kind, c *Candidate) Rep
 		return r
 	}
 	r.clientID(kind, c.Config.IDP.ClientID)
-	r.clientSecret(kind, c, w.stored(ctx, keystore.IDPClientSecret) && (c.Former == "" || hostOf(c.Former) == hostOf(c.Config.IDP.Issuer)))
+	r.clientSecret(kind, c, w.stored(ctx, keystore.IDPClientSecret) && SameSecret(c.Former, c.Config.IDP.Issuer))
 	issuer, client, err := w.resolve(ctx, kind, c.Config.IDP.Issuer)
 	if err != nil {
 		field := FieldClientID
@@ -91,11 +91,12 @@ func (w *Wizard) CheckProvider(ctx context.Context, kind Kind, c *Candidate) Rep
 	return r
 }
 
-func hostOf(issuer string) string {
-	if u, err := url.Parse(issuer); err == nil {
-		return strings.ToLower(u.Host)
-	}
-	return ""
+// SameSecret reports whether a client secret that was stored for the issuer
+// former may be shown to the provider of issuer: to another host it may not.
+func SameSecret(former, issuer string) bool {
+	a, errA := url.Parse(former)
+	b, errB := url.Parse(issuer)
+	return former == "" || errA == nil && errB == nil && strings.EqualFold(a.Host, b.Host)
 }
 
 // askProvider asks whether the provider takes client ID, secret and redirect
