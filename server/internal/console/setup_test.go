@@ -11,6 +11,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/console/consoletest"
+	"github.com/drawbridge-app/drawbridge/server/internal/tunnel"
 	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
 )
 
@@ -23,6 +24,7 @@ type changeable struct {
 	fail    error
 	trial   wizard.TrialStatus
 	began   string
+	asked   int // the keychain was
 }
 
 func (c *changeable) Config() config.Config {
@@ -34,6 +36,7 @@ func (c *changeable) PublicURL() string { return "https://name.ngrok.app" }
 func (c *changeable) HasSecret(account string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.asked++
 	_, ok := c.secrets[account]
 	return ok
 }
@@ -164,5 +167,31 @@ func TestSetupDryRun(t *testing.T) {
 	}
 	if rig.Post(t, "", "/setup/try").Status != http.StatusUnauthorized {
 		t.Error("a stranger began a dry run")
+	}
+}
+
+// The stream tells what becomes of the dry run, in the person's language, and
+// leaves the keychain alone: a locked one opens a window each time.
+func TestSetupLive(t *testing.T) {
+	rig, app, token := startSetup(t)
+	lines := follow(t, rig, token, "/setup?step=try")
+	until(t, lines, func(l line) bool { return l.Part == "setup-trial" && strings.Contains(l.HTML, "Nothing yet.") })
+	app.mu.Lock()
+	app.trial = wizard.TrialStatus{State: wizard.TrialAsking}
+	app.mu.Unlock()
+	until(t, lines, func(l line) bool { return l.Part == "setup-trial" && strings.Contains(l.HTML, "The browser is back") })
+	rig.Change(func(d *consoletest.Data) {
+		d.Status.Tunnel.State, d.Status.Tunnel.Error = "down", wizard.FromTunnel(tunnel.Refusal("ERR_NGROK_334")).String()
+	})
+	until(t, lines, func(l line) bool { return l.Part == "setup-tunnel-state" && strings.Contains(l.HTML, "ERR_NGROK_334") })
+	app.mu.Lock()
+	asked := app.asked
+	app.mu.Unlock()
+	if asked > 0 {
+		t.Errorf("the keychain was asked %d times", asked)
+	}
+	rig.Get(t, token, "/setup")
+	if app.asked > 2 {
+		t.Errorf("one page asked the keychain %d times", app.asked)
 	}
 }

@@ -58,7 +58,15 @@ type setupServer struct {
 	Checked bool
 }
 
+// draw gathers what the page shows. Its stream, which asks every second, needs
+// what changes by itself and no more: a keychain is slow to ask, and a locked
+// one opens a window.
 func (s *setup) draw(r *Request) *setupView {
+	live := &setupView{TunnelSays: r.sentence(wizard.TunnelSays(r.Snap.Status.Tunnel.Error)), Trial: drawTrial(r, s.app.DryRun())}
+	if r.Header.Get("Accept") == ndjson {
+		return live
+	}
+	s = &setup{app: remembering{s.app, map[string]bool{}}}
 	res, _ := r.Result.(*setupResult)
 	if res == nil {
 		res = &setupResult{}
@@ -86,9 +94,23 @@ func (s *setup) draw(r *Request) *setupView {
 		}
 		v.AuthURL = webAddress(res.authURL)
 	}
-	v.TunnelSays = r.sentence(wizard.TunnelSays(r.Snap.Status.Tunnel.Error))
-	v.Trial = drawTrial(r, s.app.DryRun())
+	v.TunnelSays, v.Trial = live.TunnelSays, live.Trial
 	return v
+}
+
+// remembering asks the keychain once for each account.
+type remembering struct {
+	Configurer
+	has map[string]bool
+}
+
+func (r remembering) HasSecret(account string) bool {
+	has, known := r.has[account]
+	if !known {
+		has = r.Configurer.HasSecret(account)
+		r.has[account] = has
+	}
+	return has
 }
 
 // step is the step asked for, else the first that is not done.
