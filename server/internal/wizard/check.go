@@ -174,7 +174,7 @@ func (r *Report) clientSecret(kind Kind, c *Candidate, stored bool) {
 		r.problem(FieldClientSecret, "This is too long for a client secret. Copy it again from the app at the provider.")
 	case strings.ContainsAny(s, "\r\n\t "):
 		r.problem(FieldClientSecret, "A client secret has no spaces in it. Copy it again from the app at the provider.")
-	case s == c.Config.IDP.ClientID:
+	case s == c.Config.IDP.ClientID && kind != Other: // who runs a provider may choose it so, as the demo's: that one is asked
 		r.problem(FieldClientSecret, "This is the client ID once more. Copy the client secret from the app at the provider.")
 	case kind == Entra && uuid.MatchString(s):
 		r.problem(FieldClientSecret, "This is the Secret ID. Copy the secret's Value from Certificates & secrets; if it is not shown any more, make a new secret.")

@@ -74,6 +74,7 @@ func TestCheck(t *testing.T) {
 		{"Google's client ID cut", Google, id("1-x"), FieldClientID, ".apps.googleusercontent.com"},
 		{"a secret left as it is", Okta, secret(""), "", ""},
 		{"the client ID as secret", Okta, secret(clientIDs[Okta]), FieldClientSecret, "client ID once more"},
+		{"the client ID as secret where it may be one", Other, secret(clientIDs[Other]), FieldClientSecret, "does not accept Drawbridge's client ID or client secret"},
 		{"a secret of two lines", Okta, secret("a\nb"), FieldClientSecret, "no spaces"},
 		{"a secret too long", Okta, secret(strings.Repeat("x", 3000)), FieldClientSecret, "too long"},
 		{"Entra's secret ID", Entra, secret("99999999-2222-3333-4444-555555555555"), FieldClientSecret, "Secret ID"},
