@@ -26,7 +26,7 @@ keep() { # PACKAGE TARGET
 
 while IFS=: read -r file target; do
 	package=$(dirname "$file")
-	out=$(GOMAXPROCS=1 nice -n 15 go test "./$package" -run '^$' -fuzz "^$target\$" -fuzztime "${seconds}s" -parallel 1 2>&1)
+	out=$(GOMAXPROCS=1 nice -n 15 go test "./$package" -run '^$' -fuzz "^$target\$" -fuzztime "${seconds}s" -fuzzminimizetime 5s -parallel 1 2>&1)
 	rc=$?
 	printf '%-28s %-24s %s\n' "$target" "$package" "$(grep -oE 'execs: [0-9]+|new interesting: [0-9]+' <<<"$out" | tail -n 2 | paste -sd' ')"
 	if [ $rc -ne 0 ]; then

@@ -26,6 +26,7 @@ func FuzzAuthorize(f *testing.F) {
 	f.Add("client_id=https%3A%2F%2Fapp.example%2Fclient.json&redirect_uri=%2F%2Fevil.example", true)
 	f.Add("client_id=CLIENT&redirect_uri="+url.QueryEscape(fuzzRedirect)+"&prompt=none&login_hint=%00", false)
 	f.Fuzz(func(t *testing.T, params string, post bool) {
+		r.renew(t)
 		params = strings.ReplaceAll(params, "CLIENT", r.client.ID)
 		req := request(http.MethodGet, "/authorize", params, "")
 		if post {
@@ -68,6 +69,7 @@ func FuzzConsent(f *testing.F) {
 	f.Add("flow=FLOW&csrf=CSRF&action=approve&remember=1", "drawbridge="+cookie+"; drawbridge="+cookie, "cross-site", "null")
 	f.Add("flow=FLOW&flow=FLOW&csrf=&action=approve", "drawbridge=;a=b", "none", "https://evil.example")
 	f.Fuzz(func(t *testing.T, body, cookies, site, origin string) {
+		r.renew(t)
 		req := request(http.MethodPost, "/consent", "", "", "Cookie", cookies, "Sec-Fetch-Site", site, "Origin", origin, "Content-Type", form)
 		if req == nil {
 			return
@@ -101,6 +103,7 @@ func FuzzCallback(f *testing.F) {
 	f.Add("error=access_denied&error_description=%0d%0a&state=STATE&iss=https://evil.example", "drawbridge="+cookie)
 	f.Add("code=x&state=", "")
 	f.Fuzz(func(t *testing.T, query, cookies string) {
+		r.renew(t)
 		browser := r.browser(request(http.MethodGet, "/consent", "", "", "Cookie", "drawbridge="+cookie))
 		flow := r.begun(t, browser)
 		_, up, err := r.store.Approve(flow.ID, browser, flow.CSRF, false)
@@ -133,6 +136,7 @@ func FuzzToken(f *testing.F) {
 	f.Add("grant_type=refresh_token&refresh_token=REFRESH&client_id=OTHER&resource=x", form, "Bearer x")
 	f.Add("client_assertion=a.b.c&client_assertion_type=urn", form, "")
 	f.Fuzz(func(t *testing.T, body, kind, authorization string) {
+		r.renew(t)
 		tokens, code := r.tokens(t), r.code(t)
 		body = strings.NewReplacer("CODE", code, "REFRESH", tokens.Refresh, "ACCESS", tokens.Access, "CLIENT", r.client.ID, "OTHER", r.other.ID).Replace(body)
 		req := request(http.MethodPost, "/token", "", body, "Content-Type", kind, "Authorization", strings.ReplaceAll(authorization, "CLIENT", r.client.ID))
@@ -163,6 +167,7 @@ func FuzzRevoke(f *testing.F) {
 	f.Add("token=ACCESS&client_id=OTHER", "")
 	f.Add("token=ACCESS&token=REFRESH&client_id=CLIENT", "Basic x")
 	f.Fuzz(func(t *testing.T, body, authorization string) {
+		r.renew(t)
 		tokens := r.tokens(t)
 		body = strings.NewReplacer("REFRESH", tokens.Refresh, "ACCESS", tokens.Access, "CLIENT", r.client.ID, "OTHER", r.other.ID).Replace(body)
 		req := request(http.MethodPost, "/revoke", "", body, "Content-Type", form, "Authorization", authorization)

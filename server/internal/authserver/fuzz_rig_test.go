@@ -24,6 +24,8 @@ type fuzzRig struct {
 	store  *oauth.Store
 	client *oauth.Client
 	other  *oauth.Client
+	fetch  http.RoundTripper
+	uses   int
 }
 
 const (
@@ -61,28 +63,44 @@ func fuzzPerson() oauth.Upstream {
 
 func newFuzzRig(f *testing.F, fetch http.RoundTripper) *fuzzRig {
 	f.Helper()
-	now := fuzzClock
-	quiet := slog.New(slog.DiscardHandler)
-	scopes := []string{"openid", "email", "offline_access"}
-	store, err := oauth.New(oauth.Options{DataKey: make([]byte, 32), Resources: []string{fuzzIssuer + "/mcp"}, Issuer: "https://idp.example", Scopes: scopes,
-		Redirects: oauth.RedirectPolicy{URIs: []string{fuzzRedirect}, Loopback: true, Own: []string{"127.0.0.1:8000"}}, Access: oauth.AccessList{Anyone: true},
-		AccessTTL: time.Hour, RefreshTTL: 24 * time.Hour, Provider: nothing{}, Saver: nothing{}, Recorder: nothing{}, Now: now, Log: quiet}, nothing{})
-	if err != nil {
-		f.Fatal(err)
-	}
-	r := &fuzzRig{store: store, Server: New(Options{Issuer: fuzzIssuer, MCPURL: fuzzIssuer + "/mcp", Scopes: scopes, Store: store, Provider: nothing{},
-		ProviderIssuer: "https://idp.example", Documents: NewDocuments(&http.Client{Transport: fetch}, now), Recorder: nothing{}, Now: now, Log: quiet})}
-	if r.client, err = store.Register("Claude", []string{fuzzRedirect, fuzzLoopback}); err == nil {
-		r.other, err = store.Register("Other", []string{"http://localhost:6666/other"})
-	}
-	if err != nil {
+	r := &fuzzRig{fetch: fetch}
+	if err := r.build(); err != nil {
 		f.Fatal(err)
 	}
 	return r
 }
 
+func (r *fuzzRig) build() error {
+	quiet := slog.New(slog.DiscardHandler)
+	scopes := []string{"openid", "email", "offline_access"}
+	store, err := oauth.New(oauth.Options{DataKey: make([]byte, 32), Resources: []string{fuzzIssuer + "/mcp"}, Issuer: "https://idp.example", Scopes: scopes,
+		Redirects: oauth.RedirectPolicy{URIs: []string{fuzzRedirect}, Loopback: true, Own: []string{"127.0.0.1:8000"}}, Access: oauth.AccessList{Anyone: true},
+		AccessTTL: time.Hour, RefreshTTL: 24 * time.Hour, Provider: nothing{}, Saver: nothing{}, Recorder: nothing{}, Now: fuzzClock, Log: quiet}, nothing{})
+	if err != nil {
+		return err
+	}
+	r.store = store
+	r.Server = New(Options{Issuer: fuzzIssuer, MCPURL: fuzzIssuer + "/mcp", Scopes: scopes, Store: store, Provider: nothing{},
+		ProviderIssuer: "https://idp.example", Documents: NewDocuments(&http.Client{Transport: r.fetch}, fuzzClock), Recorder: nothing{}, Now: fuzzClock, Log: quiet})
+	if r.client, err = store.Register("Claude", []string{fuzzRedirect, fuzzLoopback}); err == nil {
+		r.other, err = store.Register("Other", []string{"http://localhost:6666/other"})
+	}
+	return err
+}
+
+// renew begins with an empty store now and then, since the fuzzer would fill
+// the one there is.
+func (r *fuzzRig) renew(t testing.TB) {
+	if r.uses++; r.uses%5000 == 0 {
+		if err := r.build(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // begun is a sign-in that waits on the consent page of the browser "browser".
 func (r *fuzzRig) begun(t testing.TB, browser string) *oauth.Flow {
+	t.Helper()
 	sum := sha256.Sum256([]byte(fuzzVerifier))
 	flow, err := r.store.Begin(oauth.BeginRequest{Client: r.client, RedirectURI: fuzzLoopback, ResponseType: "code", State: "s",
 		Challenge: base64.RawURLEncoding.EncodeToString(sum[:]), Method: "S256"})
