@@ -9,7 +9,7 @@
 # `go test` runs it from then on; so are some of those that led to new code.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
-seconds=${1:-10} only=${2:-Fuzz} kept=20
+seconds=${1:-10} only=${2:-Fuzz} kept=8
 cache=$(go env GOCACHE)/fuzz
 failed=0
 
