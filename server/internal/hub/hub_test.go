@@ -7,85 +7,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
-	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/pins"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-func TestNames(t *testing.T) {
-	long := strings.Repeat("x", 80)
-	r := newRig(t, map[string]*server{
-		"a":   offering("t:read", "t:echo", "t:only_a", "t:with.dot", "t:"+long, "t:b__read", "p:hello", "uri:x://1", "template:x://{id}"),
-		"b":   offering("t:read", "p:hello", "uri:x://1", "uri:x://2", "template:x://{id}"),
-		"c.d": offering("t:read"),
-	})
-	tools := strings.Fields(r.listed(r.All(), alice(), "tools/list"))
-	for _, want := range []string{"echo", "whoami", "only_a", "a__read", "b__read", "a__echo", "a__b__read"} {
-		if !slices.Contains(tools, want) {
-			t.Errorf("%s is not listed in %v", want, tools)
-		}
-	}
-	seen := map[string]bool{}
-	for _, name := range tools {
-		if seen[name] || len(name) > 64 || fit(name, 64) != name {
-			t.Errorf("name %q", name)
-		}
-		seen[name] = true
-	}
-	for name, want := range map[string]string{
-		"only_a": "a: tools/call", "a__only_a": "a: tools/call", "b__read": "b: tools/call", "a__b__read": "a: tools/call",
-		"echo": "own echo", "a__echo": "a: tools/call", prefix("c.d") + "__read": "c.d: tools/call",
-		fit("with.dot", 64): "a: tools/call", prefixed("a", "with.dot"): "a: tools/call", fit(long, 64): "a: tools/call",
-		"read": "-32602 read is not clear: more than one server has a tool of that name. Use a__read or b__read or " + prefix("c.d") + "__read",
-		"nix":  "-32602 Unknown tool: nix", "with.dot": "-32602 Unknown tool", "b__only_a": "-32602 Unknown tool",
-	} {
-		contains(t, name, r.ask(alice(), "tools/call", `{"name":"`+name+`"}`), want)
-	}
-	for _, call := range r.mounts.called("a") {
-		if strings.Contains(call, "a__") || !slices.ContainsFunc([]string{"read", "echo", "only_a", "with.dot", long, "b__read"}, func(n string) bool { return strings.HasSuffix(call, `{"name":"`+n+`"}`) }) {
-			t.Errorf("a was asked %s", call)
-		}
-	}
-	equal(t, "prompts", r.listed(r.All(), alice(), "prompts/list"), "a__hello b__hello")
-	contains(t, "prompt", r.ask(alice(), "prompts/get", `{"name":"b__hello"}`), "b: prompts/get")
-	equal(t, "resources", r.listed(r.All(), alice(), "resources/list"), "x://1 drawbridge://s/b/x://1 x://2")
-	equal(t, "templates", r.listed(r.All(), alice(), "resources/templates/list"), "x://{id} drawbridge://s/b/x://{id}")
-	contains(t, "description", r.ask(alice(), "tools/list", "{}"), `{"description":"[a] Does it","inputSchema":{"type":"object"},"name":"a__read","x":1}`)
-	contains(t, "description", r.ask(alice(), "tools/list", "{}"), `{"name":"only_a","description":"Does it","inputSchema":{"type":"object"},"x":1}`)
-
-	one := r.One("a")
-	equal(t, "one", r.listed(one, alice(), "tools/list"), "read echo only_a with.dot "+long+" b__read")
-	contains(t, "at one", r.askAt(one, alice(), "tools/call", `{"name":"with.dot"}`), "a: tools/call")
-	contains(t, "at one", r.askAt(one, alice(), "tools/call", `{"name":"a__read"}`), "-32602 Unknown tool")
-
-	text := strings.Join(r.Findings(), "\n")
-	for _, want := range []string{"The tool read of the server a is listed at /mcp as a__read: other servers have one of that name too.",
-		"echo of the server a is listed at /mcp as a__echo: Drawbridge has", "The tool with.dot of the server a is listed at /mcp as with_dot-", "The tool b__read of the server a is listed at /mcp as a__b__read: its own name would read as another server's.",
-		"The resource x://1 of the server b is listed at /mcp as drawbridge://s/b/x://1"} {
-		contains(t, "findings", text, want)
-	}
-}
-
 // A name stays what it is for a client that learned it before a server with the
 // same one was mounted.
-func TestNewCollision(t *testing.T) {
-	r := newRig(t, map[string]*server{"a": offering("t:read")})
-	equal(t, "before", r.listed(r.All(), alice(), "tools/list"), "echo whoami read")
-	contains(t, "prefixed before", r.ask(alice(), "tools/call", `{"name":"a__read"}`), "a: tools/call")
-	r.mounts.mu.Lock()
-	r.mounts.servers["b"] = offering("t:read")
-	r.mounts.mu.Unlock()
-	equal(t, "after", r.listed(r.All(), alice(), "tools/list"), "echo whoami a__read b__read")
-	contains(t, "prefixed after", r.ask(alice(), "tools/call", `{"name":"a__read"}`), "a: tools/call")
-}
-
 func TestResources(t *testing.T) {
 	find := func(known string) func(context.Context, string, object, rpc.Peer) (string, error) {
 		return func(_ context.Context, method string, p object, _ rpc.Peer) (string, error) {
@@ -229,14 +161,6 @@ func TestDottedURI(t *testing.T) {
 }
 
 // An unclear name tells nobody of a tool that they may not use.
-func TestUnclearNameOfHidden(t *testing.T) {
-	r := newRig(t, map[string]*server{"a": offering("t:read"), "b": offering("t:read")})
-	r.rules.deny("alice b")
-	equal(t, "one of two", r.ask(alice(), "tools/call", `{"name":"read"}`), "-32602 read is not clear: more than one server has a tool of that name. Use a__read.")
-	r.rules.deny("alice a")
-	equal(t, "none", r.ask(alice(), "tools/call", `{"name":"read"}`), "-32602 Unknown tool: read")
-}
-
 func TestAsk(t *testing.T) {
 	var asked status.Approval
 	allow := errors.New("The owner did not allow it.")
@@ -306,157 +230,4 @@ func TestHold(t *testing.T) {
 	equal(t, "changed", r.listed(r.All(), alice(), "tools/list"), "echo whoami new")
 }
 
-func TestLimit(t *testing.T) {
-	now := time.Unix(0, 0)
-	r := newRig(t, map[string]*server{"a": offering("t:read")}, func(o *Options) {
-		o.CallsPerMinute = func() int { return 3 }
-		o.Now = func() time.Time { return now }
-	})
-	for range 3 {
-		contains(t, "within", r.ask(alice(), "tools/call", `{"name":"read"}`), "a: tools/call")
-	}
-	contains(t, "over", r.ask(alice(), "tools/call", `{"name":"read"}`), "Go on in 20 seconds.")
-	contains(t, "built in", r.ask(alice(), "tools/call", `{"name":"echo"}`), "own echo")
-	bob := alice()
-	bob.who.Session = "s-bob"
-	contains(t, "another session", r.ask(bob, "tools/call", `{"name":"read"}`), "a: tools/call")
-	now = now.Add(20 * time.Second)
-	contains(t, "later", r.ask(alice(), "tools/call", `{"name":"read"}`), "a: tools/call")
-	now = now.Add(10 * time.Minute)
-	contains(t, "much later", r.ask(bob, "tools/call", `{"name":"read"}`), "a: tools/call")
-	if n := len(r.limit.sessions); n != 1 {
-		t.Errorf("%d sessions are remembered", n)
-	}
-}
-
 // A server that hangs or has failed holds up nobody but whoever calls it.
-func TestOtherServersDown(t *testing.T) {
-	r := newRig(t, map[string]*server{
-		"good": offering("t:read"), "hangs": {hang: true}, "crashed": {err: &mount.Error{Message: "It crashed."}},
-		"down": func() *server { s := offering("t:gone"); s.state = "failed"; return s }(),
-	})
-	begin := time.Now()
-	equal(t, "list", r.listed(r.All(), alice(), "tools/list"), "echo whoami read")
-	first := time.Since(begin)
-	r.All().(*side).h.o.Patience = time.Hour // waited for once
-	equal(t, "list", r.listed(r.All(), alice(), "tools/list"), "echo whoami read")
-	contains(t, "call", r.ask(alice(), "tools/call", `{"name":"read"}`), "good: tools/call")
-	contains(t, "unknown", r.ask(alice(), "tools/call", `{"name":"nix"}`), "Unknown tool")
-	contains(t, "crashed", r.askAt(r.One("crashed"), alice(), "tools/list", "{}"), "-32603 It crashed.")
-	if first > 10*time.Second {
-		t.Errorf("the first list took %v", first)
-	}
-}
-
-func TestServerErrors(t *testing.T) {
-	var err error
-	r := newRig(t, map[string]*server{"a": offering("t:read", "p:hello").answers(func(context.Context, string, object, rpc.Peer) (string, error) { return "", err })})
-	for _, c := range []struct {
-		err          error
-		tool, prompt string
-	}{
-		{rpc.Errorf(-32001, "own words"), "-32001 own words", "-32001 own words"},
-		{&mount.Error{Message: "The server a is starting.", Cause: errors.New("secret")}, "The server a is starting.", "-32603 The server a is starting."},
-		{errors.New("secret"), "The server a could not answer.", "-32603 The server a could not answer."},
-		{context.DeadlineExceeded, "takes too long", "-32603 The server a takes too long"},
-	} {
-		err = c.err
-		tool, prompt := r.ask(alice(), "tools/call", `{"name":"read"}`), r.ask(alice(), "prompts/get", `{"name":"hello"}`)
-		contains(t, "tool", tool, c.tool)
-		contains(t, "prompt", prompt, c.prompt)
-		if strings.Contains(tool+prompt, "secret") {
-			t.Errorf("%s %s", tool, prompt)
-		}
-	}
-}
-
-func TestBounds(t *testing.T) {
-	r := newRig(t, map[string]*server{"a": offering("t:read")})
-	for params, want := range map[string]string{
-		`[]`: "-32602", `null`: "-32602", `{"name":1}`: "-32602", `{}`: "-32602", `{"name":null}`: "-32602",
-		`{"name":"read","arguments":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`: "-32602 The request is nested",
-		`{"name":"read","arguments":{"x":"` + strings.Repeat("[", 100) + `"}}`:                    "a: tools/call",
-		`{"name":"read","arguments":{"x":"` + strings.Repeat("x", 5<<20) + `"}}`:                  "-32602 The request is longer",
-	} {
-		contains(t, params[:min(40, len(params))], r.ask(alice(), "tools/call", params), want)
-	}
-	contains(t, "method", r.ask(alice(), "tasks/get", "{}"), "-32601")
-	contains(t, "level", r.ask(alice(), "logging/setLevel", `{"level":"loud"}`), "-32602")
-	equal(t, "level", r.ask(alice(), "logging/setLevel", `{"level":"debug"}`), "{}")
-}
-
-func TestPages(t *testing.T) {
-	var many []string
-	for i := range 1201 {
-		many = append(many, fmt.Sprint("t:tool", i))
-	}
-	r := newRig(t, map[string]*server{"a": offering(many...)})
-	if n := len(strings.Fields(r.listed(r.All(), alice(), "tools/list"))); n != 1203 {
-		t.Errorf("%d tools", n)
-	}
-	var page struct{ NextCursor string }
-	_ = json.Unmarshal([]byte(r.ask(alice(), "tools/list", "{}")), &page)
-	for _, c := range []struct{ method, cursor string }{
-		{"tools/list", "nonsense"}, {"tools/list", ""}, {"tools/list", page.NextCursor[1:]}, {"prompts/list", page.NextCursor},
-	} {
-		contains(t, c.method+c.cursor, r.ask(alice(), c.method, `{"cursor":"`+c.cursor+`"}`), "-32602 The cursor")
-	}
-	contains(t, "no string", r.ask(alice(), "tools/list", `{"cursor":5}`), "-32602")
-	contains(t, "another endpoint", r.askAt(r.One("a"), alice(), "tools/list", `{"cursor":"`+page.NextCursor+`"}`), "-32602")
-	contains(t, "findings", strings.Join(r.Findings(), "\n"), "There are 1203 tools")
-}
-
-func TestDescribe(t *testing.T) {
-	a := offering("t:read")
-	a.cat.Description.Instructions = "Read first."
-	a.cat.Description.Capabilities = json.RawMessage(`{"tools":{"x":1},"tasks":{},"extensions":{"io.modelcontextprotocol/tasks":{},"y":{}}}`)
-	r := newRig(t, map[string]*server{"a": a, "b": offering()})
-	all, err := r.All().Describe(t.Context(), alice())
-	if err != nil {
-		t.Fatal(err)
-	}
-	equal(t, "instructions", all.Instructions, "## a\n\nRead first.")
-	one, err := r.One("a").Describe(t.Context(), alice())
-	if err != nil {
-		t.Fatal(err)
-	}
-	equal(t, "one", string(one.Capabilities)+one.Instructions+string(one.ServerInfo),
-		`{"extensions":{"y":{}},"tools":{"listChanged":true,"x":1}}Read first.{"name":"x","version":"1"}`)
-	r.rules.deny("alice a")
-	if all, _ = r.All().Describe(t.Context(), alice()); all.Instructions != "" {
-		t.Errorf("instructions %s", all.Instructions)
-	}
-}
-
-func TestConcurrently(t *testing.T) {
-	r := newRig(t, map[string]*server{"a": offering("t:read"), "b": offering("t:read")})
-	var n atomic.Int32
-	done := make(chan struct{})
-	for range 8 {
-		go func() {
-			defer func() { done <- struct{}{} }()
-			for i := range 200 {
-				c := alice()
-				if _, err := r.All().Call(t.Context(), c, "tools/call", json.RawMessage(`{"name":"a__read"}`)); err == nil {
-					n.Add(1)
-				}
-				if i%10 == 0 {
-					r.mounts.mu.Lock()
-					r.mounts.servers[fmt.Sprint("c", i)] = offering("t:read")
-					r.mounts.mu.Unlock()
-					_, _ = r.All().Call(t.Context(), c, "tools/list", nil)
-				}
-			}
-		}()
-	}
-	go func() {
-		for range r.calls { // OnCall must not block
-		}
-	}()
-	for range 8 {
-		<-done
-	}
-	if n.Load() != 1600 {
-		t.Errorf("%d calls succeeded", n.Load())
-	}
-}

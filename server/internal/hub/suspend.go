@@ -1,12 +1,9 @@
 package hub
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -231,88 +228,4 @@ func (s *suspended) goOn(c gateway.Client, token json.RawMessage, answers object
 func progressToken(params object) json.RawMessage {
 	meta, _ := fields(params["_meta"])
 	return meta["progressToken"]
-}
-
-// Bounds of calls that wait for their clients. Many clients give up without a
-// word, so that the oldest of a person makes room for the newest.
-const (
-	maxSuspended       = 1000
-	maxSuspendedPerson = 8
-)
-
-// lobby holds the calls that wait for their clients.
-type lobby struct {
-	hold time.Duration
-
-	mu      sync.Mutex // guards all below
-	waiting map[string]*suspended
-	count   uint64
-}
-
-func newLobby(hold time.Duration) *lobby {
-	return &lobby{hold: hold, waiting: map[string]*suspended{}}
-}
-
-// add lets a call wait. The ticket opens it once.
-func (l *lobby) add(s *suspended) (string, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var theirs []*suspended
-	for _, other := range l.waiting {
-		if other.person == s.person {
-			theirs = append(theirs, other)
-		}
-	}
-	if len(theirs) >= maxSuspendedPerson {
-		l.drop(slices.MinFunc(theirs, func(a, b *suspended) int { return cmp.Compare(a.since, b.since) }), errGivenUp)
-	}
-	if len(l.waiting) >= maxSuspended {
-		return "", rpc.Errorf(rpc.CodeInternal, "Too many calls wait for an answer. Try again later.")
-	}
-	l.count++
-	ticket := rand.Text() // a number would come again after a restart
-	s.ticket, s.since = ticket, l.count
-	l.waiting[ticket] = s
-	s.timer = time.AfterFunc(l.hold, func() {
-		if l.take(ticket) != nil {
-			s.cancel(errExpired)
-		}
-	})
-	return ticket, nil
-}
-
-// drop ends a call that waits. It needs l.mu.
-func (l *lobby) drop(s *suspended, why error) {
-	delete(l.waiting, s.ticket)
-	s.timer.Stop()
-	s.cancel(why)
-}
-
-// take lets a call go on; nil if there is none.
-func (l *lobby) take(ticket string) *suspended {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := l.waiting[ticket]
-	if s != nil {
-		delete(l.waiting, ticket)
-		s.timer.Stop()
-	}
-	return s
-}
-
-// endSession ends what a session has waiting.
-func (l *lobby) endSession(session string) {
-	l.end(func(s *suspended) bool { return s.session == session })
-}
-
-func (l *lobby) endAll() { l.end(func(*suspended) bool { return true }) }
-
-func (l *lobby) end(which func(*suspended) bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, s := range l.waiting {
-		if which(s) {
-			l.drop(s, context.Canceled)
-		}
-	}
 }
