@@ -129,8 +129,8 @@ func (t *site) open(ctx context.Context) (bool, error) {
 		if ctx.Err() != nil {
 			return false, nil
 		}
-		if !keystore.IsKind(err, keystore.Locked) && !keystore.IsKind(err, keystore.Unavailable) {
-			return false, err
+		if s.opts.Unusable == nil && !keystore.IsKind(err, keystore.Locked) && !keystore.IsKind(err, keystore.Unavailable) {
+			return false, err // else somebody is in Setup, where they read it
 		}
 		s.setProblem(err.Error())
 		if said != err.Error() {

@@ -17,10 +17,10 @@ import (
 )
 
 // startUnset starts Drawbridge as on its first day: no configuration, no secret.
-func startUnset(t *testing.T) *App {
+func startUnset(t *testing.T, secrets keystore.Store) *App {
 	t.Helper()
 	app := &App{t: t, Log: &tail{}, stop: func() {}}
-	app.Options = AppOptions{DataDir: t.TempDir(), Keystore: keystore.Memory(), ConfigFile: filepath.Join(t.TempDir(), "drawbridge", "config.toml")}
+	app.Options = AppOptions{DataDir: t.TempDir(), Keystore: secrets, ConfigFile: filepath.Join(t.TempDir(), "drawbridge", "config.toml")}
 	srv, err := server.New(server.Options{Config: config.Default(), ConfigFile: app.Options.ConfigFile, Unusable: errors.New("there is no configuration yet"), Listen: "127.0.0.1:0",
 		DataDir: app.Options.DataDir, Keystore: app.Options.Keystore, Version: "e2e", Log: slog.New(slog.NewTextHandler(app.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
@@ -44,7 +44,7 @@ func startUnset(t *testing.T) *App {
 // grant, and then a client that signs in, all without a restart.
 func TestSetupFirstStart(t *testing.T) {
 	okta := StartOkta(t, "org")
-	app := startUnset(t)
+	app := startUnset(t, keystore.Memory())
 	browser := startConsoleBrowser(t)
 	link := app.Srv.Snapshot().Status.ConsoleURL
 	browser.setup(t, link, true, setupSteps{
@@ -121,4 +121,19 @@ func TestSetupFirstStart(t *testing.T) {
 	if got := app.MCP(t, tokens.Access).CallTool("echo", map[string]any{"message": "hello"}); got != "Echo: hello" {
 		t.Errorf("echo gave %q", got)
 	}
+}
+
+// Whoever is in Setup is told that the environment lacks the data key, rather
+// than left with a page of a Drawbridge that has ended.
+func TestSetupWithoutDataKey(t *testing.T) {
+	app := startUnset(t, keystore.Env(func(string) (string, bool) { return "", false }))
+	cfg := config.Default()
+	cfg.IDP.Issuer, cfg.IDP.ClientID, cfg.Access.Anyone = "http://127.0.0.1:9", "id", true
+	if err := config.Save(app.Options.ConfigFile, cfg); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "status to name what is missing", func() bool {
+		st := app.Srv.Snapshot().Status
+		return st.State == status.Error && strings.Contains(st.Error, "DRAWBRIDGE_DATA_KEY is not set")
+	})
 }
