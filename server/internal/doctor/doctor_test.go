@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -111,9 +112,14 @@ func TestServers(t *testing.T) {
 		<-ctx.Done()
 		return 0, errors.New("calendar does not answer")
 	}
+	mute := func(ctx context.Context) (int, error) {
+		<-ctx.Done()
+		return 0, fmt.Errorf("look: %w", context.DeadlineExceeded)
+	}
+	away := func(context.Context) (int, error) { return 0, errors.New("web can't be reached. Is it running?") }
 	p := patient(t)
-	p.Notes = []string{"The tool search of the server b is listed at /mcp as b__search."}
-	p.Servers = []Server{{Name: "files", Look: works}, {Name: "calendar", Look: hangs}, {Name: "notes", Off: true}, {Name: "idle"}}
+	p.Notes = []string{"put it there as ${keychain:NAME}", "The tool search of the server b is listed at /mcp as b__search."}
+	p.Servers = []Server{{Name: "files", Look: works}, {Name: "calendar", Look: hangs}, {Name: "mute", Look: mute}, {Name: "web", Look: away}, {Name: "notes", Off: true}, {Name: "idle"}}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // so that the one that hangs does not
 	got := map[string]status.Check{}
@@ -121,12 +127,14 @@ func TestServers(t *testing.T) {
 		got[c.Name] = c
 	}
 	for name, want := range map[string]status.Check{
-		"mounted servers":  {OK: true, Result: "mcp.json names 4"},
+		"mounted servers":  {OK: true, Result: "mcp.json names 6"},
 		"server files":     {OK: true, Result: "it answers, and offers 12 tools"},
 		"server calendar":  {Result: "it can't be used", Cure: "calendar does not answer. `drawbridge logs calendar` shows what it wrote."},
+		"server mute":      {Result: "it can't be used", Cure: "It did not answer within 10 seconds. `drawbridge logs mute` shows what it wrote."},
+		"server web":       {Result: "it can't be used", Cure: "web can't be reached. Is it running? `drawbridge logs web` shows what it wrote."},
 		"server notes":     {OK: true, Result: "switched off"},
 		"server idle":      {OK: true, Result: "not checked: Drawbridge is not running"},
-		"what clients see": {OK: true, Result: p.Notes[0]},
+		"what clients see": {OK: true, Result: p.Notes[0] + ". " + p.Notes[1]},
 	} {
 		want.Name = name
 		if got[name] != want {

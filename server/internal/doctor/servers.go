@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -23,7 +24,7 @@ func (p Patient) servers(ctx context.Context) []status.Check {
 	all.Wait()
 	list = append(list, looked...)
 	if len(p.Notes) > 0 {
-		list = append(list, status.Check{Name: "what clients see", OK: true, Result: strings.Join(p.Notes, " ")})
+		list = append(list, status.Check{Name: "what clients see", OK: true, Result: sentences(p.Notes...)})
 	}
 	return list
 }
@@ -53,8 +54,22 @@ func (s Server) check(ctx context.Context) status.Check {
 		tools, err := s.Look(ctx)
 		if c.Result = fmt.Sprintf("it answers, and offers %d tools", tools); err != nil {
 			c.OK, c.Result = false, "it can't be used"
-			c.Cure = strings.TrimSuffix(err.Error(), ".") + ". `drawbridge logs " + s.Name + "` shows what it wrote."
+			c.Cure = sentences(err.Error(), "`drawbridge logs "+s.Name+"` shows what it wrote.")
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			c.Cure = fmt.Sprintf("It did not answer within %d seconds. `drawbridge logs %s` shows what it wrote.", int(checkTime.Seconds()), s.Name)
 		}
 	}
 	return c
+}
+
+// sentences sets texts one after another, each with its full stop.
+func sentences(texts ...string) string {
+	all := make([]string, len(texts))
+	for i, t := range texts {
+		if all[i] = t; !strings.HasSuffix(t, ".") && !strings.HasSuffix(t, "?") {
+			all[i] += "."
+		}
+	}
+	return strings.Join(all, " ")
 }
