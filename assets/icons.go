@@ -22,6 +22,7 @@ const (
 	IconProvider IconState = "provider" // nobody can sign in
 	IconTunnel   IconState = "tunnel"   // nobody can reach the bridge
 	IconError    IconState = "error"
+	IconAsk      IconState = "ask" // a call waits for its owner's word
 )
 
 // Icon returns the icon of a state for a panel of this system: an .ico file on
