@@ -61,6 +61,7 @@ func (t *site) newMounts(c *core, signer *identity.Signer) (*mounts, error) {
 	m := &mounts{site: t, core: c, alone: map[string]*single{}, sessions: map[string]string{}}
 	m.policy.Store(policy.New(cfg.Access.Rules))
 	m.desk = approve.NewDesk(s.opts.Now, s.board.Wake)
+	m.desk.SetWait(s.opts.AskWait)
 	m.set = mount.New(mount.Options{Secret: s.serverSecret, Identity: signer.Token, OnChange: m.changed, Record: func(e status.Event) { c.journal.Record(e) },
 		Version: s.version(), Now: s.opts.Now, Log: s.opts.Log})
 	key, err := hkdf.Key(sha256.New, s.opened().dataKey, nil, "drawbridge hub v1", 32)

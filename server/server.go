@@ -53,8 +53,11 @@ type Options struct {
 	// Documents fetches Client ID Metadata Documents. It is for tests; nil
 	// means a client that reaches public addresses alone.
 	Documents *http.Client
-	Now       func() time.Time // nil: time.Now
-	Log       *slog.Logger     // nil: none
+	// AskWait is how long a call waits for the owner's word. It is for tests;
+	// 0 means as long as a person needs.
+	AskWait time.Duration
+	Now     func() time.Time // nil: time.Now
+	Log     *slog.Logger     // nil: none
 }
 
 // Server is one running Drawbridge. What one configuration makes of it is its
