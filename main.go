@@ -190,7 +190,7 @@ func (c runCommand) Run(a *app) error {
 	if o.Unusable != nil {
 		_, _ = fmt.Fprintf(a.out, "Drawbridge is not set up: %v.\nTo set it up in a browser on this computer, run `drawbridge console`.\n", o.Unusable)
 		if desktop {
-			_ = tray.Open(a.ctx, s.ConsoleLink()) // `drawbridge console` is the other way
+			_ = tray.Open(a.ctx, s.ConsoleLink("/setup")) // `drawbridge console` is the other way
 		}
 	}
 	return a.serve(c.Headless, s, s.Run, a.again(c.Listen))

@@ -13,14 +13,16 @@ import (
 
 // What the console asks beside what tray and command line do.
 
-// ConsoleLink is an address of the console that works once, within a minute.
-func (s *Server) ConsoleLink() string {
+// ConsoleLink is an address of a page of the console ("/approvals") that works
+// once, within a minute.
+func (s *Server) ConsoleLink(page string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctl == nil {
 		return ""
 	}
-	return s.ctl.ConsoleLink()
+	place, proof, _ := strings.Cut(s.ctl.ConsoleLink(), "/#")
+	return place + page + "#" + proof
 }
 
 // Configured reports whether there is a configuration to work with.

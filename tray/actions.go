@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -20,14 +21,14 @@ func (t *tray) obey(ctx context.Context, a action) (copied bool) {
 		if retriable(st) {
 			t.backend.Retry()
 		} else {
-			t.open(ctx, t.backend.ConsoleLink())
+			t.openPage(ctx, curePage(st))
 		}
-	case retry:
-		t.backend.Retry()
 	case copyURL, connect, showQR:
 		return t.share(ctx, a)
-	case details, openConsole:
-		t.open(ctx, t.backend.ConsoleLink())
+	case openConsole:
+		t.openPage(ctx, a.page)
+	case allowCall, refuseCall:
+		err = t.answer(ctx, a.id, a.kind == allowCall)
 	case revokeSlot:
 		r := t.rows[a.slot]
 		if time.Since(r.since) < justMoved {
@@ -66,11 +67,24 @@ func (t *tray) revoke(ctx context.Context, id string) error {
 	return t.backend.Revoke(ctx, id)
 }
 
+// answer does nothing for a call that waits no longer.
+func (t *tray) answer(ctx context.Context, id string, allow bool) error {
+	waits := func(c status.Approval) bool { return c.ID == id }
+	if !slices.ContainsFunc(t.backend.Snapshot().Approvals, waits) {
+		return nil
+	}
+	return t.backend.Answer(ctx, id, allow)
+}
+
 // share hands out the MCP URL in one of the ways that clients take it.
 func (t *tray) share(ctx context.Context, a action) (copied bool) {
 	mcpURL := t.snap.Status.MCPURL
 	if mcpURL == "" {
-		t.fail(ctx, "There is no address yet", errors.New("it comes with the tunnel: wait until it is up"))
+		why := errors.New("it comes with the tunnel: wait until it is up")
+		if _, is := unset(t.snap.Status); is {
+			why = errors.New("Drawbridge has to be set up first")
+		}
+		t.fail(ctx, "There is no address yet", why)
 		return false
 	}
 	switch a.kind {
@@ -109,6 +123,11 @@ func (t *tray) copy(ctx context.Context, text, title, body string) bool {
 	return true
 }
 
+// openPage opens a page of the console.
+func (t *tray) openPage(ctx context.Context, page string) {
+	t.open(ctx, t.backend.ConsoleLink(page))
+}
+
 func (t *tray) open(ctx context.Context, address string) {
 	t.later(func() {
 		if err := t.desktop.open(ctx, address); err != nil {
@@ -122,6 +141,15 @@ func (t *tray) tell(ctx context.Context, n note) {
 	t.later(func() {
 		if err := t.desktop.notify(ctx, n); err != nil {
 			t.options.Log.Debug("no notification", "cause", err)
+		}
+	})
+}
+
+// withdraw takes a note away, beside the loop.
+func (t *tray) withdraw(ctx context.Context, name string) bool {
+	return t.later(func() {
+		if err := t.desktop.withdraw(ctx, name); err != nil {
+			t.options.Log.Debug("a notification stays", "cause", err)
 		}
 	})
 }

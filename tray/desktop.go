@@ -54,6 +54,10 @@ func Open(ctx context.Context, address string) error {
 
 func (s *system) notify(ctx context.Context, n note) error { return s.notifier.show(ctx, n) }
 
+func (s *system) withdraw(ctx context.Context, name string) error {
+	return s.notifier.withdraw(ctx, name)
+}
+
 // loginCommand is what starts Drawbridge at login: this program, with the
 // arguments that lead to the same configuration and data.
 func (s *system) loginCommand() ([]string, error) {

@@ -79,6 +79,8 @@ func eventText(e status.Event) string {
 		return "the provider answers again"
 	case status.ServerFailed:
 		return "a server failed: " + reason
+	case status.ServerChanged:
+		return field(e.Tool, 60) + ": " + field(e.Reason, 120)
 	}
 	return ""
 }

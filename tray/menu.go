@@ -78,9 +78,10 @@ type menu struct {
 	icon      assets.IconState
 	light     bool
 	tooltip   string
+	waiting   *item
 	headline  *item
 	reasons   [reasonSlots]*item
-	retry     *item
+	cure      *item
 	url       *item
 	copy      *item
 	sessions  *item
@@ -106,11 +107,12 @@ type slotItems struct {
 func newMenu(click func(action), canLogin bool) *menu {
 	m := &menu{click: click, canLogin: canLogin}
 	on := m.on
+	m.waiting = on(top("-").hide(), action{kind: openConsole, page: approvalsPage})
 	m.headline = on(top("Drawbridge"), action{kind: cure})
 	for i := range m.reasons {
 		m.reasons[i] = on(top("-").hide(), action{kind: cure})
 	}
-	m.retry = on(top("Retry").hide(), action{kind: retry})
+	m.cure = on(top("-").hide(), action{kind: cure})
 	m.url = on(top("-"), action{kind: copyURL})
 	m.copy = on(top(copyTitle), action{kind: copyURL})
 	clients := top("Connect a client")
@@ -125,7 +127,7 @@ func newMenu(click func(action), canLogin bool) *menu {
 		m.slots[i].session = m.sessions.sub("-")
 	}
 	m.nobody = m.sessions.sub("Nobody is signed in").disable()
-	m.more = on(m.sessions.sub("-").hide(), action{kind: openConsole})
+	m.more = on(m.sessions.sub("-").hide(), action{kind: openConsole, page: "/sessions"})
 	m.revokeAll = m.sessions.sub("Revoke all sessions…")
 	if runtime.GOOS != "linux" {
 		m.deepen() // Windows gives no submenu to a row that is hidden
@@ -136,14 +138,14 @@ func newMenu(click func(action), canLogin bool) *menu {
 	m.revokeAll.hide()
 	events := top("Recent events")
 	for i := range m.events {
-		m.events[i] = on(events.sub("-").hide(), action{kind: openConsole})
+		m.events[i] = on(events.sub("-").hide(), action{kind: openConsole, page: "/activity"})
 	}
 	m.noEvents = events.sub("Nothing yet").disable()
 	systray.AddSeparator()
 
 	m.pause = on(topCheckbox("Raise the bridge (pause)").disable(), action{kind: togglePause})
-	on(top("Open console…"), action{kind: openConsole})
-	on(top("Check setup…"), action{kind: openConsole})
+	on(top("Open console…"), action{kind: openConsole, page: "/"})
+	on(top("Check setup…"), action{kind: openConsole, page: "/doctor"})
 	m.quiet = on(topCheckbox("Notifications"), action{kind: toggleQuiet})
 	m.login = on(topCheckbox("Start at login"), action{kind: toggleLogin})
 	m.login.show(canLogin)
@@ -174,7 +176,7 @@ func (m *menu) deepen() {
 		for f := range s.facts {
 			m.slots[i].facts[f] = s.session.sub("-").disable()
 		}
-		m.on(s.session.sub("Details…"), action{kind: details, slot: i})
+		m.on(s.session.sub("Details…"), action{kind: openConsole, page: "/sessions"})
 		m.on(s.session.sub("Revoke"), action{kind: revokeSlot, slot: i})
 	}
 	m.yesAll = m.on(m.revokeAll.sub("-"), action{kind: revokeAll})
@@ -197,11 +199,12 @@ func (m *menu) draw(v view, s switches) {
 		m.tooltip = v.Tooltip
 		systray.SetTooltip(v.Tooltip)
 	}
+	m.waiting.set(v.Waiting)
 	m.headline.set(v.Headline)
 	for i, r := range m.reasons {
 		r.set(at(v.Reasons, i))
 	}
-	m.retry.show(v.CanRetry)
+	m.cure.set(v.Cure)
 	m.url.set(v.URL)
 	for i, slot := range m.slots {
 		var s sessionView

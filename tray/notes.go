@@ -2,6 +2,7 @@ package tray
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -10,56 +11,97 @@ import (
 // note is one desktop notification, in plain text.
 type note struct {
 	Title, Body string
-	Revoke      string // session that its Revoke button ends; "" for no button
 	Urgent      bool
+	Page        string   // of the console, which a click on the note opens; "" for none
+	Buttons     []button // where the desktop has buttons
+	Otherwise   string   // what to do where it has none
+	Name        string   // by which it is withdrawn; "" if it never is
+}
+
+// button is one of a note, and what it does.
+type button struct {
+	Label string
+	Does  action
+}
+
+// text is the body on a desktop with buttons, or without. There, what to do
+// stands first: some cut the end off.
+func (n note) text(buttons bool) string {
+	if buttons || n.Otherwise == "" {
+		return n.Body
+	}
+	return n.Otherwise + "\n" + n.Body
 }
 
 // tunnelGrace is how long the tunnel may be away before a person hears of it.
 const tunnelGrace = time.Minute
 
-// refusalPause is the least time between two notes of refused sign-ins, which
-// strangers can cause.
-const refusalPause = time.Minute
+// pause is the least time between two notes of one kind, where strangers or
+// servers can cause them.
+const pause = time.Minute
+
+// paced is what is told once a pause, with what came since.
+var paced = map[string]note{
+	status.SigninRefused: {Title: "A sign-in was refused", Page: "/activity"},
+	status.ServerFailed:  {Title: "A mounted server has failed", Page: "/servers"},
+	status.ServerChanged: {Title: "A tool has changed", Page: "/servers"},
+}
 
 // notifier decides what is worth a note: a sign-in of a client that the person
-// has no session with, a refused one, a replayed token, and a tunnel lost for
-// over a minute and its return. It starts with what is there already as known.
+// has no session with, a refused one, a replayed token, a server that failed or
+// whose tools changed, and a tunnel lost for over a minute and its return. It
+// starts with what is there already as known.
 type notifier struct {
 	started  bool
-	last     time.Time       // of the newest event seen
-	lastIDs  map[string]bool // the events of that moment
-	refused  time.Time       // when a refusal was last told
-	untold   int             // refusals since
-	downAt   time.Time       // since when the tunnel is away; zero: it is not
+	last     time.Time            // of the newest event seen
+	lastIDs  map[string]bool      // the events of that moment
+	told     map[string]time.Time // when each paced type was last told
+	untold   map[string]int       // how many came since
+	downAt   time.Time            // since when the tunnel is away; zero: it is not
 	toldDown bool
 }
 
 // look returns the notes that a snapshot gives rise to, and after what time to
 // look again though nothing changes; 0 for no need.
 func (n *notifier) look(snap status.Snapshot, now time.Time) (notes []note, again time.Duration) {
-	for _, e := range n.fresh(snap.Events) {
+	fresh := n.fresh(snap.Events)
+	for i, e := range fresh {
+		if _, is := paced[e.Type]; is {
+			notes = append(notes, n.paced(e, fresh[i+1:], now)...)
+			continue
+		}
 		switch e.Type {
 		case status.SigninSucceeded:
 			if newClient(snap.Sessions, e.Session) {
 				notes = append(notes, signedIn(snap.Sessions, e))
 			}
-		case status.SigninRefused:
-			if n.untold++; now.Sub(n.refused) < refusalPause {
-				continue
-			}
-			body := eventText(e)
-			if n.untold > 1 {
-				body += fmt.Sprintf(" (and %d more)", n.untold-1)
-			}
-			notes = append(notes, note{Title: "A sign-in was refused", Body: body})
-			n.refused, n.untold = now, 0
 		case status.TokenReused:
-			notes = append(notes, note{Title: "A token was used twice", Urgent: true,
+			notes = append(notes, note{Title: "A token was used twice", Urgent: true, Page: "/activity",
 				Body: field(e.User, 40) + " with " + clientName(e.Client) + " was signed out: somebody may have copied the token."})
 		}
 	}
 	told, again := n.tunnel(snap.Status.Tunnel, now)
 	return append(notes, told...), again
+}
+
+// paced tells e as the last of its type for now, unless others come after it
+// or one was told a moment ago.
+func (n *notifier) paced(e status.Event, after []status.Event, now time.Time) []note {
+	if n.told == nil {
+		n.told, n.untold = map[string]time.Time{}, map[string]int{}
+	}
+	n.untold[e.Type]++
+	same := func(other status.Event) bool { return other.Type == e.Type }
+	if now.Sub(n.told[e.Type]) < pause || slices.ContainsFunc(after, same) {
+		return nil
+	}
+	what := paced[e.Type]
+	what.Body = eventText(e)
+	if more := n.untold[e.Type] - 1; more > 0 {
+		what.Body += fmt.Sprintf(" (and %d more)", more)
+	}
+	n.told[e.Type], n.untold[e.Type] = now, 0
+	return []note{what}
 }
 
 // fresh returns the events that were not there at the last look.
@@ -90,7 +132,7 @@ func (n *notifier) fresh(events []status.Event) []status.Event {
 func (n *notifier) tunnel(t status.Tunnel, now time.Time) (notes []note, again time.Duration) {
 	if t.State == "up" || t.State == "off" {
 		if n.toldDown && t.State == "up" {
-			notes = []note{{Title: "The tunnel is back", Body: "Clients can reach Drawbridge again."}}
+			notes = []note{{Title: "The tunnel is back", Page: "/", Body: "Clients can reach Drawbridge again."}}
 		}
 		n.downAt, n.toldDown = time.Time{}, false
 		return notes, 0
@@ -109,7 +151,7 @@ func (n *notifier) tunnel(t status.Tunnel, now time.Time) (notes []note, again t
 	if t.Error != "" {
 		body += " " + status.Clean(t.Error, 200)
 	}
-	return []note{{Title: "The tunnel is down", Body: body}}, 0
+	return []note{{Title: "The tunnel is down", Page: "/", Body: body}}, 0
 }
 
 // newClient reports whether no older session has the person and the client of
@@ -132,7 +174,7 @@ func signedIn(sessions []status.Session, e status.Event) note {
 	if s := find(sessions, e.Session); s != nil && s.Client.RedirectHost != "" {
 		body += ", through " + field(s.Client.RedirectHost, 48)
 	}
-	return note{Title: "A new client signed in", Body: body, Revoke: e.Session}
+	return note{Title: "A new client signed in", Body: body, Page: "/sessions", Buttons: []button{{"Revoke", action{kind: revokeID, id: e.Session}}}}
 }
 
 func find(sessions []status.Session, id string) *status.Session {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +19,10 @@ const (
 	notifyTime = 5 * time.Second // to wait for an answer
 )
 
+// maxShown bounds the notes whose clicks are known: some desktops never say
+// that one is gone.
+const maxShown = 64
+
 // notifications shows notes through the session bus, on a connection of its
 // own that also hears of their buttons.
 type notifications struct {
@@ -27,11 +32,19 @@ type notifications struct {
 	bus     *dbus.Conn // nil until needed, and after it broke
 	markup  bool       // the desktop reads the body as markup
 	buttons bool       // it can show buttons
-	revokes map[uint32]string
+	shown   map[uint32]shownNote
+}
+
+// shownNote is a note that may still be on the screen.
+type shownNote struct {
+	owner string // who shows it, by its unique name: nobody else tells of clicks
+	name  string
+	does  map[string]action // by the keys of its buttons
+	at    time.Time
 }
 
 func newNotifications(click func(action)) *notifications {
-	return &notifications{click: click, revokes: map[uint32]string{}}
+	return &notifications{click: click, shown: map[uint32]shownNote{}}
 }
 
 func (n *notifications) close() {
@@ -53,13 +66,13 @@ func (n *notifications) show(ctx context.Context, what note) error {
 			return fmt.Errorf("reach the desktop's notifications: %w", err)
 		}
 	}
-	body := what.Body
+	body := what.text(n.buttons)
 	if n.markup {
 		body = html.EscapeString(body)
 	}
-	actions := []string{}
-	if what.Revoke != "" && n.buttons {
-		actions = []string{"revoke", "Revoke"}
+	actions, does := []string{}, map[string]action{}
+	if n.buttons {
+		actions, does = what.actions()
 	}
 	urgency := byte(1)
 	if what.Urgent {
@@ -72,8 +85,68 @@ func (n *notifications) show(ctx context.Context, what note) error {
 	if err != nil {
 		return fmt.Errorf("show a notification: %w", err)
 	}
-	if len(actions) > 0 {
-		n.revokes[id] = what.Revoke
+	if len(does) > 0 || what.Name != "" {
+		return n.remember(ctx, id, shownNote{name: what.Name, does: does, at: time.Now()})
+	}
+	return nil
+}
+
+// actions is the note's buttons as the specification has them, key and label in
+// turn, and what each key does. "default" is a click on the note itself.
+func (n note) actions() (list []string, does map[string]action) {
+	does = map[string]action{}
+	add := func(key, label string, a action) {
+		list, does[key] = append(list, key, label), a
+	}
+	if n.Page != "" {
+		add("default", "Open", action{kind: openConsole, page: n.Page})
+	}
+	for _, b := range n.Buttons {
+		add(strings.ToLower(b.Label), b.Label, b.Does)
+	}
+	return list, does
+}
+
+// remember needs n.mu.
+func (n *notifications) remember(ctx context.Context, id uint32, s shownNote) error {
+	if err := n.bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, notifyName).Store(&s.owner); err != nil {
+		return fmt.Errorf("ask who shows notifications: %w", err)
+	}
+	n.shown[id] = s
+	if len(n.shown) > maxShown {
+		oldest := id
+		for other, o := range n.shown {
+			if o.at.Before(n.shown[oldest].at) {
+				oldest = other
+			}
+		}
+		delete(n.shown, oldest)
+	}
+	return nil
+}
+
+// withdraw closes the note of this name. Its buttons do nothing from then on.
+func (n *notifications) withdraw(ctx context.Context, name string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for id, s := range n.shown {
+		if s.name == name {
+			delete(n.shown, id)
+			return n.hide(ctx, id)
+		}
+	}
+	return nil
+}
+
+// hide needs n.mu.
+func (n *notifications) hide(ctx context.Context, id uint32) error {
+	if n.bus == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, notifyTime)
+	defer cancel()
+	if err := n.bus.Object(notifyName, notifyPath).CallWithContext(ctx, notifyName+".CloseNotification", 0, id).Err; err != nil {
+		return fmt.Errorf("close a notification: %w", err)
 	}
 	return nil
 }
@@ -108,25 +181,45 @@ func (n *notifications) listen(signals <-chan *dbus.Signal) {
 		var key string
 		switch s.Name {
 		case notifyName + ".ActionInvoked":
-			if dbus.Store(s.Body, &id, &key) != nil || key != "revoke" {
+			if dbus.Store(s.Body, &id, &key) != nil {
 				continue
 			}
-			if session := n.take(id); session != "" {
-				n.click(action{kind: revokeID, id: session})
+			if does, ok := n.take(s.Sender, id, key); ok {
+				n.click(does)
+				n.closing(id)
 			}
 		case notifyName + ".NotificationClosed":
 			if len(s.Body) > 0 && dbus.Store(s.Body[:1], &id) == nil {
-				n.take(id)
+				n.closed(s.Sender, id)
 			}
 		}
 	}
 }
 
-// take returns the session that a note's button ends, once.
-func (n *notifications) take(id uint32) string {
+// take returns what a button of a note does, once.
+func (n *notifications) take(sender string, id uint32, key string) (does action, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	session := n.revokes[id]
-	delete(n.revokes, id)
-	return session
+	s := n.shown[id]
+	if does, ok = s.does[key]; !ok || s.owner != sender {
+		return action{}, false
+	}
+	delete(n.shown, id)
+	return does, true
+}
+
+// closing closes a note that was clicked: not every desktop does.
+func (n *notifications) closing(id uint32) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_ = n.hide(context.Background(), id) // it may be closed already
+}
+
+// closed forgets a note that is gone.
+func (n *notifications) closed(sender string, id uint32) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.shown[id].owner == sender {
+		delete(n.shown, id)
+	}
 }

@@ -13,7 +13,7 @@ var shellNotifyIcon = windows.NewLazySystemDLL("shell32.dll").NewProc("Shell_Not
 
 // notifications shows notes as balloons of the tray's own icon: plain text
 // that passes through no script and no markup. They have no buttons.
-type notifications struct{}
+type notifications struct{ last string } // the name of the one shown last
 
 func newNotifications(func(action)) *notifications { return &notifications{} }
 
@@ -44,7 +44,21 @@ const (
 	libraryClass  = "SystrayClass" // of its window
 )
 
-func (*notifications) show(_ context.Context, n note) error {
+func (s *notifications) show(_ context.Context, n note) error {
+	s.last = n.Name
+	return balloon(n)
+}
+
+// withdraw takes the balloon away by one without text, unless it is of another.
+func (s *notifications) withdraw(_ context.Context, name string) error {
+	if s.last != name {
+		return nil
+	}
+	s.last = ""
+	return balloon(note{})
+}
+
+func balloon(n note) error {
 	window := ownTrayWindow()
 	if window == 0 {
 		return errors.New("the tray icon is not there yet")
@@ -55,7 +69,7 @@ func (*notifications) show(_ context.Context, n note) error {
 		data.InfoFlags = niifWarning
 	}
 	fill(data.InfoTitle[:], n.Title)
-	fill(data.Info[:], n.Body)
+	fill(data.Info[:], n.text(false))
 	if ok, _, _ := shellNotifyIcon.Call(nimModify, uintptr(unsafe.Pointer(&data))); ok == 0 {
 		return errors.New("the taskbar refused the notification")
 	}

@@ -1,6 +1,7 @@
 package tray
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -28,9 +29,10 @@ const (
 type view struct {
 	Icon     assets.IconState
 	Tooltip  string
+	Waiting  string // calls that wait for the owner's word; "" for none
 	Headline string
 	Reasons  []string // what is wrong and what to do, in lines
-	CanRetry bool     // the keychain may be tried again
+	Cure     string   // what a click can do about it; "" for nothing
 	URL      string   // the MCP URL
 
 	Sessions     []sessionView
@@ -53,11 +55,10 @@ func render(snap status.Snapshot, now time.Time) view {
 	st := snap.Status
 	v := view{
 		URL:      label(st.MCPURL),
-		CanRetry: retriable(st),
+		Waiting:  waitingLine(snap.Approvals),
 		Paused:   st.State == status.Paused,
 		CanPause: st.State == status.Ready || st.State == status.Paused,
-		About: []string{label("Drawbridge " + st.Version), label("On this computer at " + st.LocalURL),
-			label("People sign in at " + st.IDP.Issuer), fmt.Sprintf("Process %d", st.PID)},
+		About:    about(st),
 	}
 	var reason string
 	v.Icon, v.Headline, reason = headline(snap)
@@ -65,7 +66,13 @@ func render(snap status.Snapshot, now time.Time) view {
 		reason += ". Next attempt at " + clock(at, now) + "."
 	}
 	v.Reasons = wrap(reason, labelWidth, reasonSlots)
-	v.Tooltip = label("Drawbridge: " + strings.TrimLeft(v.Headline, "●○◐▲✕‖ "))
+	switch _, is := unset(st); {
+	case is:
+		v.Cure = "Open Setup…"
+	case retriable(st):
+		v.Cure = "Retry"
+	}
+	v.Tooltip = label("Drawbridge: " + strings.TrimLeft(cmp.Or(v.Waiting, v.Headline), "●○◐▲✕‖ "))
 	for i, s := range snap.Sessions {
 		if i == sessionSlots {
 			v.MoreSessions = fmt.Sprintf("… and %d more in the console", len(snap.Sessions)-i)
@@ -80,16 +87,31 @@ func render(snap status.Snapshot, now time.Time) view {
 	return v
 }
 
+// about is what stands under About: what there is of it.
+func about(st status.Status) []string {
+	list := []string{label("Drawbridge " + st.Version)}
+	if st.LocalURL != "" {
+		list = append(list, label("On this computer at "+st.LocalURL))
+	}
+	if st.IDP.Issuer != "" {
+		list = append(list, label("People sign in at "+st.IDP.Issuer))
+	}
+	return append(list, fmt.Sprintf("Process %d", st.PID))
+}
+
 // headline says in one line how it goes, and in the reason what is wrong and
 // what to do. The worst comes first.
 func headline(snap status.Snapshot) (icon assets.IconState, line, reason string) {
 	st := snap.Status
 	sessions := count(len(snap.Sessions), "session")
+	if why, is := unset(st); is {
+		return assets.IconError, "✕ Drawbridge is not set up", why
+	}
 	switch {
 	case st.State == status.Error && strings.Contains(st.Error, "keychain is locked"):
 		return assets.IconError, "✕ The keychain is locked", "Unlock it, then choose Retry."
 	case st.State == status.Error:
-		return assets.IconError, "✕ Drawbridge can't work yet", st.Error + ". Then choose Retry."
+		return assets.IconError, "✕ Drawbridge can't work yet", strings.TrimSuffix(st.Error, ".") + ". Then choose Retry."
 	case st.State == status.Starting:
 		return assets.IconStarting, "○ Starting…", ""
 	case st.State == status.Paused:
@@ -112,13 +134,43 @@ func headline(snap status.Snapshot) (icon assets.IconState, line, reason string)
 	if st.Tunnel.State == "up" {
 		word = "Connected, "
 	}
-	return assets.IconReady, "● " + word + sessions, strings.Join(st.Notes, " ")
+	icon = assets.IconReady
+	if len(snap.Approvals) > 0 {
+		icon = assets.IconAsk
+	}
+	return icon, "● " + word + sessions, strings.Join(st.Notes, " ")
 }
 
 // retriable reports whether Retry can help: the keychain or the tunnel is
 // tried again by itself too, but later.
 func retriable(st status.Status) bool {
+	if _, is := unset(st); is {
+		return false
+	}
 	return st.State == status.Error || st.State == status.Ready && st.Tunnel.State == "down"
+}
+
+// unset reports whether there is no configuration to work with, and why.
+func unset(st status.Status) (why string, is bool) {
+	why, is = strings.CutPrefix(st.Error, "Drawbridge is not set up: ")
+	why, _, _ = strings.Cut(why, " Open Setup with ") // there is a row for that
+	return why, is && st.State == status.Error
+}
+
+// curePage is the page of the console that helps with what the first line says.
+func curePage(st status.Status) string {
+	_, is := unset(st)
+	switch {
+	case is:
+		return "/setup"
+	case st.State != status.Ready:
+		return "/"
+	case st.Tunnel.Error != "", st.IDP.State == status.IDPMisconfigured, st.IDP.State == status.IDPUnreachable:
+		return "/doctor"
+	case failedServers(st.Servers) != "":
+		return "/servers"
+	}
+	return "/"
 }
 
 func failedServers(servers []status.Server) string {

@@ -63,16 +63,24 @@ func TestRender(t *testing.T) {
 		event(status.TunnelDown, time.Minute, "", "", "ngrok says: session closed"),
 		event(status.ProviderLost, time.Minute, "", "", ""),
 	}
+	calls := ready()
+	calls.Approvals = []status.Approval{{ID: "a1", Server: "files", Tool: "write_file"}}
+	crowd.Approvals = make([]status.Approval, 32)
 	with := func(change func(*status.Status)) status.Snapshot {
 		s := ready()
 		change(&s.Status)
 		return s
 	}
 	cases := map[string]status.Snapshot{
-		"empty":    {},
-		"ready":    one,
-		"crowd":    crowd,
-		"hostile":  nasty,
+		"empty":   {},
+		"ready":   one,
+		"crowd":   crowd,
+		"hostile": nasty,
+		"asked":   calls,
+		"not-set-up": with(func(s *status.Status) {
+			*s = status.Status{State: status.Error, Version: s.Version, PID: s.PID, ConsoleURL: s.ConsoleURL, Tunnel: status.Tunnel{State: "off"}, IDP: status.IDP{State: status.IDPMisconfigured},
+				Error: "Drawbridge is not set up: there is no configuration yet. Open Setup with `drawbridge console`, or run `drawbridge setup`."}
+		}),
 		"starting": with(func(s *status.Status) { s.State = status.Starting }),
 		"paused":   with(func(s *status.Status) { s.State = status.Paused }),
 		"locked": with(func(s *status.Status) {
@@ -127,13 +135,12 @@ func (v view) String() string {
 		}
 	}
 	line(0, fmt.Sprintf("[%s] %s", v.Icon, v.Tooltip))
+	line(0, v.Waiting)
 	line(0, v.Headline)
 	for _, r := range v.Reasons {
 		line(1, r)
 	}
-	if v.CanRetry {
-		line(0, "Retry")
-	}
+	line(0, v.Cure)
 	line(1, v.URL)
 	line(0, "Sessions")
 	for _, s := range v.Sessions {

@@ -58,7 +58,17 @@ func (s *server) RevokeAll(context.Context) (int, error)    { return 0, s.do("re
 func (s *server) Pause(context.Context) error               { return s.do("pause") }
 func (s *server) Resume(context.Context) error              { return s.do("resume") }
 func (s *server) Retry()                                    { _ = s.do("retry") }
-func (s *server) ConsoleLink() string                       { return "http://127.0.0.1:40123/#once=o" }
+func (s *server) ConsoleLink(page string) string {
+	return "http://127.0.0.1:40123" + page + "#once=o"
+}
+
+func (s *server) Answer(_ context.Context, id string, allow bool) error {
+	if allow {
+		return s.do("allow " + id)
+	}
+	return s.do("refuse " + id)
+}
+
 func (s *server) Quiet() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +94,8 @@ type seen struct {
 	shown  switches
 	copied string
 	opened []string
-	notes  []note
+	notes  []note   // all there were
+	gone   []string // the names of those withdrawn
 	ticked bool
 	login  bool
 	fails  error
@@ -117,6 +128,10 @@ func (s *screen) open(_ context.Context, a string) error {
 }
 func (s *screen) notify(_ context.Context, n note) error {
 	_ = s.do(func(s *seen) { s.notes = append(s.notes, n) })
+	return nil
+}
+func (s *screen) withdraw(_ context.Context, name string) error {
+	_ = s.do(func(s *seen) { s.gone = append(s.gone, name) })
 	return nil
 }
 func (s *screen) loginEnabled() bool     { return s.look().login }

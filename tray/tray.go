@@ -28,9 +28,12 @@ type Backend interface {
 	RevokeAll(ctx context.Context) (int, error)
 	Pause(ctx context.Context) error
 	Resume(ctx context.Context) error
-	// ConsoleLink is an address of the console that works once: other users of
-	// this computer can read what a browser is started with.
-	ConsoleLink() string
+	// ConsoleLink is an address of a page of the console ("/approvals") that
+	// works once: other users of this computer can read what a browser is
+	// started with.
+	ConsoleLink(page string) string
+	// Answer allows a call that waits for the owner's word, or refuses it.
+	Answer(ctx context.Context, id string, allow bool) error
 	// Retry tries the keychain or the tunnel again.
 	Retry()
 	// Quiet reports whether the owner wants no notifications.
@@ -80,30 +83,30 @@ const panelReads = time.Second
 // another session: the person may have aimed at the one before.
 const justMoved = time.Second
 
-// action is one click. Value is the row's number, or a session's ID where a
-// notification was clicked.
+// action is one click.
 type action struct {
 	kind kind
-	slot int
-	id   string
+	slot int    // the row's number
+	id   string // of a session or a call, where a notification was clicked
+	page string // of the console
 }
 
 type kind int
 
 const (
-	cure kind = iota // the first line
-	retry
+	cure kind = iota // the line that says how it goes
 	copyURL
 	connect // slot: of connections
 	showQR
-	details    // slot
 	revokeSlot // slot
 	revokeID   // id
 	revokeAll
 	togglePause
 	toggleQuiet
 	toggleLogin
-	openConsole
+	openConsole // page
+	allowCall   // id
+	refuseCall  // id
 	quit
 )
 
@@ -131,6 +134,8 @@ type desktop interface {
 	// open hands an address, or the path of a file, to whatever opens it here.
 	open(ctx context.Context, address string) error
 	notify(ctx context.Context, n note) error
+	// withdraw takes the note of this name away, if it is still there.
+	withdraw(ctx context.Context, name string) error
 	loginEnabled() bool
 	setLogin(enabled bool) error
 	lightPanel() bool
@@ -150,6 +155,7 @@ type tray struct {
 	snap     status.Snapshot // as last drawn
 	rows     [sessionSlots]row
 	notifier notifier
+	asker    asker
 	places   switches
 	work     chan func() // what takes time: done one after another, beside the loop
 	qrFile   string
@@ -245,10 +251,21 @@ func (t *tray) draw(ctx context.Context) <-chan time.Time {
 	t.places.quiet = t.backend.Quiet()
 	t.canvas.draw(render(t.snap, now), t.places)
 	notes, wait := t.notifier.look(t.snap, now)
-	if !t.places.quiet {
-		for _, n := range notes {
-			t.tell(ctx, n)
+	waiting := t.snap.Approvals
+	if t.places.quiet {
+		notes, waiting = nil, nil
+	}
+	asks, soon := t.asker.look(waiting, now)
+	for _, n := range append(notes, asks...) {
+		t.tell(ctx, n)
+	}
+	for _, name := range t.asker.gone(waiting) {
+		if t.withdraw(ctx, name) {
+			t.asker.forget(name)
 		}
+	}
+	if wait == 0 || soon > 0 && soon < wait {
+		wait = soon
 	}
 	if wait == 0 {
 		return nil
@@ -256,12 +273,15 @@ func (t *tray) draw(ctx context.Context) <-chan time.Time {
 	return time.After(wait)
 }
 
-// later does what takes time after what waits already, unless too much does.
-func (t *tray) later(do func()) {
+// later does what takes time after what waits already, unless too much does:
+// then it reports false.
+func (t *tray) later(do func()) bool {
 	select {
 	case t.work <- do:
+		return true
 	default:
 		t.options.Log.Warn("tray: the desktop is too slow, something was left out")
+		return false
 	}
 }
 

@@ -2,6 +2,7 @@ package tray
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -73,7 +74,13 @@ func TestClicks(t *testing.T) {
 	down, nowhere := ready(), ready()
 	down.Status.Tunnel.State = "down"
 	nowhere.Status.MCPURL = ""
-	const mcp, console = "https://name.ngrok.app/mcp", "http://127.0.0.1:40123/#once=o"
+	unset, doctor, failed, asked := ready(), ready(), ready(), ready()
+	unset.Status = status.Status{State: status.Error, Error: "Drawbridge is not set up: there is no configuration yet."}
+	doctor.Status.IDP.State = status.IDPMisconfigured
+	failed.Status.Servers = []status.Server{{Name: "files", State: "failed"}}
+	asked.Approvals = []status.Approval{{ID: "a1"}}
+	const mcp, place = "https://name.ngrok.app/mcp", "http://127.0.0.1:40123"
+	console := place + "/#once=o"
 	for name, c := range map[string]struct {
 		snap                  status.Snapshot
 		click                 action
@@ -82,9 +89,14 @@ func TestClicks(t *testing.T) {
 		"the first line, all well":  {two, action{kind: cure}, "", "", console},
 		"the first line, no key":    {locked, action{kind: cure}, "retry", "", ""},
 		"the first line, no tunnel": {down, action{kind: cure}, "retry", "", ""},
+		"the first line, no setup":  {unset, action{kind: cure}, "", "", place + "/setup#once=o"},
+		"the first line, a check":   {doctor, action{kind: cure}, "", "", place + "/doctor#once=o"},
+		"the first line, a server":  {failed, action{kind: cure}, "", "", place + "/servers#once=o"},
+		"Allow":                     {asked, action{kind: allowCall, id: "a1"}, "allow a1", "", ""},
+		"Refuse":                    {asked, action{kind: refuseCall, id: "a1"}, "refuse a1", "", ""},
+		"Allow, too late":           {asked, action{kind: allowCall, id: "a0"}, "", "", ""},
 		"Copy without an address":   {nowhere, action{kind: copyURL}, "", "", ""},
 		"Cursor without an address": {nowhere, action{kind: connect, slot: 3}, "", "", ""},
-		"Retry":                     {locked, action{kind: retry}, "retry", "", ""},
 		"Copy":                      {two, action{kind: copyURL}, "", mcp, ""},
 		"Claude":                    {two, action{kind: connect, slot: 0}, "", mcp, "https://claude.ai/settings/connectors"},
 		"Claude Code":               {two, action{kind: connect, slot: 1}, "", "claude mcp add --transport http drawbridge " + mcp, ""},
@@ -92,7 +104,7 @@ func TestClicks(t *testing.T) {
 		"Cursor":                    {two, action{kind: connect, slot: 3}, "", "", "cursor://anysphere.cursor-deeplink/mcp/install?config=eyJ1cmwiOiJodHRwczovL25hbWUubmdyb2suYXBwL21jcCJ9&name=drawbridge"},
 		"VS Code":                   {two, action{kind: connect, slot: 4}, "", "", "vscode:mcp/install?%7B%22name%22:%22drawbridge%22%2C%22type%22:%22http%22%2C%22url%22:%22https:%2F%2Fname.ngrok.app%2Fmcp%22%7D"},
 		"Gemini CLI":                {two, action{kind: connect, slot: 5}, "", "gemini mcp add --transport http drawbridge " + mcp, ""},
-		"Details":                   {two, action{kind: details, slot: 1}, "", "", console},
+		"Details":                   {two, action{kind: openConsole, page: "/sessions"}, "", "", place + "/sessions#once=o"},
 		"Revoke":                    {two, action{kind: revokeSlot, slot: 1}, "revoke s2", "", ""},
 		"Revoke of an empty row":    {two, action{kind: revokeSlot, slot: 7}, "", "", ""},
 		"Revoke in a notification":  {two, action{kind: revokeID, id: "s1"}, "revoke s1", "", ""},
@@ -100,7 +112,7 @@ func TestClicks(t *testing.T) {
 		"Revoke all":                {two, action{kind: revokeAll}, "revoke all", "", ""},
 		"the bridge, lowered":       {two, action{kind: togglePause}, "pause", "", ""},
 		"the bridge, raised":        {paused, action{kind: togglePause}, "resume", "", ""},
-		"Open console":              {two, action{kind: openConsole}, "", "", console},
+		"Open console":              {two, action{kind: openConsole, page: "/"}, "", "", console},
 	} {
 		t.Run(name, func(t *testing.T) {
 			play(t, c.snap, func(t *testing.T, s *stage) {
@@ -173,7 +185,7 @@ func TestFailuresAreSaid(t *testing.T) {
 		_ = s.screen.do(func(s *seen) { s.fails = errors.New("install xclip") })
 		s.press(action{kind: revokeSlot})
 		s.press(action{kind: copyURL})
-		s.press(action{kind: openConsole})
+		s.press(action{kind: openConsole, page: "/"})
 		if got := s.titles(); got != "That did not work, Nothing was copied, It could not be opened" {
 			t.Errorf("told %q", got)
 		}
@@ -202,7 +214,7 @@ func TestNotes(t *testing.T) {
 		}
 		s.set(func(snap *status.Snapshot) { snap.Sessions = []status.Session{first} })
 		add(s, status.SigninSucceeded, "ana@example.com")
-		if len(s.look().notes) != 1 || s.look().notes[0].Revoke != "s1" || strings.ContainsAny(s.look().notes[0].Body, "\n\u202e\x1b") {
+		if len(s.look().notes) != 1 || s.look().notes[0].Buttons[0].Does != (action{kind: revokeID, id: "s1"}) || strings.ContainsAny(s.look().notes[0].Body, "\n\u202e\x1b") {
 			t.Fatalf("a new client: %+v", s.look().notes)
 		}
 		second := ana("s2", 0)
@@ -223,7 +235,7 @@ func TestNotes(t *testing.T) {
 		if got := s.titles(); got != "A new client signed in, A sign-in was refused, A token was used twice" {
 			t.Errorf("told %q", got)
 		}
-		time.Sleep(refusalPause)
+		time.Sleep(pause)
 		add(s, status.SigninRefused, "bob@example.com")
 		if body := s.look().notes[3].Body; !strings.HasSuffix(body, "(and 49 more)") {
 			t.Errorf("refusals: %q", body)
@@ -232,6 +244,42 @@ func TestNotes(t *testing.T) {
 		add(s, status.TokenReused, "ana@example.com")
 		if len(s.look().notes) != 4 {
 			t.Errorf("told although switched off: %s", s.titles())
+		}
+	})
+}
+
+// A server that fails again and again, and one that changes all its tools at
+// once, give a note a minute each.
+func TestServerNotes(t *testing.T) {
+	play(t, ready(), func(t *testing.T, s *stage) {
+		s.set(func(snap *status.Snapshot) {
+			for i := range 50 {
+				snap.Events = append(snap.Events, status.Event{ID: fmt.Sprint("c", i), Time: time.Now(), Type: status.ServerChanged, Tool: "files/" + hostile, Reason: "The tool is no longer what it was."})
+			}
+		})
+		for i := range 50 {
+			s.set(func(snap *status.Snapshot) {
+				snap.Events = append(snap.Events, status.Event{ID: fmt.Sprint("f", i), Time: time.Now(), Type: status.ServerFailed, Reason: "files ended"})
+			})
+			time.Sleep(time.Second)
+		}
+		if got := s.titles(); got != "A tool has changed, A mounted server has failed" {
+			t.Fatalf("told %q", got)
+		}
+		changed, failed := s.look().notes[0], s.look().notes[1]
+		if !strings.HasSuffix(changed.Body, "The tool is no longer what it was. (and 49 more)") || strings.ContainsAny(changed.Body, "\n\u202e\x1b") || changed.Page != "/servers" {
+			t.Errorf("told %+v", changed)
+		}
+		if failed.Body != "a server failed: files ended" || failed.Page != "/servers" {
+			t.Errorf("told %+v", failed)
+		}
+		time.Sleep(pause)
+		s.set(func(snap *status.Snapshot) {
+			snap.Events = append(snap.Events, status.Event{ID: "again", Time: time.Now(), Type: status.ServerFailed, Reason: "files ended"})
+		})
+		synctest.Wait()
+		if body := s.look().notes[2].Body; !strings.HasSuffix(body, "(and 49 more)") {
+			t.Errorf("a minute later: %q", body)
 		}
 	})
 }

@@ -85,15 +85,16 @@ func (s *stormServer) Snapshot() status.Snapshot {
 	defer s.mu.Unlock()
 	return s.snap
 }
-func (s *stormServer) Watch(context.Context) <-chan struct{}  { return s.changes }
-func (s *stormServer) Revoke(context.Context, string) error   { return nil }
-func (s *stormServer) RevokeAll(context.Context) (int, error) { return 0, nil }
-func (s *stormServer) Pause(context.Context) error            { return nil }
-func (s *stormServer) Resume(context.Context) error           { return nil }
-func (s *stormServer) Retry()                                 {}
-func (s *stormServer) ConsoleLink() string                    { return "" }
-func (s *stormServer) Quiet() bool                            { return true }
-func (s *stormServer) SetQuiet(context.Context, bool) error   { return nil }
+func (s *stormServer) Watch(context.Context) <-chan struct{}      { return s.changes }
+func (s *stormServer) Revoke(context.Context, string) error       { return nil }
+func (s *stormServer) RevokeAll(context.Context) (int, error)     { return 0, nil }
+func (s *stormServer) Pause(context.Context) error                { return nil }
+func (s *stormServer) Resume(context.Context) error               { return nil }
+func (s *stormServer) Retry()                                     {}
+func (s *stormServer) ConsoleLink(string) string                  { return "" }
+func (s *stormServer) Answer(context.Context, string, bool) error { return nil }
+func (s *stormServer) Quiet() bool                                { return true }
+func (s *stormServer) SetQuiet(context.Context, bool) error       { return nil }
 func (s *stormServer) change(n int) {
 	sessions := make([]status.Session, n%13)
 	for i := range sessions {

@@ -1,0 +1,166 @@
+package tray
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+const (
+	// maxAsked is how many calls may wait so that each has a note of its own,
+	// askBurst how many such notes a minute brings. Beyond either, one note
+	// stands for the rest: a client may ask as often as it likes.
+	maxAsked = 3
+	askBurst = 6
+	askPause = time.Minute
+	// askAgain is when to look again for the calls that had no note.
+	askAgain = 5 * time.Second
+
+	// manyName is the name of the note that stands for many; no call's ID.
+	manyName = "many"
+
+	// What a note shows of a call's arguments. A desktop cuts off more.
+	maxArgumentLines = 8
+	maxArguments     = 360 // characters
+)
+
+// approvalsPage is where the owner answers in the console.
+const approvalsPage = "/approvals"
+
+// asker decides which of the calls that wait for the owner's word get a note,
+// and which notes are of no more use.
+type asker struct {
+	told   map[string]bool // the notes that are out: IDs of calls, or manyName
+	times  []time.Time     // of the notes of the last minute, oldest first
+	manyAt time.Time       // when many was last told
+}
+
+// look returns the notes that the calls of now give rise to, and after what
+// time to look again though nothing changes; 0 for no need.
+func (a *asker) look(waiting []status.Approval, now time.Time) (notes []note, again time.Duration) {
+	if a.told == nil {
+		a.told = map[string]bool{}
+	}
+	for len(a.times) > 0 && now.Sub(a.times[0]) >= askPause {
+		a.times = a.times[1:]
+	}
+	for _, c := range waiting {
+		switch {
+		case a.told[c.ID]:
+		case len(waiting) <= maxAsked && len(a.times) < askBurst:
+			notes = append(notes, asking(c))
+			a.told[c.ID], a.times = true, append(a.times, now)
+		case again == 0:
+			again = askAgain
+		}
+	}
+	if again > 0 && !a.told[manyName] && now.Sub(a.manyAt) >= askPause {
+		notes = append(notes, note{Title: "Calls wait for your word", Body: "So many that they are not told one by one: the console shows them.",
+			Urgent: true, Page: approvalsPage, Name: manyName, Otherwise: "Answer from Drawbridge’s menu."})
+		a.told[manyName], a.manyAt = true, now
+	}
+	return notes, again
+}
+
+// gone returns the notes to withdraw: those of calls that wait no longer, and
+// that of many when each call has its own.
+func (a *asker) gone(waiting []status.Approval) (names []string) {
+	wait := map[string]bool{}
+	for _, c := range waiting {
+		wait[c.ID] = true
+		wait[manyName] = wait[manyName] || !a.told[c.ID]
+	}
+	for name := range a.told {
+		if !wait[name] {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// forget is told of a note that was withdrawn.
+func (a *asker) forget(name string) { delete(a.told, name) }
+
+// asking is the note of one call. Allow stands on it only if it shows all that
+// would be allowed: what is cut off may be what matters.
+func asking(c status.Approval) note {
+	user := field(c.User, 60)
+	if user == "" {
+		user = "somebody"
+	}
+	arguments, whole := excerpt(c.Arguments)
+	n := note{Title: "A call waits for your word", Urgent: true, Page: approvalsPage, Name: c.ID, Otherwise: "Answer from Drawbridge’s menu."}
+	n.Body = user + " with " + clientName(c.Client) + " asks for " + field(c.Server, 64) + ": " + field(c.Tool, 128) + "\n" + arguments
+	first := button{"Allow", action{kind: allowCall, id: c.ID}}
+	if !whole {
+		n.Body += "\n(cut: the console shows the rest)"
+		first = button{"Read all", action{kind: openConsole, page: approvalsPage}}
+	}
+	n.Buttons = []button{first, {"Refuse", action{kind: refuseCall, id: c.ID}}}
+	return n
+}
+
+// excerpt is the beginning of indented JSON, and whether that is all of it. A
+// gap that would push the rest out of sight counts as a cut.
+func excerpt(arguments string) (text string, whole bool) {
+	const gap = "        "
+	arguments = strings.TrimSpace(arguments)
+	if arguments == "" || arguments == "{}" {
+		return "without arguments", true
+	}
+	whole = true
+	var lines []string
+	left := maxArguments
+	for line := range strings.SplitSeq(status.CleanLines(arguments, 4*maxArguments), "\n") {
+		line = visible(line)
+		if len(lines) == maxArgumentLines || left <= 0 {
+			return strings.Join(lines, "\n"), false
+		}
+		if before, _, ok := strings.Cut(strings.TrimLeft(line, " "), gap); ok {
+			line, whole = before+" …", false
+		}
+		if utf8.RuneCountInString(line) > left {
+			line, whole = status.Clean(line, left), false
+		}
+		left -= utf8.RuneCountInString(line)
+		lines = append(lines, line)
+		if !whole {
+			break
+		}
+	}
+	return strings.Join(lines, "\n"), whole && utf8.RuneCountInString(arguments) <= 4*maxArguments
+}
+
+// visible writes out what a person would not see: letters without ink, spaces
+// that are none, and the tops of towers of combining marks.
+func visible(s string) string {
+	var b strings.Builder
+	marks := 0
+	for _, r := range s {
+		if marks++; !unicode.Is(unicode.M, r) {
+			marks = 0
+		}
+		if marks > 2 || blank(r) || r != ' ' && unicode.IsSpace(r) {
+			fmt.Fprintf(&b, `\u{%x}`, r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// waitingLine is the row for the calls that wait; "" for none.
+func waitingLine(waiting []status.Approval) string {
+	switch n := len(waiting); n {
+	case 0:
+		return ""
+	case 1:
+		return "1 call waits for your word…"
+	default:
+		return fmt.Sprintf("%d calls wait for your word…", n)
+	}
+}
