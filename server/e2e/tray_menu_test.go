@@ -47,8 +47,14 @@ func TestTrayMenu(t *testing.T) {
 	if info, err := os.Stat(picture); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the QR code: %v, %v", info, err)
 	}
-	menu.Click("Open console…")
-	s.openedAddress(t, consoleURL(t, app))
+	for row, page := range map[string]string{"Open console…": "/", "Check setup…": "/doctor", "● Ready": "/"} {
+		menu.Click(row)
+		s.openedAddress(t, consoleURL(t, app, page))
+	}
+	menu.Click("Recent events", time.Now().Format("15:04")+" refused: bob")
+	s.openedAddress(t, consoleURL(t, app, "/activity"))
+	menu.Click("Sessions", "alice@example.com · ", "Details…")
+	s.openedAddress(t, consoleURL(t, app, "/sessions"))
 
 	menu.Click("Raise the bridge (pause)")
 	menu.Await("‖ Paused")
@@ -135,7 +141,7 @@ func TestTrayOneInstance(t *testing.T) {
 			t.Error("headless, it opened something")
 		}
 	}
-	s.openedAddress(t, consoleURL(t, app))
+	s.openedAddress(t, consoleURL(t, app, "/"))
 }
 
 // Without a bus, or with one that is gone, the program runs without a menu and

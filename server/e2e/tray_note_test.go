@@ -16,21 +16,24 @@ import (
 type fakeNotes struct {
 	bus *dbus.Conn
 
-	mu    sync.Mutex // guards shown
-	shown []shownNote
+	mu     sync.Mutex // guards all below
+	can    []string   // what it says it can do
+	shown  []shownNote
+	closed map[uint32]bool // by the program
 }
 
 type shownNote struct {
 	id          uint32
 	title, body string
 	actions     []string
+	urgent      bool
 }
 
 const notesName, notesPath = "org.freedesktop.Notifications", dbus.ObjectPath("/org/freedesktop/Notifications")
 
 func startNotes(t testing.TB, bus *dbus.Conn) *fakeNotes {
 	t.Helper()
-	n := &fakeNotes{bus: bus}
+	n := &fakeNotes{bus: bus, can: []string{"body", "body-markup", "actions"}, closed: map[uint32]bool{}}
 	if err := bus.Export(n, notesPath, notesName); err != nil {
 		t.Fatal(err)
 	}
@@ -42,32 +45,52 @@ func startNotes(t testing.TB, bus *dbus.Conn) *fakeNotes {
 
 // GetCapabilities is called by programs through the bus.
 func (n *fakeNotes) GetCapabilities() ([]string, *dbus.Error) {
-	return []string{"body", "body-markup", "actions"}, nil
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.can, nil
 }
 
 // Notify is called by programs through the bus.
-func (n *fakeNotes) Notify(_ string, _ uint32, _, title, body string, actions []string, _ map[string]dbus.Variant, _ int32) (uint32, *dbus.Error) {
+func (n *fakeNotes) Notify(_ string, _ uint32, _, title, body string, actions []string, hints map[string]dbus.Variant, _ int32) (uint32, *dbus.Error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	id := uint32(len(n.shown) + 1)
-	n.shown = append(n.shown, shownNote{id, title, body, actions})
+	n.shown = append(n.shown, shownNote{id, title, body, actions, hints["urgency"].Value() == byte(2)})
 	return id, nil
 }
 
-// await waits for a notification with this title.
+// CloseNotification is called by programs through the bus.
+func (n *fakeNotes) CloseNotification(id uint32) *dbus.Error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.closed[id] = true
+	return nil
+}
+
+// await waits for a notification with this title that is still shown.
 func (n *fakeNotes) await(t testing.TB, title string) (found shownNote) {
 	t.Helper()
 	waitFor(t, "the notification "+title, func() bool {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		for _, s := range n.shown {
-			if s.title == title {
+			if s.title == title && !n.closed[s.id] {
 				found = s
 			}
 		}
 		return found.id != 0
 	})
 	return found
+}
+
+// awaitClosed waits until the program has taken a notification away.
+func (n *fakeNotes) awaitClosed(t testing.TB, id uint32) {
+	t.Helper()
+	waitFor(t, "the notification to be closed", func() bool {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return n.closed[id]
+	})
 }
 
 func (n *fakeNotes) count() int {
@@ -105,7 +128,7 @@ func TestTrayNotifications(t *testing.T) {
 	if strings.ContainsAny(told.body, "<>\n\u202e") || !strings.Contains(told.body, "alice@example.com with &lt;b&gt;Claude") {
 		t.Errorf("told %q", told.body)
 	}
-	notes.press(t, told.id, "default") // a click beside the button
+	notes.press(t, told.id, "allow") // no button of this one
 	notes.press(t, told.id+7, "revoke")
 	notes.press(t, told.id, "revoke")
 	menu.Await("● Ready, 0 sessions")

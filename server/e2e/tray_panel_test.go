@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -73,6 +72,7 @@ func TestTrayPanelStates(t *testing.T) {
 		"error":    {State: status.Error, Error: "the keychain is locked, so data-key could not be read: unlock it, then try again"},
 		"provider": {State: status.Ready, IDP: status.IDP{State: status.IDPMisconfigured, Error: "dev-1.okta.com refused the client secret: run drawbridge setup"}},
 		"tunnel":   {State: status.Ready, Tunnel: status.Tunnel{State: "down", Error: "ngrok refused the authtoken: run drawbridge setup"}},
+		"ask":      {State: status.Ready, Tunnel: status.Tunnel{State: "up"}, MCPURL: "https://name.ngrok.app/mcp"},
 	}
 	if os.Getenv(statesEnv) != "" {
 		s := &stormServer{changes: make(chan struct{}, 1)}
@@ -80,7 +80,11 @@ func TestTrayPanelStates(t *testing.T) {
 			for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 				st := states[in.Text()]
 				st.Version, st.MCPURL, st.LocalURL = "v1.0.0", "https://name.ngrok.app/mcp", "http://127.0.0.1:8000"
-				s.set(status.Snapshot{Status: st})
+				snap := status.Snapshot{Status: st}
+				if in.Text() == "ask" {
+					snap.Approvals = make([]status.Approval, 2)
+				}
+				s.set(snap)
 			}
 			return nil
 		})
@@ -97,8 +101,9 @@ func TestTrayPanelStates(t *testing.T) {
 	for name, st := range states {
 		_, _ = fmt.Fprintln(child.stdin, name)
 		menu.until("the state "+name, func() bool {
-			row, err := menu.layout()
-			return err == nil && strings.HasPrefix(row.rows[0].label(), headlines[name]) && st.State != ""
+			_, ok := menu.Find(headlines[name])
+			_, asked := menu.Find("2 calls wait")
+			return ok && asked == (name == "ask") && st.State != ""
 		})
 		p.openMenu()
 		time.Sleep(200 * time.Millisecond) // until it is painted
@@ -121,4 +126,4 @@ func TestTrayPanelStates(t *testing.T) {
 
 // headlines is how the first line of the menu begins in each state.
 var headlines = map[string]string{"starting": "○", "ready": "● Connected", "paused": "‖", "error": "✕ The keychain is locked",
-	"provider": "▲ Nobody can sign in", "tunnel": "▲ Nobody can reach"}
+	"provider": "▲ Nobody can sign in", "tunnel": "▲ Nobody can reach", "ask": "● Connected"}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"os"
@@ -83,7 +84,7 @@ func (s *traySession) configure(t testing.TB, o AppOptions) *App {
 	if err != nil {
 		t.Fatal(err)
 	}
-	app.program = &program{config: filepath.Join(t.TempDir(), "config.toml"),
+	app.program = &program{config: cmp.Or(o.ConfigFile, filepath.Join(t.TempDir(), "config.toml")),
 		env: []string{"GORACE=exitcode=0 atexit_sleep_ms=0", "DRAWBRIDGE_IDP_CLIENT_SECRET=" + secret.Reveal(), "DRAWBRIDGE_DATA_KEY=" + base64.StdEncoding.EncodeToString(make([]byte, 32))}}
 	if err := config.Save(app.program.config, app.config); err != nil {
 		t.Fatal(err)
@@ -98,7 +99,13 @@ func (s *traySession) run(t testing.TB, app *App, flags ...string) *TrayMenu {
 	if err != nil {
 		t.Fatal(err)
 	}
-	app.program.script = startProcess(t, app.program.env, path, append([]string{"run"}, flags...)...)
+	return s.runAs(t, app, startProcess(t, app.program.env, path, append([]string{"run"}, flags...)...))
+}
+
+// runAs takes a process that was just started for the program of app.
+func (s *traySession) runAs(t testing.TB, app *App, script *Script) *TrayMenu {
+	t.Helper()
+	app.program.script = script
 	process := app.program.script.cmd.Process
 	t.Cleanup(func() { _ = process.Signal(syscall.SIGTERM) })
 	app.Log = app.program.script.log
@@ -152,8 +159,14 @@ func (s *traySession) openedAddress(t testing.TB, prefix string) string {
 	return found
 }
 
-// consoleURL is how a link to the console of app begins: it opens once.
-func consoleURL(t testing.TB, app *App) string {
+// openedTimes is how often an address that begins so was opened.
+func (s *traySession) openedTimes(prefix string) int {
+	got, _ := os.ReadFile(s.opened)
+	return strings.Count("\n"+string(got), "\n"+prefix)
+}
+
+// consoleURL is how a link to a page of app's console begins: it opens once.
+func consoleURL(t testing.TB, app *App, page string) string {
 	t.Helper()
 	c, err := control.Dial(app.Options.DataDir)
 	if err != nil {
@@ -164,8 +177,8 @@ func consoleURL(t testing.TB, app *App) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	place, _, _ := strings.Cut(st.ConsoleURL, "#")
-	return place + "#once="
+	place, _, _ := strings.Cut(st.ConsoleURL, "/#")
+	return place + page + "#once="
 }
 
 // endedWell fails t if the program of app, which has ended, did so with another

@@ -1,0 +1,197 @@
+package e2e
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server"
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/tray"
+)
+
+const asksTitle = "A call waits for your word"
+
+// asking is the options of an app whose server for files, in folder, asks for
+// each call.
+func asking(t testing.TB, folder string) AppOptions {
+	o := AppOptions{Config: func(c *config.Config) { c.Servers = map[string]config.ServerSettings{"files": {Ask: []string{"*"}}} }}
+	return mounting(t, o, map[string]mcpJSON{"files": official(t, "filesystem", folder)})
+}
+
+// write has the client call the tool that writes a file, and doesn't wait.
+func (c *realClient) write(file, content string) {
+	c.t.Helper()
+	c.script.Write(map[string]any{"do": "call", "name": "write_file", "arguments": map[string]string{"path": file, "content": content}})
+}
+
+// A real client's call of a real server waits, the menu and an urgent note say
+// so, and the note's buttons decide what happens to it, nobody else.
+func TestTrayAsk(t *testing.T) {
+	folder, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := startTraySession(t)
+	notes := startNotes(t, s.bus)
+	app, menu := s.start(t, asking(t, folder))
+	app.waitForServers(t)
+	client := startRealClient(t, app.MCPURL, "v1", "legacy", "alice")
+	file := filepath.Join(folder, "a.txt")
+	written := func() string {
+		got, _ := os.ReadFile(file)
+		return string(got)
+	}
+
+	client.write(file, "<b>grüezi</b>\u202e")
+	told := notes.await(t, asksTitle)
+	want := "alice@example.com with Caller asks for files: write_file\n{\n  &#34;content&#34;: &#34;&lt;b&gt;grüezi&lt;/b&gt;&#34;,\n  &#34;path&#34;: &#34;" + file + "&#34;\n}"
+	if told.body != want || !told.urgent || strings.Join(told.actions, " ") != "default Open allow Allow refuse Refuse" {
+		t.Errorf("told %+v", told)
+	}
+	menu.Await("1 call waits for your word…")
+	notes.press(t, told.id, "revoke")
+	notes.press(t, told.id+7, "allow")
+	stranger, err := dbus.ConnectSessionBus()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close()
+	(&fakeNotes{bus: stranger}).press(t, told.id, "allow")
+	menu.Await("1 call waits for your word…")
+	notes.press(t, told.id, "allow")
+	var got call
+	if err := client.answer(&got); err != nil || got.IsError || written() != "<b>grüezi</b>\u202e" {
+		t.Errorf("allowed: %+v, %v; the file holds %q", got, err, written())
+	}
+	notes.awaitClosed(t, told.id)
+	menu.AwaitGone("1 call waits")
+
+	client.write(file, "no")
+	refused := notes.await(t, asksTitle)
+	notes.press(t, told.id, "allow") // the button of the call before
+	notes.press(t, refused.id, "refuse")
+	if err := client.answer(&got); err != nil || !got.IsError || !strings.Contains(got.Text, "did not allow") || written() == "no" {
+		t.Errorf("refused: %+v, %v; the file holds %q", got, err, written())
+	}
+	notes.awaitClosed(t, refused.id)
+
+	// What does not fit is allowed where all of it can be read.
+	client.write(file, strings.Repeat("much ", 200))
+	long := notes.await(t, asksTitle)
+	if !slices.Equal(long.actions, []string{"default", "Open", "read all", "Read all", "refuse", "Refuse"}) {
+		t.Errorf("buttons of a cut note: %q", long.actions)
+	}
+	page := consoleURL(t, app, "/approvals")
+	notes.press(t, long.id, "default")
+	s.openedAddress(t, page)
+	menu.Click("1 call waits for your word…")
+	waitFor(t, "the menu to open the console", func() bool { return s.openedTimes(page) == 2 })
+	other := startRealClient(t, app.MCPURL, "v2", modernVersion, "alice")
+	other.write(file, "nobody waits for this")
+	given := notes.await(t, asksTitle)
+	menu.Await("2 calls wait for your word…")
+	_ = client.script.cmd.Process.Kill()
+	_ = other.script.cmd.Process.Kill()
+	notes.awaitClosed(t, given.id)
+	menu.AwaitGone("1 call waits")
+	notes.press(t, given.id, "allow")
+
+	writeServers(t, app.program.config, map[string]mcpJSON{"gone": {Command: filepath.Join(folder, "gone")}})
+	if failed := notes.await(t, "A mounted server has failed"); !strings.Contains(failed.body, "gone") {
+		t.Errorf("told %q", failed.body)
+	}
+	menu.Click("Quit")
+	endedWell(t, app)
+	if strings.HasPrefix(written(), "much") || strings.Contains(app.Log.String(), "That did not work") {
+		t.Errorf("the file holds %q\n%s", written(), app.Log)
+	}
+}
+
+// expiresEnv makes this test's process the one with the tray.
+const expiresEnv = "DRAWBRIDGE_TRAY_EXPIRES"
+
+// The note of a call that nobody answers goes with it. Where notes have no
+// buttons it says what to do instead.
+func TestTrayAskExpires(t *testing.T) {
+	if file := os.Getenv(expiresEnv); file != "" {
+		askChild(t, file)
+		return
+	}
+	s := startTraySession(t)
+	notes := startNotes(t, s.bus)
+	notes.can = []string{"body"}
+	startWatcher(t, s.bus)
+	folder := t.TempDir()
+	app := s.configure(t, asking(t, folder))
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := append(app.program.env, expiresEnv+"="+app.program.config, "DRAWBRIDGE_TRAY_DATA="+app.Options.DataDir)
+	menu := s.runAs(t, app, startProcess(t, env, self, "-test.run=^TestTrayAskExpires$"))
+	menu.Await("● Ready")
+	app.setAddress(app.Status(t))
+	app.waitForServers(t)
+	client := startRealClient(t, app.MCPURL, "v1", "legacy", "alice")
+	client.write(filepath.Join(folder, "a.txt"), "<b>")
+	told := notes.await(t, asksTitle)
+	if len(told.actions) != 0 || !strings.HasPrefix(told.body, "Answer from Drawbridge’s menu.\nalice@example.com with Caller") || !strings.Contains(told.body, `"<b>"`) {
+		t.Errorf("told %+v", told)
+	}
+	var got call
+	if err := client.answer(&got); err != nil || !got.IsError || !strings.Contains(got.Text, "Nobody allowed this call") {
+		t.Errorf("nobody answered: %+v, %v", got, err)
+	}
+	notes.awaitClosed(t, told.id)
+	menu.AwaitGone("1 call waits")
+	menu.Click("Quit")
+	_, _ = app.program.script.Wait()
+}
+
+// askChild is the program, but that calls wait for seconds alone.
+func askChild(t *testing.T, file string) {
+	cfg, err := config.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, err := server.New(server.Options{Config: cfg, ConfigFile: file, DataDir: os.Getenv("DRAWBRIDGE_TRAY_DATA"), Keystore: keystore.Env(os.LookupEnv), Version: "e2e",
+		AskWait: 3 * time.Second, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tray.Serve(context.Background(), app, tray.Options{}, app.Run); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A program without a configuration has a menu that leads to Setup.
+func TestTrayNotSetUp(t *testing.T) {
+	s := startTraySession(t)
+	startWatcher(t, s.bus)
+	app := s.configure(t, AppOptions{})
+	app.program.config = filepath.Join(t.TempDir(), "none.toml")
+	menu := s.run(t, app, app.flags()...)
+	menu.Await("✕ Drawbridge is not set up")
+	setup := consoleURL(t, app, "/setup")
+	waitFor(t, "Setup to open by itself", func() bool { return s.openedTimes(setup) == 1 })
+	for i, row := range []string{"✕ Drawbridge is not set up", "Open Setup…"} {
+		menu.Click(row)
+		waitFor(t, row+" to open Setup", func() bool { return s.openedTimes(setup) == 2+i })
+	}
+	menu.Click("Check setup…")
+	s.openedAddress(t, consoleURL(t, app, "/doctor"))
+	if text := menu.Text(); strings.Contains(text, "Retry") || strings.Contains(text, "People sign in at") || menu.Await("Raise the bridge").enabled() {
+		t.Errorf("the menu:\n%s", text)
+	}
+	menu.Click("Quit")
+	endedWell(t, app)
+}
