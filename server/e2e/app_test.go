@@ -21,6 +21,7 @@ import (
 type AppOptions struct {
 	Okta   *Okta    // the provider instead of the demo's
 	Issuer string   // a provider of the test's own, with the demo's client id and secret
+	Secret string   // at that provider; "": the demo's
 	Groups []string // who may sign in; nil: anyone
 
 	Access, Refresh time.Duration        // lifetimes of tokens; 0: the default
@@ -38,6 +39,11 @@ type AppOptions struct {
 
 	// Front reaches the public URL from outside; nil: as strangers do.
 	Front *http.Client
+
+	// Env is more of the program's environment, as "NAME=value", and LogDir a
+	// folder where all that it writes is kept, with --verbose. For StartBinary.
+	Env    []string
+	LogDir string
 
 	// RealFetch fetches metadata documents as in earnest: from public
 	// addresses only, and with the system's authorities.
@@ -81,6 +87,9 @@ func (app *App) prepare(o AppOptions) {
 	case o.Issuer == "":
 		app.Demo = startDemoProvider(app.t)
 		o.Issuer = app.Demo.Issuer
+	}
+	if o.Secret != "" {
+		secret = o.Secret
 	}
 	cfg := config.Default()
 	cfg.Listen = "127.0.0.1:0"

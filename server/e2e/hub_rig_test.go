@@ -20,6 +20,8 @@ type mcpJSON struct {
 	Args    []string          `json:"args,omitempty"`
 	Env     map[string]string `json:"env,omitempty"`
 	URL     string            `json:"url,omitempty"`
+	Headers map[string]string `json:"headers,omitempty"`
+	Off     bool              `json:"disabled,omitempty"`
 }
 
 // mounting is an app's options with these servers in its mcp.json.

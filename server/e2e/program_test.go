@@ -66,6 +66,7 @@ var binary = sync.OnceValues(func() (string, error) {
 type program struct {
 	env    []string
 	config string // path of config.toml
+	logs   string // folder of stdout and stderr; "" keeps the newest of them only
 	script *Script
 }
 
@@ -85,8 +86,10 @@ func StartBinary(t testing.TB, o AppOptions) *App {
 	app.program = &program{
 		env: append(homeless(t), "DRAWBRIDGE_IDP_CLIENT_SECRET="+secret.Reveal(),
 			"DRAWBRIDGE_DATA_KEY="+base64.StdEncoding.EncodeToString(key)),
+		logs:   o.LogDir,
 		config: filepath.Join(t.TempDir(), "config.toml"),
 	}
+	app.program.env = append(app.program.env, o.Env...)
 	if err := config.Save(app.program.config, app.config); err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +104,12 @@ func (app *App) startProgram() {
 		app.t.Fatal(err)
 	}
 	p := app.program
-	p.script = startProcess(app.t, p.env, path, append([]string{"run", "--headless"}, app.flags()...)...)
+	run := append([]string{"run", "--headless"}, app.flags()...)
+	if p.logs != "" { // exec: the process that the test sees is Drawbridge itself
+		run = append([]string{"-c", `cd "$0" && exec "$@" >>stdout 2>>stderr`, p.logs, path, "--verbose"}, run...)
+		path = "/bin/sh"
+	}
+	p.script = startProcess(app.t, p.env, path, run...)
 	app.Log = p.script.log
 	lines := p.script.lines
 	go func() { // nobody reads what run says; the pipe must not fill

@@ -34,6 +34,12 @@ type watchedProvider struct {
 	mu       sync.Mutex // guards asked
 	asked    map[string]int
 	callback string // https; "" if there is none to hide
+
+	secret string // of our client, if not the demo's
+
+	// saw, if set before the first request, is told of each request, with its
+	// body, and the answer.
+	saw func(r *http.Request, body []byte, answer *httptest.ResponseRecorder)
 }
 
 // standIn is what the provider sees instead of an https callback.
@@ -76,8 +82,14 @@ func (p *watchedProvider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	body = []byte(hide.Replace(string(body)))
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	if id, secret, ok := r.BasicAuth(); ok && p.secret != "" && secret == p.secret {
+		r.SetBasicAuth(id, demo.ClientSecret)
+	}
 	answer := httptest.NewRecorder()
 	p.Provider.ServeHTTP(answer, r)
+	if p.saw != nil {
+		p.saw(r, body, answer)
+	}
 	for name, values := range answer.Header() {
 		w.Header()[name] = values
 	}

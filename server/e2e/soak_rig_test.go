@@ -1,0 +1,194 @@
+//go:build linux
+
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/e2e/edge"
+)
+
+// What is configured: the client's secret at the provider, and those of the
+// mounted servers, which these alone may know.
+const (
+	soakClientSecret = "client-secret-Tn4wE8gK2aS6hJ9x"
+	soakFilesToken   = "files-token-Zk3vQ8sT1xW6yB9n"
+	soakWebKey       = "web-key-Hq7mD2fL5rJ0uC4p"
+)
+
+// newSoak starts everything and waits until it works.
+func newSoak(t *testing.T, inside bool) *soak {
+	s := &soak{t: t, inside: inside, secrets: newSecretBook(t), done: map[string]*tally{}}
+	s.edge = startEdge(t, edge.Options{})
+	s.idp = watchProvider(t, "https://"+s.edge.Domain())
+	s.idp.saw, s.idp.secret = s.secrets.provider, soakClientSecret
+	s.secrets.keep("client secret", soakClientSecret)
+	s.secrets.keep("authtoken", authtoken)
+	s.secrets.keep("server", soakFilesToken, soakWebKey)
+	files := conformanceServer(t, "stdio", "legacy")
+	files.Env = map[string]string{"TOKEN": "${keychain:TOKEN}"}
+	web := mcpJSON{URL: s.watchServer(conformanceServer(t, "http").URL), Headers: map[string]string{"X-Api-Key": "Key ${keychain:KEY}"}}
+	s.servers = map[string]mcpJSON{"files": files, "web": web}
+	if inside {
+		s.startInside()
+	} else {
+		s.startOutside()
+	}
+	s.waitForServers(t)
+	for n := range s.pool {
+		for i := range 3 { // each with an address of its own: the same registration gets the same id
+			s.pool[n] = append(s.pool[n], s.Register(t, fmt.Sprintf("http://localhost:%d/callback", 7700+10*n+i)))
+		}
+	}
+	s.cimd = ServeMetadata(t, clientURI)
+	if inside { // the real program fetches from public addresses only
+		s.pool[0] = append(s.pool[0], s.cimd.Client())
+	}
+	s.secrets.keep("control key", readControlFile(t, s.App).Key)
+	return s
+}
+
+func (s *soak) configure(c *config.Config) {
+	cas := filepath.Join(s.t.TempDir(), "edge.pem")
+	if err := os.WriteFile(cas, s.edge.CAs(), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	c.Tunnel = config.Tunnel{Provider: "ngrok", Domain: s.edge.Domain(), ConnectURL: s.edge.AgentAddr(), ConnectCAs: cas}
+}
+
+func (s *soak) startInside() {
+	keys := keystore.Memory()
+	for account, secret := range map[string]string{keystore.NgrokAuthtoken: authtoken, "server/files/TOKEN": soakFilesToken, "server/web/KEY": soakWebKey} {
+		if err := keys.Set(s.t.Context(), account, keystore.NewSecret(secret)); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	o := mounting(s.t, AppOptions{Issuer: s.idp.Issuer, Secret: soakClientSecret, Keystore: keys, Access: soakRefresh / 2, Refresh: soakRefresh,
+		Front: &http.Client{Transport: throughEdges(false)}, Config: s.configure}, s.servers)
+	s.file = o.ConfigFile
+	s.App = StartApp(s.t, o)
+	key, err := keys.Get(s.t.Context(), keystore.DataKey)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.secrets.keep("data key", key.Reveal())
+	waitFor(s.t, "the tunnel", func() bool { return s.Status(s.t).Tunnel.State == "up" })
+}
+
+func (s *soak) startOutside() {
+	temp := s.t.TempDir()
+	s.App = StartBinary(s.t, AppOptions{Issuer: s.idp.Issuer, Secret: soakClientSecret, Access: soakRefresh / 2, Refresh: soakRefresh, Config: s.configure, LogDir: s.t.TempDir(),
+		Env: []string{"DRAWBRIDGE_NGROK_AUTHTOKEN=" + authtoken, "DRAWBRIDGE_SERVER_FILES_TOKEN=" + soakFilesToken, "DRAWBRIDGE_SERVER_WEB_KEY=" + soakWebKey, "TMPDIR=" + temp}})
+	s.file = s.program.config
+	s.temp = temp
+	writeServers(s.t, s.file, s.servers)
+	for _, v := range s.program.env {
+		if key, ok := strings.CutPrefix(v, "DRAWBRIDGE_DATA_KEY="); ok {
+			s.secrets.keep("data key", key)
+		}
+	}
+	waitFor(s.t, "the tunnel", func() bool { return s.Status(s.t).Tunnel.State == "up" })
+}
+
+// watchServer stands before an HTTP server and notes the tokens that come.
+func (s *soak) watchServer(target string) string {
+	to, err := url.Parse(target)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(&url.URL{Scheme: to.Scheme, Host: to.Host})
+		for name, values := range r.In.Header {
+			for _, v := range values {
+				if strings.Count(v, ".") == 2 && strings.Contains(v, "eyJ") {
+					s.secrets.keep("identity "+name, strings.TrimPrefix(v, "Bearer "))
+				}
+			}
+		}
+	}}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Api-Key") != "Key "+soakWebKey {
+			http.Error(w, "no key", http.StatusUnauthorized)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	s.t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
+	return srv.URL + to.Path
+}
+
+// secretBook notes secrets in a file of its own, so that they take no memory of
+// the process that is measured.
+type secretBook struct {
+	file *os.File
+}
+
+func newSecretBook(t *testing.T) *secretBook {
+	f, err := os.OpenFile(filepath.Join(t.TempDir(), "secrets"), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	return &secretBook{f}
+}
+
+// keep notes secrets of a kind; each write is one, so that lines stay whole.
+func (b *secretBook) keep(kind string, secrets ...string) {
+	var lines strings.Builder
+	for _, secret := range secrets {
+		if len(secret) >= 12 {
+			lines.WriteString(kind + "\t" + secret + "\n")
+		}
+	}
+	_, _ = b.file.WriteString(lines.String())
+}
+
+// provider notes what goes to and from the provider.
+func (b *secretBook) provider(r *http.Request, body []byte, answer *httptest.ResponseRecorder) {
+	form, _ := url.ParseQuery(string(body))
+	back, _ := url.Parse(answer.Header().Get("Location"))
+	for _, values := range []url.Values{form, r.URL.Query(), back.Query()} {
+		for _, name := range []string{"code", "state", "nonce", "code_verifier", "refresh_token", "token", "client_assertion"} {
+			b.keep("provider's "+name, values[name]...)
+		}
+	}
+	var tokens map[string]any
+	if json.NewDecoder(bytes.NewReader(answer.Body.Bytes())).Decode(&tokens) == nil {
+		for _, name := range []string{"access_token", "refresh_token", "id_token"} {
+			if token, ok := tokens[name].(string); ok {
+				b.keep("provider's "+name, token)
+			}
+		}
+	}
+}
+
+// all returns each secret once, with its kind.
+func (b *secretBook) all(t testing.TB) map[string]string {
+	if _, err := b.file.Seek(0, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	data, err := io.ReadAll(b.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	for line := range strings.Lines(string(data)) {
+		if kind, secret, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t"); ok {
+			found[secret] = kind
+		}
+	}
+	return found
+}
