@@ -61,6 +61,7 @@ type cli struct {
 type app struct {
 	ctx    context.Context
 	out    io.Writer
+	errOut io.Writer
 	config string
 	data   string // "" if not given
 	store  keystore.Store
@@ -117,7 +118,7 @@ func fail(w io.Writer, err error, code int) int {
 }
 
 func (c cli) app(ctx context.Context, out, errOut io.Writer) *app {
-	a := &app{ctx: ctx, out: out, config: c.Config, data: c.Data, store: keystore.OS()}
+	a := &app{ctx: ctx, out: out, errOut: errOut, config: c.Config, data: c.Data, store: keystore.OS()}
 	if a.config == "" {
 		a.config = filepath.Join(xdg.ConfigHome, "drawbridge", "config.toml")
 	}
@@ -132,9 +133,6 @@ func (c cli) app(ctx context.Context, out, errOut io.Writer) *app {
 	return a
 }
 
-// errNoConfig is the first start.
-var errNoConfig = errors.New("no configuration")
-
 // dataDir is the data folder given, else the user's own.
 func (a *app) dataDir() string {
 	if a.data != "" {
@@ -147,7 +145,7 @@ func (a *app) dataDir() string {
 func (a *app) options(listen string) (server.Options, error) {
 	cfg, err := config.Load(a.config)
 	if errors.Is(err, os.ErrNotExist) {
-		return server.Options{}, fmt.Errorf("there is %w at %s yet. Run `drawbridge setup`, or try `drawbridge demo`", errNoConfig, a.config)
+		return server.Options{}, fmt.Errorf("there is no configuration at %s yet. Run `drawbridge setup`, or try `drawbridge demo`", a.config)
 	}
 	if err != nil {
 		return server.Options{}, err
@@ -175,11 +173,7 @@ func (c runCommand) Run(a *app) error {
 	if err == nil && len(o.Config.Missing()) > 0 {
 		err = fmt.Errorf("the configuration %s lacks %s. Run `drawbridge setup`", a.config, o.Config.Missing()[0])
 	}
-	desktop := !c.Headless && tray.Available() == nil
-	switch {
-	case err != nil && !desktop && !errors.Is(err, errNoConfig):
-		return err // nobody is there to open Setup
-	case err != nil:
+	if err != nil {
 		o = a.bare(c.Listen)
 		o.Unusable = err
 	}
@@ -188,8 +182,9 @@ func (c runCommand) Run(a *app) error {
 		return a.openOther(c.Headless, err)
 	}
 	if o.Unusable != nil {
-		_, _ = fmt.Fprintf(a.out, "Drawbridge is not set up: %v.\nTo set it up in a browser on this computer, run `drawbridge console`.\n", o.Unusable)
-		if desktop {
+		_, _ = fmt.Fprintf(a.errOut, "drawbridge: %v\n", o.Unusable)
+		_, _ = fmt.Fprintln(a.out, "Setup waits in the console: run `drawbridge console` to open it in a browser on this computer.")
+		if !c.Headless && tray.Available() == nil {
 			_ = tray.Open(a.ctx, s.ConsoleLink("/setup")) // `drawbridge console` is the other way
 		}
 	}

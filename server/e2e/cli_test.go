@@ -59,7 +59,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"status", "--json", "--data", data}, 1}, // nothing runs there
 		{[]string{"sessions", "--data", data}, 1},
 		{[]string{"revoke", "no-such-session", "--data", data}, 1},
-		{[]string{"run", "--headless", "--keystore", "env", "--data", data}, 1}, // not configured
+		{[]string{"doctor", "--keystore", "env", "--data", data}, 1}, // not configured
 		{[]string{"nonsense"}, 2},
 		{[]string{"status", "--nonsense"}, 2},
 		{[]string{"run", "--keystore", "paper"}, 2},
