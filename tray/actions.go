@@ -99,13 +99,13 @@ func (t *tray) share(ctx context.Context, a action) (copied bool) {
 
 func (t *tray) connect(ctx context.Context, c connection) (copied bool) {
 	mcpURL := t.snap.Status.MCPURL
-	if c.Copy != nil {
-		if copied = t.copy(ctx, c.Copy(mcpURL), c.Client, c.Then); !copied {
+	if text := c.text(mcpURL); text != "" {
+		if copied = t.copy(ctx, text, c.Client, c.Then); !copied {
 			return false
 		}
 	}
-	if c.Open != nil {
-		t.open(ctx, c.Open(mcpURL))
+	if address := c.Open(mcpURL); address != "" {
+		t.open(ctx, address)
 	}
 	return copied
 }

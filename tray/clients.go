@@ -1,54 +1,29 @@
 package tray
 
-import (
-	"encoding/base64"
-	"encoding/json"
-	"net/url"
-	"strings"
-)
+import "github.com/drawbridge-app/drawbridge/assets"
 
-// connection is what one client needs to be connected: a text to paste, an
-// address to open, or both.
+// connection is a client of the menu "Connect a client", and what to do next
+// once its command or the MCP URL is copied, or its address opened.
 type connection struct {
-	Client     string
-	Copy, Open func(mcpURL string) string
-	Then       string // what to do next, once it is copied or opened
+	assets.Connection
+	paste bool // the MCP URL is copied
+	Then  string
 }
 
-// connections are the clients of the menu "Connect a client", in its order.
+// connections are those clients, in the menu's order.
 var connections = []connection{
-	{"Claude", same, always("https://claude.ai/settings/connectors"), "The MCP URL is copied. Choose “Add custom connector” and paste it."},
-	{"Claude Code", command("claude mcp add --transport http drawbridge "), nil, "The command is copied. Paste it into a terminal, then type /mcp in Claude Code to sign in."},
-	{"ChatGPT", same, always("https://chatgpt.com/#settings/Connectors"), "The MCP URL is copied. Create a connector there and paste it."},
-	{"Cursor", nil, cursorLink, "Cursor asks whether to install the server."},
-	{"VS Code", nil, vsCodeLink, "VS Code asks whether to install the server."},
-	{"Gemini CLI", command("gemini mcp add --transport http drawbridge "), nil, "The command is copied. Paste it into a terminal, then type /mcp auth drawbridge in Gemini to sign in."},
+	{assets.ConnectionOf("Claude"), true, "The MCP URL is copied. Choose “Add custom connector” and paste it."},
+	{assets.ConnectionOf("Claude Code"), false, "The command is copied. Paste it into a terminal, then type /mcp in Claude Code to sign in."},
+	{assets.ConnectionOf("ChatGPT"), true, "The MCP URL is copied. Create a connector there and paste it."},
+	{assets.ConnectionOf("Cursor"), false, "Cursor asks whether to install the server."},
+	{assets.ConnectionOf("VS Code"), false, "VS Code asks whether to install the server."},
+	{assets.ConnectionOf("Gemini CLI"), false, "The command is copied. Paste it into a terminal, then type /mcp auth drawbridge in Gemini to sign in."},
 }
 
-func same(mcpURL string) string { return mcpURL }
-
-func always(address string) func(string) string { return func(string) string { return address } }
-
-// command is a command line that ends in the URL.
-func command(start string) func(string) string {
-	return func(mcpURL string) string { return start + shellWord(mcpURL) }
-}
-
-// shellWord quotes s for a POSIX shell if it holds what one would read.
-func shellWord(s string) string {
-	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:/._-[]") == "" {
-		return s
+// text is what to copy; "" if nothing is.
+func (c connection) text(mcpURL string) string {
+	if c.paste {
+		return mcpURL
 	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-func cursorLink(mcpURL string) string {
-	config, _ := json.Marshal(map[string]string{"url": mcpURL})
-	q := url.Values{"name": {"drawbridge"}, "config": {base64.StdEncoding.EncodeToString(config)}}
-	return "cursor://anysphere.cursor-deeplink/mcp/install?" + q.Encode()
-}
-
-func vsCodeLink(mcpURL string) string {
-	config, _ := json.Marshal(map[string]string{"name": "drawbridge", "type": "http", "url": mcpURL})
-	return "vscode:mcp/install?" + url.PathEscape(string(config))
+	return c.Command(mcpURL)
 }
