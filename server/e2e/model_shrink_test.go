@@ -85,6 +85,7 @@ func TestModel(t *testing.T) {
 			seen[what] += times
 		}
 		if err != nil {
+			fmt.Printf("-model.seed=%d: %v\nshrinking, for two minutes at most\n", seed, err)
 			steps = shrink(steps[:n], func(s []op) bool { _, _, err := runModel(t, false, s); return err != nil })
 			_, _, again := runModel(t, false, steps)
 			t.Fatalf("-model.seed=%d: %v\nthe shortest sequence found fails with: %v\n%s", seed, err, again, sequence(steps))

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -107,7 +108,7 @@ func (m *modelRun) judge(g *modelGrant, r *Reply, kind refreshKind, mood string,
 		g.why += fmt.Sprintf(" (%v, provider says %s: %s)", kind, mood, clip(r.Body))
 	}
 	bad := func() {
-		m.t.Fatalf("a refresh (kind %d, provider says %s) is answered %d %q: %s", kind, mood, r.Status, r.Error(), clip(r.Body))
+		m.t.Fatalf("a refresh (%v, provider says %s) is answered %d %q: %s\n%s", kind, mood, r.Status, r.Error(), clip(r.Body), m.lastRefusals())
 	}
 	dead := r.Status == http.StatusBadRequest && r.Error() == "invalid_grant"
 	later := r.Status == http.StatusServiceUnavailable && r.Error() == "temporarily_unavailable"
@@ -154,4 +155,15 @@ func (m *modelRun) together(n int, do func(t testing.TB, i int) *Reply) []*Reply
 		}
 	}
 	return replies
+}
+
+// lastRefusals is what the app's log says of the latest refused requests.
+func (m *modelRun) lastRefusals() string {
+	var lines []string
+	for line := range strings.Lines(m.app.Log.String()) {
+		if strings.Contains(line, "msg=refused path=/token") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-4):], "")
 }
