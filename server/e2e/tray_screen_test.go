@@ -19,7 +19,25 @@ import (
 type panel struct {
 	t testing.TB
 	*traySession
-	bar *exec.Cmd // xfce4-panel
+	bar    *exec.Cmd // xfce4-panel
+	button string    // file with the label of the button to press
+}
+
+// press presses a button of a notification that the real daemon shows.
+func (p *panel) press(label string) {
+	p.t.Helper()
+	if err := os.WriteFile(p.button, []byte(label), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	if out, err := exec.Command("dunstctl", "context").CombinedOutput(); err != nil {
+		p.t.Fatalf("dunstctl: %v %s", err, out)
+	}
+}
+
+// showing is how many notifications the real daemon shows.
+func (p *panel) showing() string {
+	out, _ := exec.Command("dunstctl", "count", "displayed").Output()
+	return strings.TrimSpace(string(out))
 }
 
 // xfcePanel is its configuration: one bar at the top, with a tray and a clock.
@@ -84,7 +102,12 @@ func startPanel(t testing.TB) *panel {
 	p.child(exec.Command(daemons[0]))
 	p.awaitName("org.xfce.Xfconf")
 	notes := filepath.Join(os.Getenv("HOME"), "dunstrc") // away from the menu
-	if err := os.WriteFile(notes, []byte("[global]\norigin = bottom-left\noffset = 12x12\nfont = Sans 10\ntimeout = 4\n"), 0o600); err != nil {
+	choose := filepath.Join(os.Getenv("HOME"), "choose") // the person who chooses a button
+	if err := os.WriteFile(choose, []byte("#!/bin/sh\ngrep -m1 \"$(cat "+choose+".button)\"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p.button = choose + ".button"
+	if err := os.WriteFile(notes, []byte("[global]\norigin = bottom-left\noffset = 12x12\nwidth = 420\nheight = 300\nfont = Sans 10\ntimeout = 4\ndmenu = "+choose+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p.child(exec.Command("dunst", "-conf", notes))
@@ -253,6 +276,7 @@ func (p *panel) closeMenu() {
 func (p *panel) picture(name string) image.Image {
 	p.t.Helper()
 	file := filepath.Join("out", "tray-"+name+".png")
+	_ = os.MkdirAll("out", 0o755)
 	if out, err := exec.Command("scrot", "-o", file).CombinedOutput(); err != nil {
 		p.t.Fatalf("scrot: %v %s", err, out)
 	}

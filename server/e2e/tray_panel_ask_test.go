@@ -1,0 +1,57 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A call that waits, as a person meets it: a note of a real notification daemon
+// with buttons that work, and the menu's first row, light and dark.
+func TestTrayPanelAsk(t *testing.T) {
+	folder, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := startPanel(t)
+	app, menu := p.start(t, asking(t, folder))
+	app.waitForServers(t)
+	client := startRealClient(t, app.MCPURL, "v1", "legacy", "alice")
+	waitFor(t, "the note of the sign-in to go", func() bool { return p.showing() == "0" })
+	file := filepath.Join(folder, "a.txt")
+
+	client.write(file, "<b>grüezi</b>")
+	menu.Await("1 call waits for your word…")
+	waitFor(t, "the note", func() bool { return p.showing() == "1" })
+	p.openMenu()
+	time.Sleep(200 * time.Millisecond) // until it is painted
+	p.picture("ask-dark")
+	p.closeMenu()
+	p.press("Allow")
+	var got call
+	if err := client.answer(&got); err != nil || got.IsError {
+		t.Errorf("allowed: %+v, %v", got, err)
+	}
+	if text, _ := os.ReadFile(file); string(text) != "<b>grüezi</b>" {
+		t.Errorf("the file holds %q", text)
+	}
+	waitFor(t, "the note to go", func() bool { return p.showing() == "0" })
+
+	if out, err := exec.Command("xfconf-query", "-c", "xfce4-panel", "-p", "/panels/dark-mode", "-s", "false").CombinedOutput(); err != nil {
+		t.Fatalf("xfconf-query: %v %s", err, out)
+	}
+	p.restart()
+	client.write(file, strings.Repeat("Dear diary, ", 300))
+	menu.Await("1 call waits for your word…")
+	waitFor(t, "the note", func() bool { return p.showing() == "1" })
+	p.openMenu()
+	time.Sleep(200 * time.Millisecond) // until it is painted
+	p.picture("ask-light")
+	p.closeMenu()
+	p.press("Read all")
+	p.openedAddress(t, consoleURL(t, app, "/approvals"))
+	waitFor(t, "the note to go", func() bool { return p.showing() == "0" })
+}
