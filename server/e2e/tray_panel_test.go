@@ -70,16 +70,20 @@ func TestTrayPanelStates(t *testing.T) {
 		"ready":    {State: status.Ready, Tunnel: status.Tunnel{State: "up"}},
 		"paused":   {State: status.Paused},
 		"error":    {State: status.Error, Error: "the keychain is locked, so data-key could not be read: unlock it, then try again"},
+		"unset":    {State: status.Error, Error: "Drawbridge is not set up: there is no configuration at /home/ana/.config/drawbridge/config.toml yet. Open Setup with `drawbridge console`, or run `drawbridge setup`."},
 		"provider": {State: status.Ready, IDP: status.IDP{State: status.IDPMisconfigured, Error: "dev-1.okta.com refused the client secret: run drawbridge setup"}},
 		"tunnel":   {State: status.Ready, Tunnel: status.Tunnel{State: "down", Error: "ngrok refused the authtoken: run drawbridge setup"}},
-		"ask":      {State: status.Ready, Tunnel: status.Tunnel{State: "up"}, MCPURL: "https://name.ngrok.app/mcp"},
+		"ask":      {State: status.Ready, Tunnel: status.Tunnel{State: "up"}},
 	}
 	if os.Getenv(statesEnv) != "" {
 		s := &stormServer{changes: make(chan struct{}, 1)}
 		_ = tray.Serve(t.Context(), s, tray.Options{}, func(context.Context) error {
 			for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 				st := states[in.Text()]
-				st.Version, st.MCPURL, st.LocalURL = "v1.0.0", "https://name.ngrok.app/mcp", "http://127.0.0.1:8000"
+				st.Version = "v1.0.0"
+				if in.Text() != "unset" {
+					st.MCPURL, st.LocalURL = "https://name.ngrok.app/mcp", "http://127.0.0.1:8000"
+				}
 				snap := status.Snapshot{Status: st}
 				if in.Text() == "ask" {
 					snap.Approvals = make([]status.Approval, 2)
@@ -117,6 +121,9 @@ func TestTrayPanelStates(t *testing.T) {
 				icon += string(rune(r>>8)) + string(rune(g>>8)) + string(rune(b>>8))
 			}
 		}
+		if name == "unset" { // an error as others are
+			continue
+		}
 		if other := seen[icon]; other != "" {
 			t.Errorf("%s looks like %s", name, other)
 		}
@@ -125,5 +132,5 @@ func TestTrayPanelStates(t *testing.T) {
 }
 
 // headlines is how the first line of the menu begins in each state.
-var headlines = map[string]string{"starting": "○", "ready": "● Connected", "paused": "‖", "error": "✕ The keychain is locked",
+var headlines = map[string]string{"starting": "○", "ready": "● Connected", "paused": "‖", "error": "✕ The keychain is locked", "unset": "✕ Drawbridge is not set up",
 	"provider": "▲ Nobody can sign in", "tunnel": "▲ Nobody can reach", "ask": "● Connected"}
