@@ -5,6 +5,8 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -12,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/approve"
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
@@ -89,7 +92,14 @@ func (t *site) newMounts(c *core, signer *identity.Signer) (*mounts, error) {
 
 // serverSecret returns what ${keychain:NAME} stands for.
 func (s *Server) serverSecret(ctx context.Context, server, name string) (string, error) {
-	secret, err := s.opts.Keystore.Get(ctx, "server/"+server+"/"+name)
+	account := keystore.ServerSecret(server, name)
+	secret, err := s.opts.Keystore.Get(ctx, account)
+	switch {
+	case errors.Is(err, keystore.ErrNotFound) && keystore.IsReadOnly(s.opts.Keystore):
+		return "", fmt.Errorf("%s is not set. Set %s and start Drawbridge again", name, keystore.EnvVar(account))
+	case errors.Is(err, keystore.ErrNotFound):
+		return "", fmt.Errorf("%s is not set. Run `drawbridge secret set %s/%s`, then restart %[2]s in the console", name, server, name)
+	}
 	return secret.Reveal(), err
 }
 
