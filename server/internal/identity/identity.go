@@ -37,8 +37,9 @@ type Signer struct {
 	signer jose.Signer
 	now    func() time.Time
 
-	mu     sync.Mutex // guards tokens
+	mu     sync.Mutex // guards all below
 	tokens map[use]token
+	swept  time.Time
 }
 
 // use is what a token is for.
@@ -116,11 +117,13 @@ func same(a, b *oauth.Caller) bool {
 	return a.User == b.User && a.EmailVerified == b.EmailVerified && a.Client.ID == b.Client.ID && slices.Equal(a.Groups, b.Groups)
 }
 
-// keep remembers a token, and forgets stale ones before there are too many.
+// keep remembers a token, and forgets stale ones: each minute, so that sessions
+// which are over leave nothing behind, and before there are too many.
 func (s *Signer) keep(key use, t token, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.tokens) >= maxCached {
+	if len(s.tokens) >= maxCached || now.Sub(s.swept).Abs() >= tokenTTL {
+		s.swept = now
 		for k, old := range s.tokens {
 			if !now.Before(old.fresh) {
 				delete(s.tokens, k)

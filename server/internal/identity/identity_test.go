@@ -158,6 +158,23 @@ func TestTokensAreKeptForHalfTheirLife(t *testing.T) {
 	}
 }
 
+// Sessions come and go for months; what was said for them does not stay.
+func TestStaleTokensAreForgotten(t *testing.T) {
+	now := start
+	s := signer(t, func() time.Time { return now })
+	for i := range 100 {
+		caller := ana()
+		caller.Session = fmt.Sprint("s", i)
+		if _, err := s.Token(caller, files); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(10 * time.Second)
+	}
+	if n := len(s.tokens); n > 12 { // of the last two minutes
+		t.Errorf("%d tokens are kept", n)
+	}
+}
+
 func TestNoTokenForNobody(t *testing.T) {
 	s := signer(t, time.Now)
 	for name, c := range map[string]*oauth.Caller{"nobody": nil, "no session": {User: status.User{Sub: "x"}}, "no subject": {Session: "x"}} {
