@@ -69,7 +69,7 @@ func addMethod(header http.Header, r *call) {
 func (w *httpWire) headers(caller *oauth.Caller) http.Header {
 	h := w.header.Clone()
 	set := w.conv.server.set
-	if h.Get("Authorization") == "" && set.identity != nil {
+	if h.Get("Authorization") == "" && set.identity != nil && caller.User.Sub != "" {
 		if token, err := set.identity(caller, w.url); err != nil {
 			set.log.Warn("no identity for a mounted server", "server", w.conv.server.name, "cause", err)
 		} else if token != "" {

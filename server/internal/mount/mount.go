@@ -24,8 +24,9 @@ type Options struct {
 	// server. Its error is a sentence for the owner.
 	Secret func(ctx context.Context, server, name string) (string, error)
 	// Identity returns a short-lived signed token that names caller to the HTTP
-	// server at audience (its URL). A caller without a User.Sub is Drawbridge
-	// itself, which reads the catalog. nil, or "" returned: none is sent.
+	// server at audience (its URL). It is asked for people alone: when Drawbridge
+	// reads the catalog, that is in nobody's name. nil, or "" returned: none is
+	// sent.
 	Identity func(caller *oauth.Caller, audience string) (string, error)
 	// OnChange hears that what a server offers, or its state, is another now.
 	// It must not block. nil: nobody hears.

@@ -45,6 +45,13 @@ func (r *rig) Write(p []byte) (int, error) {
 	return r.log.Write(p)
 }
 
+// said is what was logged.
+func (r *rig) said() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.log.String()
+}
+
 // newRig returns a set that is closed when t ends.
 func newRig(t *testing.T, tune tuning, o Options) *rig {
 	t.Helper()
