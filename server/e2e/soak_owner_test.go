@@ -145,6 +145,12 @@ func (s *soak) crash(t testing.TB) {
 	if r := s.Revoke(t, client, tokens.Access); r.Status == http.StatusOK {
 		s.is(g, "over")
 	}
+	s.rest(2 * time.Second)
+	s.try("server restarted", func(t testing.TB) { // else it would be left alone for longer and longer
+		if r := s.consoleSend(t, s.enter(t), "POST", "/servers/restart", "name=files"); r.Status != http.StatusOK {
+			t.Errorf("restarted: %d", r.Status)
+		}
+	})
 }
 
 // dropTunnel breaks the tunnel, which comes back by itself.
