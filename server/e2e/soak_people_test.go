@@ -52,7 +52,7 @@ func (s *soak) visit(t testing.TB, n int) {
 		return
 	}
 	code := s.Code(t, b, req, []string{"alice", "bob"}[n%2])
-	s.secrets.keep("code", code)
+	s.secrets.keep("browser's code", code)
 	g := s.began(client)
 	tokens := s.mustTokens(t, s.Redeem(t, req, code))
 	s.is(g, "live")

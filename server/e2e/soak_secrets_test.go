@@ -4,186 +4,129 @@ package e2e
 
 import (
 	"bytes"
-	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"testing"
 )
 
-// hunter finds many secrets, in many spellings, in much text.
-type hunter struct {
-	t     *testing.T
-	first map[[8]byte][]prey // by how they begin
-}
-
-type prey struct{ kind, text string }
-
+// hunter hunts for everything secret that passed.
 func (s *soak) hunter() *hunter {
-	h := &hunter{s.t, map[[8]byte][]prey{}}
-	n := 0
-	for secret, kind := range s.secrets.all(s.t) {
+	secrets := s.secrets.all(s.t)
+	kinds := map[string]int{}
+	for _, kind := range secrets {
+		kinds[kind]++
+	}
+	s.t.Logf("%d secrets: %v", len(secrets), kinds)
+	for _, kind := range []string{"client secret", "authtoken", "data key", "server", "control key", "browser's code", "token", "verifier", "client's state",
+		"console's code", "console's token", "identity Authorization", "provider's code", "provider's state", "provider's nonce", "provider's code_verifier",
+		"provider's access_token", "provider's refresh_token", "provider's id_token"} {
+		if kinds[kind] == 0 {
+			s.t.Errorf("nothing was noted of this kind: %s", kind)
+		}
+	}
+	return newHunter(secrets)
+}
+
+// clean fails the test if a secret is in text.
+func (s *soak) clean(h *hunter, where string, text []byte, allowed ...string) {
+	for _, found := range h.find(text, allowed...) {
+		s.t.Errorf("a secret is in %s: %s", where, found)
+	}
+}
+
+// cleanFiles is clean for every file of a folder, and returns how many there are.
+func (s *soak) cleanFiles(h *hunter, dir string, allowed ...string) (n int) {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
 		n++
-		for form, text := range spellings(secret) {
-			if len(text) >= 12 {
-				key := [8]byte([]byte(text))
-				h.first[key] = append(h.first[key], prey{kind + form, text})
-			}
-		}
-	}
-	s.t.Logf("%d secrets", n)
-	if n < 100 {
-		s.t.Errorf("%d secrets: too few to mean anything", n)
-	}
-	return h
-}
-
-// spellings are the ways in which a secret may be written down. Base64 has
-// three of them, by what stands before; its ends depend on what is around.
-func spellings(secret string) map[string]string {
-	all := map[string]string{"": secret, " in hex": hex.EncodeToString([]byte(secret)), " in HEX": strings.ToUpper(hex.EncodeToString([]byte(secret)))}
-	if q := url.QueryEscape(secret); q != secret {
-		all[" in a query"] = q
-	}
-	if raw, err := base64.StdEncoding.DecodeString(secret); err == nil && len(raw) >= 16 {
-		all[" itself"] = string(raw) // such as the data key's bytes
-	}
-	for before := range 3 {
-		text := strings.Repeat("x", before) + secret
-		text = text[:len(text)/3*3]
-		for name, enc := range map[string]*base64.Encoding{" in base64": base64.RawStdEncoding, " in base64url": base64.RawURLEncoding} {
-			all[fmt.Sprint(name, before)] = enc.EncodeToString([]byte(text))[(before*8+5)/6:]
-		}
-	}
-	return all
-}
-
-// search fails the test for each kind of secret in text, but for those allowed.
-func (h *hunter) search(where string, text []byte, allowed func(prey) bool) {
-	told := map[string]bool{}
-	for i := 0; i+8 <= len(text); i++ {
-		for _, p := range h.first[[8]byte(text[i:])] {
-			if !told[p.kind] && bytes.HasPrefix(text[i:], []byte(p.text)) && (allowed == nil || !allowed(p)) {
-				told[p.kind] = true
-				h.t.Errorf("a secret is in %s: %s (%.4s…), after %q", where, p.kind, p.text, text[max(0, i-60):i])
-			}
-		}
-	}
-}
-
-// files searches every file of a folder.
-func (h *hunter) files(dir string, allowed func(prey) bool) (n int) {
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() {
-			n++
-			data, err := os.ReadFile(path)
-			if err != nil {
-				h.t.Error(err)
-			}
-			h.search(path, data, allowed)
-		}
-		return nil
+		data, err := os.ReadFile(path)
+		s.clean(h, path, data, allowed...)
+		return err
 	})
-	return n
-}
-
-// only allows one kind of secret.
-func only(kinds ...string) func(prey) bool {
-	return func(p prey) bool {
-		for _, kind := range kinds {
-			if p.kind == kind {
-				return true
-			}
-		}
-		return false
+	if err != nil {
+		s.t.Error(err)
 	}
+	return n
 }
 
 // searchProgram looks everywhere where the program leaves something.
 func (s *soak) searchProgram(p *procWatch) {
 	h := s.hunter()
-	for _, args := range [][]string{{"status", "--json"}, {"sessions", "--json"}, {"clients", "--json"}, {"events", "--json"}, {"attempts", "--json"},
+	for _, args := range [][]string{{"status", "--json"}, {"status"}, {"sessions", "--json"}, {"clients", "--json"}, {"events", "--json"}, {"attempts", "--json"},
 		{"attempts"}, {"doctor"}, {"logs", "files"}, {"logs", "web"}, {"access", "--as", "alice@example.com"}} {
 		out, code := s.Command(args...)
 		if code != 0 && args[0] != "doctor" || out == "" && args[0] != "logs" {
 			s.t.Errorf("%v: exit code %d, %d bytes", args, code, len(out))
 		}
-		var allowed func(prey) bool
+		var allowed []string
 		if args[0] == "status" {
-			allowed = only("control key") // of console_url
+			allowed = []string{"control key"} // of console_url
 		}
-		h.search("the output of "+strings.Join(args, " "), []byte(out), allowed)
+		s.clean(h, "the output of "+strings.Join(args, " "), []byte(out), allowed...)
 	}
 	s.searchConsole(h)
-	h.files(s.Options.DataDir, only("control key")) // control.json
+	s.cleanFiles(h, s.Options.DataDir, "control key") // control.json, while it runs
 	s.Stop()
-	if n := h.files(s.Options.DataDir, nil); n == 0 {
-		s.t.Error("the data folder is empty")
-	}
-	for name, dir := range map[string]string{"configuration": filepath.Dir(s.file), "log": s.Options.LogDir} {
-		if n := h.files(dir, nil); n < 2 {
-			s.t.Errorf("%d files of the %s", n, name)
+	for dir, least := range map[string]int{s.Options.DataDir: 1, filepath.Dir(s.file): 2, s.Options.LogDir: 2, s.temp: 0} {
+		if n := s.cleanFiles(h, dir); n < least {
+			s.t.Errorf("%d files in %s, want %d to mean anything", n, dir, least)
 		}
 	}
-	h.files(s.temp, nil)
-	log, _ := os.ReadFile(filepath.Join(s.Options.LogDir, "stderr"))
-	if !bytes.Contains(log, []byte("level=DEBUG")) && !bytes.Contains(log, []byte("level=INFO")) {
-		s.t.Errorf("%d bytes of log", len(log))
+	if log, err := os.ReadFile(filepath.Join(s.Options.LogDir, "stderr")); err != nil || bytes.Count(log, []byte("\n")) < 100 {
+		s.t.Errorf("%d bytes of log, %v: too little to mean anything", len(log), err)
 	}
 	s.searchProcesses(h, p)
 }
 
-// searchInside is the same for the app in this process: its log's end, its
-// files, its snapshot.
+// searchInside is the same for the app in this process: the end of its log, its
+// files, its console.
 func (s *soak) searchInside() {
 	h := s.hunter()
 	s.searchConsole(h)
 	s.Stop()
-	h.search("the log", []byte(s.Log.String()), nil)
-	h.files(s.Options.DataDir, nil)
-	h.files(filepath.Dir(s.file), nil)
+	s.clean(h, "the log", []byte(s.Log.String()))
+	s.cleanFiles(h, s.Options.DataDir)
+	s.cleanFiles(h, filepath.Dir(s.file))
 }
 
 func (s *soak) searchConsole(h *hunter) {
 	token := s.enter(s.t)
 	for _, path := range consolePages {
-		r := s.consoleSend(s.t, token, "GET", path, "")
-		h.search("the console's "+path, []byte(r.Body), nil)
+		s.clean(h, "the console's "+path, []byte(s.consoleSend(s.t, token, "GET", path, "").Body))
 	}
 	address := readControlFile(s.t, s.App)
 	for _, path := range []string{"/api/snapshot", "/api/status", "/api/sessions", "/api/clients", "/api/events", "/api/attempts"} {
-		h.search(path, []byte(address.get(s.t, path).Body), only("control key"))
+		s.clean(h, path, []byte(address.get(s.t, path).Body), "control key")
 	}
 	for _, path := range []string{"/", "/health", "/.well-known/oauth-authorization-server"} {
-		h.search("the public "+path, []byte(s.Get(s.t, path).Body), nil)
+		s.clean(h, "the public "+path, []byte(s.Get(s.t, path).Body))
 	}
 }
 
-// searchProcesses looks at what any program on the computer, and each child,
-// could see of the others.
+// searchProcesses looks at arguments, which any program on the computer can see,
+// and at environments.
 func (s *soak) searchProcesses(h *hunter, p *procWatch) {
 	own, children := 0, map[int]bool{}
 	for _, seen := range p.seen {
-		var allowed func(prey) bool
+		var allowed []string
 		switch {
-		case seen.file == "cmdline":
-		case seen.pid == p.pid: // the environment is the keystore here, by the person's choice
-			own++
-			allowed = only("client secret", "data key", "authtoken", "server")
-		case strings.Contains(seen.text, "TOKEN="+soakFilesToken):
-			seen.text = strings.Replace(seen.text, "TOKEN="+soakFilesToken, "", 1) // its own
-		}
-		if seen.pid != p.pid {
+		case seen.pid != p.pid:
 			children[seen.pid] = true
+			if seen.file == "environ" { // its own secret is a server's to know
+				seen.text = strings.Replace(seen.text, "\x00TOKEN="+soakFilesToken+"\x00", "\x00", 1)
+			}
+		case seen.file == "environ": // the keystore here, by the person's choice
+			own++
+			allowed = []string{"client secret", "data key", "authtoken", "server"}
 		}
-		h.search(fmt.Sprintf("/proc/%d/%s", seen.pid, seen.file), []byte(seen.text), allowed)
+		s.clean(h, fmt.Sprintf("/proc/%d/%s", seen.pid, seen.file), []byte(seen.text), allowed...)
 	}
 	if own == 0 || len(children) < 2 {
-		s.t.Errorf("saw the environment of the app %d times, and of %d children", own, len(children))
+		s.t.Errorf("saw the environment of the app %d times, and %d processes below it", own, len(children))
 	}
 	s.t.Logf("looked at %d processes below the app", len(children))
 }

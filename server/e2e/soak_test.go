@@ -57,13 +57,12 @@ const (
 // soakTime is how long the load lasts, and the part of it that is compared.
 func soakTime(t *testing.T) (load, window time.Duration) {
 	if os.Getenv("DRAWBRIDGE_LONG") == "" {
-		return 25 * time.Second, 0
+		return 20 * time.Second, 0
 	}
 	load = time.Hour
 	if d, err := time.ParseDuration(os.Getenv("DRAWBRIDGE_SOAK")); err == nil {
 		load = d
 	}
-	t.Parallel()
 	return load, load / 6
 }
 
@@ -79,7 +78,8 @@ func TestSoakProgram(t *testing.T) {
 	s.searchProgram(p)
 }
 
-// The same in this process, where goroutines and the heap can be counted.
+// The same in this process, where goroutines and the heap can be counted. No
+// goroutine of the app is left when it has stopped.
 func TestSoakInside(t *testing.T) {
 	load, window := soakTime(t)
 	s := newSoak(t, true)
@@ -87,6 +87,13 @@ func TestSoakInside(t *testing.T) {
 	s.run(p, load, window)
 	p.stop()
 	s.searchInside()
+	left := goroutinesOfTheApp()
+	for deadline := time.Now().Add(10 * time.Second); len(left) > 0 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		left = goroutinesOfTheApp()
+	}
+	for _, stack := range left {
+		t.Errorf("a goroutine is left:\n%s", stack)
+	}
 }
 
 // run is the load between two times of quiet, and what came of it.
@@ -127,10 +134,10 @@ func (s *soak) start() {
 
 // worker does one thing again and again, with pauses of about this length.
 func (s *soak) worker(what string, pause time.Duration, do func(testing.TB)) {
+	if os.Getenv("DRAWBRIDGE_LONG") == "" && pause > 5*time.Second {
+		pause /= 4 // else it might not happen at all
+	}
 	s.workers.Go(func() {
-		if short := os.Getenv("DRAWBRIDGE_LONG") == ""; short && pause > 5*time.Second {
-			pause /= 4
-		}
 		for s.rest(pause/2 + rand.N(pause)) {
 			s.try(what, do)
 		}
