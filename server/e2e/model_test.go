@@ -114,7 +114,7 @@ func (k refreshKind) String() string {
 // refreshes says what refresh token t is good for.
 func (g *modelGrant) refreshes(t modelToken, now time.Time) refreshKind {
 	switch {
-	case g.over, !now.Before(t.exp):
+	case g.over, !now.Before(t.exp), !now.Before(g.expires):
 		return refreshDead
 	case t.gen == g.gen:
 		return refreshRotates

@@ -71,7 +71,7 @@ func (s *Store) refresh(ctx context.Context, g *grant, t token, remote string) (
 	rec := *g.record()
 	now := s.opts.Now()
 	switch {
-	case !now.Before(t.expires):
+	case !now.Before(t.expires), !now.Before(rec.ExpiresAt): // of the two, the older may be later if a clock was put back
 		return Tokens{}, InvalidGrant("The refresh token has expired. Sign in again.").Because(ErrTokenExpired)
 	case t.generation == rec.Generation:
 		if err := s.ask(ctx, g, &rec, remote); err != nil {

@@ -233,3 +233,15 @@ func TestLateRetryKeepsCounters(t *testing.T) {
 		t.Errorf("%d requests, want 2", n)
 	}
 }
+
+// It handles a clock that was put back: the token before the newest expires
+// later then, and outlives nothing by it.
+func TestRefreshAfterTheEnd(t *testing.T) {
+	r := newRig(t)
+	c, first := r.signIn()
+	r.clock.forward(-2 * time.Hour)
+	r.mustRefresh(c, first.Refresh) // nobody uses what comes of it
+	r.clock.forward(r.grantRecord().ExpiresAt.Sub(r.clock.Now()) + time.Hour)
+	_, err := r.refreshWith(c, first.Refresh)
+	wantCode(t, err, "invalid_grant")
+}
