@@ -78,10 +78,14 @@ func (n *notifications) show(ctx context.Context, what note) error {
 	if what.Urgent {
 		urgency = 2
 	}
+	expires := int32(-1) // as the desktop likes
+	if what.Name != "" {
+		expires = 0 // never: it is withdrawn
+	}
 	hints := map[string]dbus.Variant{"urgency": dbus.MakeVariant(urgency), "desktop-entry": dbus.MakeVariant("drawbridge")}
 	var id uint32
 	err := n.bus.Object(notifyName, notifyPath).CallWithContext(ctx, notifyName+".Notify", 0,
-		"Drawbridge", uint32(0), "", what.Title, body, actions, hints, int32(-1)).Store(&id)
+		"Drawbridge", uint32(0), "", what.Title, body, actions, hints, expires).Store(&id)
 	if err != nil {
 		return fmt.Errorf("show a notification: %w", err)
 	}

@@ -27,6 +27,7 @@ type shownNote struct {
 	title, body string
 	actions     []string
 	urgent      bool
+	expires     int32 // after so many milliseconds; 0: never, -1: as the desktop likes
 }
 
 const notesName, notesPath = "org.freedesktop.Notifications", dbus.ObjectPath("/org/freedesktop/Notifications")
@@ -51,11 +52,11 @@ func (n *fakeNotes) GetCapabilities() ([]string, *dbus.Error) {
 }
 
 // Notify is called by programs through the bus.
-func (n *fakeNotes) Notify(_ string, _ uint32, _, title, body string, actions []string, hints map[string]dbus.Variant, _ int32) (uint32, *dbus.Error) {
+func (n *fakeNotes) Notify(_ string, _ uint32, _, title, body string, actions []string, hints map[string]dbus.Variant, expires int32) (uint32, *dbus.Error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	id := uint32(len(n.shown) + 1)
-	n.shown = append(n.shown, shownNote{id, title, body, actions, hints["urgency"].Value() == byte(2)})
+	n.shown = append(n.shown, shownNote{id, title, body, actions, hints["urgency"].Value() == byte(2), expires})
 	return id, nil
 }
 
