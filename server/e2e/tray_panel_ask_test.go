@@ -20,12 +20,13 @@ func TestTrayPanelAsk(t *testing.T) {
 	app, menu := p.start(t, asking(t, folder))
 	app.waitForServers(t)
 	client := startRealClient(t, app.MCPURL, "v1", "legacy", "alice")
-	waitFor(t, "the note of the sign-in to go", func() bool { return p.showing() == "0" })
+	p.awaitShowing("1") // the sign-in's
+	p.awaitShowing("0")
 	file := filepath.Join(folder, "a.txt")
 
 	client.write(file, "<b>grüezi</b>")
 	menu.Await("1 call waits for your word…")
-	waitFor(t, "the note", func() bool { return p.showing() == "1" })
+	p.awaitShowing("1")
 	p.openMenu()
 	time.Sleep(200 * time.Millisecond) // until it is painted
 	p.picture("ask-dark")
@@ -38,7 +39,7 @@ func TestTrayPanelAsk(t *testing.T) {
 	if text, _ := os.ReadFile(file); string(text) != "<b>grüezi</b>" {
 		t.Errorf("the file holds %q", text)
 	}
-	waitFor(t, "the note to go", func() bool { return p.showing() == "0" })
+	p.awaitShowing("0")
 
 	if out, err := exec.Command("xfconf-query", "-c", "xfce4-panel", "-p", "/panels/dark-mode", "-s", "false").CombinedOutput(); err != nil {
 		t.Fatalf("xfconf-query: %v %s", err, out)
@@ -46,12 +47,12 @@ func TestTrayPanelAsk(t *testing.T) {
 	p.restart()
 	client.write(file, strings.Repeat("Dear diary, ", 300))
 	menu.Await("1 call waits for your word…")
-	waitFor(t, "the note", func() bool { return p.showing() == "1" })
+	p.awaitShowing("1")
 	p.openMenu()
 	time.Sleep(200 * time.Millisecond) // until it is painted
 	p.picture("ask-light")
 	p.closeMenu()
 	p.press("Read all")
 	p.openedAddress(t, consoleURL(t, app, "/approvals"))
-	waitFor(t, "the note to go", func() bool { return p.showing() == "0" })
+	p.awaitShowing("0")
 }

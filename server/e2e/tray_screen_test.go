@@ -34,10 +34,20 @@ func (p *panel) press(label string) {
 	}
 }
 
-// showing is how many notifications the real daemon shows.
-func (p *panel) showing() string {
-	out, _ := exec.Command("dunstctl", "count", "displayed").Output()
-	return strings.TrimSpace(string(out))
+// awaitShowing waits until the real daemon shows so many notifications.
+func (p *panel) awaitShowing(count string) {
+	p.t.Helper()
+	var last string
+	p.t.Cleanup(func() {
+		if p.t.Failed() {
+			p.t.Logf("notifications: %s at last, wanted %s", last, count)
+		}
+	})
+	waitFor(p.t, count+" notifications", func() bool {
+		out, err := exec.Command("dunstctl", "count", "displayed").CombinedOutput()
+		last = strings.TrimSpace(string(out))
+		return err == nil && last == count
+	})
 }
 
 // xfcePanel is its configuration: one bar at the top, with a tray and a clock.
