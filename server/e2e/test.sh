@@ -56,7 +56,7 @@ install_node_modules() {
 run_tests() {
 	export DRAWBRIDGE_TEST_ALL=1
 	local rc=0 skipped
-	go test -race -count=1 -timeout=15m -v "$@" >"$log" 2>&1 || rc=$?
+	go test -race -count=1 -timeout=40m -v "$@" >"$log" 2>&1 || rc=$?
 	if [ $rc -ne 0 ]; then
 		grep -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS)|^(PASS|ok|\?|FAIL)' "$log" || true
 	else

@@ -90,7 +90,7 @@ func TestModernClientLegacyServer(t *testing.T) {
 	bob.who.Session = "s-bob"
 	contains(t, "another session", r.ask(bob, "tools/call", second.retry(questions...)), "-32602 requestState is not one")
 	contains(t, "another tool", r.ask(c, "tools/call", strings.Replace(second.retry(questions...), `"read"`, `"other"`, 1)), "-32602 requestState is not one")
-	second.RequestState, first.RequestState = second.RequestState[:10]+"A"+second.RequestState[11:], second.RequestState
+	second.RequestState, first.RequestState = flipped(second.RequestState, 10), second.RequestState
 	contains(t, "tampered", r.ask(c, "tools/call", second.retry(questions...)), "-32602 requestState is not one")
 	second.RequestState = first.RequestState
 	third := r.inquire(c, second.retry(questions...))
@@ -197,4 +197,13 @@ func TestSuspendedBound(t *testing.T) {
 	if n := len(r.suspended.waiting); n >= maxSuspendedPerson {
 		t.Errorf("%d calls wait", n)
 	}
+}
+
+// flipped is s with another character at i.
+func flipped(s string, i int) string {
+	c := "A"
+	if s[i] == 'A' {
+		c = "B"
+	}
+	return s[:i] + c + s[i+1:]
 }
