@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf16"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
@@ -178,8 +179,9 @@ func isInputRequired(result json.RawMessage) bool {
 	return err == nil && kind == "input_required"
 }
 
-// readable is arguments as the owner reads them before they consent: every line
-// cleaned, and cut where it gets too long to read.
+// readable is arguments as the owner reads them before they consent: what can't
+// be seen is written out, every line is cleaned, and cut where it gets too long to
+// read.
 func readable(arguments json.RawMessage) string {
 	const lines, width = 200, 400
 	var b bytes.Buffer
@@ -189,7 +191,7 @@ func readable(arguments json.RawMessage) string {
 	if json.Indent(&b, arguments, "", "  ") != nil {
 		return "{}"
 	}
-	all := strings.SplitAfter(b.String(), "\n")
+	all := strings.SplitAfter(writtenOut(b.String()), "\n")
 	var out strings.Builder
 	for i, line := range all {
 		if i == lines {
@@ -204,3 +206,24 @@ func readable(arguments json.RawMessage) string {
 	}
 	return strings.TrimSuffix(out.String(), "\n")
 }
+
+// writtenOut is JSON with the characters that hide or reorder text as escapes,
+// which mean the same (RFC 8259 §7).
+func writtenOut(text string) string {
+	if strings.IndexFunc(text, hidden) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if !hidden(r) {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
+	return b.String()
+}
+
+func hidden(r rune) bool { return r != '\n' && status.Unprintable(r) }

@@ -231,3 +231,9 @@ func TestHold(t *testing.T) {
 }
 
 // A server that hangs or has failed holds up nobody but whoever calls it.
+
+// The owner sees what is sent, also what a page would not show.
+func TestReadable(t *testing.T) {
+	got := readable(json.RawMessage(`{"path":"a` + "\u202e\U000e0041" + `b","n":[1]}`))
+	equal(t, "arguments", got, "{\n  \"path\": \"a\\u202e\\udb40\\udc41b\",\n  \"n\": [\n    1\n  ]\n}")
+}
