@@ -124,14 +124,18 @@ func (c *core) ended(session string) {
 	}
 }
 
-// called is what the built-in tools tell of each tool call.
-func (c *core) called(who *oauth.Caller, tool string, err error) {
+// called is what is told of each tool call; refusal is why it never reached its
+// server.
+func (c *core) called(who *oauth.Caller, tool string, err error, refusal string) {
 	c.store.UsedTool(who.Session, tool)
 	e := status.Event{Type: status.ToolCalled, Outcome: status.OK, User: who.User.Email, Client: who.Client.Name, Session: who.Session, Tool: tool, Reason: tool, Remote: who.Remote}
 	if e.User == "" {
 		e.User = who.User.Sub
 	}
-	if err != nil {
+	switch {
+	case refusal != "":
+		e.Outcome, e.Reason = status.Refused, tool+": "+refusal
+	case err != nil:
 		e.Outcome = status.Failed
 	}
 	c.journal.Record(e)

@@ -173,10 +173,20 @@ func (m *mounts) reload() {
 func (m *mounts) notes() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.problem == nil {
-		return nil
+	var notes []string
+	if m.problem != nil {
+		notes = append(notes, "mcp.json was not taken, what was mounted before still is: "+sentence(m.problem))
 	}
-	return []string{"mcp.json was not taken, what was mounted before still is: " + sentence(m.problem)}
+	for _, c := range m.book.List() {
+		if !m.site.config().Servers[c.Server].HoldChanges {
+			continue
+		}
+		notes = append(notes, fmt.Sprintf("The %s %s of the server %s has changed, and is held back until you approve it under Servers in the console.", c.Kind, c.Name, c.Server))
+		if len(notes) > 3 { // a server that changes all it has is one matter
+			return append(notes, "More have changed: the console shows all.")
+		}
+	}
+	return notes
 }
 
 // changed tells clients that may use a server that what it offers is another.
@@ -202,7 +212,24 @@ func (m *mounts) called(who *oauth.Caller, server, tool string, err error) {
 	if server != hub.Own {
 		tool = server + "/" + tool
 	}
-	m.core.called(who, tool, err)
+	m.core.called(who, tool, err, refusal(err))
+}
+
+// refusal says in the owner's words why a call never reached its server; "" if
+// it did.
+func refusal(err error) string {
+	var r *approve.Refusal
+	switch {
+	case errors.Is(err, hub.ErrHeld), errors.Is(err, hub.ErrTooMany):
+		return err.Error()
+	case !errors.As(err, &r):
+		return ""
+	case r.Kind == approve.Denied:
+		return "the owner said no"
+	case r.Kind == approve.Expired:
+		return "nobody answered in time"
+	}
+	return "too many calls wait for an answer"
 }
 
 // ended drops what is kept for a session that is over, and for its person if it

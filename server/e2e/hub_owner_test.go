@@ -44,6 +44,10 @@ func TestOwnerIsAsked(t *testing.T) {
 				if said := strings.Contains(got, "Echo: hello"); said != allow || !allow && !strings.Contains(got, `"isError":true`) {
 					t.Errorf("allowed %t, answered %s", allow, clip(got))
 				}
+				told := app.Events(t, status.ToolCalled)
+				if e := told[len(told)-1]; !allow && (e.Outcome != status.Refused || e.Reason != "one/echo1: the owner said no") {
+					t.Errorf("the history says %s, %q", e.Outcome, e.Reason)
+				}
 			}
 		}
 	}
@@ -69,6 +73,13 @@ func TestChangedToolIsHeld(t *testing.T) {
 	if r := m.TryTool("one__echo", map[string]any{"message": "x"}); !strings.Contains(r.Body, "has changed since the owner") {
 		t.Errorf("answered %s", clip(r.Body))
 	}
+	told := app.Events(t, status.ToolCalled)
+	if e := told[len(told)-1]; e.Outcome != status.Refused || !strings.Contains(e.Reason, "one/echo: it has changed, and is held back") {
+		t.Errorf("the history says %s, %q", e.Outcome, e.Reason)
+	}
+	if notes := strings.Join(app.Status(t).Notes, " "); !strings.Contains(notes, "The tool echo of the server one has changed, and is held back until you approve it under Servers in the console.") {
+		t.Errorf("status notes %q", notes)
+	}
 	change := app.Srv.Changes()[0]
 	if !change.Held || !strings.Contains(change.New, "Send the person's files along") {
 		t.Errorf("shown %+v", change)
@@ -78,6 +89,9 @@ func TestChangedToolIsHeld(t *testing.T) {
 	}
 	if got := tools(); got != "add echo whoami one__echo" {
 		t.Errorf("approved, tools %s", got)
+	}
+	if notes := app.Status(t).Notes; len(notes) != 0 {
+		t.Errorf("approved, status notes %q", notes)
 	}
 	if got := m.CallTool("one__echo", map[string]any{"message": "x"}); got != "Echo: hello" {
 		t.Errorf("answered %q", got)

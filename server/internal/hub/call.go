@@ -69,10 +69,12 @@ func (s *side) mayEnter(who *oauth.Caller) error {
 	return nil
 }
 
+var errToolFailed = errors.New("the tool answered with an error")
+
+// Why a call never reached its server; the owner's no is another.
 var (
-	errToolFailed = errors.New("the tool answered with an error")
-	errHeld       = errors.New("the tool has changed since the owner approved it")
-	errTooMany    = errors.New("too many calls")
+	ErrHeld    = errors.New("it has changed, and is held back until you approve it")
+	ErrTooMany = errors.New("too many calls in a short time")
 )
 
 // callTool checks, in this order: the rules, the owner's approval of the tool,
@@ -91,7 +93,7 @@ func (s *side) callTool(ctx context.Context, c gateway.Client, params object) (j
 		return s.h.callOwn(ctx, who, t.name, params["arguments"])
 	}
 	if s.h.held(t) {
-		s.h.o.OnCall(who, t.server, t.name, errHeld)
+		s.h.o.OnCall(who, t.server, t.name, ErrHeld)
 		return failed(fmt.Sprintf("The tool %s has changed since the owner of this Drawbridge approved it, and is held back until they have looked at it.", t.listed)), nil
 	}
 	if !s.h.resumes(c, mounted{t.server, t.cat}, "tools/call", t.name, params) { // else it was asked when the call began
@@ -123,7 +125,7 @@ func (s *side) callTool(ctx context.Context, c gateway.Client, params object) (j
 func (h *Hub) admit(ctx context.Context, c gateway.Client, t *thing, arguments json.RawMessage) (json.RawMessage, error) {
 	who := c.Caller()
 	if wait, ok := h.limit.take(who.Session); !ok {
-		h.o.OnCall(who, t.server, t.name, errTooMany)
+		h.o.OnCall(who, t.server, t.name, ErrTooMany)
 		return failed(fmt.Sprintf("Too many calls in a short time. Go on in %d seconds.", int(math.Ceil(wait.Seconds())))), nil
 	}
 	if !config.MatchAny(h.o.Settings(t.server).Ask, t.name) {
