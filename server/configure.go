@@ -2,7 +2,7 @@ package server
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"reflect"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
@@ -138,7 +138,7 @@ func (s *Server) load(secretsChanged bool) error {
 		return err
 	}
 	if missing := cfg.Missing(); len(missing) > 0 {
-		return errors.New("it lacks " + missing[0])
+		return fmt.Errorf("the configuration lacks %s: begin with the provider", missing[0])
 	}
 	if s.opts.Listen != "" {
 		cfg.Listen = s.opts.Listen

@@ -14,8 +14,13 @@ import (
 
 // What Setup asks of the app.
 
-// Config is the configuration as it is saved, or the default.
+// Config is what Setup changes: what the file says, also where that is not in
+// use (it lacks something, or its port is taken), since what a person wrote is
+// not to be lost; else what runs, or the default.
 func (s *Server) Config() config.Config {
+	if cfg, err := config.Load(s.opts.ConfigFile); err == nil {
+		return cfg
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.unset != nil {

@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server"
@@ -129,11 +131,38 @@ func TestSetupWithoutDataKey(t *testing.T) {
 	app := startUnset(t, keystore.Env(func(string) (string, bool) { return "", false }))
 	cfg := config.Default()
 	cfg.IDP.Issuer, cfg.IDP.ClientID, cfg.Access.Anyone = "http://127.0.0.1:9", "id", true
-	if err := config.Save(app.Options.ConfigFile, cfg); err != nil {
+	if err := app.Srv.Configure(t.Context(), cfg, nil); err != nil {
 		t.Fatal(err)
 	}
 	waitFor(t, "status to name what is missing", func() bool {
 		st := app.Srv.Snapshot().Status
 		return st.State == status.Error && strings.Contains(st.Error, "DRAWBRIDGE_DATA_KEY is not set")
 	})
+}
+
+// What a person wrote into a configuration that can't be used yet is still
+// there when Setup has completed it: above all who may do what.
+func TestSetupKeepsWhatThereIs(t *testing.T) {
+	app := startUnset(t, keystore.Memory())
+	cfg := config.Default()
+	cfg.Access = config.Access{Emails: []string{"ana@example.com"}, Rules: []config.Rule{{Emails: []string{"ana@example.com"}, Servers: []string{"files"}}}}
+	cfg.Tokens.Access = time.Minute
+	if err := config.Save(app.Options.ConfigFile, cfg); err != nil {
+		t.Fatal(err)
+	}
+	changed := app.Srv.Config()
+	if err := app.Srv.Configure(t.Context(), changed, nil); err == nil || err.Error() != "the configuration lacks idp.issuer: begin with the provider" {
+		t.Errorf("without a provider it says %v", err)
+	}
+	changed.IDP.Issuer, changed.IDP.ClientID = "http://127.0.0.1:9", "id"
+	if err := app.Srv.Configure(t.Context(), changed, nil); err != nil {
+		t.Fatal(err)
+	}
+	got, err := config.Load(app.Options.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got.Access, cfg.Access) || got.Tokens != cfg.Tokens || got.IDP.ClientID != "id" {
+		t.Errorf("Setup left %+v, %+v", got.Access, got.Tokens)
+	}
 }
