@@ -21,7 +21,14 @@ func (s *Server) Panic(ctx context.Context) (string, error) {
 	n, revoked := s.RevokeAll(ctx)
 	rotated := s.rotate(ctx)
 	if err := errors.Join(paused, revoked, rotated); err != nil {
-		return "", fmt.Errorf("not everything could be done: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		did := ""
+		if paused == nil {
+			did = "Drawbridge is paused, so nobody gets in. "
+		}
+		if revoked == nil {
+			did += fmt.Sprintf("%d sessions have ended. ", n)
+		}
+		return "", fmt.Errorf("%sNot everything could be done: %s", did, sentence(errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))))
 	}
 	return fmt.Sprintf("The tunnel is closed, %d sessions have ended and the data key is new: no token or client that Drawbridge knew works any more. "+
 		"When you know what happened, change the client secret and the ngrok authtoken if they may have leaked, then resume: everybody connects anew.", n), nil

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -81,4 +82,29 @@ func TestPanicCutShort(t *testing.T) {
 	if _, err := keys.Get(t.Context(), keystore.NextDataKey); err == nil {
 		t.Error("the key is still there under its other name")
 	}
+}
+
+// Where the data key can't be changed, a panic tells what it has done all the
+// same: whoever presses the button wants to know whether somebody is still in.
+func TestPanicWithoutNewKey(t *testing.T) {
+	app := StartApp(t, AppOptions{Keystore: lastingKey{keystore.Memory()}})
+	app.SignIn(t, NewBrowser(t), app.Register(t, clientURI), "alice")
+	_, err := app.Srv.Panic(t.Context())
+	const want = "Drawbridge is paused, so nobody gets in. 1 sessions have ended. Not everything could be done: the data key stands in DRAWBRIDGE_DATA_KEY"
+	if err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("it says %v", err)
+	}
+	if st := app.Status(t); st.State != status.Paused || st.Sessions != 0 {
+		t.Errorf("afterwards %s, %d sessions", st.State, st.Sessions)
+	}
+}
+
+// lastingKey refuses another data key, as the environment does.
+type lastingKey struct{ keystore.Store }
+
+func (l lastingKey) Set(ctx context.Context, account string, s keystore.Secret) error {
+	if account == keystore.NextDataKey {
+		return &keystore.Error{Kind: keystore.ReadOnly, Account: account, Op: "set"}
+	}
+	return l.Store.Set(ctx, account, s)
 }
