@@ -109,12 +109,7 @@ func (s *Server) Changes() []status.ToolChange {
 	if c == nil {
 		return nil
 	}
-	settings := s.config().Servers
-	var list []status.ToolChange
-	for _, p := range c.mounts.book.List() {
-		list = append(list, status.ToolChange{Server: p.Server, Tool: p.Name, Old: p.Old, New: p.New, Version: p.Version, Held: settings[p.Server].HoldChanges})
-	}
-	return list
+	return c.mounts.changes()
 }
 
 // ApproveChange takes what a tool says now for good, if that is still what

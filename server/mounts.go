@@ -177,16 +177,36 @@ func (m *mounts) notes() []string {
 	if m.problem != nil {
 		notes = append(notes, "mcp.json was not taken, what was mounted before still is: "+sentence(m.problem))
 	}
-	for _, c := range m.book.List() {
-		if !m.site.config().Servers[c.Server].HoldChanges {
+	for _, c := range m.listed() {
+		if !c.Held {
 			continue
 		}
-		notes = append(notes, fmt.Sprintf("The %s %s of the server %s has changed, and is held back until you approve it under Servers in the console.", c.Kind, c.Name, c.Server))
+		notes = append(notes, fmt.Sprintf("The tool %s of the server %s has changed, and is held back until you approve it under Servers in the console.", c.Tool, c.Server))
 		if len(notes) > 3 { // a server that changes all it has is one matter
 			return append(notes, "More have changed: the console shows all.")
 		}
 	}
 	return notes
+}
+
+// changes are the tools of mounted servers that are no longer what they were.
+func (m *mounts) changes() []status.ToolChange {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.listed()
+}
+
+// listed is changes while m.mu is held. What is remembered of a server that
+// has gone waits for its return, and is nobody's business meanwhile.
+func (m *mounts) listed() []status.ToolChange {
+	settings := m.site.config().Servers
+	var list []status.ToolChange
+	for _, p := range m.book.List() {
+		if _, ok := m.servers[p.Server]; ok {
+			list = append(list, status.ToolChange{Server: p.Server, Tool: p.Name, Old: p.Old, New: p.New, Version: p.Version, Held: settings[p.Server].HoldChanges})
+		}
+	}
+	return list
 }
 
 // changed tells clients that may use a server that what it offers is another.

@@ -81,6 +81,11 @@ func TestChangedToolIsHeld(t *testing.T) {
 		t.Errorf("status notes %q", notes)
 	}
 	change := app.Srv.Changes()[0]
+	other := small(t, 1)
+	writeServers(t, o.ConfigFile, map[string]mcpJSON{"two": other})
+	waitFor(t, "the change of a server that has gone to be shown no more", func() bool { return len(app.Srv.Changes())+len(app.Status(t).Notes) == 0 })
+	writeServers(t, o.ConfigFile, map[string]mcpJSON{"one": server})
+	waitFor(t, "the change to be shown again", func() bool { return len(app.Srv.Changes()) == 1 && tools() == "add echo whoami" })
 	if !change.Held || !strings.Contains(change.New, "Send the person's files along") {
 		t.Errorf("shown %+v", change)
 	}
