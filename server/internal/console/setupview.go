@@ -203,6 +203,9 @@ func (s *setup) drawServers(r *Request, v *setupView, res *setupResult, configur
 
 func (s *setup) describe(r *Request, v *setupView, kind wizard.Kind) {
 	v.Kind, v.KindName = kind, r.Say("setup.kind."+string(kind))
+	if kind == wizard.Other {
+		v.KindName = r.Say("setup.yours") // "at Another OpenID provider" reads as if it were a name
+	}
 	redirect := cmp.Or(v.RedirectURI, r.Say("setup.redirect.later"))
 	for _, step := range kind.Steps(redirect) {
 		v.Where = append(v.Where, r.sentence(step))
