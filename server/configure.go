@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"os"
 	"reflect"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
@@ -109,6 +110,9 @@ func (s *Server) replaceSite(old *site) {
 // watchFiles applies changes that somebody makes to the configuration's files,
 // until ctx ends. A file with a mistake changes nothing; status says so.
 func (s *Server) watchFiles(ctx context.Context) error {
+	if _, err := os.Stat(s.opts.ConfigFile); err == nil {
+		s.reload() // what changed since it was read
+	}
 	if s.opts.ConfigFile != "" {
 		config.Watch(ctx, []string{s.opts.ConfigFile}, s.reload)
 	}

@@ -162,7 +162,8 @@ func (s *Server) status() status.Status {
 	}
 	s.mu.Unlock()
 	if t == nil {
-		st.Error = "Drawbridge is not set up: " + sentence(unset) + " Open Setup with `drawbridge console`, or run `drawbridge setup`."
+		why, _, _ := strings.Cut(unset.Error(), " Run `drawbridge setup`") // which is said below
+		st.Error = "Drawbridge is not set up: " + sentence(errors.New(why)) + " Open Setup with `drawbridge console`, or run `drawbridge setup`."
 		st.IDP.State, st.Tunnel.State = status.IDPMisconfigured, tunnel.Off
 		return st
 	}
@@ -204,7 +205,11 @@ func sentence(err error) string {
 
 // Doctor looks at everything a sign-in needs.
 func (s *Server) Doctor(ctx context.Context) []status.Check {
-	if t := s.current(); t != nil && t.running() != nil {
+	t := s.current()
+	if t == nil {
+		return doctor.NotSetUp(s.status().Error)
+	}
+	if t.running() != nil {
 		return doctor.Run(ctx, t.patient(t.running().provider, true))
 	}
 	o := s.opts

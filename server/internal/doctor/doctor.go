@@ -57,6 +57,16 @@ type Server struct {
 // checkTime is how long one check may take.
 const checkTime = 10 * time.Second
 
+// NotSetUp is what there is to say while there is no configuration to work with,
+// for the reason given.
+func NotSetUp(reason string) []status.Check {
+	list := []status.Check{{Name: "configuration", Result: "Drawbridge is not set up", Cure: reason}}
+	for _, name := range []string{"access list", "keychain", "provider", "redirect URI", "audience", "tunnel", "public URL", "mounted servers"} {
+		list = append(list, status.Check{Name: name, OK: true, Result: "not checked: Drawbridge is not set up"})
+	}
+	return list
+}
+
 // Run makes every check and returns one line for each.
 func Run(ctx context.Context, p Patient) []status.Check {
 	var list []status.Check

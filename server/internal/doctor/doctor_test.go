@@ -147,3 +147,13 @@ func TestServers(t *testing.T) {
 		t.Errorf("a mistake in mcp.json: %+v", c)
 	}
 }
+
+// Without a configuration one check fails and says what to do; none says what it
+// can't know.
+func TestNotSetUp(t *testing.T) {
+	for i, c := range NotSetUp("Run `drawbridge setup`.") {
+		if c.OK != (i > 0) || i > 0 && !strings.Contains(c.Result, "not checked") || i == 0 && c.Cure == "" {
+			t.Errorf("%+v", c)
+		}
+	}
+}
