@@ -144,13 +144,11 @@ func (s *Server) take() (err error) {
 	if err != nil {
 		return fmt.Errorf("draw the console: %w", err)
 	}
-	ctl, err := control.Listen(o.DataDir, s.version(), s, pages, s.board, o.Log)
-	if err != nil {
+	s.mu.Lock() // it answers at once, and the status says where it is
+	defer s.mu.Unlock()
+	if s.ctl, err = control.Listen(o.DataDir, s.version(), s, pages, s.board, o.Log); err != nil {
 		return fmt.Errorf("open the control side: %w", err)
 	}
-	s.mu.Lock()
-	s.ctl = ctl // which may be asked for the status already
-	s.mu.Unlock()
 	return nil
 }
 

@@ -99,15 +99,16 @@ func (app *App) signedIn(t testing.TB, access string) (url string) {
 	t.Helper()
 	target := mustParse(t, app.URL)
 	var own string
-	proxy := httptest.NewServer(&httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) {
+	proxy := httptest.NewUnstartedServer(&httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
 		if r.Out.Host = r.In.Host; strings.HasSuffix(own, r.In.Host) {
 			r.Out.Host = target.Host
 		}
 		r.Out.Header.Set("Authorization", "Bearer "+access)
 	}, Transport: &http.Transport{MaxIdleConnsPerHost: 16}})
+	own = "http://" + strings.Replace(proxy.Listener.Addr().String(), "127.0.0.1", "localhost", 1)
+	proxy.Start()
 	t.Cleanup(proxy.Close)
-	own = strings.Replace(proxy.URL, "127.0.0.1", "localhost", 1)
 	return own
 }
 
