@@ -105,6 +105,9 @@ func (m *modelRun) forgotten() {
 		if g.gen == 0 || personName(g.person) == m.off {
 			m.end(g)
 		}
+		if g.overDoubt && !m.now().Before(g.expires) { // not listed either way, and the clock may yet go back
+			g.overDoubt, g.swept = false, true
+		}
 		if g.overDoubt { // nothing goes on any more that could end it unseen
 			g.over, g.overDoubt = g.over || !slices.Contains(ids, g.id), false
 			g.swept = g.over
