@@ -91,6 +91,9 @@ func New(cfg Config) *Client {
 	return c
 }
 
+// Close lets go of connections that nobody uses. Requests in progress go on.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
 // AuthRequest is one sign-in on its way to the provider. State, Nonce and
 // Verifier are fresh random values that the caller keeps for the callback;
 // of the verifier only its S256 challenge is sent (RFC 7636 §4.2).

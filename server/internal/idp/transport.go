@@ -72,6 +72,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// CloseIdleConnections is what [http.Client.CloseIdleConnections] looks for.
+func (t *transport) CloseIdleConnections() {
+	(&http.Client{Transport: t.base}).CloseIdleConnections()
+}
+
 // statusError is an HTTP status that stands for itself.
 type statusError struct{ status int }
 
