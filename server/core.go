@@ -114,6 +114,7 @@ func (c *core) watchProvider(ctx context.Context) {
 
 func (c *core) close() {
 	c.mounts.close()
+	c.provider.Close()
 }
 
 // ended drops the transport sessions of a session that is over. None end while
