@@ -100,6 +100,24 @@ func (s *soak) warmUp() {
 	s.console(s.t)
 	s.follow(s.t)
 	s.rude(s.t)
+	s.endAll()
+}
+
+// endAll signs everybody out.
+func (s *soak) endAll() {
+	ctl := s.control(s.t)
+	defer ctl.Close()
+	if _, err := ctl.RevokeAll(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+	if n := len(s.Sessions(s.t)); n != 0 {
+		s.t.Errorf("%d sessions after all were ended", n)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, g := range s.grants {
+		g.state = "over"
+	}
 }
 
 // quiet waits until nothing is going on, and measures.
@@ -159,11 +177,5 @@ func (s *soak) reckon() {
 	}
 	if len(clients) != len(known) {
 		s.t.Errorf("%d clients, %d have signed in", len(clients), len(known))
-	}
-	if _, err := ctl.RevokeAll(s.t.Context()); err != nil {
-		s.t.Fatal(err)
-	}
-	if n := len(s.Sessions(s.t)); n != 0 {
-		s.t.Errorf("%d sessions after all were ended", n)
 	}
 }

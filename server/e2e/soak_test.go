@@ -109,10 +109,11 @@ func (s *soak) run(p *procWatch, load, window time.Duration) {
 	samples := p.sampleUntil(ctx, began, s)
 	s.workers.Wait()
 	s.report()
+	s.reckon()
+	s.endAll()
 	after := s.quiet(p)
 	p.note("after", after)
 	s.judge(samples, before, after, load, window)
-	s.reckon()
 }
 
 // start lets everybody in. All of them leave when ctx ends.
