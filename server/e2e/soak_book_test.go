@@ -71,8 +71,8 @@ func (b *secretBook) all(t testing.TB) map[string]string {
 	}
 	found := map[string]string{}
 	for line := range strings.Lines(string(data)) {
-		if kind, secret, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t"); ok {
-			found[secret] = kind
+		if kind, secret, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t"); ok && found[secret] == "" {
+			found[secret] = kind // as who saw it first calls it
 		}
 	}
 	return found

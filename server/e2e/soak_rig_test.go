@@ -30,7 +30,7 @@ const (
 
 // newSoak starts everything and waits until it works.
 func newSoak(t *testing.T, inside bool) *soak {
-	s := &soak{t: t, inside: inside, secrets: newSecretBook(t), done: map[string]*tally{}}
+	s := &soak{t: t, inside: inside, secrets: newSecretBook(t), done: map[string]*tally{}, work: map[string]func(testing.TB){}}
 	s.edge = startEdge(t, edge.Options{})
 	s.idp = watchProvider(t, "https://"+s.edge.Domain())
 	s.idp.saw, s.idp.secret = s.secrets.provider, soakClientSecret
@@ -52,8 +52,8 @@ func newSoak(t *testing.T, inside bool) *soak {
 			s.pool[n] = append(s.pool[n], s.Register(t, fmt.Sprintf("http://localhost:%d/callback", 7700+10*n+i)))
 		}
 	}
-	s.cimd = ServeMetadata(t, clientURI)
-	if inside { // the real program fetches from public addresses only
+	s.cimd, s.keyed = ServeMetadata(t, clientURI), newKeyedClient(t)
+	if inside {
 		s.pool[0] = append(s.pool[0], s.cimd.Client())
 	}
 	s.secrets.keep("control key", readControlFile(t, s.App).Key)

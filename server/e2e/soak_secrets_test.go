@@ -19,6 +19,9 @@ func (s *soak) hunter() *hunter {
 		kinds[kind]++
 	}
 	s.t.Logf("%d secrets: %v", len(secrets), kinds)
+	if s.inside && kinds["assertion"] == 0 {
+		s.t.Error("no assertion was noted")
+	}
 	for _, kind := range []string{"client secret", "authtoken", "data key", "server", "control key", "browser's code", "token", "verifier", "client's state",
 		"console's code", "console's token", "identity Authorization", "provider's code", "provider's state", "provider's nonce", "provider's code_verifier",
 		"provider's access_token", "provider's refresh_token", "provider's id_token"} {
