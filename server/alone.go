@@ -25,7 +25,9 @@ func (o *single) cut() {
 }
 
 func (o *single) end() {
-	o.cut()
+	for _, g := range o.guards {
+		g.Close()
+	}
 	o.endpoint.Close()
 }
 

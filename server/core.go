@@ -114,6 +114,9 @@ func (c *core) watchProvider(ctx context.Context) {
 
 func (c *core) close() {
 	c.mounts.close()
+	for _, g := range c.guards {
+		g.Close()
+	}
 	c.provider.Close()
 }
 

@@ -79,7 +79,7 @@ func New(o Options) *Guard {
 		invalid:   `Bearer error="invalid_token", error_description="` + invalidToken + `", ` + where,
 		malformed: `Bearer error="invalid_request", error_description="` + tokenInQuery + `", ` + where,
 		failures:  limit.New(o.FailureRate, o.FailureBurst),
-		watches:   watches{byGrant: map[<-chan struct{}]*watch{}},
+		watches:   watches{byGrant: map[<-chan struct{}]*watch{}, closed: make(chan struct{})},
 	}
 }
 
@@ -177,6 +177,13 @@ func originOf(address string) string {
 // Cut ends every request in progress, streams among them: the bridge has been
 // raised.
 func (g *Guard) Cut() { g.watches.cancelAll() }
+
+// Close ends every request in progress, and what waits for grants to end: those
+// of a configuration that is no more never do. No request may come later.
+func (g *Guard) Close() {
+	g.Cut()
+	g.watches.close.Do(func() { close(g.watches.closed) })
+}
 
 // challenge refuses a request that has no good token, or tells its address to
 // slow down if it had many of them.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -190,4 +191,35 @@ func FuzzBearer(f *testing.F) {
 			t.Errorf("%q gives %q", header, token)
 		}
 	})
+}
+
+// Once a guard is closed nothing waits for the grants that it has seen: those of
+// a configuration that is no more never end.
+func TestClose(t *testing.T) {
+	s, before := &store{ended: make(chan struct{})}, waiting() // of other tests
+	g := New(Options{Resource: public + "/mcp", Auth: s})
+	reached := make(chan struct{})
+	h := g.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(reached)
+		<-r.Context().Done()
+	}))
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		ask(h, "POST", "/mcp", "name.example", "Authorization: Bearer dba_good")
+	}()
+	<-reached
+	g.Close()
+	g.Close()
+	<-answered
+	for end := time.Now().Add(10 * time.Second); waiting() > before; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("somebody still waits")
+		}
+	}
+}
+
+func waiting() int {
+	buf := make([]byte, 1<<20)
+	return strings.Count(string(buf[:runtime.Stack(buf, true)]), "(*watches).wait(")
 }

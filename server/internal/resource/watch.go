@@ -12,6 +12,9 @@ import (
 type watches struct {
 	mu      sync.Mutex // guards what follows
 	byGrant map[<-chan struct{}]*watch
+
+	closed chan struct{} // ends every goroutine
+	close  sync.Once
 }
 
 type watch struct {
@@ -68,6 +71,8 @@ func (w *watches) wait(ended <-chan struct{}, one *watch) {
 			for r := range one.requests {
 				r.cancel()
 			}
+			return
+		case <-w.closed:
 			return
 		case <-t.C:
 			w.mu.Lock()
