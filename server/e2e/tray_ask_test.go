@@ -53,7 +53,7 @@ func TestTrayAsk(t *testing.T) {
 
 	client.write(file, "<b>grüezi</b>\u202e")
 	told := notes.await(t, asksTitle)
-	want := "alice@example.com with Caller asks for files: write_file\n{\n  &#34;content&#34;: &#34;&lt;b&gt;grüezi&lt;/b&gt;&#34;,\n  &#34;path&#34;: &#34;" + file + "&#34;\n}"
+	want := "alice@example.com with Caller asks for files: write_file\n{\n  &#34;content&#34;: &#34;&lt;b&gt;grüezi&lt;/b&gt;\\u202e&#34;,\n  &#34;path&#34;: &#34;" + file + "&#34;\n}"
 	if told.body != want || !told.urgent || told.expires != 0 || strings.Join(told.actions, " ") != "default Open allow Allow refuse Refuse" {
 		t.Errorf("told %+v", told)
 	}
