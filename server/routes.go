@@ -179,13 +179,13 @@ func (t *site) health(w http.ResponseWriter, r *http.Request) {
 
 // notReady answers while the keychain has not been opened.
 func (t *site) notReady(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Retry-After", "5")
 	if r.URL.Path == "/health" {
+		w.Header().Set("Retry-After", "5")
 		t.health(w, r)
 		return
 	}
 	t.app.timeline.Saw(r, timeline.Facts{What: timeline.NotReady})
-	writeError(w, http.StatusServiceUnavailable, "temporarily_unavailable", "Drawbridge is not ready yet. Its owner can see why in its status.")
+	notServing(w, r)
 }
 
 // notServing answers before there is a site.

@@ -5,14 +5,11 @@ import (
 	"errors"
 	"maps"
 	"os"
-	"regexp"
 	"strings"
 
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
-
-// keychain is where a value of the settings names a secret.
-var keychain = regexp.MustCompile(`\$\{keychain:([^{}]*)\}`)
 
 // program reads how the server's process is started, with its secrets, which
 // are asked for at each start and kept nowhere.
@@ -43,13 +40,7 @@ func (s *server) fill(ctx context.Context, values map[string]string) (map[string
 	values = maps.Clone(values)
 	for key, value := range values {
 		var failed error
-		values[key] = keychain.ReplaceAllStringFunc(value, func(found string) string {
-			secret, err := s.set.secret(ctx, s.name, keychain.FindStringSubmatch(found)[1])
-			if err != nil && failed == nil {
-				failed = err
-			}
-			return secret
-		})
+		values[key], failed = config.Expand(value, func(name string) (string, error) { return s.set.secret(ctx, s.name, name) })
 		if failed != nil {
 			text := strings.TrimSuffix(status.Clean(failed.Error(), 250), ".")
 			return nil, &failure{text: "needs a secret that could not be read: " + text + ".", kind: lasting, cause: failed}
