@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Error is one thing wrong in config.toml. Msg is a sentence that says what
+// Error is one mistake in config.toml. Msg is a sentence that says what
 // and how to mend it; it holds no value from the file.
 type Error struct {
 	File   string

@@ -214,7 +214,7 @@ func (p Patient) idleTunnel(ctx context.Context) (string, string) {
 	return "ngrok, opened when Drawbridge runs", ""
 }
 
-// publicURL goes in by the front door, as a client would.
+// publicURL asks at the public URL, as a client would.
 func (p Patient) publicURL(ctx context.Context) (string, string) {
 	switch {
 	case !p.Running:

@@ -24,7 +24,7 @@ func (c *Client) CheckClient(ctx context.Context) error {
 	if fault != nil && fault.Kind == oauth.ProviderMisconfigured && fault.Code != "invalid_client" && fault.Code != "unauthorized_client" {
 		fault = nil // it answered and knew us; what it thinks of the code does not count
 	}
-	c.heardToken(fault)
+	c.noteToken(fault)
 	if fault == nil || fault.Kind == oauth.ProviderRefused {
 		return nil
 	}

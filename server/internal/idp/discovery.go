@@ -100,7 +100,7 @@ func (c *Client) discover(ctx context.Context, withKeys bool) (*metadata, error)
 		if fault == nil && withKeys {
 			fault = c.checkKeys(context.Background(), m)
 		}
-		c.heardDiscovery(fault)
+		c.noteDiscovery(fault)
 		if fault != nil {
 			return nil, fault
 		}

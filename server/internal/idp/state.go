@@ -8,10 +8,10 @@ import (
 // notAsked is the State's error until the provider was asked for the first time.
 const notAsked = "The provider has not been asked yet."
 
-// health is what stands between us and the provider, as last heard. A refusal
+// health is what stands between us and the provider, as last seen. A refusal
 // of one person is no fault, so it is never in here.
 type health struct {
-	heard     bool
+	asked     bool
 	discovery *oauth.ProviderError // of the latest discovery
 	token     *oauth.ProviderError // of the latest exchange, refresh or revocation
 }
@@ -32,7 +32,7 @@ func (h health) status(issuer string) status.IDP {
 		s.State, s.Error = status.IDPMisconfigured, fault.Message
 	case fault != nil:
 		s.State, s.Error = status.IDPUnreachable, fault.Message
-	case !h.heard:
+	case !h.asked:
 		s.State, s.Error = status.IDPUnreachable, notAsked
 	}
 	return s
@@ -47,9 +47,9 @@ func worse(a, b *oauth.ProviderError) *oauth.ProviderError {
 	return a
 }
 
-// heardDiscovery notes how discovery ended. That it works again is taken as the
+// noteDiscovery notes how discovery ended. That it works again is taken as the
 // end of an outage; a wrong client secret it can't disprove.
-func (c *Client) heardDiscovery(fault *oauth.ProviderError) {
+func (c *Client) noteDiscovery(fault *oauth.ProviderError) {
 	c.note(func(h *health) {
 		h.discovery = fault
 		if fault == nil && h.token != nil && h.token.Kind == oauth.ProviderUnreachable {
@@ -58,10 +58,10 @@ func (c *Client) heardDiscovery(fault *oauth.ProviderError) {
 	})
 }
 
-// heardToken notes how a request with our client authentication ended. An
+// noteToken notes how a request with our client authentication ended. An
 // outage of several in a row may mean that the provider moved its endpoints, so
 // they are discovered again.
-func (c *Client) heardToken(fault *oauth.ProviderError) {
+func (c *Client) noteToken(fault *oauth.ProviderError) {
 	if fault != nil && fault.Kind == oauth.ProviderRefused {
 		fault = nil // it answered, and knew us
 	}
@@ -87,7 +87,7 @@ func (c *Client) note(change func(*health)) {
 	c.mu.Lock()
 	before := c.health.status(c.cfg.Issuer)
 	change(&c.health)
-	c.health.heard = true
+	c.health.asked = true
 	after := c.health.status(c.cfg.Issuer)
 	c.mu.Unlock()
 	if before != after && c.cfg.OnChange != nil {

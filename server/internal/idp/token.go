@@ -43,11 +43,11 @@ func (c *Client) Exchange(ctx context.Context, upstreamCode, verifier, nonce str
 	if fault == nil {
 		var who oauth.Identity
 		if who, fault = c.whoSignedIn(ctx, m, token, nonce); fault == nil {
-			c.heardToken(nil)
+			c.noteToken(nil)
 			return oauth.Upstream{Identity: who, Scopes: c.granted(token), RefreshToken: token.RefreshToken}, nil
 		}
 	}
-	c.heardToken(fault)
+	c.noteToken(fault)
 	return oauth.Upstream{}, fault
 }
 
@@ -73,11 +73,11 @@ func (c *Client) Refresh(ctx context.Context, refreshToken string, prev oauth.Id
 		return conf.TokenSource(ctx, &oauth2.Token{RefreshToken: refreshToken}).Token()
 	}, refreshToken)
 	if fault != nil {
-		c.heardToken(fault)
+		c.noteToken(fault)
 		return oauth.Upstream{}, fault
 	}
 	who, fault := c.whoIsStill(ctx, m, token, prev)
-	c.heardToken(fault)
+	c.noteToken(fault)
 	if fault != nil {
 		return oauth.Upstream{RefreshToken: token.RefreshToken}, fault
 	}
@@ -116,7 +116,7 @@ func (c *Client) revoke(ctx context.Context, m *metadata, token, hint string) er
 		return nil // Google's way to say that it was over already
 	}
 	if fault.Kind == oauth.ProviderUnreachable && ctx.Err() == nil {
-		c.heardToken(fault)
+		c.noteToken(fault)
 	}
 	return fault
 }

@@ -24,10 +24,10 @@ func Trim(s string) string {
 	}
 }
 
-// site reads an address that a person pasted, with or without its scheme, as
+// webAddress reads an address that a person pasted, with or without its scheme, as
 // https, or http on loopback. It drops query and fragment, and returns nil for
 // what is no address.
-func site(s string) *url.URL {
+func webAddress(s string) *url.URL {
 	s = Trim(s)
 	if !strings.Contains(s, "://") {
 		s = "https://" + s
@@ -89,12 +89,12 @@ var (
 )
 
 func oktaIssuer(f Form) (string, *Problem) {
-	u := site(f[FieldDomain])
+	u := webAddress(f[FieldDomain])
 	if u == nil {
 		return "", &Problem{FieldDomain, say("This is no Okta domain. Enter the host alone, such as dev-123456.okta.com: Okta shows it in the menu at the top right.")}
 	}
 	server := Trim(f[FieldServer])
-	if pasted := site(server); pasted != nil && strings.Contains(server, "/") {
+	if pasted := webAddress(server); pasted != nil && strings.Contains(server, "/") {
 		server = serverIn(pasted) // the issuer, from the list of authorization servers
 	}
 	if server == "" {
@@ -132,7 +132,7 @@ func oktaForm(u *url.URL) Form {
 // Auth0: a domain, or the dashboard's address. The issuer ends in a slash.
 
 func auth0Issuer(f Form) (string, *Problem) {
-	u := site(f[FieldDomain])
+	u := webAddress(f[FieldDomain])
 	if u != nil && u.Host == "manage.auth0.com" {
 		// manage.auth0.com/dashboard/eu/tenant/applications
 		if region, tenant := pathPart(u, 1), pathPart(u, 2); hostLabel.MatchString(region) && hostLabel.MatchString(tenant) {
@@ -154,7 +154,7 @@ const entraHost = "https://login.microsoftonline.com/"
 
 func entraIssuer(f Form) (string, *Problem) {
 	tenant := Trim(f[FieldTenant])
-	if u := site(tenant); u != nil && strings.Contains(tenant, "/") {
+	if u := webAddress(tenant); u != nil && strings.Contains(tenant, "/") {
 		switch u.Host {
 		case "login.microsoftonline.com", "sts.windows.net", "login.windows.net":
 			tenant = pathPart(u, 0)
@@ -172,7 +172,7 @@ func entraIssuer(f Form) (string, *Problem) {
 var keycloakRealm = regexp.MustCompile(`^[A-Za-z0-9._~@+-]+$`)
 
 func keycloakIssuer(f Form) (string, *Problem) {
-	u := site(f[FieldURL])
+	u := webAddress(f[FieldURL])
 	if u == nil {
 		return "", &Problem{FieldURL, say("This is no address of a Keycloak. Enter what stands before /realms or /admin in its addresses, such as https://sso.example.com.")}
 	}
@@ -202,7 +202,7 @@ func keycloakForm(u *url.URL) Form {
 // end is kept: it may belong to it.
 
 func otherIssuer(f Form) (string, *Problem) {
-	u := site(f[FieldIssuer])
+	u := webAddress(f[FieldIssuer])
 	if u == nil {
 		return "", &Problem{FieldIssuer, say("This is no issuer. It is an https address (http only on this computer), such as https://idp.example.com.")}
 	}

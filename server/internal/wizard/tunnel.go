@@ -14,7 +14,7 @@ import (
 // Domain is the host of what a person pasted as the tunnel's domain.
 func Domain(s string) string {
 	s = Trim(s)
-	if u := site(s); u != nil {
+	if u := webAddress(s); u != nil {
 		return u.Host
 	}
 	return s
@@ -24,7 +24,7 @@ func Domain(s string) string {
 // the MCP URL.
 func PublicURL(s string) string {
 	s = Trim(s)
-	if u := site(s); u != nil {
+	if u := webAddress(s); u != nil {
 		return u.Scheme + "://" + u.Host
 	}
 	return s
@@ -83,7 +83,7 @@ func (w *Wizard) CheckTunnel(ctx context.Context, c *Candidate) Report {
 
 // publicURL says what the address of a Drawbridge without a tunnel can't be.
 func (r *Report) publicURL(s string) {
-	u := site(s)
+	u := webAddress(s)
 	switch {
 	case s == "":
 		r.note("Without a tunnel and a public URL only programs on this computer reach Drawbridge.")

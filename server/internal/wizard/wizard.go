@@ -67,7 +67,7 @@ const maxWord = 500
 // IsZero reports whether there is nothing to say.
 func (s Sentence) IsZero() bool { return s.Text == "" }
 
-// Problem is one thing that stands in the way. Field names what to change:
+// Problem is what stands in the way. Field names what to change:
 // one of [Kind.Fields], or one of the constants below.
 type Problem struct {
 	Field    string

@@ -31,7 +31,7 @@ const (
 	Audience = "drawbridge-demo-api"
 )
 
-// How long things live. Pages and codes are forgotten first when too many are
+// How long each of them lives. Pages and codes are forgotten first when too many are
 // held, so that a flood costs memory for a moment only.
 const (
 	pageTTL  = 10 * time.Minute
@@ -64,9 +64,9 @@ type Provider struct {
 	mu     sync.Mutex
 	keys   []signingKey // the newest last; all are published
 	people []*person
-	pages  *shelf[request] // sign-in pages shown, by ID
-	codes  *shelf[*code]   // authorization codes, used ones included
-	grants *shelf[*grant]  // what refresh tokens belong to, by ID
+	pages  *kept[request] // sign-in pages shown, by ID
+	codes  *kept[*code]   // authorization codes, used ones included
+	grants *kept[*grant]  // what refresh tokens belong to, by ID
 	down   bool
 }
 
@@ -90,9 +90,9 @@ func New(issuer string) (*Provider, error) {
 			{user: "alice", name: "Alice Example", email: "alice@example.com", groups: []string{"everyone", "admins"}, verified: true, active: true},
 			{user: "bob", name: "Bob Example", email: "bob@example.com", groups: []string{"everyone"}, verified: true, active: true},
 		},
-		pages:  newShelf[request](maxPages),
-		codes:  newShelf[*code](maxCodes),
-		grants: newShelf[*grant](maxGrants),
+		pages:  newKept[request](maxPages),
+		codes:  newKept[*code](maxCodes),
+		grants: newKept[*grant](maxGrants),
 	}
 	if err := p.RotateKey(); err != nil {
 		return nil, err
