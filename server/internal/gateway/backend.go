@@ -51,7 +51,7 @@ type Backend interface {
 	Ended(session string)
 }
 
-// List is a list of things that a server offers and that may change.
+// List is one of the lists that a server offers and that may change.
 type List string
 
 // The lists that notifications/*/list_changed tell of.

@@ -49,13 +49,13 @@ const sessionIdle = 24 * time.Hour
 // Endpoint is one MCP path: /mcp, or /s/NAME/mcp. It hands what is asked to its
 // [Backend]. Create it with [NewEndpoint].
 type Endpoint struct {
-	opts      EndpointOptions
-	sessions  *sessions
-	listeners listeners
-	pulse     pulse
-	stop      chan struct{}  // closed by Close
-	closing   sync.Once      // closes stop
-	running   sync.WaitGroup // the goroutines of sweep and pulse
+	opts       EndpointOptions
+	sessions   *sessions
+	listeners  listeners
+	keepAlives keepAlives
+	stop       chan struct{}  // closed by Close
+	closing    sync.Once      // closes stop
+	running    sync.WaitGroup // the goroutines of sweep and keepAlives
 }
 
 // NewEndpoint returns an endpoint in front of o.Backend. Close it when done.
@@ -76,9 +76,9 @@ func NewEndpoint(o EndpointOptions) (*Endpoint, error) {
 		o.SessionIdle = sessionIdle
 	}
 	e := &Endpoint{opts: o, sessions: newSessions(o.Now, o.SessionIdle), stop: make(chan struct{}),
-		pulse: pulse{live: map[*exchange]struct{}{}}}
+		keepAlives: keepAlives{live: map[*exchange]struct{}{}}}
 	e.running.Go(e.sweep)
-	e.running.Go(func() { e.pulse.run(o.KeepAlive, e.stop) })
+	e.running.Go(func() { e.keepAlives.run(o.KeepAlive, e.stop) })
 	return e, nil
 }
 

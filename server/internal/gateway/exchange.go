@@ -24,7 +24,7 @@ type exchange struct {
 	plain   bool            // the client takes application/json
 	about   json.RawMessage // id of the request; nil: none
 
-	silent atomic.Int32 // ticks of the pulse since something was sent
+	silent atomic.Int32 // ticks of keepAlives since something was sent
 
 	mu    sync.Mutex // guards what follows, and writing to w
 	state state
@@ -58,12 +58,12 @@ func (e *Endpoint) begin(x *exchange, w http.ResponseWriter, r *http.Request, is
 	x.ctx, x.cancel = context.WithCancelCause(r.Context())
 	x.streams, x.plain = accepted(r.Header["Accept"])
 	x.streams = x.streams && isRequest
-	e.pulse.add(x)
+	e.keepAlives.add(x)
 }
 
 // end ends x once its handler returns.
 func (e *Endpoint) end(x *exchange) {
-	e.pulse.remove(x)
+	e.keepAlives.remove(x)
 	x.close()
 }
 
@@ -156,7 +156,7 @@ func (x *exchange) abandon() {
 		x.whole(http.StatusAccepted, nil)
 	case cause == errNoSession:
 		x.whole(sessionUnknown.status, sessionUnknown.message(x.about))
-	default: // the grant has ended, or the bridge is raised; or nobody is there to read it
+	default: // the grant has ended, or Drawbridge is paused; or nobody is there to read it
 		x.whole(ended.status, ended.message(x.about))
 	}
 }

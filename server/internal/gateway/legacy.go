@@ -148,7 +148,7 @@ func (c *call) subscribe() (json.RawMessage, error) {
 		return nil, rpc.Errorf(rpc.CodeInvalidParams, "A session can subscribe to %d resources, and no more.", maxWatched)
 	}
 	if isNew {
-		stop, err := c.watch(uri, &s.feed)
+		stop, err := c.watch(uri, &s.outbox)
 		if err != nil {
 			return nil, err
 		}
@@ -159,10 +159,10 @@ func (c *call) subscribe() (json.RawMessage, error) {
 	return json.RawMessage(`{}`), nil
 }
 
-// watch has the Backend tell f of changes of a resource.
-func (c *call) watch(uri string, f *feed) (stop func(), err error) {
+// watch has the Backend put into o changes of a resource.
+func (c *call) watch(uri string, o *outbox) (stop func(), err error) {
 	stop, err = c.endpoint.opts.Backend.Subscribe(c.ctx, c, uri, func(params json.RawMessage) {
-		f.tell(resourceNews(uri, rpc.OneLine(params)))
+		o.add(resourceUpdated(uri, rpc.OneLine(params)))
 	})
 	if stop == nil {
 		stop = func() {}

@@ -59,11 +59,11 @@ func (c *call) listen() {
 
 // listener is an open subscriptions/listen.
 type listener struct {
-	call  *call
-	feed  feed
-	stops []func()      // of subscriptions to resources
-	end   chan struct{} // closed by endOnce
-	once  sync.Once
+	call   *call
+	outbox outbox
+	stops  []func()      // of subscriptions to resources
+	end    chan struct{} // closed by endOnce
+	once   sync.Once
 
 	mu     sync.Mutex // guards filter
 	filter filter     // empty until the subscription begins
@@ -83,12 +83,12 @@ func (l *listener) serve(asked filter) (json.RawMessage, error) {
 		return nil, err
 	}
 	c.event(l.tagged("notifications/subscriptions/acknowledged", rpc.Set(nil, "notifications", said)))
-	wake, leave := l.feed.listen()
+	wake, leave := l.outbox.listen()
 	defer leave()
 	for !agreed.empty() {
 		select {
 		case <-wake:
-			for _, n := range l.feed.take() {
+			for _, n := range l.outbox.take() {
 				c.event(l.tagged(n.method, n.params))
 			}
 			continue
@@ -119,7 +119,7 @@ func (l *listener) agree(asked filter, capabilities json.RawMessage) filter {
 	}
 	slices.Sort(asked.Watched)
 	for _, uri := range slices.Compact(asked.Watched) {
-		stop, err := l.call.watch(uri, &l.feed)
+		stop, err := l.call.watch(uri, &l.outbox)
 		if err != nil {
 			continue // the acknowledgement leaves it out
 		}
@@ -191,7 +191,7 @@ func (s *listeners) changed(list List, match func(*oauth.Caller) bool) {
 		wants := l.filter.wants(list)
 		l.mu.Unlock()
 		if wants && match(l.call.caller) {
-			l.feed.tell(listNews(list))
+			l.outbox.add(listChanged(list))
 		}
 	}
 }

@@ -134,7 +134,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &Endpoint{pulse: pulse{live: map[*exchange]struct{}{}}}
+	e := &Endpoint{keepAlives: keepAlives{live: map[*exchange]struct{}{}}}
 	e.begin(x, stuck{http.Header{}}, r, true)
 	if x.event([]byte("{}")) || x.ctx.Err() == nil {
 		t.Error("an event that nobody took did not end the exchange")

@@ -40,7 +40,7 @@ func (c *call) isModern(h http.Header) bool {
 	return version >= modern && c.method != "initialize"
 }
 
-// serveModern answers a message that stands alone.
+// serveModern answers a message outside any session.
 func (c *call) serveModern(h http.Header) {
 	c.version = modern
 	switch {

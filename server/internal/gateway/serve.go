@@ -18,7 +18,7 @@ const (
 )
 
 // slowBody is after how long a body has used up so much of the request's time
-// that the pulse might come too late.
+// that keepAlives might lift the deadline too late.
 const slowBody = 5 * time.Second
 
 // serve answers one request at the endpoint.
@@ -116,13 +116,13 @@ func (e *Endpoint) stream(w http.ResponseWriter, r *http.Request, s *session) {
 		return
 	}
 	defer leave()
-	wake, done := s.feed.listen()
+	wake, done := s.outbox.listen()
 	defer done()
 	x.open()
 	for {
 		select {
 		case <-wake:
-			for _, n := range s.feed.take() {
+			for _, n := range s.outbox.take() {
 				x.event(notification(n.method, n.params))
 			}
 		case <-x.ctx.Done():

@@ -111,7 +111,7 @@ func TestLogLevels(t *testing.T) {
 	}
 }
 
-// It handles resources/subscribe: one subscription a URI, news on the GET
+// It handles resources/subscribe: one subscription a URI, updates on the GET
 // stream, and an end with the session.
 func TestSubscribe(t *testing.T) {
 	r := newRig(t)
@@ -174,7 +174,7 @@ func TestNewestStreamIsTold(t *testing.T) {
 	}
 	newest.Body.Close()
 	s := r.e.sessions.byID[strings.TrimPrefix(session, "Mcp-Session-Id: ")]
-	waitFor(t, "the stream to end", func() bool { s.feed.mu.Lock(); defer s.feed.mu.Unlock(); return len(s.feed.wakes) == 1 })
+	waitFor(t, "the stream to end", func() bool { s.outbox.mu.Lock(); defer s.outbox.mu.Unlock(); return len(s.outbox.wakes) == 1 })
 	r.e.Changed(PromptList, nil)
 	if m, _ := first.next(); m.Method != "notifications/prompts/list_changed" {
 		t.Errorf("%+v", m)
@@ -202,7 +202,7 @@ func TestNotificationOfAClient(t *testing.T) {
 	r := newRig(t, func(o *EndpointOptions) { o.KeepAlive = 2 * time.Millisecond })
 	session := r.initialize()
 	for _, c := range []struct{ did func() }{
-		{func() { time.Sleep(20 * time.Millisecond) }}, // several ticks of the pulse
+		{func() { time.Sleep(20 * time.Millisecond) }}, // several ticks of keepAlives
 		{func() { panic("a secret detail") }},
 	} {
 		r.fake.onNotify = c.did

@@ -38,7 +38,7 @@ type session struct {
 	version      string // negotiated
 	capabilities json.RawMessage
 	info         json.RawMessage
-	feed         feed
+	outbox       outbox
 	sessionState
 
 	// Guarded by sessions.mu.
@@ -175,7 +175,7 @@ func (s *sessions) changed(list List, match func(*oauth.Caller) bool) {
 	s.mu.Unlock()
 	for t, caller := range callers { // match is others' code
 		if match(caller) {
-			t.feed.tell(listNews(list))
+			t.outbox.add(listChanged(list))
 		}
 	}
 }

@@ -174,8 +174,8 @@ func originOf(address string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// Cut ends every request in progress, streams among them: the bridge has been
-// raised.
+// Cut ends every request in progress, streams among them: Drawbridge
+// has been paused.
 func (g *Guard) Cut() { g.watches.cancelAll() }
 
 // Close ends every request in progress, and what waits for grants to end: those

@@ -1,6 +1,6 @@
-// Package rpc holds the JSON-RPC 2.0 words that the two sides of the bridge
-// share: the clients' in gateway, the mounted servers' in mount. It sends and
-// receives nothing.
+// Package rpc holds what gateway, which speaks JSON-RPC 2.0 to clients, shares
+// with mount, which speaks it to servers: errors, eras, and reading and changing
+// raw JSON. It sends and receives nothing. Start at [Members] and [Peer].
 package rpc
 
 import (
@@ -11,8 +11,8 @@ import (
 )
 
 // Error is a JSON-RPC error object. Whoever returns one as an error means it
-// for the other side, word for word; any other error is an internal one, of
-// which the other side learns nothing.
+// for the peer, word for word; any other error is an internal one, of which the
+// peer learns nothing.
 type Error struct {
 	Code    int             `json:"code"`
 	Message string          `json:"message"`
@@ -21,7 +21,7 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("%s (JSON-RPC error %d)", e.Message, e.Code) }
 
-// Errorf returns an error for the other side.
+// Errorf returns an error for the peer.
 func Errorf(code int, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
@@ -45,7 +45,7 @@ const (
 	// Legacy is 2024-11-05 to 2025-11-25: initialize, transport sessions, and
 	// requests of the server to the client.
 	Legacy Era = iota
-	// Modern is 2026-07-28: each request stands alone, with its revision and
+	// Modern is 2026-07-28: each request is complete in itself, with its revision and
 	// the client's capabilities in _meta.
 	Modern
 )

@@ -1,0 +1,78 @@
+package gateway
+
+import (
+	"encoding/json"
+	"slices"
+	"sync"
+)
+
+// outbox holds what a client that listens is still to be told, apart from any
+// request. What would be told twice is told once, so an outbox can't grow beyond
+// what its client subscribed to, and nothing is lost while nobody listens.
+type outbox struct {
+	mu    sync.Mutex // guards what follows
+	queue []queued
+	wakes []chan struct{} // of the streams, the newest last
+}
+
+// queued is a notification that waits. Of two with one key only the newest matters.
+type queued struct {
+	key    string
+	method string
+	params json.RawMessage // nil: none
+}
+
+func listChanged(list List) queued {
+	method := "notifications/" + string(list) + "/list_changed"
+	return queued{key: method, method: method}
+}
+
+func resourceUpdated(uri string, params json.RawMessage) queued {
+	const method = "notifications/resources/updated"
+	return queued{key: method + " " + uri, method: method, params: params}
+}
+
+// add queues a notification. It never blocks.
+func (o *outbox) add(n queued) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.queue = slices.DeleteFunc(o.queue, func(old queued) bool { return old.key == n.key })
+	o.queue = append(o.queue, n)
+	o.wake()
+}
+
+// take returns what is to be told now.
+func (o *outbox) take() []queued {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	list := o.queue
+	o.queue = nil
+	return list
+}
+
+// listen adds a stream. Each message goes to one stream only (TL-5): to the
+// newest, because a client that opens another has often lost the one before.
+func (o *outbox) listen() (wake <-chan struct{}, leave func()) {
+	me := make(chan struct{}, 1)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.wakes = append(o.wakes, me)
+	o.wake()
+	return me, func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.wakes = slices.DeleteFunc(o.wakes, func(other chan struct{}) bool { return other == me })
+		o.wake()
+	}
+}
+
+// wake calls the newest stream if there is something for it. The lock is held.
+func (o *outbox) wake() {
+	if len(o.queue) == 0 || len(o.wakes) == 0 {
+		return
+	}
+	select {
+	case o.wakes[len(o.wakes)-1] <- struct{}{}:
+	default: // it has been called already
+	}
+}
