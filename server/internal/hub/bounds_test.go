@@ -45,7 +45,7 @@ func TestOtherServersDown(t *testing.T) {
 	begin := time.Now()
 	equal(t, "list", r.listed(r.All(), alice(), "tools/list"), "echo whoami read")
 	first := time.Since(begin)
-	r.All().(*side).h.o.Patience = time.Hour // waited for once
+	r.All().(*endpoint).h.o.Patience = time.Hour // waited for once
 	equal(t, "list", r.listed(r.All(), alice(), "tools/list"), "echo whoami read")
 	contains(t, "call", r.ask(alice(), "tools/call", `{"name":"read"}`), "good: tools/call")
 	contains(t, "unknown", r.ask(alice(), "tools/call", `{"name":"nix"}`), "Unknown tool")

@@ -26,7 +26,7 @@ const (
 
 // Call answers a request. Who may use nothing of the server is told that there
 // is none, whatever they ask.
-func (s *side) Call(ctx context.Context, c gateway.Client, method string, raw json.RawMessage) (json.RawMessage, error) {
+func (s *endpoint) Call(ctx context.Context, c gateway.Client, method string, raw json.RawMessage) (json.RawMessage, error) {
 	if err := s.mayEnter(c.Caller()); err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (s *side) Call(ctx context.Context, c gateway.Client, method string, raw js
 	return nil, rpc.Errorf(rpc.CodeMethodNotFound, "Method not found")
 }
 
-func (s *side) mayEnter(who *oauth.Caller) error {
+func (s *endpoint) mayEnter(who *oauth.Caller) error {
 	if s.server != "" && !(slices.Contains(s.h.o.Mounts.Names(), s.server) && s.h.MayUse(who, s.server)) {
 		return errNoServer
 	}
@@ -79,7 +79,7 @@ var (
 
 // callTool checks, in this order: the rules, the owner's approval of the tool,
 // the session's rate, the owner's consent to this call.
-func (s *side) callTool(ctx context.Context, c gateway.Client, params object) (json.RawMessage, error) {
+func (s *endpoint) callTool(ctx context.Context, c gateway.Client, params object) (json.RawMessage, error) {
 	name, ok := params.text("name")
 	if !ok {
 		return nil, invalid("name is required and must be a string")
@@ -122,7 +122,7 @@ func (s *side) callTool(ctx context.Context, c gateway.Client, params object) (j
 }
 
 // admit lets a call begin, or answers why not.
-func (h *Hub) admit(ctx context.Context, c gateway.Client, t *thing, arguments json.RawMessage) (json.RawMessage, error) {
+func (h *Hub) admit(ctx context.Context, c gateway.Client, t *item, arguments json.RawMessage) (json.RawMessage, error) {
 	who := c.Caller()
 	if wait, ok := h.limit.take(who.Session); !ok {
 		h.o.OnCall(who, t.server, t.name, ErrTooMany)

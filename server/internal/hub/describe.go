@@ -18,7 +18,7 @@ const (
 
 // Describe says what there is behind an endpoint: a server in its own words, or
 // Drawbridge in those of all.
-func (s *side) Describe(ctx context.Context, c gateway.Client) (rpc.Description, error) {
+func (s *endpoint) Describe(ctx context.Context, c gateway.Client) (rpc.Description, error) {
 	who := c.Caller()
 	if err := s.mayEnter(who); err != nil {
 		return rpc.Description{}, err
@@ -44,7 +44,7 @@ func (s *side) Describe(ctx context.Context, c gateway.Client) (rpc.Description,
 }
 
 // instructions joins those of the servers that the client may use.
-func (s *side) instructions(c gateway.Client, x *index) string {
+func (s *endpoint) instructions(c gateway.Client, x *index) string {
 	var b strings.Builder
 	for _, m := range x.of {
 		text := strings.TrimSpace(m.cat.Description.Instructions)
@@ -62,7 +62,7 @@ func (s *side) instructions(c gateway.Client, x *index) string {
 	return strings.TrimSpace(b.String())
 }
 
-// carried is the capabilities of a server that the bridge carries: not tasks,
+// carried is the capabilities of a server that Drawbridge carries: not tasks,
 // whose methods no rule knows.
 func carried(capabilities json.RawMessage) json.RawMessage {
 	caps, err := fields(capabilities)
@@ -84,7 +84,7 @@ func carried(capabilities json.RawMessage) json.RawMessage {
 }
 
 // InputSchema returns the schema of a tool that the client may call.
-func (s *side) InputSchema(ctx context.Context, c gateway.Client, tool string) json.RawMessage {
+func (s *endpoint) InputSchema(ctx context.Context, c gateway.Client, tool string) json.RawMessage {
 	who := c.Caller()
 	if s.mayEnter(who) != nil {
 		return nil
@@ -99,7 +99,7 @@ func (s *side) InputSchema(ctx context.Context, c gateway.Client, tool string) j
 // Notified passes on what a client tells of its progress with what a server
 // asked it. At /mcp nobody can tell which server that was. That its roots have
 // changed is no server's business, see noRoots.
-func (s *side) Notified(ctx context.Context, c gateway.Client, method string, params json.RawMessage) {
+func (s *endpoint) Notified(ctx context.Context, c gateway.Client, method string, params json.RawMessage) {
 	who := c.Caller()
 	if method != "notifications/progress" || c.Era() != rpc.Legacy || s.server == "" || s.mayEnter(who) != nil {
 		return
@@ -116,4 +116,4 @@ func (s *side) Notified(ctx context.Context, c gateway.Client, method string, pa
 }
 
 // Ended: nothing is kept by transport session.
-func (s *side) Ended(string) {}
+func (s *endpoint) Ended(string) {}

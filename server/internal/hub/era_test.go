@@ -11,8 +11,8 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
-// inquirer asks its client three things at once, in the legacy way, and answers
-// with what it heard.
+// inquirer asks its client three questions at once, in the legacy way, and answers
+// with what it got.
 // retry is the params of the next try, with answers to the questions of which.
 // It handles a client of 2026-07-28 at a server that asks the client while it
 // works (MCP 2026-07-28, "Multi Round-Trip Requests").
@@ -89,7 +89,7 @@ func TestLegacyClientModernServer(t *testing.T) {
 	equal(t, "rounds", fmt.Sprint(n), fmt.Sprint(maxRounds+1))
 }
 
-// It handles both sides in one era: what they say goes through as it is.
+// It handles client and server of one era: what they say goes through as it is.
 func TestSameEra(t *testing.T) {
 	r := newRig(t, map[string]*server{
 		"m": offering("t:modern").modern().answers(func(_ context.Context, _ string, p object, peer rpc.Peer) (string, error) {

@@ -14,8 +14,8 @@ import (
 // codeNotFound is what 2025-11-25 and earlier say of an unknown resource;
 // 2026-07-28 says rpc.CodeInvalidParams.
 const (
-	codeNotFound   = -32002
-	codeNeedsVisit = -32042 // URLElicitationRequired, 2025-11-25
+	codeNotFound    = -32002
+	codeURLRequired = -32042 // URLElicitationRequired, 2025-11-25
 )
 
 // errNoServer is the answer about a server that does not exist, or of which the

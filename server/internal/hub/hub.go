@@ -80,22 +80,22 @@ type Options struct {
 	Log           *slog.Logger
 
 	Patience time.Duration // how long a list waits for starting servers; 0: 3 s
-	Hold     time.Duration // how long a suspended call waits for its client; 0: 5 min
+	Hold     time.Duration // how long a parked call waits for its client; 0: 5 min
 }
 
 // Hub joins the mounted servers. Create it with [New].
 type Hub struct {
-	o         Options
-	seal      *sealer
-	limit     *meter
-	suspended *lobby
-	levels    levels
-	verdicts  verdicts
-	all       *side
+	o        Options
+	seal     *sealer
+	limit    *meter
+	parked   *parkedCalls
+	levels   levels
+	verdicts verdicts
+	all      *endpoint // /mcp
 
-	mu     sync.Mutex // guards all below
-	ones   map[string]*side
-	waited map[string]bool // servers that a list has waited for
+	mu     sync.Mutex           // guards all below
+	single map[string]*endpoint // /s/NAME/mcp
+	waited map[string]bool      // servers that a list has waited for
 }
 
 // New returns a hub.
@@ -108,10 +108,10 @@ func New(o Options) (*Hub, error) {
 		return nil, err
 	}
 	o.fill()
-	h := &Hub{o: o, seal: seal, ones: map[string]*side{}, waited: map[string]bool{}}
+	h := &Hub{o: o, seal: seal, single: map[string]*endpoint{}, waited: map[string]bool{}}
 	h.limit = newMeter(o.CallsPerMinute, o.Now)
-	h.suspended = newLobby(o.Hold)
-	h.all = &side{h: h}
+	h.parked = newParkedCalls(o.Hold)
+	h.all = &endpoint{h: h}
 	return h, nil
 }
 
@@ -166,10 +166,10 @@ func (h *Hub) All() gateway.Backend { return h.all }
 func (h *Hub) One(server string) gateway.Backend {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := h.ones[server]
+	s := h.single[server]
 	if s == nil {
-		s = &side{h: h, server: server}
-		h.ones[server] = s
+		s = &endpoint{h: h, server: server}
+		h.single[server] = s
 	}
 	return s
 }
@@ -181,11 +181,11 @@ func (h *Hub) MayUse(who *oauth.Caller, server string) bool { return h.o.Policy(
 // Forget drops what is kept for a session that has ended.
 func (h *Hub) Forget(session string) {
 	h.limit.forget(session)
-	h.suspended.endSession(session)
+	h.parked.endSession(session)
 }
 
-// Close ends every suspended call.
-func (h *Hub) Close() { h.suspended.endAll() }
+// Close ends every parked call.
+func (h *Hub) Close() { h.parked.endAll() }
 
 type everything struct{}
 

@@ -184,13 +184,13 @@ func TestAsk(t *testing.T) {
 	equal(t, "told", <-r.calls, "a write_all The owner did not allow it.")
 }
 
-// book is pins of tools that have changed.
-type book struct {
+// fakePins is pins of tools that have changed.
+type fakePins struct {
 	changed string
 	checks  int
 }
 
-func (b *book) Check(_ string, items ...pins.Item) ([]pins.State, error) {
+func (b *fakePins) Check(_ string, items ...pins.Item) ([]pins.State, error) {
 	b.checks++
 	states := make([]pins.State, len(items))
 	for i, item := range items {
@@ -202,7 +202,7 @@ func (b *book) Check(_ string, items ...pins.Item) ([]pins.State, error) {
 }
 
 func TestHold(t *testing.T) {
-	hold, seen := true, &book{changed: "new"}
+	hold, seen := true, &fakePins{changed: "new"}
 	r := newRig(t, map[string]*server{"a": offering("t:new", "t:old")}, func(o *Options) {
 		o.Pins = seen
 		o.Settings = func(string) config.ServerSettings { return config.ServerSettings{HoldChanges: hold} }

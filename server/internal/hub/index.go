@@ -10,7 +10,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 )
 
-// The kinds of things that servers offer.
+// The kinds of items that servers offer.
 const (
 	kindTool     = "tool"
 	kindPrompt   = "prompt"
@@ -18,8 +18,8 @@ const (
 	kindTemplate = "template"
 )
 
-// thing is one tool, prompt, resource or template. It is never changed.
-type thing struct {
+// item is one tool, prompt, resource or template. It is never changed.
+type item struct {
 	kind     string
 	server   string         // Own for a built-in tool
 	cat      *mount.Catalog // nil for a built-in tool
@@ -44,38 +44,38 @@ type mounted struct {
 type index struct {
 	of        []mounted // what it was made of
 	own       []builtin.Tool
-	tools     shelf
-	prompts   shelf
-	resources shelf
-	templates shelf
+	tools     namespace
+	prompts   namespace
+	resources namespace
+	templates namespace
 }
 
-// shelf holds the things of one kind.
-type shelf struct {
-	list   []*thing            // in the order in which they are listed
-	byName map[string]*thing   // every name that means exactly one thing
-	unsure map[string][]*thing // names that several servers have
+// namespace holds the items of one kind.
+type namespace struct {
+	list   []*item            // in the order in which they are listed
+	byName map[string]*item   // every name that means exactly one item
+	unsure map[string][]*item // names that several servers have
 }
 
-// newIndex names everything. Alone, a server's things keep their own names.
-func newIndex(of []mounted, own []builtin.Tool, alone bool) *index {
+// newIndex names everything. At /s/NAME/mcp (isSingle) a server's items keep their own names.
+func newIndex(of []mounted, own []builtin.Tool, isSingle bool) *index {
 	x := &index{of: of, own: own}
-	var tools, prompts, resources, templates []*thing
+	var tools, prompts, resources, templates []*item
 	for _, b := range own {
-		tools = append(tools, newThing(kindTool, Own, nil, mount.Item{Name: b.Name, Raw: b.Raw}))
+		tools = append(tools, newItem(kindTool, Own, nil, mount.Item{Name: b.Name, Raw: b.Raw}))
 		tools[len(tools)-1].readOnly = b.ReadOnly
 	}
 	for _, m := range of {
-		tools = appendThings(tools, kindTool, m, m.cat.Tools)
-		prompts = appendThings(prompts, kindPrompt, m, m.cat.Prompts)
-		resources = appendThings(resources, kindResource, m, m.cat.Resources)
-		templates = appendThings(templates, kindTemplate, m, m.cat.Templates)
+		tools = appendItems(tools, kindTool, m, m.cat.Tools)
+		prompts = appendItems(prompts, kindPrompt, m, m.cat.Prompts)
+		resources = appendItems(resources, kindResource, m, m.cat.Resources)
+		templates = appendItems(templates, kindTemplate, m, m.cat.Templates)
 	}
 	reserved := map[string]bool{}
 	for _, m := range of {
 		reserved[prefix(m.server)] = true
 	}
-	if alone {
+	if isSingle {
 		x.tools, x.prompts, x.resources, x.templates = keep(tools), keep(prompts), keep(resources), keep(templates)
 	} else {
 		x.tools, x.prompts = name(tools, reserved), name(prompts, reserved)
@@ -89,20 +89,20 @@ func (x *index) made(of []mounted, own []builtin.Tool) bool {
 	return x != nil && slices.Equal(x.of, of) && slices.EqualFunc(x.own, own, func(a, b builtin.Tool) bool { return a.Name == b.Name })
 }
 
-func appendThings(list []*thing, kind string, m mounted, items []mount.Item) []*thing {
+func appendItems(list []*item, kind string, m mounted, items []mount.Item) []*item {
 	seen := map[string]bool{}
 	for _, it := range items {
 		if it.Name == "" || seen[it.Name] { // a second one could never be called
 			continue
 		}
 		seen[it.Name] = true
-		list = append(list, newThing(kind, m.server, m.cat, it))
+		list = append(list, newItem(kind, m.server, m.cat, it))
 	}
 	return list
 }
 
-func newThing(kind, server string, cat *mount.Catalog, it mount.Item) *thing {
-	t := &thing{kind: kind, server: server, cat: cat, name: it.Name, listed: it.Name, always: it.Name, raw: it.Raw, shown: it.Raw}
+func newItem(kind, server string, cat *mount.Catalog, it mount.Item) *item {
+	t := &item{kind: kind, server: server, cat: cat, name: it.Name, listed: it.Name, always: it.Name, raw: it.Raw, shown: it.Raw}
 	switch kind {
 	case kindTool:
 		o, err := fields(it.Raw)
@@ -119,8 +119,8 @@ func newThing(kind, server string, cat *mount.Catalog, it mount.Item) *thing {
 }
 
 // keep leaves every name as it is.
-func keep(list []*thing) shelf {
-	s := shelf{list: list, byName: map[string]*thing{}}
+func keep(list []*item) namespace {
+	s := namespace{list: list, byName: map[string]*item{}}
 	for _, t := range list {
 		s.byName[t.name] = t
 	}
@@ -128,9 +128,9 @@ func keep(list []*thing) shelf {
 }
 
 // name gives tools or prompts their names at /mcp.
-func name(list []*thing, reserved map[string]bool) shelf {
-	s := shelf{list: list, byName: map[string]*thing{}, unsure: map[string][]*thing{}}
-	wanted := map[string][]*thing{}
+func name(list []*item, reserved map[string]bool) namespace {
+	s := namespace{list: list, byName: map[string]*item{}, unsure: map[string][]*item{}}
+	wanted := map[string][]*item{}
 	for _, t := range list {
 		short := t.name
 		if t.server != Own {
@@ -142,21 +142,21 @@ func name(list []*thing, reserved map[string]bool) shelf {
 			s.byName[t.always] = t
 		}
 	}
-	for short, things := range wanted {
+	for short, items := range wanted {
 		head, _, isPrefixed := strings.Cut(short, separator)
-		switch first := things[0]; { // built-in ones come first
+		switch first := items[0]; { // built-in ones come first
 		case first.server == Own:
 			first.listed = short
 			s.byName[short] = first
-			things = things[1:]
+			items = items[1:]
 		case isPrefixed && reserved[head]: // it would read as another server's
-		case len(things) == 1:
-			first.listed, things = short, nil
+		case len(items) == 1:
+			first.listed, items = short, nil
 			s.byName[short] = first
 		default:
-			s.unsure[short] = things
+			s.unsure[short] = items
 		}
-		for _, t := range things {
+		for _, t := range items {
 			t.listed = t.always
 		}
 	}
@@ -170,8 +170,8 @@ func name(list []*thing, reserved map[string]bool) shelf {
 
 // address gives resources or templates their URIs at /mcp: the first server
 // that lists one keeps it.
-func address(list []*thing) shelf {
-	s := shelf{list: list, byName: map[string]*thing{}}
+func address(list []*item) namespace {
+	s := namespace{list: list, byName: map[string]*item{}}
 	for _, t := range list {
 		t.always = mappedURI(t.server, t.name)
 		s.byName[t.always] = t
@@ -188,9 +188,9 @@ func address(list []*thing) shelf {
 	return s
 }
 
-// renamed is a thing as it is listed under another name. A tool or prompt whose
+// renamed is an item as it is listed under another name. A tool or prompt whose
 // name says its server has that in its description too.
-func renamed(t *thing) json.RawMessage {
+func renamed(t *item) json.RawMessage {
 	o, err := fields(t.raw)
 	if err != nil {
 		return t.raw

@@ -10,7 +10,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 )
 
-// pageSize is how many things a page of a list has. Most clients ask for the
+// pageSize is how many items a page of a list has. Most clients ask for the
 // first page alone, so it is more than most people have.
 const pageSize = 500
 
@@ -23,7 +23,7 @@ var lists = map[string]struct{ kind, field string }{
 }
 
 // list answers with what the client may use of the servers that are up.
-func (s *side) list(ctx context.Context, c gateway.Client, method string, params object) (json.RawMessage, error) {
+func (s *endpoint) list(ctx context.Context, c gateway.Client, method string, params object) (json.RawMessage, error) {
 	from := 0
 	if raw := params["cursor"]; has(raw) {
 		cursor, _ := params.text("cursor")
@@ -61,10 +61,10 @@ func (s *side) list(ctx context.Context, c gateway.Client, method string, params
 }
 
 // visible is what who is told of one kind.
-func (s *side) visible(who *oauth.Caller, x *index, kind string) []*thing {
+func (s *endpoint) visible(who *oauth.Caller, x *index, kind string) []*item {
 	down := s.down()
-	var list []*thing
-	for _, t := range x.shelf(kind).list {
+	var list []*item
+	for _, t := range x.namespace(kind).list {
 		if !down[t.server] && s.allowed(who, t) && !s.h.held(t) {
 			list = append(list, t)
 		}
@@ -72,8 +72,8 @@ func (s *side) visible(who *oauth.Caller, x *index, kind string) []*thing {
 	return list
 }
 
-// down is the servers that have failed: at /mcp their things are left out.
-func (s *side) down() map[string]bool {
+// down is the servers that have failed: at /mcp their items are left out.
+func (s *endpoint) down() map[string]bool {
 	if s.server != "" {
 		return nil
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // Names at /mcp fit what every client takes: letters, digits, "_" and "-", at
-// most 64. A mounted server's thing always answers to SERVER__NAME, and to its
+// most 64. A mounted server's item always answers to SERVER__NAME, and to its
 // own name too while that is clear.
 //
 // What stands before "__" holds no "__" and ends in no "_", so a prefixed name
@@ -21,7 +21,7 @@ const (
 	hashLength = 8
 )
 
-// prefix is what a server's things are prefixed with, without the separator.
+// prefix is what a server's items are prefixed with, without the separator.
 func prefix(server string) string {
 	p := fit(server, maxPrefix)
 	if !strings.Contains(p, separator) && !strings.HasSuffix(p, "_") {

@@ -8,7 +8,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/pins"
 )
 
-// verdicts is which things of each server are no longer what the owner
+// verdicts is which items of each server are no longer what the owner
 // approved, as long as the server offers the same.
 type verdicts struct {
 	mu sync.Mutex // guards of; held while a server is looked at
@@ -58,7 +58,7 @@ func (h *Hub) Recheck(server string) {
 
 // held reports whether a tool is no longer what the owner approved, and held
 // back for that.
-func (h *Hub) held(t *thing) bool {
+func (h *Hub) held(t *item) bool {
 	return t.kind == kindTool && t.server != Own && h.o.Settings(t.server).HoldChanges && h.look(mounted{t.server, t.cat})[t.name]
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
-func (s *side) getPrompt(ctx context.Context, c gateway.Client, params object) (json.RawMessage, error) {
+func (s *endpoint) getPrompt(ctx context.Context, c gateway.Client, params object) (json.RawMessage, error) {
 	name, ok := params.text("name")
 	if !ok {
 		return nil, invalid("name is required and must be a string")
@@ -40,7 +40,7 @@ type place struct {
 
 // places returns where uri may be for who: one place if a list or a template
 // names it, else every server with resources.
-func (s *side) places(ctx context.Context, who *oauth.Caller, uri string) (_ []place, sure bool, err error) {
+func (s *endpoint) places(ctx context.Context, who *oauth.Caller, uri string) (_ []place, sure bool, err error) {
 	x, err := s.indexWith(ctx, func(x *index) bool { return x.resources.byName[uri] != nil })
 	if err != nil {
 		return nil, false, err
@@ -101,7 +101,7 @@ func dotted(uri string) bool {
 // no list names.
 const readTime = 10 * time.Second
 
-func (s *side) read(ctx context.Context, c gateway.Client, params object) (json.RawMessage, error) {
+func (s *endpoint) read(ctx context.Context, c gateway.Client, params object) (json.RawMessage, error) {
 	uri, ok := params.text("uri")
 	if !ok {
 		return nil, invalid("uri is required and must be a string")
@@ -125,7 +125,7 @@ func (s *side) read(ctx context.Context, c gateway.Client, params object) (json.
 	return nil, notFound(c.Era(), uri)
 }
 
-func (s *side) readAt(ctx context.Context, c gateway.Client, p place, params object, sure bool) (json.RawMessage, error) {
+func (s *endpoint) readAt(ctx context.Context, c gateway.Client, p place, params object, sure bool) (json.RawMessage, error) {
 	if !sure {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, readTime)
@@ -136,7 +136,7 @@ func (s *side) readAt(ctx context.Context, c gateway.Client, p place, params obj
 }
 
 // Subscribe watches a resource, for as long as the rules let the client.
-func (s *side) Subscribe(ctx context.Context, c gateway.Client, uri string, updated func(json.RawMessage)) (func(), error) {
+func (s *endpoint) Subscribe(ctx context.Context, c gateway.Client, uri string, updated func(json.RawMessage)) (func(), error) {
 	who := c.Caller()
 	if err := s.mayEnter(who); err != nil {
 		return nil, err
@@ -181,7 +181,7 @@ func readdressed(params json.RawMessage, own, listed string) json.RawMessage {
 }
 
 // complete routes by what is to be completed.
-func (s *side) complete(ctx context.Context, c gateway.Client, params object) (json.RawMessage, error) {
+func (s *endpoint) complete(ctx context.Context, c gateway.Client, params object) (json.RawMessage, error) {
 	ref, err := fields(params["ref"])
 	if err != nil {
 		return nil, invalid("ref is required and must be an object")
@@ -203,7 +203,7 @@ func (s *side) complete(ctx context.Context, c gateway.Client, params object) (j
 }
 
 // completes returns what a completion's reference names, and in which field.
-func (s *side) completes(ctx context.Context, c gateway.Client, ref object) (*thing, string, error) {
+func (s *endpoint) completes(ctx context.Context, c gateway.Client, ref object) (*item, string, error) {
 	switch kind, _ := ref.text("type"); kind {
 	case "ref/prompt":
 		name, _ := ref.text("name")
@@ -240,7 +240,7 @@ func translate(err error, method, target string, from, to rpc.Era) error {
 		if method == "resources/read" && !has(e.Data) {
 			e.Data = encode(object{"uri": quote(target)})
 		}
-	case to == rpc.Modern && e.Code == codeNeedsVisit: // 2026-07-28 has no such code
+	case to == rpc.Modern && e.Code == codeURLRequired: // 2026-07-28 has no such code
 		e.Code = rpc.CodeInternal
 	case to == rpc.Legacy && method == "resources/read" && e.Code == rpc.CodeInvalidParams:
 		e.Code = codeNotFound

@@ -113,13 +113,13 @@ func (f *fake) called(name string) []string {
 	return slices.Clone(f.servers[name].calls)
 }
 
-// offering is a server with things, one word each: "t:name", "r:name" (a tool
+// offering is a server with items, one word each: "t:name", "r:name" (a tool
 // that changes nothing), "p:prompt", "uri:…", "template:…".
-func offering(things ...string) *server {
+func offering(items ...string) *server {
 	c := &mount.Catalog{Description: rpc.Description{ServerInfo: json.RawMessage(`{"name":"x","version":"1"}`),
 		Capabilities: json.RawMessage(`{"tools":{},"prompts":{},"resources":{"subscribe":true},"completions":{},"logging":{}}`)}}
-	for _, thing := range things {
-		kind, name, _ := strings.Cut(thing, ":")
+	for _, word := range items {
+		kind, name, _ := strings.Cut(word, ":")
 		item := func(format string) mount.Item {
 			return mount.Item{Name: name, Raw: json.RawMessage(fmt.Sprintf(format, name))}
 		}
@@ -154,8 +154,8 @@ type person struct {
 	level        string
 	answer       func(method string, params json.RawMessage) (string, error)
 
-	mu    sync.Mutex // guards heard
-	heard []string
+	mu  sync.Mutex // guards got
+	got []string
 }
 
 func (p *person) Caller() *oauth.Caller         { return &p.who }
@@ -169,7 +169,7 @@ func (p *person) LogLevel() string              { return p.level }
 func (p *person) Notify(method string, params json.RawMessage) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.heard = append(p.heard, method+" "+string(params))
+	p.got = append(p.got, method+" "+string(params))
 }
 
 func (p *person) Request(_ context.Context, method string, params json.RawMessage) (json.RawMessage, error) {

@@ -19,7 +19,7 @@ func (h *Hub) Visible(ctx context.Context, who *oauth.Caller) []status.Entry {
 	}
 	var list []status.Entry
 	for _, kind := range []string{kindTool, kindPrompt, kindResource, kindTemplate} {
-		for _, t := range x.shelf(kind).list {
+		for _, t := range x.namespace(kind).list {
 			if h.all.allowed(who, t) {
 				server := t.server
 				if server == Own {
@@ -54,7 +54,7 @@ func findings(x *index) []string {
 	var list []string
 	say := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
 	for _, kind := range []string{kindTool, kindPrompt} {
-		for _, t := range x.shelf(kind).list {
+		for _, t := range x.namespace(kind).list {
 			if t.listed != t.name {
 				say("The %s %s of the server %s is listed at /mcp as %s: %s.", kind, clean(t.name), t.server, t.listed, x.reason(t))
 			}
@@ -80,13 +80,13 @@ func findings(x *index) []string {
 }
 
 // reason says why a tool or prompt is not listed under its own name.
-func (x *index) reason(t *thing) string {
+func (x *index) reason(t *item) string {
 	short := fit(t.name, maxName)
-	shelf := x.shelf(t.kind)
+	names := x.namespace(t.kind)
 	switch {
-	case shelf.unsure[short] != nil:
+	case names.unsure[short] != nil:
 		return "other servers have one of that name too"
-	case shelf.byName[short] != nil && shelf.byName[short].server == Own && short == t.name:
+	case names.byName[short] != nil && names.byName[short].server == Own && short == t.name:
 		return "Drawbridge has one of that name itself"
 	case t.listed == short:
 		return "clients take letters, digits, _ and - only, at most 64"

@@ -124,7 +124,7 @@ func TestMeanwhile(t *testing.T) {
 	_, err := r.Call(within(t), "x", person("ana"), "tools/call", json.RawMessage(`{"name":"progress","_meta":{"progressToken":{"odd":1}}}`), l)
 	want := "notifications/progress {\"progress\":0,\"progressToken\":{\"odd\":1},\"x-own\":1}"
 	if got := l.all(); err != nil || !strings.HasPrefix(got, want) || strings.Count(got, "\n") != 3 || strings.Contains(got, "somebody") || !strings.Contains(got, "half way") {
-		t.Errorf("the client heard %v %s", err, got)
+		t.Errorf("the client got %v %s", err, got)
 	}
 	for method, want := range map[string]string{
 		"sampling/createMessage": `{"error":null,"result":{"said":1.0}}`,
@@ -199,8 +199,8 @@ func TestSubscribe(t *testing.T) {
 		t.Run(era, func(t *testing.T) {
 			r := newRig(t, quick, Options{})
 			r.Apply([]config.Server{own("x", flags...)})
-			heard := make(chan string, 100)
-			note := func(params json.RawMessage) { heard <- string(params) }
+			got := make(chan string, 100)
+			note := func(params json.RawMessage) { got <- string(params) }
 			stop1, err := r.Subscribe(within(t), "x", person("ana"), "file:///a", note)
 			if err != nil {
 				t.Fatal(err)
@@ -211,7 +211,7 @@ func TestSubscribe(t *testing.T) {
 			}
 			r.mustTool("ana", "touch", "file:///a/part", 0, nil)
 			for range 2 {
-				if got := hear(t, heard); !strings.Contains(got, "file:///a/part") {
+				if got := next(t, got); !strings.Contains(got, "file:///a/part") {
 					t.Error(got)
 				}
 			}
@@ -224,8 +224,8 @@ func TestSubscribe(t *testing.T) {
 			}
 			eventually(t, "the new process is asked again", func() bool { return strings.Count(r.logs(), asked) >= 2 })
 			r.mustTool("ana", "touch", "file:///a", 0, nil)
-			if got := hear(t, heard); !strings.Contains(got, `"uri":"file:///a"`) || len(heard) != 0 {
-				t.Errorf("heard %s, and %d more", got, len(heard))
+			if got := next(t, got); !strings.Contains(got, `"uri":"file:///a"`) || len(got) != 0 {
+				t.Errorf("got %s, and %d more", got, len(got))
 			}
 			stop1()
 			stop1()

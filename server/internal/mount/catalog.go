@@ -31,7 +31,7 @@ func (s *Set) Catalog(ctx context.Context, server string, wait bool) (*Catalog, 
 			return nil, &Error{Server: server, Message: problem}
 		case first < 0:
 			first = attempts
-			one.hurry()
+			one.readNow()
 		}
 		select {
 		case <-next:
@@ -41,21 +41,21 @@ func (s *Set) Catalog(ctx context.Context, server string, wait bool) (*Catalog, 
 	}
 }
 
-// wish has the catalog read in the background.
-func (s *server) wish() {
+// readSoon has the catalog read in the background.
+func (s *server) readSoon() {
 	select {
 	case s.want <- struct{}{}:
 	default:
 	}
 }
 
-// hurry is wish for somebody who waits.
-func (s *server) hurry() {
+// readNow is readSoon for somebody who waits.
+func (s *server) readNow() {
 	select {
 	case s.urgent <- struct{}{}:
 	default:
 	}
-	s.wish()
+	s.readSoon()
 }
 
 // listChanged notes that the server says so.
@@ -63,7 +63,7 @@ func (s *server) listChanged() {
 	s.mu.Lock()
 	s.stale = true
 	s.mu.Unlock()
-	s.wish()
+	s.readSoon()
 }
 
 // keepCatalog reads the catalog whenever it may be another, until the server
@@ -183,7 +183,7 @@ func (s *server) readLater(err error) {
 	never := s.catalog == nil
 	s.mu.Unlock()
 	if never {
-		s.wish()
+		s.readSoon()
 	}
 }
 

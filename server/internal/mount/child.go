@@ -25,8 +25,8 @@ const (
 	orderKill = 'k' // end it
 )
 
-// lastWish is what a server has to end itself once the app is gone.
-const lastWish = 500 * time.Millisecond
+// exitGrace is what a server has to end itself once the app is gone.
+const exitGrace = 500 * time.Millisecond
 
 // exitNotStarted is the exit status of a keeper whose server could not start;
 // why is on stderr. Shells use it for the same.
@@ -68,7 +68,7 @@ func orders(lifeline *os.File) <-chan byte {
 			out <- b[0]
 		}
 		out <- orderTerm
-		time.Sleep(lastWish)
+		time.Sleep(exitGrace)
 		out <- orderKill
 	}()
 	return out

@@ -28,7 +28,7 @@ func keep(lifeline *os.File, argv []string) int {
 		return exitNotStarted
 	}
 	group := process.Pid
-	// The ends of the pipes must be the server's alone, so that each side
+	// The ends of the pipes must be the server's alone, so that each peer
 	// learns when the other closes one.
 	for _, f := range attr.Files {
 		_ = f.Close()
@@ -52,7 +52,7 @@ func keep(lifeline *os.File, argv []string) int {
 			_ = syscall.Kill(-group, syscall.SIGTERM)
 		case <-signals:
 			_ = syscall.Kill(-group, syscall.SIGTERM)
-			time.AfterFunc(lastWish, func() { _ = syscall.Kill(-group, syscall.SIGKILL) })
+			time.AfterFunc(exitGrace, func() { _ = syscall.Kill(-group, syscall.SIGKILL) })
 		}
 	}
 }

@@ -74,7 +74,7 @@ func (c *conversation) begin(ctx context.Context, caller *oauth.Caller, method s
 	r.id = c.lastID
 	c.mu.Unlock()
 	if method != "initialize" {
-		if err := c.dress(r, params); err != nil {
+		if err := c.prepare(r, params); err != nil {
 			return nil, err
 		}
 	}

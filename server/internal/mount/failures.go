@@ -57,7 +57,7 @@ func (s *server) revive() {
 	s.stale = true
 	subs := s.watched.subs()
 	s.mu.Unlock()
-	s.wish()
+	s.readSoon()
 	for _, sub := range subs {
 		_, _ = s.conversation(s.ctx, sub) // its failure is noted where it happens
 	}

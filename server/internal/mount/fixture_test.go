@@ -176,7 +176,7 @@ func (f *fixture) handle(m message) {
 		if m.ID != nil {
 			f.fail(m.ID, -32601, "Method not found")
 		} else {
-			fmt.Fprintf(os.Stderr, "heard %s %s\n", m.Method, m.Params)
+			fmt.Fprintf(os.Stderr, "got %s %s\n", m.Method, m.Params)
 		}
 	}
 }

@@ -202,7 +202,7 @@ func (w *httpWire) readAnswer(ctx context.Context, r *call, from io.Reader) {
 		return
 	}
 	for i := range messages {
-		w.conv.heard(&messages[i], r)
+		w.conv.receive(&messages[i], r)
 	}
 	r.inbox.finish(nil, &failure{text: "gave no answer to the request.", kind: unreachable, status: http.StatusOK}) // unless it did
 }

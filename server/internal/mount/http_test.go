@@ -30,7 +30,7 @@ func keychainOf(context.Context, string, string) (string, error) { return "hush"
 func TestHTTP(t *testing.T) {
 	for _, modern := range []bool{false, true} {
 		t.Run(fmt.Sprintf("modern=%v", modern), func(t *testing.T) {
-			s := newSite(t, modern)
+			s := newHTTPServer(t, modern)
 			r := newRig(t, quick, Options{Identity: signer, Secret: keychainOf})
 			r.Apply([]config.Server{s.conf()})
 			c, err := r.Catalog(within(t), "x", true)
@@ -47,7 +47,7 @@ func TestHTTP(t *testing.T) {
 			params := `{"name":"sql","arguments":{"region":" süd","opt":{"n":42}},"_meta":{"progressToken":"mine","drawbridge.app/identity":{"sub":"root"}}}`
 			result, err := r.Call(within(t), "x", person("ana"), "tools/call", json.RawMessage(params), l)
 			if err != nil || string(result) != `{"kept":1.0}` || l.all() != `notifications/progress {"progress":1,"progressToken":"mine"}` {
-				t.Fatalf("got %s, %v, heard %s", result, err, l.all())
+				t.Fatalf("got %s, %v, got %s", result, err, l.all())
 			}
 			log := s.log()
 			want := `auth="Bearer token-of-ana" key="k hush" version="2025-06-18" method="" name="" region="" n="" cookie=""`
@@ -96,14 +96,14 @@ func TestHTTP(t *testing.T) {
 func TestHTTPChanges(t *testing.T) {
 	for _, modern := range []bool{false, true} {
 		t.Run(fmt.Sprintf("modern=%v", modern), func(t *testing.T) {
-			s := newSite(t, modern)
+			s := newHTTPServer(t, modern)
 			r := newRig(t, quick, Options{})
 			r.Apply([]config.Server{{Name: "x", URL: s.URL}})
 			if _, err := r.Catalog(within(t), "x", true); err != nil {
 				t.Fatal(err)
 			}
-			heard := make(chan string, 10)
-			stop, err := r.Subscribe(within(t), "x", person("ana"), "a://b", func(p json.RawMessage) { heard <- string(p) })
+			got := make(chan string, 10)
+			stop, err := r.Subscribe(within(t), "x", person("ana"), "a://b", func(p json.RawMessage) { got <- string(p) })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -113,7 +113,7 @@ func TestHTTPChanges(t *testing.T) {
 			s.mu.Unlock()
 			s.tell(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)
 			s.tell(`{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a://b"}}`)
-			if got := hear(t, heard); !strings.Contains(got, "a://b") {
+			if got := next(t, got); !strings.Contains(got, "a://b") {
 				t.Error(got)
 			}
 			eventually(t, "the list is read again", func() bool { c, _ := r.Catalog(context.Background(), "x", false); return len(c.Tools) == 0 })
@@ -123,7 +123,7 @@ func TestHTTPChanges(t *testing.T) {
 }
 
 func TestHTTPHeadersChange(t *testing.T) {
-	s := newSite(t, true)
+	s := newHTTPServer(t, true)
 	r := newRig(t, quick, Options{})
 	r.Apply([]config.Server{{Name: "x", URL: s.URL}})
 	if _, err := r.Catalog(within(t), "x", true); err != nil {
@@ -138,7 +138,7 @@ func TestHTTPHeadersChange(t *testing.T) {
 }
 
 func TestHTTPSessionLost(t *testing.T) {
-	s := newSite(t, false)
+	s := newHTTPServer(t, false)
 	r := newRig(t, quick, Options{})
 	r.Apply([]config.Server{{Name: "x", URL: s.URL}})
 	call := func() error {
@@ -199,7 +199,7 @@ func TestHTTPRefuses(t *testing.T) {
 }
 
 func TestHTTPComesBack(t *testing.T) {
-	s := newSite(t, true)
+	s := newHTTPServer(t, true)
 	inner := s.Config.Handler
 	var mu sync.Mutex
 	down := true

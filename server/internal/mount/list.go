@@ -76,7 +76,7 @@ func (l *lister) read(ctx context.Context, method, key, name string) ([]Item, er
 			}
 			seen[title] = true
 			if l.items, l.bytes = l.items+1, l.bytes+len(raw); l.items > maxItems || l.bytes > maxCatalog {
-				l.conv.server.log.say("It offers more than %d things or %d MiB of them; the rest was left out.", maxItems, maxCatalog>>20)
+				l.conv.server.log.say("It offers more than %d items or %d MiB of them; the rest was left out.", maxItems, maxCatalog>>20)
 				return items, nil
 			}
 			items = append(items, Item{Name: title, Raw: raw})

@@ -61,7 +61,7 @@ type Catalog struct {
 	Templates   []Item // named by URI template
 }
 
-// Item is one thing of a catalog.
+// Item is one entry of a catalog.
 type Item struct {
 	Name string          // the tool's or prompt's name; the resource's URI; the template's URI template
 	Raw  json.RawMessage // the whole object as the server sent it

@@ -117,14 +117,14 @@ func (s *server) open(c *conversation) {
 		return
 	}
 	s.mu.Lock()
-	// After a time with no conversation nobody heard of changes.
+	// After a time with no conversation nobody was told of changes.
 	s.stale = s.stale || len(s.convs) == 1
 	stale, sub := s.stale, c.sub
 	s.mu.Unlock()
 	close(c.ready)
 	s.recovered(false)
 	if stale {
-		s.wish()
+		s.readSoon()
 	}
 	c.resume(sub)
 }

@@ -47,10 +47,10 @@ func identityOf(c *oauth.Caller) identity {
 		Client: identityClient{ID: c.Client.ID, Name: c.Client.Name}, Session: c.Session}
 }
 
-// dress makes a client's params those of a request to this server, and returns
+// prepare makes a client's params those of a request to this server, and returns
 // the progress token that the client gave, if any. What it doesn't know it
 // leaves as it is.
-func (c *conversation) dress(r *call, params json.RawMessage) error {
+func (c *conversation) prepare(r *call, params json.RawMessage) error {
 	all, err := asObject(params)
 	if err != nil {
 		return err

@@ -58,7 +58,7 @@ func TestConversationsAreApart(t *testing.T) {
 	eventually(t, "the call hangs", func() bool { return strings.Contains(r.logs(), "hanging") })
 	r.mustTool("bob", "progress", "", 0, nil)
 	if _, err := r.tool(ctx, "bob", "ask", "sampling/createMessage", 0, nil); err != nil || l.all() != "" {
-		t.Errorf("ana heard %q, %v", l.all(), err)
+		t.Errorf("ana got %q, %v", l.all(), err)
 	}
 	r.Forget("bob")
 	gone(t, bob)

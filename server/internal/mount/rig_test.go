@@ -160,14 +160,14 @@ func stacks() string {
 type listener struct {
 	answer func(ctx context.Context, method string) (json.RawMessage, error)
 
-	mu    sync.Mutex // guards heard
-	heard []string
+	mu  sync.Mutex // guards got
+	got []string
 }
 
 func (l *listener) Notify(method string, params json.RawMessage) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.heard = append(l.heard, method+" "+string(params))
+	l.got = append(l.got, method+" "+string(params))
 }
 
 func (l *listener) Request(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
@@ -181,17 +181,17 @@ func (l *listener) Request(ctx context.Context, method string, params json.RawMe
 func (l *listener) all() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return strings.Join(l.heard, "\n")
+	return strings.Join(l.got, "\n")
 }
 
-// hear returns what comes next.
-func hear(t *testing.T, heard <-chan string) string {
+// next returns what comes next.
+func next(t *testing.T, got <-chan string) string {
 	t.Helper()
 	select {
-	case got := <-heard:
+	case got := <-got:
 		return got
 	case <-time.After(patient):
-		t.Fatalf("nothing was heard\n%s", stacks())
+		t.Fatalf("nothing was got\n%s", stacks())
 		return ""
 	}
 }

@@ -27,7 +27,7 @@ type server struct {
 	ctx  context.Context // ends when the server is not wanted any more
 	quit context.CancelFunc
 
-	want   chan struct{} // holds one wish to read the catalog
+	want   chan struct{} // holds one request to read the catalog
 	urgent chan struct{} // somebody waits for it
 
 	mu       sync.Mutex // guards all below
@@ -152,7 +152,7 @@ func (s *server) restart() {
 		c.end(s.errorf(nil, "was restarted by the owner. Try again."))
 	}
 	s.log.say("It is started again, as the owner asked.")
-	s.hurry()
+	s.readNow()
 	s.retryNow()
 }
 

@@ -33,7 +33,7 @@ func (c *conversation) connectHTTP(ctx context.Context) error {
 	if err := c.initialize(ctx); err != nil {
 		return err
 	}
-	w.streams.start(w.hear)
+	w.streams.start(w.listen)
 	return nil
 }
 

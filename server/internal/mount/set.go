@@ -119,7 +119,7 @@ func (s *Set) Apply(servers []config.Server) {
 	}
 	for _, added := range fresh {
 		s.working.start(added.keepCatalog)
-		added.wish()
+		added.readSoon()
 		told = append(told, added.name)
 	}
 	slices.Sort(told)

@@ -124,7 +124,7 @@ func (w *stdioWire) read() {
 			junkBytes, junkLines = 0, min(junkLines, 1)
 		}
 		for i := range messages {
-			w.conv.heard(&messages[i], nil)
+			w.conv.receive(&messages[i], nil)
 		}
 	}
 	w.ended()

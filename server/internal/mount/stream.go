@@ -76,7 +76,7 @@ func (w *httpWire) events(body io.Reader, r *call, place *streamPlace) error {
 			continue
 		}
 		for i := range messages {
-			w.conv.heard(&messages[i], r)
+			w.conv.receive(&messages[i], r)
 		}
 		if r != nil && r.inbox.isDone() {
 			return nil
@@ -95,9 +95,9 @@ func (w *httpWire) get(ctx context.Context, header http.Header, last string) (*h
 	return w.request(ctx, http.MethodGet, header, nil)
 }
 
-// hear keeps open the stream on which a legacy server says what belongs to no
+// listen keeps open the stream on which a legacy server says what belongs to no
 // call, if it offers one.
-func (w *httpWire) hear() {
+func (w *httpWire) listen() {
 	place := &streamPlace{pause: time.Second}
 	for failures, was := 1, false; ; failures++ {
 		resp, err := w.get(w.ctx, w.headers(w.lastCaller()), place.id)

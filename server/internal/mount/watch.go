@@ -95,15 +95,15 @@ func (s *server) updated(c *conversation, params json.RawMessage) {
 	if json.Unmarshal(params, &p) != nil {
 		return
 	}
-	var heard []*watcher
+	var interested []*watcher
 	s.mu.Lock()
 	for uri, watchers := range s.watched[c.sub] {
 		if strings.HasPrefix(p.URI, uri) {
-			heard = slices.AppendSeq(heard, maps.Keys(watchers))
+			interested = slices.AppendSeq(interested, maps.Keys(watchers))
 		}
 	}
 	s.mu.Unlock()
-	for _, w := range heard {
+	for _, w := range interested {
 		w.updated(params)
 	}
 }
@@ -133,7 +133,7 @@ func (c *conversation) unsubscribe(uri string) {
 	_, _ = c.do(ctx, nil, "resources/unsubscribe", encode(map[string]string{"uri": uri}), nil)
 }
 
-// resume takes up in a new conversation what sub watches, and begins to hear
+// resume takes up in a new conversation what sub watches, and begins to be told
 // of changes of the lists.
 func (c *conversation) resume(sub string) {
 	ctx, cancel := context.WithTimeout(c.server.ctx, c.server.set.tune.list)

@@ -13,7 +13,7 @@ import (
 )
 
 // wire carries the messages of one conversation. What comes is handed to
-// conversation.heard, and the answer of a call to its inbox.
+// conversation.receive, and the answer of a call to its inbox.
 type wire interface {
 	// start sends the request of c. It does not wait for anything.
 	start(c *call)
@@ -42,7 +42,7 @@ type call struct {
 	acked   chan struct{} // of subscriptions/listen: closed once it is acknowledged
 }
 
-// body is the request in one line. The params are put in as they are: dress
+// body is the request in one line. The params are put in as they are: prepare
 // has written them, so there is no line break in them.
 func (r *call) body() []byte {
 	b := fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"method":%s`, r.id, encode(r.method))

@@ -34,7 +34,7 @@ func inquirer(ctx context.Context, method string, p object, peer rpc.Peer) (stri
 		return "", err
 	}
 	peer.Notify("notifications/progress", json.RawMessage(`{"progressToken":"first","progress":2}`))
-	return `{"content":[],"heard":[` + strings.Join(answers, ",") + `]}`, nil
+	return `{"content":[],"got":[` + strings.Join(answers, ",") + `]}`, nil
 }
 
 type inputRequired struct {
@@ -44,7 +44,7 @@ type inputRequired struct {
 		Params json.RawMessage
 	}
 	RequestState string
-	Heard        []json.RawMessage
+	Got          []json.RawMessage
 }
 
 func (r *rig) inquire(c *person, params string) inputRequired {
@@ -94,8 +94,8 @@ func TestModernClientLegacyServer(t *testing.T) {
 	contains(t, "tampered", r.ask(c, "tools/call", second.retry(questions...)), "-32602 requestState is not one")
 	second.RequestState = first.RequestState
 	third := r.inquire(c, second.retry(questions...))
-	equal(t, "heard", fmt.Sprintf("%s", third.Heard), `[{"to":"sampling/createMessage"} {"to":"elicitation/create"} {"roots":[]}]`)
-	equal(t, "progress", strings.Join(c.heard, "\n"), `notifications/progress {"progressToken":"first","progress":1}`+"\n"+`notifications/progress {"progress":2,"progressToken":"second"}`)
+	equal(t, "got", fmt.Sprintf("%s", third.Got), `[{"to":"sampling/createMessage"} {"to":"elicitation/create"} {"roots":[]}]`)
+	equal(t, "progress", strings.Join(c.got, "\n"), `notifications/progress {"progressToken":"first","progress":1}`+"\n"+`notifications/progress {"progress":2,"progressToken":"second"}`)
 	calls := r.mounts.called("a")
 	equal(t, "calls", strings.Join(calls, "\n"), `logging/setLevel {"level":"warning"}`+"\n"+`tools/call {"_meta":{"progressToken":"first"},"name":"read"}`)
 	var told []string
@@ -130,7 +130,7 @@ func TestVisit(t *testing.T) {
 		if visited {
 			return `{"content":[]}`, nil
 		}
-		return "", &rpc.Error{Code: codeNeedsVisit, Message: "Sign in first", Data: json.RawMessage(`{"elicitations":[{"mode":"url","elicitationId":"e","url":"https://x.example/","message":"m"}]}`)}
+		return "", &rpc.Error{Code: codeURLRequired, Message: "Sign in first", Data: json.RawMessage(`{"elicitations":[{"mode":"url","elicitationId":"e","url":"https://x.example/","message":"m"}]}`)}
 	})}, func(o *Options) {
 		o.Settings = func(string) config.ServerSettings { return config.ServerSettings{Ask: []string{"*"}} }
 		o.Ask = func(context.Context, status.Approval) error { asked++; return nil }
@@ -188,13 +188,13 @@ func TestSuspendedBound(t *testing.T) {
 	r := newRig(t, map[string]*server{"a": offering("t:read").answers(inquirer)})
 	c := aliceModern()
 	first := r.inquire(c, `{"name":"read"}`)
-	for range 3 * maxSuspendedPerson {
+	for range 3 * maxParkedPerson {
 		r.inquire(c, `{"name":"read"}`)
 	}
 	last := r.inquire(c, `{"name":"read"}`)
 	contains(t, "the first", r.ask(c, "tools/call", first.retry(questions...)), "-32602 requestState was used already, or waited too long")
-	contains(t, "the last", r.ask(c, "tools/call", last.retry(questions...)), `"heard"`)
-	if n := len(r.suspended.waiting); n >= maxSuspendedPerson {
+	contains(t, "the last", r.ask(c, "tools/call", last.retry(questions...)), `"got"`)
+	if n := len(r.parked.waiting); n >= maxParkedPerson {
 		t.Errorf("%d calls wait", n)
 	}
 }

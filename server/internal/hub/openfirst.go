@@ -12,7 +12,7 @@ import (
 // anew is what the requestState of a call holds that is to be made once more.
 const anew = "anew"
 
-// resumes reports whether a request goes on with a suspended call. One that is
+// resumes reports whether a request goes on with a parked call. One that is
 // to be made anew doesn't: it is a call like any other.
 func (h *Hub) resumes(c gateway.Client, m mounted, method, target string, params object) bool {
 	if c.Era() != rpc.Modern || m.cat.Era != rpc.Legacy || !has(params["requestState"]) {
@@ -27,12 +27,12 @@ func (h *Hub) resumes(c gateway.Client, m mounted, method, target string, params
 	return false
 }
 
-// visit turns a server's "open this address first, then call again" (MCP
+// openFirst turns a server's "open this address first, then call again" (MCP
 // 2025-11-25, URLElicitationRequiredError) into what 2026-07-28 has for that:
 // a question, and a state to come back with.
-func (h *Hub) visit(c gateway.Client, m mounted, method, target string, failure error) (json.RawMessage, error) {
+func (h *Hub) openFirst(c gateway.Client, m mounted, method, target string, failure error) (json.RawMessage, error) {
 	var e *rpc.Error
-	if !errors.As(failure, &e) || e.Code != codeNeedsVisit {
+	if !errors.As(failure, &e) || e.Code != codeURLRequired {
 		return nil, failure
 	}
 	data, _ := fields(e.Data)

@@ -14,37 +14,37 @@ import (
 // Bounds of calls that wait for their clients. Many clients give up without a
 // word, so that the oldest of a person makes room for the newest.
 const (
-	maxSuspended       = 1000
-	maxSuspendedPerson = 8
+	maxParked       = 1000
+	maxParkedPerson = 8
 )
 
-// lobby holds the calls that wait for their clients.
-type lobby struct {
+// parkedCalls holds the calls that wait for their clients.
+type parkedCalls struct {
 	hold time.Duration
 
 	mu      sync.Mutex // guards all below
-	waiting map[string]*suspended
+	waiting map[string]*parkedCall
 	count   uint64
 }
 
-func newLobby(hold time.Duration) *lobby {
-	return &lobby{hold: hold, waiting: map[string]*suspended{}}
+func newParkedCalls(hold time.Duration) *parkedCalls {
+	return &parkedCalls{hold: hold, waiting: map[string]*parkedCall{}}
 }
 
 // add lets a call wait. The ticket opens it once.
-func (l *lobby) add(s *suspended) (string, error) {
+func (l *parkedCalls) add(s *parkedCall) (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var theirs []*suspended
+	var theirs []*parkedCall
 	for _, other := range l.waiting {
 		if other.person == s.person {
 			theirs = append(theirs, other)
 		}
 	}
-	if len(theirs) >= maxSuspendedPerson {
-		l.drop(slices.MinFunc(theirs, func(a, b *suspended) int { return cmp.Compare(a.since, b.since) }), errGivenUp)
+	if len(theirs) >= maxParkedPerson {
+		l.drop(slices.MinFunc(theirs, func(a, b *parkedCall) int { return cmp.Compare(a.since, b.since) }), errGivenUp)
 	}
-	if len(l.waiting) >= maxSuspended {
+	if len(l.waiting) >= maxParked {
 		return "", rpc.Errorf(rpc.CodeInternal, "Too many calls wait for an answer. Try again later.")
 	}
 	l.count++
@@ -60,14 +60,14 @@ func (l *lobby) add(s *suspended) (string, error) {
 }
 
 // drop ends a call that waits. It needs l.mu.
-func (l *lobby) drop(s *suspended, why error) {
+func (l *parkedCalls) drop(s *parkedCall, why error) {
 	delete(l.waiting, s.ticket)
 	s.timer.Stop()
 	s.cancel(why)
 }
 
 // take lets a call go on; nil if there is none.
-func (l *lobby) take(ticket string) *suspended {
+func (l *parkedCalls) take(ticket string) *parkedCall {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.waiting[ticket]
@@ -79,13 +79,13 @@ func (l *lobby) take(ticket string) *suspended {
 }
 
 // endSession ends what a session has waiting.
-func (l *lobby) endSession(session string) {
-	l.end(func(s *suspended) bool { return s.session == session })
+func (l *parkedCalls) endSession(session string) {
+	l.end(func(s *parkedCall) bool { return s.session == session })
 }
 
-func (l *lobby) endAll() { l.end(func(*suspended) bool { return true }) }
+func (l *parkedCalls) endAll() { l.end(func(*parkedCall) bool { return true }) }
 
-func (l *lobby) end(which func(*suspended) bool) {
+func (l *parkedCalls) end(which func(*parkedCall) bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range l.waiting {

@@ -40,8 +40,8 @@ func (h *Hub) forward(ctx context.Context, c gateway.Client, m mounted, method, 
 	case client == rpc.Legacy && server == rpc.Modern:
 		result, err = h.askAndRetry(ctx, c, m, method, params)
 	case client == rpc.Modern && server == rpc.Legacy:
-		if result, err = h.suspend(ctx, c, m, method, target, params); err != nil {
-			result, err = h.visit(c, m, method, target, err)
+		if result, err = h.park(ctx, c, m, method, target, params); err != nil {
+			result, err = h.openFirst(c, m, method, target, err)
 		}
 	case client == rpc.Legacy:
 		h.setLevel(ctx, c, m)

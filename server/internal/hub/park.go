@@ -22,20 +22,20 @@ var (
 // the first of them, so that they go to the client together.
 const gather = 25 * time.Millisecond
 
-// suspend serves a client without a transport session by a server with: while
+// park serves a client without a transport session by a server with: while
 // the server waits for an answer, its call is held here, and the client is told
 // what is asked and how to come back (MCP 2026-07-28, "Multi Round-Trip
 // Requests").
-func (h *Hub) suspend(ctx context.Context, c gateway.Client, m mounted, method, target string, params object) (json.RawMessage, error) {
+func (h *Hub) park(ctx context.Context, c gateway.Client, m mounted, method, target string, params object) (json.RawMessage, error) {
 	if h.resumes(c, m, method, target, params) {
 		return h.resume(ctx, c, m, method, target, params)
 	}
 	delete(params, "requestState")
 	delete(params, "inputResponses") // answers to nothing
 	h.setLevel(ctx, c, m)
-	// The call outlives the request it came with if it is suspended.
+	// The call outlives the request it came with if it is parked.
 	running, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	s := &suspended{session: c.Caller().Session, person: c.Caller().User.Sub, cancel: cancel, client: c, capabilities: c.Capabilities(), token: progressToken(params),
+	s := &parkedCall{session: c.Caller().Session, person: c.Caller().User.Sub, cancel: cancel, client: c, capabilities: c.Capabilities(), token: progressToken(params),
 		asked: make(chan struct{}, 1), done: make(chan struct{}), pending: map[string]*question{}}
 	go func() {
 		defer close(s.done)
@@ -48,7 +48,7 @@ func (h *Hub) suspend(ctx context.Context, c gateway.Client, m mounted, method, 
 	return h.await(ctx, s, m.server, method, target)
 }
 
-// resume gives a suspended call the client's answers.
+// resume gives a parked call the client's answers.
 func (h *Hub) resume(ctx context.Context, c gateway.Client, m mounted, method, target string, params object) (json.RawMessage, error) {
 	state, _ := params.text("requestState")
 	plain, err := h.seal.open(state, "requestState", c.Caller().Session, m.server, method, target)
@@ -59,7 +59,7 @@ func (h *Hub) resume(ctx context.Context, c gateway.Client, m mounted, method, t
 	if err != nil {
 		return nil, invalid("inputResponses is no object")
 	}
-	s := h.suspended.take(string(plain))
+	s := h.parked.take(string(plain))
 	if s == nil {
 		return nil, invalid("requestState was used already, or waited too long. Make the request anew, without it.")
 	}
@@ -68,7 +68,7 @@ func (h *Hub) resume(ctx context.Context, c gateway.Client, m mounted, method, t
 }
 
 // await waits until a call ends, or must ask its client something.
-func (h *Hub) await(ctx context.Context, s *suspended, server, method, target string) (json.RawMessage, error) {
+func (h *Hub) await(ctx context.Context, s *parkedCall, server, method, target string) (json.RawMessage, error) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -83,11 +83,11 @@ func (h *Hub) await(ctx context.Context, s *suspended, server, method, target st
 			continue
 		case <-time.After(gather):
 		}
-		questions := s.park()
+		questions := s.takeQuestions()
 		if len(questions) == 0 {
 			continue
 		}
-		ticket, err := h.suspended.add(s)
+		ticket, err := h.parked.add(s)
 		if err != nil {
 			s.cancel(err)
 			return nil, err
@@ -100,9 +100,9 @@ func (h *Hub) await(ctx context.Context, s *suspended, server, method, target st
 	}
 }
 
-// suspended is a call of a server that asks its client something, seen by the
+// parkedCall is a call of a server that asks its client something, seen by the
 // server as its client.
-type suspended struct {
+type parkedCall struct {
 	session string
 	person  string
 	cancel  context.CancelCauseFunc
@@ -119,7 +119,7 @@ type suspended struct {
 	pending      map[string]*question
 	count        int
 
-	// Guarded by the lobby.
+	// Guarded by parkedCalls.
 	ticket string
 	since  uint64
 	timer  *time.Timer
@@ -132,7 +132,7 @@ type question struct {
 }
 
 // Notify passes on what the server says, as long as somebody listens.
-func (s *suspended) Notify(method string, params json.RawMessage) {
+func (s *parkedCall) Notify(method string, params json.RawMessage) {
 	s.mu.Lock()
 	c, token := s.client, s.renamed
 	s.mu.Unlock()
@@ -149,7 +149,7 @@ func (s *suspended) Notify(method string, params json.RawMessage) {
 }
 
 // Request is a question of the server.
-func (s *suspended) Request(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+func (s *parkedCall) Request(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
 	if method == "roots/list" {
 		return noRoots, nil
 	}
@@ -184,8 +184,8 @@ func (s *suspended) Request(ctx context.Context, method string, params json.RawM
 	}
 }
 
-// park returns what is to be asked, and lets the client go.
-func (s *suspended) park() object {
+// takeQuestions returns what is to be asked, and lets the client go.
+func (s *parkedCall) takeQuestions() object {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	questions := object{}
@@ -204,7 +204,7 @@ func (s *suspended) park() object {
 
 // goOn takes answers from the client that has come back. What it did not answer
 // it is asked again.
-func (s *suspended) goOn(c gateway.Client, token json.RawMessage, answers object) {
+func (s *parkedCall) goOn(c gateway.Client, token json.RawMessage, answers object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.client, s.capabilities, s.renamed = c, c.Capabilities(), nil

@@ -9,9 +9,9 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
-// heard takes what a server says. r is the call on whose stream it came; nil if
+// receive takes what a server says. r is the call on whose stream it came; nil if
 // it came on a stream of no call.
-func (c *conversation) heard(m *message, r *call) {
+func (c *conversation) receive(m *message, r *call) {
 	switch {
 	case m.isAnswer() && r == nil:
 		c.answered(m)
@@ -78,7 +78,7 @@ func (c *conversation) progressed(params json.RawMessage) {
 	c.pass(r, note{"notifications/progress", encode(p)})
 }
 
-// acknowledged marks a subscriptions/listen as heard. Over stdin and stdout the
+// acknowledged marks a subscriptions/listen as opened. Over stdin and stdout the
 // message alone says which one.
 func (c *conversation) acknowledged(params json.RawMessage, r *call) {
 	if r == nil {

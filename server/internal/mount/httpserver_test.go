@@ -16,8 +16,8 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/config"
 )
 
-// site is an MCP server over HTTP of one era.
-type site struct {
+// httpServer is an MCP server over HTTP of one era.
+type httpServer struct {
 	*httptest.Server
 	modern bool
 
@@ -30,8 +30,8 @@ type site struct {
 	tools    string               // the list
 }
 
-func newSite(t *testing.T, modern bool) *site {
-	s := &site{modern: modern, sessions: make(map[string]bool), answers: make(map[string]chan string), streams: make(map[chan string]bool),
+func newHTTPServer(t *testing.T, modern bool) *httpServer {
+	s := &httpServer{modern: modern, sessions: make(map[string]bool), answers: make(map[string]chan string), streams: make(map[chan string]bool),
 		tools: `[{"name":"sql","inputSchema":{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"},"opt":{"properties":{"n":{"type":"integer","x-mcp-header":"N"}}}}}},` +
 			`{"name":"bad","inputSchema":{"properties":{"a":{"type":"number","x-mcp-header":"A"}}}}]`}
 	s.Server = httptest.NewServer(s)
@@ -39,15 +39,19 @@ func newSite(t *testing.T, modern bool) *site {
 	return s
 }
 
-func (s *site) conf() config.Server {
+func (s *httpServer) conf() config.Server {
 	return config.Server{Name: "x", URL: s.URL + "/mcp", Headers: map[string]string{"X-Key": "k ${keychain:K}"}}
 }
 
-func (s *site) log() string { s.mu.Lock(); defer s.mu.Unlock(); return strings.Join(s.seen, "\n") }
+func (s *httpServer) log() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.seen, "\n")
+}
 
-func (s *site) count(what string) int { return strings.Count(s.log(), what) }
+func (s *httpServer) count(what string) int { return strings.Count(s.log(), what) }
 
-func (s *site) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+func (s *httpServer) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body, _ := io.ReadAll(req.Body)
 	var m message
 	_ = json.Unmarshal(body, &m)
@@ -77,7 +81,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		s.sessions[id] = true
 		s.mu.Unlock()
 		w.Header().Set("Mcp-Session-Id", id)
-		s.result(w, m, map[string]any{"protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": map[string]string{"name": "site"}})
+		s.result(w, m, map[string]any{"protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": map[string]string{"name": "httpserver"}})
 	case !known:
 		http.Error(w, "no such session", 404)
 	case req.Method == "GET":
@@ -95,13 +99,13 @@ func (s *site) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-func (s *site) result(w http.ResponseWriter, m message, result any) {
+func (s *httpServer) result(w http.ResponseWriter, m message, result any) {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(encode(map[string]any{"jsonrpc": "2.0", "id": m.ID, "result": result}))
 }
 
 // stream tells of changes until the client leaves.
-func (s *site) stream(w http.ResponseWriter, req *http.Request, first string) {
+func (s *httpServer) stream(w http.ResponseWriter, req *http.Request, first string) {
 	ch := make(chan string, 10)
 	s.mu.Lock()
 	s.streams[ch] = true
@@ -124,7 +128,7 @@ func (s *site) stream(w http.ResponseWriter, req *http.Request, first string) {
 	}
 }
 
-func (s *site) tell(line string) {
+func (s *httpServer) tell(line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for ch := range s.streams {
@@ -132,7 +136,7 @@ func (s *site) tell(line string) {
 	}
 }
 
-func (s *site) answer(w http.ResponseWriter, req *http.Request, m message) {
+func (s *httpServer) answer(w http.ResponseWriter, req *http.Request, m message) {
 	var p struct {
 		Name      string
 		Arguments struct{ Region string }
@@ -205,7 +209,7 @@ func (s *site) answer(w http.ResponseWriter, req *http.Request, m message) {
 }
 
 // eventuallyStream waits for the second GET stream: the first belongs to no call.
-func eventuallyStream(s *site) {
+func eventuallyStream(s *httpServer) {
 	for {
 		s.mu.Lock()
 		n := len(s.streams)

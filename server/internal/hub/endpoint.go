@@ -12,20 +12,20 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 )
 
-// side is what stands behind one endpoint: every server (server is ""), or one.
-type side struct {
+// endpoint is one MCP endpoint: /mcp with every server (server is ""), or /s/NAME/mcp with one.
+type endpoint struct {
 	h      *Hub
 	server string
 	cache  atomic.Pointer[index]
 }
 
-// startWait is how long a request for a thing of a server that has not said yet
+// startWait is how long a request for an item of a server that has not said yet
 // what it offers waits for it. Less than clients wait (a minute).
 const startWait = 45 * time.Second
 
 // index returns what there is as far as it is known. With wait, it first waits
 // for servers that are starting: at /mcp briefly, and for each only once.
-func (s *side) index(ctx context.Context, wait bool) (*index, error) {
+func (s *endpoint) index(ctx context.Context, wait bool) (*index, error) {
 	if s.server != "" {
 		return s.indexOfOne(ctx, wait)
 	}
@@ -40,7 +40,7 @@ func (s *side) index(ctx context.Context, wait bool) (*index, error) {
 
 // indexWith returns what there is. It waits for other servers only if enough
 // says that what is known does not do.
-func (s *side) indexWith(ctx context.Context, enough func(*index) bool) (*index, error) {
+func (s *endpoint) indexWith(ctx context.Context, enough func(*index) bool) (*index, error) {
 	x, err := s.index(ctx, false)
 	if err != nil || enough(x) {
 		return x, err
@@ -48,7 +48,7 @@ func (s *side) indexWith(ctx context.Context, enough func(*index) bool) (*index,
 	return s.index(ctx, true)
 }
 
-func (s *side) indexOfOne(ctx context.Context, wait bool) (*index, error) {
+func (s *endpoint) indexOfOne(ctx context.Context, wait bool) (*index, error) {
 	if !slices.Contains(s.h.o.Mounts.Names(), s.server) {
 		return nil, errNoServer
 	}
@@ -65,7 +65,7 @@ func (s *side) indexOfOne(ctx context.Context, wait bool) (*index, error) {
 }
 
 // indexOf makes an index, unless the last one still holds.
-func (s *side) indexOf(of []mounted, own []builtin.Tool) *index {
+func (s *endpoint) indexOf(of []mounted, own []builtin.Tool) *index {
 	if x := s.cache.Load(); x.made(of, own) {
 		return x
 	}
@@ -121,13 +121,13 @@ func (h *Hub) waitFor(ctx context.Context, names []string) {
 
 // find returns the tool or prompt that a client means by name and may use. One
 // that they may not use is answered like one that does not exist.
-func (s *side) find(ctx context.Context, who *oauth.Caller, kind, name string) (*thing, error) {
-	x, err := s.indexWith(ctx, func(x *index) bool { return x.shelf(kind).byName[name] != nil })
+func (s *endpoint) find(ctx context.Context, who *oauth.Caller, kind, name string) (*item, error) {
+	x, err := s.indexWith(ctx, func(x *index) bool { return x.namespace(kind).byName[name] != nil })
 	if err != nil {
 		return nil, err
 	}
-	shelf := x.shelf(kind)
-	t := shelf.byName[name]
+	names := x.namespace(kind)
+	t := names.byName[name]
 	if t == nil && s.server == "" {
 		t = s.findLate(ctx, who, kind, name)
 	}
@@ -135,7 +135,7 @@ func (s *side) find(ctx context.Context, who *oauth.Caller, kind, name string) (
 		return t, nil
 	}
 	var candidates []string
-	for _, c := range shelf.unsure[name] {
+	for _, c := range names.unsure[name] {
 		if s.allowed(who, c) {
 			candidates = append(candidates, c.listed)
 		}
@@ -148,7 +148,7 @@ func (s *side) find(ctx context.Context, who *oauth.Caller, kind, name string) (
 
 // findLate looks for SERVER__NAME at a server that has not said yet what it
 // offers, as after a restart. Nobody waits for a server that they may not use.
-func (s *side) findLate(ctx context.Context, who *oauth.Caller, kind, name string) *thing {
+func (s *endpoint) findLate(ctx context.Context, who *oauth.Caller, kind, name string) *item {
 	head, _, ok := strings.Cut(name, separator)
 	if !ok {
 		return nil
@@ -166,12 +166,12 @@ func (s *side) findLate(ctx context.Context, who *oauth.Caller, kind, name strin
 		if err != nil {
 			return nil
 		}
-		return x.shelf(kind).byName[name]
+		return x.namespace(kind).byName[name]
 	}
 	return nil
 }
 
-func (x *index) shelf(kind string) *shelf {
+func (x *index) namespace(kind string) *namespace {
 	switch kind {
 	case kindTool:
 		return &x.tools
@@ -184,7 +184,7 @@ func (x *index) shelf(kind string) *shelf {
 }
 
 // allowed asks the rules of now.
-func (s *side) allowed(who *oauth.Caller, t *thing) bool {
+func (s *endpoint) allowed(who *oauth.Caller, t *item) bool {
 	p := s.h.o.Policy()
 	switch t.kind {
 	case kindTool:
