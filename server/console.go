@@ -125,7 +125,7 @@ func (s *Server) ApproveChange(_ context.Context, server, tool, version string) 
 // Approvals returns the calls that wait for a click, oldest first.
 func (s *Server) Approvals() []status.Approval {
 	if c := s.core(); c != nil {
-		return c.mounts.desk.Pending()
+		return c.mounts.queue.Pending()
 	}
 	return nil
 }
@@ -136,5 +136,5 @@ func (s *Server) Answer(_ context.Context, id string, allow bool) error {
 	if c == nil {
 		return errNotReady
 	}
-	return c.mounts.desk.Answer(id, allow)
+	return c.mounts.queue.Answer(id, allow)
 }

@@ -30,14 +30,14 @@ import (
 // mounts is the mounted servers and the endpoints that offer them: /mcp all
 // together, /s/NAME/mcp one.
 type mounts struct {
-	site *site
-	core *core
-	set  *mount.Set
-	hub  *hub.Hub
-	all  *gateway.Endpoint
-	desk *approve.Desk
-	book *pins.Book
-	info json.RawMessage // what Drawbridge says it is
+	site  *site
+	core  *core
+	set   *mount.Set
+	hub   *hub.Hub
+	all   *gateway.Endpoint
+	queue *approve.Queue
+	pins  *pins.Pins
+	info  json.RawMessage // what Drawbridge says it is
 
 	policy atomic.Pointer[policy.Policy]
 
@@ -63,21 +63,21 @@ func (t *site) newMounts(c *core, signer *identity.Signer) (*mounts, error) {
 	s, cfg := t.app, t.config()
 	m := &mounts{site: t, core: c, alone: map[string]*single{}, sessions: map[string]string{}}
 	m.policy.Store(policy.New(cfg.Access.Rules))
-	m.desk = approve.NewDesk(s.opts.Now, s.board.Wake)
-	m.desk.SetWait(s.opts.AskWait)
+	m.queue = approve.NewQueue(s.opts.Now, s.board.Wake)
+	m.queue.SetWait(s.opts.AskWait)
 	m.set = mount.New(mount.Options{Secret: s.serverSecret, Identity: signer.Token, OnChange: m.changed, Record: func(e status.Event) { c.journal.Record(e) },
 		Version: s.version(), Now: s.opts.Now, Log: s.opts.Log})
 	key, err := hkdf.Key(sha256.New, s.opened().dataKey, nil, "drawbridge hub v1", 32)
 	if err != nil {
 		return nil, err
 	}
-	m.book, err = pins.Open(pins.Options{Saver: c.journal, Records: s.db, Now: s.opts.Now, Log: s.opts.Log,
+	m.pins, err = pins.Open(pins.Options{Saver: c.journal, Records: s.db, Now: s.opts.Now, Log: s.opts.Log,
 		Holds: func(server string) bool { return t.config().Servers[server].HoldChanges }})
 	if err != nil {
 		return nil, err
 	}
 	m.hub, err = hub.New(hub.Options{Mounts: m.set, Builtin: c.builtin, Policy: func() hub.Policy { return m.policy.Load() },
-		Ask: m.desk.Ask, Pins: m.book, CallsPerMinute: func() int { return t.config().Limits.CallsPerMinute }, OnCall: m.called,
+		Ask: m.queue.Ask, Pins: m.pins, CallsPerMinute: func() int { return t.config().Limits.CallsPerMinute }, OnCall: m.called,
 		Settings: func(server string) config.ServerSettings { return t.config().Servers[server] },
 		Name:     "drawbridge", Version: s.version(), Key: key, Now: s.opts.Now, Log: s.opts.Log})
 	if err != nil {
@@ -201,7 +201,7 @@ func (m *mounts) changes() []status.ToolChange {
 func (m *mounts) listed() []status.ToolChange {
 	settings := m.site.config().Servers
 	var list []status.ToolChange
-	for _, p := range m.book.List() {
+	for _, p := range m.pins.List() {
 		if _, ok := m.servers[p.Server]; ok {
 			list = append(list, status.ToolChange{Server: p.Server, Tool: p.Name, Old: p.Old, New: p.New, Version: p.Version, Held: settings[p.Server].HoldChanges})
 		}
@@ -330,7 +330,7 @@ func aloneName(path string) (name string, ok bool) {
 
 // approve takes what a tool says now for good, if that is what version names.
 func (m *mounts) approve(server, tool, version string) error {
-	if err := m.book.Approve(server, "tool", tool, version); err != nil {
+	if err := m.pins.Approve(server, "tool", tool, version); err != nil {
 		return err
 	}
 	m.hub.Recheck(server)

@@ -1,7 +1,7 @@
 // Package approve has tool calls wait for the owner's click.
 //
 // It knows nothing of servers or clients, draws no window and keeps nothing: a
-// call that waits when Drawbridge ends is refused. Start at [NewDesk].
+// call that waits when Drawbridge ends is refused. Start at [NewQueue].
 package approve
 
 import (
@@ -52,8 +52,8 @@ func (r *Refusal) Error() string { return r.sentence }
 // ErrUnknown is what Answer returns for a call that does not wait (any more).
 var ErrUnknown = errors.New("this call waits no longer: it was answered, given up or timed out")
 
-// Desk holds the calls that wait. It is safe for concurrent use.
-type Desk struct {
+// Queue holds the calls that wait. It is safe for concurrent use.
+type Queue struct {
 	now     func() time.Time
 	changed func()
 	wait    time.Duration
@@ -62,45 +62,45 @@ type Desk struct {
 	waiting []*call    // oldest first
 }
 
-// call is one that waits. Who takes it off the desk settles it.
+// call is one that waits. Who takes it out of the queue settles it.
 type call struct {
 	status.Approval
 	answer chan bool // holds the answer
 }
 
-// NewDesk returns an empty desk. changed hears that Pending is another now; it
+// NewQueue returns an empty queue. changed hears that Pending is another now; it
 // must not block. now is time.Now outside of tests.
-func NewDesk(now func() time.Time, changed func()) *Desk {
+func NewQueue(now func() time.Time, changed func()) *Queue {
 	if changed == nil {
 		changed = func() {}
 	}
-	return &Desk{now: now, changed: changed, wait: DefaultWait}
+	return &Queue{now: now, changed: changed, wait: DefaultWait}
 }
 
 // SetWait sets how long calls wait that come from now on; not above 0 means
 // [DefaultWait].
-func (d *Desk) SetWait(wait time.Duration) {
+func (q *Queue) SetWait(wait time.Duration) {
 	if wait <= 0 {
 		wait = DefaultWait
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.wait = wait
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.wait = wait
 }
 
 // Ask returns nil once the owner has allowed the call a, and a [*Refusal] when
 // they have denied it, when nobody has answered in time, when too many calls
 // wait already, or when ctx ends, which is that of the call and of its grant.
 // ID, Time and Expires of a are given here; its texts are cleaned and cut.
-func (d *Desk) Ask(ctx context.Context, a status.Approval) error {
+func (q *Queue) Ask(ctx context.Context, a status.Approval) error {
 	if ctx.Err() != nil {
 		return ended()
 	}
-	c, wait, err := d.put(a)
+	c, wait, err := q.put(a)
 	if err != nil {
 		return err
 	}
-	d.changed()
+	q.changed()
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	var refusal *Refusal
@@ -112,10 +112,10 @@ func (d *Desk) Ask(ctx context.Context, a status.Approval) error {
 	case <-ctx.Done():
 		refusal = ended()
 	}
-	if !d.take(c.ID) { // an answer came in the same moment, and it counts
+	if !q.take(c.ID) { // an answer came in the same moment, and it counts
 		return c.verdict(ctx, <-c.answer)
 	}
-	d.changed()
+	q.changed()
 	return refusal
 }
 
@@ -135,69 +135,69 @@ func ended() *Refusal {
 	return &Refusal{Ended, "The call was given up, or its session ended, before the owner of this computer answered."}
 }
 
-// put lays a call on the desk.
-func (d *Desk) put(a status.Approval) (*call, time.Duration, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+// put appends a call.
+func (q *Queue) put(a status.Approval) (*call, time.Duration, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	same := 0
-	for _, c := range d.waiting {
+	for _, c := range q.waiting {
 		if c.Session == a.Session {
 			same++
 		}
 	}
-	if len(d.waiting) >= maxWaiting || same >= maxWaitingSession {
+	if len(q.waiting) >= maxWaiting || same >= maxWaitingSession {
 		return nil, 0, &Refusal{Crowded, "Too many calls wait for the owner of this computer already. Wait until they are answered, then try again."}
 	}
-	a.ID, a.Time = rand.Text(), d.now().UTC()
-	a.Expires = a.Time.Add(d.wait)
+	a.ID, a.Time = rand.Text(), q.now().UTC()
+	a.Expires = a.Time.Add(q.wait)
 	a.User, a.Client = status.Clean(a.User, 254), status.Clean(a.Client, 80)
 	a.Server, a.Tool = status.Clean(a.Server, 64), status.Clean(a.Tool, 128)
 	a.Arguments = status.CleanLines(a.Arguments, maxArguments)
 	c := &call{Approval: a, answer: make(chan bool, 1)}
-	d.waiting = append(d.waiting, c)
-	return c, d.wait, nil
+	q.waiting = append(q.waiting, c)
+	return c, q.wait, nil
 }
 
 // Answer allows or denies a call that waits, or returns [ErrUnknown].
-func (d *Desk) Answer(id string, allow bool) error {
-	d.mu.Lock()
-	i := d.find(id)
+func (q *Queue) Answer(id string, allow bool) error {
+	q.mu.Lock()
+	i := q.find(id)
 	if i < 0 {
-		d.mu.Unlock()
+		q.mu.Unlock()
 		return ErrUnknown
 	}
-	d.waiting[i].answer <- allow // has room: who finds a call takes it away
-	d.waiting = slices.Delete(d.waiting, i, i+1)
-	d.mu.Unlock()
-	d.changed()
+	q.waiting[i].answer <- allow // has room: who finds a call takes it away
+	q.waiting = slices.Delete(q.waiting, i, i+1)
+	q.mu.Unlock()
+	q.changed()
 	return nil
 }
 
 // Pending returns the calls that wait, oldest first, never nil.
-func (d *Desk) Pending() []status.Approval {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	all := make([]status.Approval, len(d.waiting))
-	for i, c := range d.waiting {
+func (q *Queue) Pending() []status.Approval {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := make([]status.Approval, len(q.waiting))
+	for i, c := range q.waiting {
 		all[i] = c.Approval
 	}
 	return all
 }
 
 // take removes a call, and reports whether it was there.
-func (d *Desk) take(id string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	i := d.find(id)
+func (q *Queue) take(id string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := q.find(id)
 	if i >= 0 {
-		d.waiting = slices.Delete(d.waiting, i, i+1)
+		q.waiting = slices.Delete(q.waiting, i, i+1)
 	}
 	return i >= 0
 }
 
-// find needs d.mu.
-func (d *Desk) find(id string) int {
-	return slices.IndexFunc(d.waiting, func(c *call) bool { return c.ID == id })
+// find needs q.mu.
+func (q *Queue) find(id string) int {
+	return slices.IndexFunc(q.waiting, func(c *call) bool { return c.ID == id })
 }
 
 // inWords is a duration as a person says it.

@@ -44,7 +44,7 @@ type Backend interface {
 	// differs from the last, until ctx ends.
 	Watch(ctx context.Context) <-chan struct{}
 	// Configured reports whether there is a configuration to work with. While
-	// there is none, the console shows Setup alone.
+	// there is none, the console shows only Setup.
 	Configured() bool
 
 	Clients() []status.Client

@@ -25,7 +25,7 @@ func functions(t *assets.Texts) template.FuncMap {
 	}
 }
 
-// pair is what a template needs that needs two things.
+// pair is two values for a template.
 type pair struct{ A, B any }
 
 // key makes of names that others chose what an id may be.

@@ -38,11 +38,11 @@ type overviewData struct {
 	CanRetry  bool
 	CanAccept bool
 	QR        template.HTML
-	Alone     []address // of single servers
+	PerServer []address // of single servers
 	Connect   []card
 }
 
-// fact is one thing and how it goes.
+// fact is one part of the way and its state.
 type fact struct {
 	What  string // key of its name
 	Look  string // class: ok, wait, bad, off
@@ -68,7 +68,7 @@ func (c *Console) overviewOf(r *Request) overviewData {
 		d.QR = qrCode(st.MCPURL)
 		for _, server := range st.Servers {
 			if server.State != "off" {
-				d.Alone = append(d.Alone, address{server.Name, st.Issuer + "/s/" + server.Name + "/mcp"})
+				d.PerServer = append(d.PerServer, address{server.Name, st.Issuer + "/s/" + server.Name + "/mcp"})
 			}
 		}
 	}
@@ -95,7 +95,7 @@ func facts(st status.Status) []fact {
 		return fact{what, look(state), "state." + what + "." + state, more, link}
 	}
 	list := []fact{
-		of("bridge", string(st.State), st.Error, ""),
+		of("drawbridge", string(st.State), st.Error, ""),
 		of("tunnel", st.Tunnel.State, st.Tunnel.Error, ""),
 		of("provider", st.IDP.State, st.IDP.Error, ""),
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-// redact takes out of a report what tells whose it is. The same thing gets the
+// redact takes out of a report what tells whose it is. The same value gets the
 // same name each time, so that the report can still be followed. What the
 // snapshot knows goes first, then whatever has the shape of an address.
 func redact(report string, snap status.Snapshot) string {

@@ -53,7 +53,7 @@ type Policy interface {
 	Server(who *oauth.Caller, server string) bool // whether there may be anything
 }
 
-// Pins remembers what the owner approved; see [pins.Book].
+// Pins remembers what the owner approved; see [pins.Pins].
 type Pins interface {
 	Check(server string, items ...pins.Item) ([]pins.State, error)
 }

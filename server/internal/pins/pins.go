@@ -3,7 +3,7 @@
 // looks otherwise: a server that was updated, or one that turned bad and tells
 // the model something new in a description.
 //
-// It holds nothing back itself and knows no client. Start at [Book].
+// It holds nothing back itself and knows no client. Start at [Pins].
 package pins
 
 import (
@@ -65,7 +65,7 @@ var (
 	ErrNewer = errors.New("it has changed again meanwhile: look at it once more, then approve it")
 )
 
-// Options make a [Book].
+// Options make a [Pins].
 type Options struct {
 	Saver   oauth.Saver
 	Records oauth.Records
@@ -76,8 +76,8 @@ type Options struct {
 	Log   *slog.Logger
 }
 
-// Book holds the pins. It is safe for concurrent use.
-type Book struct {
+// Pins holds the pins. It is safe for concurrent use.
+type Pins struct {
 	opts Options
 
 	mu   sync.Mutex // guards pins, and is held while they are saved
@@ -87,7 +87,7 @@ type Book struct {
 
 type id struct{ server, kind, name string }
 
-// pin is what is remembered of one thing, and its record.
+// pin is what is remembered of one item, and its record.
 type pin struct {
 	Version int       `json:"v"`
 	Server  string    `json:"server"`
@@ -106,15 +106,15 @@ type pin struct {
 
 const pinVersion = 1
 
-// quietTime is the least between two events about one thing.
+// quietTime is the least between two events about one item.
 const quietTime = 10 * time.Minute
 
 // Open reads the pins that last.
-func Open(o Options) (*Book, error) {
+func Open(o Options) (*Pins, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	b := &Book{opts: o, pins: map[id]*pin{}, size: map[string]int{}}
+	ps := &Pins{opts: o, pins: map[id]*pin{}, size: map[string]int{}}
 	err := o.Records.Load(Bucket, func(key string, value []byte) error {
 		var p pin
 		if err := json.Unmarshal(value, &p); err != nil {
@@ -123,18 +123,18 @@ func Open(o Options) (*Book, error) {
 		if p.Version != pinVersion {
 			return fmt.Errorf("a record of %s has version %d: it was written by a newer Drawbridge", Bucket, p.Version)
 		}
-		b.put(&p)
+		ps.put(&p)
 		return nil
 	})
-	return b, err
+	return ps, err
 }
 
-// put needs b.mu, or to be alone.
-func (b *Book) put(p *pin) {
-	if _, ok := b.pins[p.id()]; !ok {
-		b.size[p.Server]++
+// put needs ps.mu, except in Open.
+func (ps *Pins) put(p *pin) {
+	if _, ok := ps.pins[p.id()]; !ok {
+		ps.size[p.Server]++
 	}
-	b.pins[p.id()] = p
+	ps.pins[p.id()] = p
 }
 
 func (p *pin) id() id { return id{p.Server, p.Kind, p.Name} }
@@ -143,9 +143,9 @@ func (p *pin) id() id { return id{p.Server, p.Kind, p.Name} }
 // remembers what is new. One that has begun to differ is an event, once. The
 // states are those of items, in order. With an error, what should have been
 // remembered was not, and the states are right all the same.
-func (b *Book) Check(server string, items ...Item) ([]State, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (ps *Pins) Check(server string, items ...Item) ([]State, error) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
 	states := make([]State, len(items))
 	next := map[id]*pin{} // to be saved
 	var events []status.Event
@@ -153,14 +153,14 @@ func (b *Book) Check(server string, items ...Item) ([]State, error) {
 		key := id{server, item.Kind, item.Name}
 		p := next[key]
 		if p == nil {
-			p = b.pins[key]
+			p = ps.pins[key]
 		}
-		now := b.opts.Now().UTC()
+		now := ps.opts.Now().UTC()
 		seen := lookOf(item)
 		switch {
-		case p == nil && (b.size[server]+len(next) >= maxPins || status.Clean(item.Name, maxName) != item.Name):
+		case p == nil && (ps.size[server]+len(next) >= maxPins || status.Clean(item.Name, maxName) != item.Name):
 			states[i] = Changed
-			b.opts.Log.Warn("can't be remembered: too many, or a name that can't be shown", "server", server, "kind", item.Kind)
+			ps.opts.Log.Warn("can't be remembered: too many, or a name that can't be shown", "server", server, "kind", item.Kind)
 		case p == nil:
 			states[i] = New
 			next[key] = &pin{Version: pinVersion, Server: server, Kind: item.Kind, Name: item.Name, Look: seen, Since: now}
@@ -174,12 +174,12 @@ func (b *Book) Check(server string, items ...Item) ([]State, error) {
 			changed := p.with(&seen, now)
 			if p.Next == nil && (p.Announced.IsZero() || now.Sub(p.Announced) >= quietTime) {
 				changed.Announced = now
-				events = append(events, b.event(changed))
+				events = append(events, ps.event(changed))
 			}
 			next[key] = changed
 		}
 	}
-	return states, b.save(next, events)
+	return states, ps.save(next, events)
 }
 
 // with is a copy of p that looks otherwise now, or as approved if next is nil.
@@ -193,18 +193,18 @@ func (p *pin) with(next *look, now time.Time) *pin {
 }
 
 // event tells of a change. The name is the server's choice: the board cleans it.
-func (b *Book) event(p *pin) status.Event {
+func (ps *Pins) event(p *pin) status.Event {
 	e := status.Event{Type: status.ServerChanged, Outcome: status.OK, Tool: p.Server + "/" + p.Name}
 	e.Reason = fmt.Sprintf("The %s is no longer what it was: %s.", p.Kind, differs(p.Look, *p.Next))
-	if b.opts.Holds != nil && b.opts.Holds(p.Server) {
+	if ps.opts.Holds != nil && ps.opts.Holds(p.Server) {
 		e.Outcome = status.Refused
 		e.Reason += " It is held back until you approve it."
 	}
 	return e
 }
 
-// save needs b.mu.
-func (b *Book) save(pins map[id]*pin, events []status.Event) error {
+// save needs ps.mu.
+func (ps *Pins) save(pins map[id]*pin, events []status.Event) error {
 	if len(pins) == 0 {
 		return nil
 	}
@@ -216,21 +216,21 @@ func (b *Book) save(pins map[id]*pin, events []status.Event) error {
 		}
 		changes = append(changes, oauth.Change{Bucket: Bucket, Key: p.key(), Value: value})
 	}
-	if err := b.opts.Saver.Save(changes, events...); err != nil {
+	if err := ps.opts.Saver.Save(changes, events...); err != nil {
 		return fmt.Errorf("save pins: %w", err)
 	}
 	for _, p := range pins {
-		b.put(p)
+		ps.put(p)
 	}
 	return nil
 }
 
 // Approve takes the new look of something for the one to be. version is that of
 // the [Change] that was shown; it returns [ErrUnknown] or [ErrNewer].
-func (b *Book) Approve(server, kind, name, version string) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	p := b.pins[id{server, kind, name}]
+func (ps *Pins) Approve(server, kind, name, version string) error {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	p := ps.pins[id{server, kind, name}]
 	switch {
 	case p == nil || p.Next == nil:
 		return ErrUnknown
@@ -238,17 +238,17 @@ func (b *Book) Approve(server, kind, name, version string) error {
 		return ErrNewer
 	}
 	approved := p.with(nil, time.Time{})
-	approved.Look, approved.Since = *p.Next, b.opts.Now().UTC()
-	return b.save(map[id]*pin{approved.id(): approved}, nil)
+	approved.Look, approved.Since = *p.Next, ps.opts.Now().UTC()
+	return ps.save(map[id]*pin{approved.id(): approved}, nil)
 }
 
 // List returns what has changed and is not approved, by server, kind and name;
 // never nil.
-func (b *Book) List() []Change {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (ps *Pins) List() []Change {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
 	list := []Change{}
-	for _, p := range b.pins {
+	for _, p := range ps.pins {
 		if p.Next != nil {
 			list = append(list, Change{Server: p.Server, Kind: p.Kind, Name: p.Name, Version: p.Next.Hash, Time: p.NextSince,
 				Old: p.Look.Text, New: p.Next.Text})
@@ -261,11 +261,11 @@ func (b *Book) List() []Change {
 }
 
 // Forget removes what is remembered of a server: it begins anew.
-func (b *Book) Forget(server string) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (ps *Pins) Forget(server string) error {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
 	var changes []oauth.Change
-	for key, p := range b.pins {
+	for key, p := range ps.pins {
 		if key.server == server {
 			changes = append(changes, oauth.Change{Bucket: Bucket, Key: p.key()})
 		}
@@ -273,14 +273,14 @@ func (b *Book) Forget(server string) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	if err := b.opts.Saver.Save(changes); err != nil {
+	if err := ps.opts.Saver.Save(changes); err != nil {
 		return fmt.Errorf("forget pins: %w", err)
 	}
-	for key := range b.pins {
+	for key := range ps.pins {
 		if key.server == server {
-			delete(b.pins, key)
+			delete(ps.pins, key)
 		}
 	}
-	delete(b.size, server)
+	delete(ps.size, server)
 	return nil
 }

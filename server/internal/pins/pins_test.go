@@ -56,7 +56,7 @@ func (d *disk) Load(_ string, fn func(string, []byte) error) error {
 }
 
 type rig struct {
-	*Book
+	*Pins
 	disk *disk
 	now  time.Time
 }
@@ -65,7 +65,7 @@ func open(t *testing.T, d *disk) *rig {
 	t.Helper()
 	r := &rig{disk: d, now: time.Date(2026, 11, 22, 14, 2, 0, 0, time.UTC)}
 	var err error
-	r.Book, err = Open(Options{Saver: d, Records: d, Holds: func(server string) bool { return server == "held" }, Now: func() time.Time { return r.now }})
+	r.Pins, err = Open(Options{Saver: d, Records: d, Holds: func(server string) bool { return server == "held" }, Now: func() time.Time { return r.now }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +282,7 @@ func FuzzLook(f *testing.F) {
 			t.Errorf("%q: %+v", raw, l)
 		}
 		if again := lookOf(Item{Raw: raw}); again.Hash != l.Hash {
-			t.Error("two looks at one thing")
+			t.Error("two looks at one item")
 		}
 	})
 }
