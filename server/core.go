@@ -21,7 +21,7 @@ import (
 // core is what stands once the data key is known: the rules, what they are
 // told by, and the handler in front of them.
 type core struct {
-	store    *oauth.Store
+	store    *oauth.Grants
 	journal  *store.Journal
 	provider *idp.Client
 	builtin  *builtin.Server
@@ -62,7 +62,7 @@ func (t *site) newCore(base string) (*core, error) {
 	c.mounts.problem = mistake
 	c.mounts.apply(servers)
 	auth := authserver.New(authserver.Options{
-		Issuer: base, MCPURL: base + mcpPath, Scopes: cfg.IDP.Scopes, Store: c.store, Provider: upstream{c.provider},
+		Issuer: base, MCPURL: base + mcpPath, Scopes: cfg.IDP.Scopes, Grants: c.store, Provider: upstream{c.provider},
 		ProviderIssuer: cfg.IDP.Issuer, NoRegistration: !cfg.Clients.Registration,
 		Documents: authserver.NewDocuments(o.Documents, o.Now), Recorder: c.journal, DryRun: &s.dryRun, JWKS: signer.JWKS(), Now: o.Now, Log: o.Log})
 	if c.handlers, err = t.routes(c, auth); err != nil {

@@ -47,14 +47,14 @@ func (s *Server) Clients() []status.Client {
 // each with its verdict.
 func (s *Server) Attempts() []status.Attempt { return s.timeline.Attempts() }
 
-// world is what a verdict has to know beside the attempt.
-func (s *Server) world() timeline.World {
+// situation is what a verdict has to know beside the attempt.
+func (s *Server) situation() timeline.Situation {
 	t := s.current()
 	if t == nil {
-		return timeline.World{}
+		return timeline.Situation{}
 	}
 	base := t.bridge.address()
-	w := timeline.World{MCPURL: base + mcpPath, RedirectURI: authserver.RedirectURI(base)}
+	w := timeline.Situation{MCPURL: base + mcpPath, RedirectURI: authserver.RedirectURI(base)}
 	st, note := t.tunnelStatus()
 	if st.State == tunnel.Down {
 		w.TunnelDown = st.Error

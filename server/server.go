@@ -139,7 +139,7 @@ func (s *Server) take() (err error) {
 		}
 		s.site = s.newSite(s.cfg, s.door)
 	}
-	s.timeline.Tell(s.world, s.board.Wake)
+	s.timeline.Tell(s.situation, s.board.Wake)
 	pages, err := console.New(console.Options{Backend: s, Setup: s, Version: s.version(), Now: o.Now, Log: o.Log})
 	if err != nil {
 		return fmt.Errorf("draw the console: %w", err)

@@ -30,12 +30,12 @@ func (s *Server) Authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	timeline.Note(r.Context(), timeline.Facts{Client: client.Name})
-	redirectURI, err := s.Store.ProveRedirect(client, params.Get("redirect_uri"))
+	redirectURI, err := s.Grants.ProveRedirect(client, params.Get("redirect_uri"))
 	if err != nil {
 		s.refuseClient(w, r, err, client.Name)
 		return
 	}
-	flow, err := s.Store.Begin(oauth.BeginRequest{
+	flow, err := s.Grants.Begin(oauth.BeginRequest{
 		Client: client, RedirectURI: redirectURI, ResponseType: params.Get("response_type"), State: params.Get("state"),
 		Challenge: params.Get("code_challenge"), Method: params.Get("code_challenge_method"), Scope: params.Get("scope"),
 		Resource: params["resource"], Prompt: params.Get("prompt"), LoginHint: params.Get("login_hint"), Remote: remote(r),
@@ -71,7 +71,7 @@ func (s *Server) client(ctx context.Context, id string) (*oauth.Client, error) {
 	if id == "" {
 		return nil, oauth.InvalidClient("client_id is missing.")
 	}
-	if c, ok := s.Store.Known(id); ok {
+	if c, ok := s.Grants.Known(id); ok {
 		return c, nil
 	}
 	if isDocumentURL(id) {

@@ -1,7 +1,7 @@
 // Package authserver is the HTTP face of Drawbridge's authorization server: it
-// reads requests, asks [oauth.Store] for what the rules say, and writes the
+// reads requests, asks [oauth.Grants] for what the rules say, and writes the
 // answer. It decides nothing about grants and keeps none. Start at [Server];
-// each endpoint has a file of its own, and every refusal leaves by the door in
+// each endpoint has a file of its own, and every refusal leaves by way of
 // answer.go.
 package authserver
 
@@ -39,7 +39,7 @@ type Options struct {
 	Issuer         string // our public URL, no slash at the end
 	MCPURL         string // for people: on pages
 	Scopes         []string
-	Store          *oauth.Store
+	Grants         *oauth.Grants
 	Provider       Provider
 	DryRun         DryRun // nil: none is ever under way
 	ProviderIssuer string // compared with the iss of the provider's answer (RFC 9207 §2.4)

@@ -15,7 +15,7 @@ import (
 )
 
 // Callback answers GET /auth/callback, where the provider sends the browser
-// back to. It asks twice (the store for the flow, the provider for the person)
+// back to. It asks twice (the grants for the flow, the provider for the person)
 // and tells once.
 func (s *Server) Callback(w http.ResponseWriter, r *http.Request) {
 	query, err := parameters(w, r)
@@ -32,7 +32,7 @@ func (s *Server) Callback(w http.ResponseWriter, r *http.Request) {
 		s.page(w, http.StatusOK, "'none'", func(b *bytes.Buffer) error { return assets.Trial(b, hostOf(s.Issuer)) })
 		return
 	}
-	flow, up, err := s.Store.Callback(query.Get("state"), s.browser(r))
+	flow, up, err := s.Grants.Callback(query.Get("state"), s.browser(r))
 	if err != nil {
 		noteReturn(r, err)
 		s.failPage(w, r, err, "This sign-in can't go on", "Start again from your client.", status.Event{})
@@ -54,13 +54,13 @@ func (s *Server) Callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	timeline.Note(r.Context(), timeline.Facts{User: cmp.Or(person.Identity.Email, person.Identity.Subject), Groups: person.Identity.Groups})
-	code, err := s.Store.Complete(flow, person)
+	code, err := s.Grants.Complete(flow, person)
 	if err != nil {
 		noteComplete(r, err)
 		s.failClient(w, r, err, flow.RedirectURI, flow.ClientState, flow.Client.Name)
 		return
 	}
-	timeline.Note(r.Context(), timeline.Facts{What: timeline.ProviderDone, Session: s.Store.SessionOf(code)})
+	timeline.Note(r.Context(), timeline.Facts{What: timeline.ProviderDone, Session: s.Grants.SessionOf(code)})
 	s.answerClient(w, flow.RedirectURI, flow.ClientState, url.Values{"code": {code}})
 }
 
@@ -74,7 +74,7 @@ func (s *Server) providerRefused(w http.ResponseWriter, r *http.Request, flow *o
 	case oauth.ProviderUnreachable:
 		code = "temporarily_unavailable"
 	}
-	s.Store.Refused(flow, "", outcome, pe.Message)
+	s.Grants.Refused(flow, "", outcome, pe.Message)
 	noteProvider(r, flow, pe)
 	e := &oauth.Error{Code: code, Description: pe.Message, Err: pe.Err}
 	s.failClient(w, r, e, flow.RedirectURI, flow.ClientState, flow.Client.Name)
@@ -93,7 +93,7 @@ func (s *Server) failProvider(w http.ResponseWriter, r *http.Request, flow *oaut
 	case oauth.ProviderRefused:
 		outcome = status.Refused
 	}
-	event := s.Store.Refused(flow, "", outcome, pe.Message)
+	event := s.Grants.Refused(flow, "", outcome, pe.Message)
 	noteProvider(r, flow, pe)
 	s.failPage(w, r, e, "Signing in did not work", do, event)
 }

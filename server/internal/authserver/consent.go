@@ -61,13 +61,13 @@ func (s *Server) Consent(w http.ResponseWriter, r *http.Request) {
 	id := r.URL.Query().Get("flow")
 	browser := s.nameBrowser(w, r)
 	if cameByThemselves(r) {
-		if flow, up, ok := s.Store.ApproveRemembered(id, browser); ok {
+		if flow, up, ok := s.Grants.ApproveRemembered(id, browser); ok {
 			timeline.Note(r.Context(), timeline.Facts{What: timeline.ConsentKept, Flow: flow.ID})
 			s.toProvider(w, r, flow, up)
 			return
 		}
 	}
-	flow, err := s.Store.View(id, browser)
+	flow, err := s.Grants.View(id, browser)
 	if err != nil {
 		noteFlow(r, err, id)
 		s.failPage(w, r, err, "This sign-in can't go on", "Start again from your client.", status.Event{})
@@ -100,7 +100,7 @@ func (s *Server) Answer(w http.ResponseWriter, r *http.Request) {
 	id, browser, csrf := form.Get("flow"), s.browser(r), form.Get("csrf")
 	switch form.Get("action") {
 	case "approve":
-		flow, up, err := s.Store.Approve(id, browser, csrf, form.Get("remember") != "")
+		flow, up, err := s.Grants.Approve(id, browser, csrf, form.Get("remember") != "")
 		if err != nil {
 			noteFlow(r, err, id)
 			s.failPage(w, r, err, title, do, status.Event{})
@@ -109,7 +109,7 @@ func (s *Server) Answer(w http.ResponseWriter, r *http.Request) {
 		timeline.Note(r.Context(), timeline.Facts{What: timeline.ConsentApproved, Flow: flow.ID})
 		s.toProvider(w, r, flow, up)
 	case "deny":
-		flow, err := s.Store.Deny(id, browser, csrf)
+		flow, err := s.Grants.Deny(id, browser, csrf)
 		if err != nil {
 			noteFlow(r, err, id)
 			s.failPage(w, r, err, title, do, status.Event{})

@@ -31,12 +31,12 @@ func FuzzRegister(f *testing.F) {
 		if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil {
 			t.Fatal(err)
 		}
-		c, ok := r.store.Known(a.ClientID)
+		c, ok := r.grants.Known(a.ClientID)
 		if !ok || c.Name != a.ClientName || !slices.Equal(c.RedirectURIs, a.RedirectURIs) || c.AuthMethod != "none" || a.AuthMethod != "none" {
 			t.Fatalf("answered %+v, known as %+v (%t)", a, c, ok)
 		}
 		for _, uri := range c.RedirectURIs {
-			if _, err := r.store.ProveRedirect(c, uri); err != nil {
+			if _, err := r.grants.ProveRedirect(c, uri); err != nil {
 				t.Errorf("%q was registered: %v", uri, err)
 			}
 		}

@@ -106,7 +106,7 @@ func FuzzCallback(f *testing.F) {
 		r.renew(t)
 		browser := r.browser(request(http.MethodGet, "/consent", "", "", "Cookie", "drawbridge="+cookie))
 		flow := r.begun(t, browser)
-		_, up, err := r.store.Approve(flow.ID, browser, flow.CSRF, false)
+		_, up, err := r.grants.Approve(flow.ID, browser, flow.CSRF, false)
 		if err != nil {
 			t.Fatal(err)
 		}

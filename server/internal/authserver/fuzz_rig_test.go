@@ -17,11 +17,11 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-// fuzzRig is the real handlers on the real store, with a provider that lets
+// fuzzRig is the real handlers on real grants, with a provider that lets
 // everybody in and a disk that keeps nothing.
 type fuzzRig struct {
 	*Server
-	store  *oauth.Store
+	grants *oauth.Grants
 	client *oauth.Client
 	other  *oauth.Client
 	fetch  http.RoundTripper
@@ -73,22 +73,22 @@ func newFuzzRig(f *testing.F, fetch http.RoundTripper) *fuzzRig {
 func (r *fuzzRig) build() error {
 	quiet := slog.New(slog.DiscardHandler)
 	scopes := []string{"openid", "email", "offline_access"}
-	store, err := oauth.New(oauth.Options{DataKey: make([]byte, 32), Resources: []string{fuzzIssuer + "/mcp"}, Issuer: "https://idp.example", Scopes: scopes,
+	grants, err := oauth.New(oauth.Options{DataKey: make([]byte, 32), Resources: []string{fuzzIssuer + "/mcp"}, Issuer: "https://idp.example", Scopes: scopes,
 		Redirects: oauth.RedirectPolicy{URIs: []string{fuzzRedirect}, Loopback: true, Own: []string{"127.0.0.1:8000"}}, Access: oauth.AccessList{Anyone: true},
 		AccessTTL: time.Hour, RefreshTTL: 24 * time.Hour, Provider: nothing{}, Saver: nothing{}, Recorder: nothing{}, Now: fuzzClock, Log: quiet}, nothing{})
 	if err != nil {
 		return err
 	}
-	r.store = store
-	r.Server = New(Options{Issuer: fuzzIssuer, MCPURL: fuzzIssuer + "/mcp", Scopes: scopes, Store: store, Provider: nothing{},
+	r.grants = grants
+	r.Server = New(Options{Issuer: fuzzIssuer, MCPURL: fuzzIssuer + "/mcp", Scopes: scopes, Grants: grants, Provider: nothing{},
 		ProviderIssuer: "https://idp.example", Documents: NewDocuments(&http.Client{Transport: r.fetch}, fuzzClock), Recorder: nothing{}, Now: fuzzClock, Log: quiet})
-	if r.client, err = store.Register("Claude", []string{fuzzRedirect, fuzzLoopback}); err == nil {
-		r.other, err = store.Register("Other", []string{"http://localhost:6666/other"})
+	if r.client, err = grants.Register("Claude", []string{fuzzRedirect, fuzzLoopback}); err == nil {
+		r.other, err = grants.Register("Other", []string{"http://localhost:6666/other"})
 	}
 	return err
 }
 
-// renew begins with an empty store now and then, since the fuzzer would fill
+// renew begins without grants now and then, since the fuzzer would fill
 // the one there is.
 func (r *fuzzRig) renew(t testing.TB) {
 	if r.uses++; r.uses%5000 == 0 {
@@ -102,10 +102,10 @@ func (r *fuzzRig) renew(t testing.TB) {
 func (r *fuzzRig) begun(t testing.TB, browser string) *oauth.Flow {
 	t.Helper()
 	sum := sha256.Sum256([]byte(fuzzVerifier))
-	flow, err := r.store.Begin(oauth.BeginRequest{Client: r.client, RedirectURI: fuzzLoopback, ResponseType: "code", State: "s",
+	flow, err := r.grants.Begin(oauth.BeginRequest{Client: r.client, RedirectURI: fuzzLoopback, ResponseType: "code", State: "s",
 		Challenge: base64.RawURLEncoding.EncodeToString(sum[:]), Method: "S256"})
 	if err == nil {
-		flow, err = r.store.View(flow.ID, browser)
+		flow, err = r.grants.View(flow.ID, browser)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -116,14 +116,14 @@ func (r *fuzzRig) begun(t testing.TB, browser string) *oauth.Flow {
 // code is an authorization code of r.client.
 func (r *fuzzRig) code(t testing.TB) string {
 	flow := r.begun(t, "browser")
-	_, up, err := r.store.Approve(flow.ID, "browser", flow.CSRF, false)
+	_, up, err := r.grants.Approve(flow.ID, "browser", flow.CSRF, false)
 	if err == nil {
-		flow, _, err = r.store.Callback(up.State, "browser")
+		flow, _, err = r.grants.Callback(up.State, "browser")
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	code, err := r.store.Complete(flow, fuzzPerson())
+	code, err := r.grants.Complete(flow, fuzzPerson())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func (r *fuzzRig) code(t testing.TB) string {
 }
 
 func (r *fuzzRig) tokens(t testing.TB) oauth.Tokens {
-	tokens, err := r.store.Redeem(oauth.TokenRequest{ClientID: r.client.ID, Code: r.code(t), Verifier: fuzzVerifier})
+	tokens, err := r.grants.Redeem(oauth.TokenRequest{ClientID: r.client.ID, Code: r.code(t), Verifier: fuzzVerifier})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func (r *fuzzRig) tokens(t testing.TB) oauth.Tokens {
 
 // works reports whether an access token opens the MCP URL.
 func (r *fuzzRig) works(tokens oauth.Tokens) bool {
-	_, _, err := r.store.Authenticate(tokens.Access, fuzzIssuer+"/mcp", "")
+	_, _, err := r.grants.Authenticate(tokens.Access, fuzzIssuer+"/mcp", "")
 	return err == nil
 }
 

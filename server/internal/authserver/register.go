@@ -86,7 +86,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) (*oauth.Client
 	if req.ApplicationType != "web" && req.ApplicationType != "native" {
 		req.ApplicationType = ""
 	}
-	client, err := s.Store.Register(req.ClientName, req.RedirectURIs)
+	client, err := s.Grants.Register(req.ClientName, req.RedirectURIs)
 	return client, req, err
 }
 

@@ -31,7 +31,7 @@ func (s *Server) Token(w http.ResponseWriter, r *http.Request) {
 	}
 	req := oauth.TokenRequest{ClientID: client.ID, Code: form.Get("code"), RedirectURI: form.Get("redirect_uri"), Verifier: form.Get("code_verifier"),
 		Refresh: form.Get("refresh_token"), Scope: form.Get("scope"), Resource: form["resource"], Remote: remote(r)}
-	timeline.Note(r.Context(), timeline.Facts{Client: client.Name, Session: s.Store.SessionOf(cmp.Or(req.Code, req.Refresh)), Resource: form.Get("resource")})
+	timeline.Note(r.Context(), timeline.Facts{Client: client.Name, Session: s.Grants.SessionOf(cmp.Or(req.Code, req.Refresh)), Resource: form.Get("resource")})
 	var tokens oauth.Tokens
 	switch form.Get("grant_type") {
 	case "authorization_code":
@@ -39,13 +39,13 @@ func (s *Server) Token(w http.ResponseWriter, r *http.Request) {
 			err = oauth.InvalidRequest("code and code_verifier are needed.")
 			break
 		}
-		tokens, err = s.Store.Redeem(req)
+		tokens, err = s.Grants.Redeem(req)
 	case "refresh_token":
 		if req.Refresh == "" {
 			err = oauth.InvalidRequest("refresh_token is missing.")
 			break
 		}
-		tokens, err = s.Store.Refresh(r.Context(), req)
+		tokens, err = s.Grants.Refresh(r.Context(), req)
 	case "":
 		err = oauth.InvalidRequest("grant_type is missing.")
 	default:
@@ -60,7 +60,7 @@ func (s *Server) Token(w http.ResponseWriter, r *http.Request) {
 		RefreshToken: tokens.Refresh, Scope: strings.Join(tokens.Scopes, " ")})
 }
 
-// refuseToken refuses and records it, unless the store has told why already.
+// refuseToken refuses and records it, unless the grants have told why already.
 func (s *Server) refuseToken(w http.ResponseWriter, r *http.Request, err error, name string) {
 	e := asError(err)
 	noteToken(r, e)
@@ -78,7 +78,7 @@ func (s *Server) Revoke(w http.ResponseWriter, r *http.Request) {
 		err = oauth.InvalidRequest("token is missing.")
 	}
 	if err == nil {
-		err = s.Store.RevokeToken(form.Get("token"), client.ID, remote(r))
+		err = s.Grants.RevokeToken(form.Get("token"), client.ID, remote(r))
 	}
 	if err != nil {
 		s.failJSON(w, r, err, "")
@@ -137,7 +137,7 @@ func (s *Server) clientRequest(w http.ResponseWriter, r *http.Request) (url.Valu
 func (s *Server) tokenClient(r *http.Request, id string) (*oauth.Client, error) {
 	client, err := s.client(r.Context(), id)
 	if err != nil && isDocumentURL(id) {
-		if known, ok := s.Store.SignedIn(id); ok && known.AuthMethod == "none" {
+		if known, ok := s.Grants.SignedIn(id); ok && known.AuthMethod == "none" {
 			return known, nil
 		}
 	}

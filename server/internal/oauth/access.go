@@ -78,7 +78,7 @@ func who(id Identity) string {
 
 // SetAccess changes who may sign in. Sessions of people it leaves out end; the
 // error is of the first that could not be saved as ended.
-func (s *Store) SetAccess(list AccessList) error {
+func (s *Grants) SetAccess(list AccessList) error {
 	s.access.Store(&list)
 	var first error
 	for _, g := range s.all() {
@@ -86,7 +86,7 @@ func (s *Store) SetAccess(list AccessList) error {
 		if why == nil {
 			continue
 		}
-		g.condemn()
+		g.endSoon()
 		err := s.take(g, func() error {
 			return s.end(g, ending{typ: status.SessionRevoked, reason: why.Error()})
 		})

@@ -5,7 +5,7 @@ import "time"
 // Authenticate returns who presents an access token at resource, and a channel
 // that closes when their grant ends. It costs a MAC and a map lookup: no disk,
 // no provider, no wake-up (RFC 6750 §2.1, RFC 8707 §2). resource is canonical.
-func (s *Store) Authenticate(text, resource, remote string) (*Caller, <-chan struct{}, error) {
+func (s *Grants) Authenticate(text, resource, remote string) (*Caller, <-chan struct{}, error) {
 	t, err := s.tokenKey.open(text)
 	if err != nil {
 		return nil, nil, err
@@ -31,7 +31,7 @@ func (s *Store) Authenticate(text, resource, remote string) (*Caller, <-chan str
 }
 
 // use counts a request. It is written later, with others.
-func (s *Store) use(g *grant, generation uint32, now time.Time, remote string) {
+func (s *Grants) use(g *grant, generation uint32, now time.Time, remote string) {
 	g.lastUsed.Store(now.UnixMilli())
 	g.requests.Add(1)
 	if *g.remote.Load() != remote {
@@ -44,7 +44,7 @@ func (s *Store) use(g *grant, generation uint32, now time.Time, remote string) {
 }
 
 // UsedTool notes the tool that a session called last.
-func (s *Store) UsedTool(session, tool string) {
+func (s *Grants) UsedTool(session, tool string) {
 	id, ok := parseGrantID(session)
 	if !ok {
 		return
@@ -57,7 +57,7 @@ func (s *Store) UsedTool(session, tool string) {
 	}
 }
 
-func (s *Store) touch(g *grant) {
+func (s *Grants) touch(g *grant) {
 	if g.dirty.CompareAndSwap(false, true) {
 		s.mu.Lock()
 		s.dirty = append(s.dirty, g)
@@ -68,7 +68,7 @@ func (s *Store) touch(g *grant) {
 
 // writeUsage writes the counters that have changed, a few hundred grants a
 // save. One that is being changed right now is left for the next time.
-func (s *Store) writeUsage() {
+func (s *Grants) writeUsage() {
 	s.mu.Lock()
 	dirty := s.dirty
 	s.dirty = nil
@@ -81,7 +81,7 @@ func (s *Store) writeUsage() {
 	}
 }
 
-func (s *Store) writeBatch(dirty []*grant) {
+func (s *Grants) writeBatch(dirty []*grant) {
 	var held []*grant
 	var changes []Change
 	for _, g := range dirty {

@@ -47,7 +47,7 @@ const (
 // Register turns a client's metadata into its id. Nothing is stored: the id is
 // the metadata, under our MAC, so a flood of registrations leaves no trace.
 // Errors are invalid_redirect_uri and invalid_client_metadata.
-func (s *Store) Register(name string, redirectURIs []string) (*Client, error) {
+func (s *Grants) Register(name string, redirectURIs []string) (*Client, error) {
 	if len(redirectURIs) == 0 {
 		return nil, InvalidRedirectURI("redirect_uris must name at least one")
 	}
@@ -85,7 +85,7 @@ func (r registration) client(id string) *Client {
 // Known returns the client of id if it needs no fetch: one known in advance, or
 // one that registered here. With registration switched off the latter must
 // have signed in before.
-func (s *Store) Known(id string) (*Client, bool) {
+func (s *Grants) Known(id string) (*Client, bool) {
 	if id == "" {
 		return nil, false
 	}
@@ -114,7 +114,7 @@ func (s *Store) Known(id string) (*Client, bool) {
 // ProveRedirect returns the redirect URI to answer to: the presented one if the
 // client has it and this server allows it, or the client's only one if none
 // was presented. Until this has succeeded nothing may be redirected anywhere.
-func (s *Store) ProveRedirect(c *Client, presented string) (string, error) {
+func (s *Grants) ProveRedirect(c *Client, presented string) (string, error) {
 	if presented == "" {
 		if len(c.RedirectURIs) != 1 || c.Kind == KindStatic {
 			return "", InvalidRequest("redirect_uri is missing")
@@ -152,7 +152,7 @@ func clientKeyOf(id string) string {
 }
 
 // SignedIn returns the client of id as it was at its last sign-in.
-func (s *Store) SignedIn(id string) (*Client, bool) {
+func (s *Grants) SignedIn(id string) (*Client, bool) {
 	s.mu.RLock()
 	r, ok := s.clients[clientKeyOf(id)]
 	s.mu.RUnlock()
@@ -160,7 +160,7 @@ func (s *Store) SignedIn(id string) (*Client, bool) {
 }
 
 // Clients returns every client that somebody has signed in with.
-func (s *Store) Clients() []status.Client {
+func (s *Grants) Clients() []status.Client {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	sessions := map[string]int{}
@@ -183,7 +183,7 @@ func (s *Store) Clients() []status.Client {
 const forgetClientAfter = 90 * 24 * time.Hour
 
 // staleClients returns the changes that forget such clients.
-func (s *Store) staleClients(now time.Time) []Change {
+func (s *Grants) staleClients(now time.Time) []Change {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	inUse := map[string]bool{}

@@ -35,7 +35,7 @@ type code struct {
 // Complete ends a flow well: the provider has said who the person is, so the
 // access list is asked, the grant is saved and the code made that the client
 // redeems. Refusals are access_denied; they may be sent to the redirect URI.
-func (s *Store) Complete(f *Flow, up Upstream) (string, error) {
+func (s *Grants) Complete(f *Flow, up Upstream) (string, error) {
 	if err := s.access.Load().Check(up.Identity); err != nil {
 		s.Refused(f, who(up.Identity), status.Refused, err.Error())
 		s.discard(up)
@@ -85,7 +85,7 @@ func (s *Store) Complete(f *Flow, up Upstream) (string, error) {
 }
 
 // signedIn returns the record of a client as it is after a sign-in.
-func (s *Store) signedIn(c *Client, now time.Time) clientRecord {
+func (s *Grants) signedIn(c *Client, now time.Time) clientRecord {
 	s.mu.RLock()
 	r, ok := s.clients[clientKeyOf(c.ID)]
 	s.mu.RUnlock()
@@ -97,7 +97,7 @@ func (s *Store) signedIn(c *Client, now time.Time) clientRecord {
 }
 
 // applyConsents does in memory what changes did on disk. The caller holds mu.
-func (s *Store) applyConsents(changes []Change, added consentRecord) {
+func (s *Grants) applyConsents(changes []Change, added consentRecord) {
 	for _, c := range changes {
 		switch {
 		case c.Bucket != BucketConsents:
@@ -134,7 +134,7 @@ type Tokens struct {
 // revokes the grant (§10.5), and so does a failed first: whoever holds the code
 // without what belongs to it is not the client it was made for. Errors are
 // invalid_grant, and invalid_target without burning the code.
-func (s *Store) Redeem(r TokenRequest) (Tokens, error) {
+func (s *Grants) Redeem(r TokenRequest) (Tokens, error) {
 	s.mu.Lock()
 	c := s.codes[codeKey(r.Code)]
 	if c == nil {
@@ -158,9 +158,9 @@ func (s *Store) Redeem(r TokenRequest) (Tokens, error) {
 	return tokens, err
 }
 
-// redeem applies the rules of [Store.Redeem]. The caller holds the turn of c's
+// redeem applies the rules of [Grants.Redeem]. The caller holds the turn of c's
 // grant, so of many at once one is the first.
-func (s *Store) redeem(c *code, r TokenRequest) (Tokens, error) {
+func (s *Grants) redeem(c *code, r TokenRequest) (Tokens, error) {
 	why := s.provesCode(c, r)
 	if why == nil {
 		tokens, err := s.rotate(c.grant, *c.grant.record(), status.TokenIssued, r.Remote)
@@ -179,7 +179,7 @@ func (s *Store) redeem(c *code, r TokenRequest) (Tokens, error) {
 }
 
 // provesCode says why a code must not be redeemed, or nil.
-func (s *Store) provesCode(c *code, r TokenRequest) error {
+func (s *Grants) provesCode(c *code, r TokenRequest) error {
 	verifier := sha256.Sum256([]byte(r.Verifier))
 	switch {
 	case c.used:

@@ -43,7 +43,7 @@ func (f *Flow) MayRemember() bool { return strings.HasPrefix(f.RedirectURI, "htt
 // no larger scope. The caller has made sure that the person came here by
 // themselves, not by a link on another site (the server in the middle of
 // GHSA-6x8h-498w-gv8c), and that the client did not ask for consent.
-func (s *Store) ApproveRemembered(id, browser string) (*Flow, UpstreamRequest, bool) {
+func (s *Grants) ApproveRemembered(id, browser string) (*Flow, UpstreamRequest, bool) {
 	s.mu.Lock()
 	f, err := s.flow(id, browser)
 	if err != nil || f.Prompt != "" || !f.MayRemember() {
@@ -68,7 +68,7 @@ func (f *Flow) consent(expires time.Time) consentRecord {
 
 // rememberConsent returns the changes that keep f's consent, forgetting the
 // oldest if there are too many.
-func (s *Store) rememberConsent(f *Flow) (consentRecord, []Change) {
+func (s *Grants) rememberConsent(f *Flow) (consentRecord, []Change) {
 	c := f.consent(s.opts.Now().Add(consentTTL).UTC())
 	changes := []Change{change(BucketConsents, c.key(), c)}
 	s.mu.RLock()
@@ -86,7 +86,7 @@ func (s *Store) rememberConsent(f *Flow) (consentRecord, []Change) {
 }
 
 // forgetConsents returns the changes that forget the consents that match.
-func (s *Store) forgetConsents(match func(consentRecord) bool) []Change {
+func (s *Grants) forgetConsents(match func(consentRecord) bool) []Change {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var changes []Change

@@ -16,7 +16,7 @@ const flowTTL = 10 * time.Minute
 
 // Flow is one authorization request on its way: from the client to the consent
 // page, to the provider, back to us. Fields are not changed once it is handed
-// out, but for those the store guards.
+// out, but for those that Grants guards.
 type Flow struct {
 	ID          string
 	Client      *Client
@@ -61,7 +61,7 @@ type BeginRequest struct {
 
 // Begin checks a request and keeps it for the consent page. Its errors may be
 // sent to the redirect URI.
-func (s *Store) Begin(r BeginRequest) (*Flow, error) {
+func (s *Grants) Begin(r BeginRequest) (*Flow, error) {
 	switch {
 	case r.ResponseType == "":
 		return nil, InvalidRequest("response_type is missing")
@@ -115,7 +115,7 @@ func errOtherBrowser() *Error {
 
 // View returns a flow for its consent page. The first browser to look at it
 // owns it; any other gets 403.
-func (s *Store) View(id, browser string) (*Flow, error) {
+func (s *Grants) View(id, browser string) (*Flow, error) {
 	s.mu.Lock()
 	f, err := s.flow(id, browser)
 	s.mu.Unlock()
@@ -127,7 +127,7 @@ func (s *Store) View(id, browser string) (*Flow, error) {
 }
 
 // flow finds a pending flow and binds it to browser. The caller holds mu.
-func (s *Store) flow(id, browser string) (*Flow, error) {
+func (s *Grants) flow(id, browser string) (*Flow, error) {
 	f := s.flows.byID[id]
 	if f == nil || browser == "" || s.opts.Now().Sub(f.started) > flowTTL {
 		return nil, errNoFlow()
@@ -143,7 +143,7 @@ func (s *Store) flow(id, browser string) (*Flow, error) {
 
 // answer finds the flow that a consent form is about, and checks that it comes
 // from the page that we showed to this browser. The caller holds mu.
-func (s *Store) answer(id, browser, csrf string) (*Flow, error) {
+func (s *Grants) answer(id, browser, csrf string) (*Flow, error) {
 	f := s.flows.byID[id]
 	if f == nil || s.opts.Now().Sub(f.started) > flowTTL {
 		return nil, errNoFlow()
@@ -156,7 +156,7 @@ func (s *Store) answer(id, browser, csrf string) (*Flow, error) {
 
 // Approve is the person's yes. It returns what to send to the provider, made
 // anew each time, so that going back and approving again works.
-func (s *Store) Approve(id, browser, csrf string, remember bool) (*Flow, UpstreamRequest, error) {
+func (s *Grants) Approve(id, browser, csrf string, remember bool) (*Flow, UpstreamRequest, error) {
 	s.mu.Lock()
 	f, err := s.answer(id, browser, csrf)
 	if err != nil {
@@ -171,7 +171,7 @@ func (s *Store) Approve(id, browser, csrf string, remember bool) (*Flow, Upstrea
 }
 
 // Deny is the person's no. The flow is over.
-func (s *Store) Deny(id, browser, csrf string) (*Flow, error) {
+func (s *Grants) Deny(id, browser, csrf string) (*Flow, error) {
 	s.mu.Lock()
 	f, err := s.answer(id, browser, csrf)
 	if err == nil {
@@ -188,7 +188,7 @@ func (s *Store) Deny(id, browser, csrf string) (*Flow, error) {
 // Callback gives back, once, the flow that the provider answers, with what was
 // sent to it. Another browser than the one that approved gets 403, and the
 // flow stays for the right one.
-func (s *Store) Callback(state, browser string) (*Flow, UpstreamRequest, error) {
+func (s *Grants) Callback(state, browser string) (*Flow, UpstreamRequest, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.flows.byState[state]
@@ -207,7 +207,7 @@ func (f *Flow) event(typ, outcome, reason string) status.Event {
 }
 
 // Refused records that a sign-in ended without a grant, for reason.
-func (s *Store) Refused(f *Flow, user, outcome, reason string) status.Event {
+func (s *Grants) Refused(f *Flow, user, outcome, reason string) status.Event {
 	e := f.event(status.SigninRefused, outcome, reason)
 	e.User = user
 	return s.opts.Recorder.Record(e)

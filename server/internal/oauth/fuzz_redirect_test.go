@@ -94,7 +94,7 @@ func FuzzRedirectAgainstRules(f *testing.F) {
 		if policy.Check(presented) == nil && !naiveAllowed(presented, list, loopback) {
 			t.Errorf("%q is allowed", presented)
 		}
-		s := &Store{opts: Options{Redirects: policy}}
+		s := &Grants{opts: Options{Redirects: policy}}
 		got, err := s.ProveRedirect(&Client{Kind: KindDCR, RedirectURIs: []string{registered}}, presented)
 		switch {
 		case err != nil:

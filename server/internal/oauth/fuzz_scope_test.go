@@ -114,7 +114,7 @@ func FuzzResource(f *testing.F) {
 	})
 }
 
-// Whatever the records of a state file say once they are open, the store starts
+// Whatever the records of a state file say once they are open, New starts
 // or says why not; and no token works that the record does not carry.
 func FuzzStoredRecords(f *testing.F) {
 	r := newRig(&testing.T{})

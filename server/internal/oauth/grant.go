@@ -19,7 +19,7 @@ type Grant struct {
 	Identity        Identity    `json:"identity"`
 	Provider        string      `json:"provider"` // the issuer configured at sign-in; the identity's may be one of its tenants
 	Scopes          []string    `json:"scopes"`
-	Resource        string      `json:"resource"` // canonical; tokens are good there alone (RFC 8707)
+	Resource        string      `json:"resource"` // canonical; tokens are good there only (RFC 8707)
 	CreatedAt       time.Time   `json:"created_at"`
 	ExpiresAt       time.Time   `json:"expires_at"`     // of the newest refresh token; without one, of the access token
 	Generation      uint32      `json:"generation"`     // of the newest tokens; 0 while the code waits
@@ -57,7 +57,7 @@ type grant struct {
 	lastTool atomic.Pointer[string]
 	remote   atomic.Pointer[string]
 	usedGen  atomic.Uint32 // newest generation of which a token was seen
-	dirty    atomic.Bool   // in Store.dirty
+	dirty    atomic.Bool   // in Grants.dirty
 }
 
 func newGrant(id grantID, r Grant) *grant {
@@ -76,7 +76,7 @@ func newGrant(id grantID, r Grant) *grant {
 
 func (g *grant) record() *Grant { return g.rec.Load() }
 
-// set replaces the record. The caller holds turn, or is alone.
+// set replaces the record. The caller holds turn, or nobody else has g yet.
 func (g *grant) set(r Grant) {
 	g.rec.Store(&r)
 	g.caller.Store(&Caller{Session: r.ID, User: r.user(), Groups: r.Identity.Groups,
@@ -92,9 +92,9 @@ func (g *grant) over() bool {
 	}
 }
 
-// condemn says that somebody wants g to end, so that nobody waits for the
+// endSoon says that somebody wants g to end, so that nobody waits for the
 // provider's word on it any more and its end need not wait either.
-func (g *grant) condemn() { g.doom.Do(func() { close(g.doomed) }) }
+func (g *grant) endSoon() { g.doom.Do(func() { close(g.doomed) }) }
 
 // live reports whether a person would call g a session: signed in, not over.
 func (g *grant) live(now time.Time) bool {
@@ -132,7 +132,7 @@ func (r *Grant) event(typ, outcome, reason, remote string) status.Event {
 }
 
 // Sessions returns every live grant as a person sees it, newest first.
-func (s *Store) Sessions() []status.Session {
+func (s *Grants) Sessions() []status.Session {
 	now := s.opts.Now()
 	s.mu.RLock()
 	list := make([]status.Session, 0, len(s.grants))
@@ -149,7 +149,7 @@ func (s *Store) Sessions() []status.Session {
 }
 
 // find returns the grant of id unless it has ended.
-func (s *Store) find(id grantID) (*grant, bool) {
+func (s *Grants) find(id grantID) (*grant, bool) {
 	s.mu.RLock()
 	g, ok := s.grants[id]
 	s.mu.RUnlock()
@@ -158,7 +158,7 @@ func (s *Store) find(id grantID) (*grant, bool) {
 
 // LastSignIn is whoever signed in last with an address that the provider vouches
 // for, as far as there is still a session.
-func (s *Store) LastSignIn(email string) (Identity, bool) {
+func (s *Grants) LastSignIn(email string) (Identity, bool) {
 	var newest *Grant
 	for _, g := range s.all() {
 		r := g.record()

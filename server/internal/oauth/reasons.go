@@ -40,7 +40,7 @@ func (*NotAllowedError) Is(target error) bool { return target == ErrNotAllowed }
 // SessionOf returns the session that an authorization code or a token is of,
 // over or not, and "" if it is none of ours. It is for telling what belongs
 // together; it proves nothing.
-func (s *Store) SessionOf(text string) string {
+func (s *Grants) SessionOf(text string) string {
 	if t, err := s.tokenKey.open(text); err == nil {
 		return t.grant.String()
 	}

@@ -28,7 +28,7 @@ const askTime = 15 * time.Second
 //
 // A provider that refuses the person ends the grant; one that can't be reached
 // gives temporarily_unavailable and changes nothing.
-func (s *Store) Refresh(ctx context.Context, r TokenRequest) (Tokens, error) {
+func (s *Grants) Refresh(ctx context.Context, r TokenRequest) (Tokens, error) {
 	t, err := s.tokenKey.open(r.Refresh)
 	if err != nil || t.kind != refreshToken {
 		return Tokens{}, InvalidGrant("This is not a refresh token of this server.").Because(err)
@@ -66,8 +66,8 @@ func errSignInAgain() *Error {
 	return InvalidGrant("The session has ended. Sign in again.").Because(ErrEnded)
 }
 
-// refresh applies the rules of [Store.Refresh]. The caller holds g's turn.
-func (s *Store) refresh(ctx context.Context, g *grant, t token, remote string) (Tokens, error) {
+// refresh applies the rules of [Grants.Refresh]. The caller holds g's turn.
+func (s *Grants) refresh(ctx context.Context, g *grant, t token, remote string) (Tokens, error) {
 	rec := *g.record()
 	now := s.opts.Now()
 	switch {
@@ -104,7 +104,7 @@ func (s *Store) refresh(ctx context.Context, g *grant, t token, remote string) (
 // ask has the provider say who the person of rec is now, and rec changed to
 // what it says. A person it refuses, or who is no longer on the access list,
 // ends the grant.
-func (s *Store) ask(ctx context.Context, g *grant, rec *Grant, remote string) error {
+func (s *Grants) ask(ctx context.Context, g *grant, rec *Grant, remote string) error {
 	up, err := s.askProvider(ctx, g, rec)
 	if up.RefreshToken != "" && up.RefreshToken != rec.UpstreamRefresh {
 		rec.UpstreamRefresh = up.RefreshToken
@@ -141,7 +141,7 @@ func (s *Store) ask(ctx context.Context, g *grant, rec *Grant, remote string) er
 
 // askProvider returns the provider's answer, or ErrEnded as soon as somebody
 // wants g to end: a provider that hangs must not hold up a revocation.
-func (s *Store) askProvider(ctx context.Context, g *grant, rec *Grant) (Upstream, error) {
+func (s *Grants) askProvider(ctx context.Context, g *grant, rec *Grant) (Upstream, error) {
 	type answer struct {
 		up  Upstream
 		err error
@@ -173,7 +173,7 @@ func (s *Store) askProvider(ctx context.Context, g *grant, rec *Grant) (Upstream
 // keepUpstream notes the refresh token that the provider has rotated to, before
 // anything else can go wrong: the old one may be worth nothing any more. If it
 // can't be saved it is kept in memory.
-func (s *Store) keepUpstream(g *grant, token string) {
+func (s *Grants) keepUpstream(g *grant, token string) {
 	kept := g.withUse(*g.record())
 	kept.UpstreamRefresh = token
 	if err := s.opts.Saver.Save([]Change{change(BucketGrants, kept.ID, kept)}); err != nil {
@@ -192,7 +192,7 @@ func providerMessage(err error) string {
 
 // rotate begins the next generation of rec, saves it and returns its tokens.
 // The caller holds g's turn.
-func (s *Store) rotate(g *grant, rec Grant, typ, remote string) (Tokens, error) {
+func (s *Grants) rotate(g *grant, rec Grant, typ, remote string) (Tokens, error) {
 	now := s.opts.Now().UTC()
 	rec = g.withUse(rec)
 	rec.Generation++
@@ -214,7 +214,7 @@ func (s *Store) rotate(g *grant, rec Grant, typ, remote string) (Tokens, error) 
 // tokens returns the tokens of rec's generation. The refresh token is a
 // function of the record, so it is the same each time; the access token runs
 // from now, but never past the grant.
-func (s *Store) tokens(id grantID, rec *Grant) Tokens {
+func (s *Grants) tokens(id grantID, rec *Grant) Tokens {
 	now := s.opts.Now()
 	expires := now.Add(s.opts.AccessTTL).Truncate(time.Millisecond)
 	if rec.ExpiresAt.Before(expires) {

@@ -28,7 +28,7 @@ func canonicalResource(s string) string {
 // SetResources makes these the MCP URLs that tokens are given for from now on.
 // What was given for another lives on and opens nothing: a server that is taken
 // away and put back finds its sessions again.
-func (s *Store) SetResources(list []string) { s.resources.Store(&list) }
+func (s *Grants) SetResources(list []string) { s.resources.Store(&list) }
 
 // target picks the resource that a request is for. None given means the
 // first of ours, since MCP clients older than RFC 8707 name none. All that are

@@ -24,7 +24,7 @@ type ending struct {
 
 // take runs fn while nobody else changes g. It returns ErrEnded without running
 // fn if the grant is over by then.
-func (s *Store) take(g *grant, fn func() error) error {
+func (s *Grants) take(g *grant, fn func() error) error {
 	<-g.turn
 	defer func() { g.turn <- struct{}{} }()
 	if g.over() {
@@ -35,13 +35,13 @@ func (s *Store) take(g *grant, fn func() error) error {
 
 // end ends a grant: record gone, saved, event told, streams cut, and the
 // provider's refresh token put down to be revoked there. Every way to end a
-// session comes here. The caller holds g's turn, or is alone.
+// session comes here. The caller holds g's turn, or nobody else has g yet.
 //
 // What can't be saved ends all the same, and is saved when the disk has room
 // again: a session that somebody wanted ended must not live on because a disk
 // is full. Until then a restart would bring it back, which is why the error is
 // returned.
-func (s *Store) end(g *grant, why ending, more ...Change) error {
+func (s *Grants) end(g *grant, why ending, more ...Change) error {
 	rec := g.record()
 	changes := append([]Change{{Bucket: BucketGrants, Key: rec.ID}}, more...)
 	var pending *revocation
@@ -84,7 +84,7 @@ type unsavedEnd struct {
 
 // saveEnds writes the ends that could not be saved, and reports whether none
 // is left.
-func (s *Store) saveEnds() bool {
+func (s *Grants) saveEnds() bool {
 	s.mu.Lock()
 	unsaved := s.unsaved
 	s.unsaved = nil
@@ -102,7 +102,7 @@ func (s *Store) saveEnds() bool {
 
 // Revoke ends the session of id on the owner's word, and forgets what consents
 // were remembered for its client. It returns [ErrNotFound] if there is none.
-func (s *Store) Revoke(id, reason string) error {
+func (s *Grants) Revoke(id, reason string) error {
 	gid, ok := parseGrantID(id)
 	if !ok {
 		return ErrNotFound
@@ -112,7 +112,7 @@ func (s *Store) Revoke(id, reason string) error {
 		return ErrNotFound
 	}
 	client := g.record().Client.ID
-	g.condemn()
+	g.endSoon()
 	err := s.take(g, func() error {
 		return s.end(g, ending{typ: status.SessionRevoked, reason: reason},
 			s.forgetConsents(func(c consentRecord) bool { return c.ClientID == client })...)
@@ -126,7 +126,7 @@ func (s *Store) Revoke(id, reason string) error {
 // RevokeAll ends every session, forgets every remembered consent, and returns
 // how many sessions there were. It goes on after a failure and returns the
 // first.
-func (s *Store) RevokeAll(reason string) (int, error) {
+func (s *Grants) RevokeAll(reason string) (int, error) {
 	n, first := s.RevokeWhere(func(status.Session) bool { return true }, reason)
 	if forgotten := s.forgetConsents(func(consentRecord) bool { return true }); first == nil && len(forgotten) > 0 {
 		if first = s.opts.Saver.Save(forgotten); first == nil {
@@ -140,7 +140,7 @@ func (s *Store) RevokeAll(reason string) (int, error) {
 
 // RevokeWhere ends the sessions that match returns true for, those too whose
 // code has not been redeemed yet.
-func (s *Store) RevokeWhere(match func(status.Session) bool, reason string) (int, error) {
+func (s *Grants) RevokeWhere(match func(status.Session) bool, reason string) (int, error) {
 	var first error
 	n := 0
 	for _, g := range s.all() {
@@ -159,7 +159,7 @@ func (s *Store) RevokeWhere(match func(status.Session) bool, reason string) (int
 }
 
 // all is every grant of the moment.
-func (s *Store) all() []*grant {
+func (s *Grants) all() []*grant {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return slices.Collect(maps.Values(s.grants))
@@ -168,7 +168,7 @@ func (s *Store) all() []*grant {
 // RevokeToken is RFC 7009: the client gives back a token, access or refresh,
 // and its whole grant ends. A token that is not good, or another client's, is
 // no error (§2.2): it is not good afterwards either.
-func (s *Store) RevokeToken(text, clientID, remote string) error {
+func (s *Grants) RevokeToken(text, clientID, remote string) error {
 	t, err := s.tokenKey.open(text)
 	if err != nil {
 		return nil
@@ -177,7 +177,7 @@ func (s *Store) RevokeToken(text, clientID, remote string) error {
 	if !ok || g.record().Client.ID != clientID {
 		return nil
 	}
-	g.condemn()
+	g.endSoon()
 	err = s.take(g, func() error {
 		return s.end(g, ending{typ: status.SessionRevoked, reason: "the client gave its token back", remote: remote})
 	})
@@ -201,7 +201,7 @@ const giveUpAfter = 24 * time.Hour
 
 // discard gives up what the provider granted to a sign-in that we refused. It
 // is tried once: nothing of it was kept.
-func (s *Store) discard(up Upstream) {
+func (s *Grants) discard(up Upstream) {
 	if up.RefreshToken == "" {
 		return
 	}
@@ -216,7 +216,7 @@ func (s *Store) discard(up Upstream) {
 
 // revokeUpstream revokes at the provider what sessions left behind, and tries
 // again after failures, with pauses from 5 s to 10 min.
-func (s *Store) revokeUpstream(ctx context.Context) {
+func (s *Grants) revokeUpstream(ctx context.Context) {
 	pause := 5 * time.Second
 	for {
 		if s.revokeOnce(ctx) {
@@ -239,7 +239,7 @@ func (s *Store) revokeUpstream(ctx context.Context) {
 }
 
 // revokeOnce tries every waiting revocation and reports whether none is left.
-func (s *Store) revokeOnce(ctx context.Context) bool {
+func (s *Grants) revokeOnce(ctx context.Context) bool {
 	s.mu.RLock()
 	ids := make([]string, 0, len(s.revocations))
 	for id := range s.revocations {

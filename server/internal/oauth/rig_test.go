@@ -15,10 +15,10 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-// rig is a store whose disk is a map, whose clock is turned by hand and whose
+// rig is grants whose disk is a map, whose clock is turned by hand and whose
 // provider does as told. The real ones are tried in the end-to-end tests.
 type rig struct {
-	*Store
+	*Grants
 	t        *testing.T
 	opts     Options
 	disk     *disk
@@ -153,14 +153,14 @@ func newRig(t *testing.T, change ...func(*Options)) *rig {
 	return r
 }
 
-// restart makes the store anew from what lasts.
+// restart makes the grants anew from what lasts.
 func (r *rig) restart() {
 	r.t.Helper()
 	s, err := New(r.opts, r.disk)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.Store = s
+	r.Grants = s
 }
 
 func challengeOf(verifier string) string {

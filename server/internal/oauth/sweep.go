@@ -17,11 +17,11 @@ const (
 )
 
 // expirySoon has the sweeper look again for what ends next.
-func (s *Store) expirySoon() { poke(s.newExpiry) }
+func (s *Grants) expirySoon() { poke(s.newExpiry) }
 
 // sweep ends grants when their time has come and forgets flows and codes. It
 // sleeps until the next of these is due.
-func (s *Store) sweep(ctx context.Context) {
+func (s *Grants) sweep(ctx context.Context) {
 	for {
 		next := s.expire()
 		if !s.saveEnds() {
@@ -42,7 +42,7 @@ func (s *Store) sweep(ctx context.Context) {
 
 // countUse writes the counters a while after they begin to change, so that an
 // idle app writes nothing and a busy one every ten seconds.
-func (s *Store) countUse(ctx context.Context) {
+func (s *Grants) countUse(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -67,7 +67,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // expire ends and forgets what is over, and returns how long until the next.
-func (s *Store) expire() time.Duration {
+func (s *Grants) expire() time.Duration {
 	now := s.opts.Now()
 	next := sweepLatest
 	var over []*grant

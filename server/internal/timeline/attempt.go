@@ -87,7 +87,7 @@ func (a *attempt) absorb(b *attempt) {
 }
 
 // tell returns a as it is shown at now.
-func (a *attempt) tell(now time.Time, w World) status.Attempt {
+func (a *attempt) tell(now time.Time, w Situation) status.Attempt {
 	v := newView(a, now, w)
 	outcome, name, args := judge(v)
 	out := status.Attempt{ID: a.id, Started: a.started, Last: a.last, Client: a.client, User: a.user, Remote: a.remote,

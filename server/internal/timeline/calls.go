@@ -66,7 +66,7 @@ func (rec *Recorder) unlearn(session string) {
 const ownHeader = "Drawbridge-Check"
 
 // Saw takes in what became of a request that no handler notes facts about:
-// one that was refused at the door.
+// one that was refused before any handler.
 func (rec *Recorder) Saw(r *http.Request, f Facts) {
 	if rec != nil && r.Header.Get(ownHeader) == "" {
 		rec.record(rec.seen(r, f))

@@ -27,10 +27,6 @@ func catalogue(language string) map[string]string {
 	return lines
 }
 
-// Catalogue returns the lines of a language ("en", "ja"), for a reader that
-// fills them in itself. It is not to be changed.
-func Catalogue(language string) map[string]string { return catalogues[language] }
-
 // maxSentence bounds a sentence, in characters.
 const maxSentence = 700
 

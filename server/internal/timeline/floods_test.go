@@ -87,7 +87,7 @@ func TestManySignIns(t *testing.T) {
 func TestOneWakeForManyProbes(t *testing.T) {
 	r := newRig()
 	woken := 0
-	r.Tell(func() World { return home }, func() { woken++ })
+	r.Tell(func() Situation { return home }, func() { woken++ })
 	for range 500 {
 		r.from("192.0.2.1", "x", Facts{What: Probed})
 	}

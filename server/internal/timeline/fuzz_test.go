@@ -45,7 +45,7 @@ func FuzzSteps(f *testing.F) {
 			}
 			r.now = r.now.Add(time.Duration(who) * time.Second)
 			r.record(seen{Facts: facts, at: r.now, remote: []string{"203.0.113.7", "160.79.104.10", "", "::1"}[who>>4&3], agent: cleanAgent(text), browser: who&8 != 0})
-			r.world.Warning, r.world.TunnelDown = who&1 != 0, strings.Repeat("d", int(who>>7))
+			r.situation.Warning, r.situation.TunnelDown = who&1 != 0, strings.Repeat("d", int(who>>7))
 			data = data[2:]
 		}
 		for _, a := range r.Attempts() {

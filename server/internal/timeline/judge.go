@@ -13,14 +13,14 @@ import (
 // view is an attempt as the rules look at it.
 type view struct {
 	*attempt
-	now   time.Time
-	world World
-	end   step // the latest step after discovery; of discovery if there is no other
-	calls int64
+	now       time.Time
+	situation Situation
+	end       step // the latest step after discovery; of discovery if there is no other
+	calls     int64
 }
 
-func newView(a *attempt, now time.Time, w World) *view {
-	v := &view{attempt: a, now: now, world: w, calls: a.calls.Load()}
+func newView(a *attempt, now time.Time, w Situation) *view {
+	v := &view{attempt: a, now: now, situation: w, calls: a.calls.Load()}
 	for _, s := range a.steps {
 		if v.end.what == "" || counts(s.what) || !counts(v.end.what) {
 			v.end = s
@@ -58,8 +58,8 @@ func judge(v *view) (outcome, name string, args map[string]string) {
 		}
 	}
 	args = v.words(r.about)
-	if r.outcome == "" && v.world.TunnelDown != "" && r.key != "unknown" {
-		r.key, args["reason"] = "tunnel.down", status.Clean(v.world.TunnelDown, 300)
+	if r.outcome == "" && v.situation.TunnelDown != "" && r.key != "unknown" {
+		r.key, args["reason"] = "tunnel.down", status.Clean(v.situation.TunnelDown, 300)
 	}
 	return r.outcome, r.key, args
 }
@@ -89,11 +89,11 @@ func (v *view) words(about What) map[string]string {
 	if v.agent != "" {
 		args["agent"] = v.agent
 	}
-	args["mcp"] = cmp.Or(v.world.MCPURL, "/mcp")
-	args["redirect"] = cmp.Or(v.world.RedirectURI, "/auth/callback")
+	args["mcp"] = cmp.Or(v.situation.MCPURL, "/mcp")
+	args["redirect"] = cmp.Or(v.situation.RedirectURI, "/auth/callback")
 	args["calls"] = strconv.FormatInt(v.calls, 10)
 	args["times"] = strconv.Itoa(v.times(v.end.what))
-	if u, err := url.Parse(v.world.MCPURL); err == nil && u.Host != "" {
+	if u, err := url.Parse(v.situation.MCPURL); err == nil && u.Host != "" {
 		args["server"] = u.Host
 	}
 	return args

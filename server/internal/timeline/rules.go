@@ -143,7 +143,7 @@ var authorizeRules = []rule{
 	{key: "consent.opening", end: []What{Authorized}},
 }
 
-func (v *view) warned() bool { return v.world.Warning }
+func (v *view) warned() bool { return v.situation.Warning }
 
 // loop is how many registrations in a row are too many: an honest client
 // registers once.

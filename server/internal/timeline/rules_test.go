@@ -8,19 +8,19 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-var home = World{MCPURL: "https://name.ngrok.app/mcp", RedirectURI: "https://name.ngrok.app/auth/callback"}
+var home = Situation{MCPURL: "https://name.ngrok.app/mcp", RedirectURI: "https://name.ngrok.app/auth/callback"}
 
 // rig is a recorder with a clock of its own, fed as the handlers feed it.
 type rig struct {
 	*Recorder
-	now   time.Time
-	world World
+	now       time.Time
+	situation Situation
 }
 
 func newRig() *rig {
-	r := &rig{now: noon, world: home}
+	r := &rig{now: noon, situation: home}
 	r.Recorder = New(func() time.Time { return r.now })
-	r.Tell(func() World { return r.world }, func() {})
+	r.Tell(func() Situation { return r.situation }, func() {})
 	return r
 }
 
@@ -74,7 +74,7 @@ var ruleCases = []struct {
 	steps        []Facts
 	wait         time.Duration
 	says         string // part of the sentence
-	world        func(*World)
+	situation    func(*Situation)
 }{
 	{key: "connected.first", outcome: "ok", steps: upTo(Called), says: "Claude is connected: ana@example.com; its first"},
 	{key: "connected", outcome: "ok", steps: upTo(Called, Facts{What: Called, Session: "s1"}), says: "Claude is connected: ana@example.com, 2 calls."},
@@ -158,8 +158,8 @@ var ruleCases = []struct {
 	{key: "redirect.other", outcome: "refused", steps: upTo(Registered, Facts{What: AuthorizeOther, ClientID: "c1", Host: "localhost"}), says: "did not register"},
 	{key: "pkce", outcome: "refused", steps: upTo(Registered, Facts{What: AuthorizePKCE, ClientID: "c1"}), says: "S256"},
 	{key: "authorize.refused", outcome: "refused", steps: upTo(Registered, Facts{What: AuthorizeRefused, ClientID: "c1", Reason: "x"}), says: "was refused: x."},
-	{key: "ngrok.warning", outcome: "error", steps: upTo(Authorized), wait: lookTime, says: "Visit Site", world: func(w *World) { w.Warning = true }},
-	{key: "ngrok.warning", outcome: "error", steps: upTo(Registered), wait: openTime, says: "Visit Site", world: func(w *World) { w.Warning = true }},
+	{key: "ngrok.warning", outcome: "error", steps: upTo(Authorized), wait: lookTime, says: "Visit Site", situation: func(w *Situation) { w.Warning = true }},
+	{key: "ngrok.warning", outcome: "error", steps: upTo(Registered), wait: openTime, says: "Visit Site", situation: func(w *Situation) { w.Warning = true }},
 	{key: "consent.lost", outcome: "error", steps: upTo(Authorized), wait: lookTime, says: "never opened"},
 	{key: "consent.opening", steps: upTo(Authorized), says: "about to open"},
 
@@ -180,7 +180,7 @@ var ruleCases = []struct {
 	{key: "challenge.only", outcome: "error", steps: upTo(Challenged), wait: lookTime, says: "told to sign in and stopped"},
 	{key: "discovery.missing", outcome: "error", steps: []Facts{{What: Missing, Path: "/x"}}, wait: lookTime, says: "there is none"},
 	{key: "discovery.awaited", steps: upTo(Metadata), says: "awaited"},
-	{key: "tunnel.down", steps: upTo(Registered), says: "is down", world: func(w *World) { w.TunnelDown = "no route to ngrok" }},
+	{key: "tunnel.down", steps: upTo(Registered), says: "is down", situation: func(w *Situation) { w.TunnelDown = "no route to ngrok" }},
 }
 
 func TestVerdicts(t *testing.T) {
@@ -189,8 +189,8 @@ func TestVerdicts(t *testing.T) {
 		tried[c.key] = true
 		t.Run(c.key+", "+c.says, func(t *testing.T) {
 			r := newRig()
-			if c.world != nil {
-				c.world(&r.world)
+			if c.situation != nil {
+				c.situation(&r.situation)
 			}
 			for _, f := range c.steps {
 				r.see(f)

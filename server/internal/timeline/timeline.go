@@ -20,8 +20,8 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-// World is what a verdict has to know beside the attempt itself.
-type World struct {
+// Situation is what a verdict has to know beside the attempt itself.
+type Situation struct {
 	MCPURL      string // what a person pastes
 	RedirectURI string // what a person enters at the provider
 	TunnelDown  string // why the tunnel is down; "" while it is up, or there is none
@@ -37,27 +37,27 @@ type Recorder struct {
 	liveMu sync.RWMutex             // guards live; taken after mu, never before
 	live   map[string]*atomic.Int64 // calls of the sessions whose calls need no look any more
 
-	mu      sync.Mutex // guards all below
-	world   func() World
-	wake    func()
-	byKey   map[key]*attempt
-	classes [classes][]*attempt // oldest first
-	probes  *attempt            // the one of all bare probes; nil until there was one
-	last    time.Time           // of the latest change that a stranger caused and that woke somebody
+	mu        sync.Mutex // guards all below
+	situation func() Situation
+	wake      func()
+	byKey     map[key]*attempt
+	classes   [classes][]*attempt // oldest first
+	probes    *attempt            // the one of all bare probes; nil until there was one
+	last      time.Time           // of the latest change that a stranger caused and that woke somebody
 }
 
 // New returns an empty recorder.
 func New(now func() time.Time) *Recorder {
 	return &Recorder{now: now, seed: maphash.MakeSeed(), live: map[string]*atomic.Int64{}, byKey: map[key]*attempt{},
-		world: func() World { return World{} }, wake: func() {}}
+		situation: func() Situation { return Situation{} }, wake: func() {}}
 }
 
-// Tell sets where a verdict learns about the world, and who is woken when the
+// Tell sets where a verdict learns about the situation, and who is woken when the
 // attempts have changed. It is called once, before the first request.
-func (rec *Recorder) Tell(world func() World, wake func()) {
+func (rec *Recorder) Tell(situation func() Situation, wake func()) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
-	rec.world, rec.wake = world, wake
+	rec.situation, rec.wake = situation, wake
 }
 
 // Attempts returns the attempts, newest first, with what is to be said of each
@@ -68,9 +68,9 @@ func (rec *Recorder) Attempts() []status.Attempt {
 		return list
 	}
 	rec.mu.Lock()
-	world := rec.world
+	situation := rec.situation
 	rec.mu.Unlock()
-	w := world() // which may ask anybody, so not under our lock
+	w := situation() // which may ask anybody, so not under our lock
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	now := rec.now()

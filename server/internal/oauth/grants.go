@@ -1,6 +1,6 @@
 // Package oauth holds Drawbridge's grants and the rules by which they begin,
 // are used and end. It serves no HTTP and touches no disk: it is told who the
-// person is, and asks a [Saver] to make changes last. Start at [Store].
+// person is, and asks a [Saver] to make changes last. Start at [Grants].
 package oauth
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-// Options is what a [Store] is made of. All but StaticClientID and Ended are required.
+// Options is what [Grants] are made of. All but StaticClientID and Ended are required.
 type Options struct {
 	DataKey        []byte   // 32 bytes; every other key is derived from it
 	Resources      []string // our MCP URLs, canonical (no slash at the end); the first is the default
@@ -31,21 +31,21 @@ type Options struct {
 	Provider       Provider
 	Saver          Saver
 	Recorder       Recorder
-	Ended          func(session string) // hears of each session that has ended, and must not block; nil: nobody hears
+	Ended          func(session string) // is told of each session that has ended, and must not block; nil: nobody is told
 	Now            func() time.Time
 	Log            *slog.Logger
 }
 
-// Records is how a store is filled at start.
+// Records is how [Grants] are filled at start.
 type Records interface {
 	// Load calls fn with each record of bucket, in no order.
 	Load(bucket string, fn func(key string, value []byte) error) error
 }
 
-// Store holds every grant, client, consent, pending flow and code. Its methods
+// Grants holds every grant, client, consent, pending flow and code. Its methods
 // are the verbs of the protocol, each atomic: check, change, save, record.
 // They are safe for concurrent use.
-type Store struct {
+type Grants struct {
 	opts      Options
 	tokenKey  *sealer
 	clientKey *sealer
@@ -66,14 +66,14 @@ type Store struct {
 	unsaved     []unsavedEnd // oldest first
 }
 
-// New returns a store filled from records. Grants that the configuration no
+// New returns the grants of records. Those that the configuration no
 // longer allows (another provider, another MCP URL, a person taken off the
 // access list) end here.
-func New(opts Options, records Records) (*Store, error) {
+func New(opts Options, records Records) (*Grants, error) {
 	if opts.Ended == nil {
 		opts.Ended = func(string) {}
 	}
-	s := &Store{
+	s := &Grants{
 		opts: opts, newExpiry: make(chan struct{}, 1), newUse: make(chan struct{}, 1), newRevoke: make(chan struct{}, 1),
 		grants: map[grantID]*grant{}, clients: map[string]clientRecord{}, consents: map[string]consentRecord{},
 		revocations: map[string]revocation{}, codes: map[string]*code{}, flows: newFlowTable(),
@@ -135,7 +135,7 @@ func load[T any](records Records, bucket string, keep func(key string, r T)) err
 }
 
 // disallowed says why the configuration no longer allows a grant, or "".
-func (s *Store) disallowed(r *Grant) string {
+func (s *Grants) disallowed(r *Grant) string {
 	switch {
 	case r.Provider != s.opts.Issuer:
 		return "the sign-in provider was changed"
@@ -152,7 +152,7 @@ func (s *Store) disallowed(r *Grant) string {
 
 // Run does what has to be done in time: ends what has expired, writes counters,
 // revokes at the provider. It returns when ctx ends, after a last write.
-func (s *Store) Run(ctx context.Context) {
+func (s *Grants) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.sweep(ctx) })
 	wg.Go(func() { s.countUse(ctx) })
