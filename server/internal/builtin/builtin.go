@@ -1,16 +1,21 @@
-// Package builtin holds Drawbridge's own tools: echo, add and whoami. They
-// change nothing and reach nothing outside.
+// Package builtin holds the tools that Drawbridge brings along: echo, add and
+// whoami. They are tools of mcp-go like any other, and the place where one more
+// tool that is written in Go belongs.
 //
-// It decides nothing about who may call them. Start at [New]; [Server.Backend]
-// serves them at an MCP path alone.
+// It decides nothing about who may call a tool, and speaks no MCP: package hub
+// does both. Start at [Server]; a new tool is a line in [table].
 package builtin
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"slices"
 	"sync/atomic"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
@@ -33,7 +38,14 @@ type Tool struct {
 
 // Server is the tools that are on.
 type Server struct {
-	on atomic.Pointer[[]kind] // sorted by name; never changed once stored
+	on atomic.Pointer[[]registered] // sorted by name; never changed once stored
+}
+
+// registered is a tool as mcp-go knows it, and what is derived from it once.
+type registered struct {
+	Tool
+	parameters []parameter
+	handler    server.ToolHandlerFunc
 }
 
 // New returns a server of the tools t.
@@ -47,21 +59,38 @@ func New(t Tools) *Server {
 // the list is another now. Telling the clients is left to the caller.
 func (s *Server) Set(t Tools) (changed bool) {
 	on := map[string]bool{"add": t.Add, "echo": t.Echo, "whoami": t.Whoami}
-	var list []kind
-	for _, k := range kinds {
-		if on[k.Name] {
-			list = append(list, k)
+	var list []registered
+	for _, tool := range all {
+		if on[tool.Name] {
+			list = append(list, tool)
 		}
 	}
 	old := s.on.Swap(&list)
-	return old == nil || !slices.EqualFunc(*old, list, func(a, b kind) bool { return a.Name == b.Name })
+	return old == nil || !slices.EqualFunc(*old, list, func(a, b registered) bool { return a.Name == b.Name })
+}
+
+// all is [table], ready to be called.
+var all = register(table())
+
+func register(tools []server.ServerTool) []registered {
+	var list []registered
+	for _, t := range tools {
+		raw, err := json.Marshal(t.Tool)
+		if err != nil {
+			panic(fmt.Sprintf("builtin: %s can't be listed: %v", t.Tool.Name, err))
+		}
+		hint := t.Tool.Annotations.ReadOnlyHint
+		list = append(list, registered{Tool{t.Tool.Name, hint != nil && *hint, raw}, parametersOf(t.Tool), t.Handler})
+	}
+	slices.SortFunc(list, func(a, b registered) int { return cmp.Compare(a.Name, b.Name) })
+	return list
 }
 
 // List returns the tools that are on, sorted by name.
 func (s *Server) List() []Tool {
 	var list []Tool
-	for _, k := range *s.on.Load() {
-		list = append(list, k.Tool)
+	for _, t := range *s.on.Load() {
+		list = append(list, t.Tool)
 	}
 	return list
 }
@@ -69,44 +98,26 @@ func (s *Server) List() []Tool {
 // Call calls a tool. The result is that of tools/call. What is wrong with the
 // arguments is part of it, so that the model reads it and tries again (MCP
 // 2025-11-25 and later, "Tools", "Error Handling"); an unknown tool is an
-// *rpc.Error.
+// *rpc.Error. The handler finds the caller with [oauth.CallerOf].
 func (s *Server) Call(ctx context.Context, caller *oauth.Caller, name string, arguments json.RawMessage) (json.RawMessage, error) {
-	result, err := s.call(ctx, caller, name, arguments)
-	if wrong := (*mistake)(nil); errors.As(err, &wrong) {
-		return text(quote(wrong.message), true), nil
-	}
-	return result, err
-}
-
-// mistake is what is wrong with the arguments of a call.
-type mistake struct{ message string }
-
-func (m *mistake) Error() string { return m.message }
-
-func (s *Server) call(ctx context.Context, caller *oauth.Caller, name string, arguments json.RawMessage) (json.RawMessage, error) {
-	for _, k := range *s.on.Load() {
-		if k.Name == name {
-			return k.call(ctx, caller, arguments)
+	for _, t := range *s.on.Load() {
+		if t.Name == name {
+			return t.call(oauth.WithCaller(ctx, caller), arguments)
 		}
 	}
-	return nil, errUnknown
+	return nil, rpc.Errorf(rpc.CodeInvalidParams, "There is no tool of that name.")
 }
 
-var errUnknown = rpc.Errorf(rpc.CodeInvalidParams, "There is no tool of that name.")
-
-// text is a result of one text, given as JSON.
-func text(quoted []byte, isError bool) json.RawMessage {
-	b := make([]byte, 0, len(quoted)+64)
-	b = append(append(b, `{"content":[{"type":"text","text":`...), quoted...)
-	b = append(b, `}]`...)
-	if isError {
-		b = append(b, `,"isError":true`...)
+// call goes to the handler itself. mcp-go's HandleMessage would read and write
+// the whole request once more: 15 to 35 µs instead of 2.
+func (t registered) call(ctx context.Context, arguments json.RawMessage) (json.RawMessage, error) {
+	members, err := read(t.parameters, arguments)
+	if err != nil {
+		return encode(mcp.NewToolResultError(err.Error()))
 	}
-	return append(b, '}')
-}
-
-// quote makes text JSON.
-func quote(text string) []byte {
-	b, _ := json.Marshal(text) // a string is always JSON
-	return b
+	answer, err := t.handler(ctx, mcp.CallToolRequest{Params: mcp.CallToolParams{Name: t.Name, Arguments: members, RawArguments: arguments}})
+	if err != nil {
+		return nil, err
+	}
+	return encode(answer)
 }

@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
 
-	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -26,11 +26,6 @@ var ana = &oauth.Caller{
 }
 
 var bob = &oauth.Caller{Session: "grant-bob", User: status.User{Sub: "00u2"}, Client: status.SessionClient{Name: "Cursor"}}
-
-// client is ana, with nothing to say.
-type client struct{ gateway.Client }
-
-func (client) Caller() *oauth.Caller { return ana }
 
 // called decodes a result as an MCP client's library does.
 func called(t *testing.T, raw json.RawMessage, err error) (*mcp.CallToolResult, string) {
@@ -55,7 +50,7 @@ func TestTools(t *testing.T) {
 		"letters of all kinds":  {"echo", `{"message":"<é\u2028\n\"日>"}`, "Echo: <é\u2028\n\"日>", false},
 		"no message":            {"echo", `{}`, "message is required", true},
 		"no arguments":          {"echo", ``, "message is required", true},
-		"a list of arguments":   {"echo", `["message"]`, "message is required", true},
+		"a list of arguments":   {"echo", `["message"]`, "an object with message", true},
 		"a message of numbers":  {"echo", `{"message":5}`, "must be a string", true},
 		"a name in capitals":    {"echo", `{"Message":"x"}`, "message is required", true},
 		"integers":              {"add", `{"a":2,"b":-5}`, "-3", false},
@@ -70,7 +65,12 @@ func TestTools(t *testing.T) {
 		"a string":              {"add", `{"a":"1","b":1}`, "a is required", true},
 		"no b":                  {"add", `{"a":1}`, "b is required", true},
 		"null":                  {"add", `{"a":null,"b":1}`, "a is required", true},
-		"nothing to add":        {"add", `null`, "a and b are required", true},
+		"nothing to add":        {"add", `null`, "a is required", true},
+		"a fraction of nothing": {"add", `{"a":-2.000,"b":0}`, "-2", false},
+		"two messages":          {"echo", `{"message":"a","message":"b"}`, "message must be given once", true},
+		"two spellings":         {"echo", `{"message":"a","MESSAGE":"b"}`, "spelt so and not MESSAGE", true},
+		"a letter that folds":   {"echo", `{"message":"a","me\u017fsage":"b"}`, "spelt so and not meſsage", true},
+		"a member besides":      {"echo", `{"message":"a","to":"bob"}`, "Echo: a", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			raw, err := New(AllTools).Call(t.Context(), ana, c.tool, json.RawMessage(c.args))
@@ -103,21 +103,19 @@ func TestWhoami(t *testing.T) {
 // only the tools that are on.
 func TestList(t *testing.T) {
 	s := New(Tools{Add: true, Whoami: true})
-	raw, err := s.Backend(BackendOptions{}).Call(t.Context(), client{}, "tools/list", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list mcp.ListToolsResult
-	if err := json.Unmarshal(raw, &list); err != nil {
-		t.Fatal(err)
-	}
-	if len(list.Tools) != 2 || list.Tools[0].Name != "add" || list.Tools[1].Name != "whoami" {
-		t.Fatalf("%s", raw)
-	}
-	for _, tool := range list.Tools {
+	var list []mcp.Tool
+	for _, listed := range s.List() {
+		var tool mcp.Tool
+		if err := json.Unmarshal(listed.Raw, &tool); err != nil {
+			t.Fatal(err)
+		}
 		if tool.Description == "" || tool.InputSchema.Type != "object" || tool.Annotations.ReadOnlyHint == nil || !*tool.Annotations.ReadOnlyHint {
 			t.Errorf("%+v", tool)
 		}
+		list = append(list, tool)
+	}
+	if len(list) != 2 || list[0].Name != "add" || list[1].Name != "whoami" {
+		t.Fatalf("%+v", list)
 	}
 	// The schema of whoami's answer names what it answers.
 	answer, err := s.Call(t.Context(), bob, "whoami", nil)
@@ -128,7 +126,7 @@ func TestList(t *testing.T) {
 	if err := json.Unmarshal(rpc.Get(answer, "structuredContent"), &got); err != nil {
 		t.Fatal(err)
 	}
-	if want := slices.Sorted(maps.Keys(list.Tools[1].OutputSchema.Properties)); !slices.Equal(want, slices.Sorted(maps.Keys(got))) {
+	if want := slices.Sorted(maps.Keys(list[1].OutputSchema.Properties)); !slices.Equal(want, slices.Sorted(maps.Keys(got))) {
 		t.Errorf("answers %v, its schema says %v", got, want)
 	}
 	if !s.Set(Tools{Echo: true}) || s.Set(Tools{Echo: true}) {
@@ -137,44 +135,52 @@ func TestList(t *testing.T) {
 	if tools := s.List(); len(tools) != 1 || tools[0].Name != "echo" || !tools[0].ReadOnly || rpc.Get(tools[0].Raw, "inputSchema") == nil {
 		t.Errorf("%+v", tools)
 	}
-	if _, err := s.Call(t.Context(), ana, "add", json.RawMessage(`{"a":1,"b":1}`)); !errors.Is(err, errUnknown) {
+	if _, err := s.Call(t.Context(), ana, "add", json.RawMessage(`{"a":1,"b":1}`)); !errors.As(err, new(*rpc.Error)) {
 		t.Errorf("a tool that is off: %v", err)
 	}
 }
 
-// It handles calls, errors and panics by telling who asked; what is no tool is
-// no call.
-func TestOnCall(t *testing.T) {
-	type call struct {
-		who, tool string
-		err       error
-	}
-	var calls []call
-	s := New(AllTools)
-	list := append(slices.Clone(*s.on.Load()), kind{Tool{Name: "bad"}, func(context.Context, *oauth.Caller, json.RawMessage) (json.RawMessage, error) {
-		panic("a secret detail")
-	}})
-	s.on.Store(&list)
-	b := s.Backend(BackendOptions{OnCall: func(c *oauth.Caller, tool string, err error) { calls = append(calls, call{c.Session, tool, err}) }})
-	call1 := func(params string) (json.RawMessage, error) {
-		return b.Call(t.Context(), client{}, "tools/call", json.RawMessage(params))
-	}
-	raw, err := call1(`{"name":"echo","arguments":{"message":"x"}}`)
-	called(t, raw, err)
-	raw, err = call1(`{"name":"echo","arguments":{}}`)
-	if result, _ := called(t, raw, err); !result.IsError {
-		t.Errorf("%s", raw)
-	}
-	if _, err := call1(`{"name":"bad"}`); err == nil || strings.Contains(err.Error(), "secret") {
-		t.Errorf("panic: %v", err)
-	}
-	for _, none := range []string{`{"name":"nope"}`, `{"name":5}`, ``} {
-		var said *rpc.Error
-		if _, err := call1(none); !errors.As(err, &said) || said.Code != rpc.CodeInvalidParams {
-			t.Errorf("%s: %v", none, err)
+// It handles add with the sum as structured content, exact, and as text.
+func TestSum(t *testing.T) {
+	for args, sum := range map[string]string{`{"a":3,"b":5}`: "8", `{"a":9007199254740992,"b":1.0}`: "9007199254740993"} {
+		raw, err := New(AllTools).Call(t.Context(), ana, "add", json.RawMessage(args))
+		if _, got := called(t, raw, err); got != sum || string(rpc.Get(raw, "structuredContent")) != `{"sum":`+sum+`}` {
+			t.Errorf("%s: %s", args, raw)
 		}
 	}
-	if len(calls) != 3 || calls[0].err != nil || calls[1].err == nil || !errors.Is(calls[2].err, errPanicked) || calls[0].who != ana.Session || calls[2].tool != "bad" {
-		t.Errorf("%+v", calls)
+}
+
+// It handles a tool that is written the way mcp-go's own documentation does.
+func TestOrdinaryTool(t *testing.T) {
+	type greeting struct {
+		Name  string   `json:"name"`
+		Times int64    `json:"times"`
+		Tags  []string `json:"tags"`
+	}
+	handler := mcp.NewTypedToolHandler(func(_ context.Context, r mcp.CallToolRequest, g greeting) (*mcp.CallToolResult, error) {
+		return &mcp.CallToolResult{Content: []mcp.Content{mcp.NewTextContent(strings.Repeat(g.Name, int(g.Times))), mcp.NewImageContent("aGk=", "image/png")}}, nil
+	})
+	s := &Server{}
+	list := register([]server.ServerTool{{Handler: handler, Tool: mcp.NewTool("greet", mcp.WithString("name", mcp.Required()),
+		mcp.WithInteger("times"), mcp.WithArray("tags"))}})
+	s.on.Store(&list)
+	raw, err := s.Call(t.Context(), ana, "greet", json.RawMessage(`{"name":"Bo","times":2}`))
+	if result, got := called(t, raw, err); got != "BoBo" || len(result.Content) != 2 {
+		t.Errorf("%s", raw)
+	}
+	for args, want := range map[string]string{`{"name":"Bo","tags":5}`: "tags must be an array", `{"name":"Bo","Times":2}`: "spelt so and not Times", `[]`: "must be an object with name, tags, times"} {
+		raw, err := s.Call(t.Context(), ana, "greet", json.RawMessage(args))
+		if result, got := called(t, raw, err); !result.IsError || !strings.Contains(got, want) {
+			t.Errorf("%s: %s", args, raw)
+		}
+	}
+}
+
+func BenchmarkCall(b *testing.B) {
+	s := New(AllTools)
+	for b.Loop() {
+		if _, err := s.Call(b.Context(), ana, "echo", json.RawMessage(`{"message":"hello"}`)); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -1,90 +1,60 @@
 package builtin
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"math/big"
-	"strings"
 
-	_ "embed"
-
-	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
-	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
 )
 
-// kind is a tool and what it does.
-type kind struct {
-	Tool
-	call func(ctx context.Context, caller *oauth.Caller, arguments json.RawMessage) (json.RawMessage, error)
-}
-
-// toolsJSON is what tools/list says of each tool.
-//
-//go:embed tools.json
-var toolsJSON []byte
-
-// kinds are the tools, sorted by name.
-var kinds = []kind{
-	{Tool{"add", true, describe("add")}, add},
-	{Tool{"echo", true, describe("echo")}, echo},
-	{Tool{"whoami", true, describe("whoami")}, whoami},
-}
-
-// describe returns a tool's object of toolsJSON in one line.
-func describe(name string) json.RawMessage {
-	var line bytes.Buffer
-	if err := json.Compact(&line, rpc.Get(toolsJSON, name)); err != nil || line.Len() == 0 {
-		panic("builtin: tools.json lacks " + name)
+// table is the tools. Arguments are checked against the input schema before a
+// handler sees them: what is required is there, of its type and spelt so.
+func table() []server.ServerTool {
+	return []server.ServerTool{
+		{Handler: echo, Tool: mcp.NewTool("echo", harmless("Echo"),
+			mcp.WithDescription("Returns the message it is given. Use it to check that the connection to Drawbridge works."),
+			mcp.WithString("message", mcp.Required(), mcp.Description("The text to return")))},
+		{Handler: add, Tool: mcp.NewTool("add", harmless("Add"),
+			mcp.WithDescription("Adds two integers and returns the exact sum."),
+			mcp.WithInteger("a", mcp.Required(), mcp.Description("The first integer")),
+			mcp.WithInteger("b", mcp.Required(), mcp.Description("The second integer")),
+			mcp.WithRawOutputSchema(json.RawMessage(sumSchema)))},
+		{Handler: whoami, Tool: mcp.NewTool("whoami", harmless("Who am I"),
+			mcp.WithDescription("Says who is signed in, with which client, and what the session may do."),
+			mcp.WithRawOutputSchema(identitySchema))},
 	}
-	return line.Bytes()
 }
 
-// echo answers with the very bytes it was given: a JSON string has more
-// spellings than Go has strings.
-func echo(_ context.Context, _ *oauth.Caller, arguments json.RawMessage) (json.RawMessage, error) {
-	message := rpc.Get(arguments, "message")
-	if len(message) == 0 || message[0] != '"' {
-		return nil, &mistake{"message is required and must be a string"}
-	}
-	const prefix = `"Echo: `
-	quoted := make([]byte, 0, len(prefix)+len(message))
-	return text(append(append(quoted, prefix...), message[1:]...), false), nil
+// harmless are the hints of a tool that changes nothing and reaches nothing
+// outside.
+func harmless(title string) mcp.ToolOption {
+	yes, no := true, false
+	return mcp.WithToolAnnotation(mcp.ToolAnnotation{Title: title, ReadOnlyHint: &yes, DestructiveHint: &no, IdempotentHint: &yes, OpenWorldHint: &no})
 }
 
-func add(_ context.Context, _ *oauth.Caller, arguments json.RawMessage) (json.RawMessage, error) {
-	if !rpc.IsObject(arguments) {
-		return nil, &mistake{"a and b are required and must be integers"}
-	}
-	a, err := integer("a", rpc.Get(arguments, "a"))
+func echo(_ context.Context, request mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	message, err := request.RequireString("message")
 	if err != nil {
 		return nil, err
 	}
-	b, err := integer("b", rpc.Get(arguments, "b"))
-	if err != nil {
-		return nil, err
-	}
-	return text(quote(a.Add(a, b).String()), false), nil
+	return mcp.NewToolResultText("Echo: " + message), nil
 }
 
-// maxDigits bounds the work of one addition. No float64 has more than 308.
-const maxDigits = 300
+const sumSchema = `{"type":"object","properties":{"sum":{"type":"integer","description":"The sum"}},"required":["sum"],"additionalProperties":false}`
 
-// integer reads a JSON number without a fraction. "2.0" is one (JSON Schema
-// 2020-12 §6.1.1); an exponent is not taken, because a few bytes of it can ask
-// for gigabytes.
-func integer(name string, raw json.RawMessage) (*big.Int, error) {
-	digits := string(raw)
-	if whole, fraction, ok := strings.Cut(digits, "."); ok && strings.Trim(fraction, "0") == "" {
-		digits = whole
+// add reads the arguments as they were written: past 2^53 a float64 is another
+// number.
+func add(_ context.Context, request mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	var numbers struct{ A, B json.RawMessage }
+	if err := request.BindArguments(&numbers); err != nil {
+		return nil, err
 	}
-	if len(digits) > maxDigits {
-		return nil, &mistake{fmt.Sprintf("%s has more than %d digits", name, maxDigits)}
+	sum := new(big.Int)
+	for _, number := range []json.RawMessage{numbers.A, numbers.B} {
+		n, _ := new(big.Int).SetString(whole(number), 10)
+		sum.Add(sum, n)
 	}
-	n, ok := new(big.Int).SetString(digits, 10)
-	if !ok {
-		return nil, &mistake{fmt.Sprintf("%s is required and must be an integer written in digits", name)}
-	}
-	return n, nil
+	return mcp.NewToolResultStructured(map[string]any{"sum": sum}, sum.String()), nil
 }

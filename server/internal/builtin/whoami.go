@@ -2,15 +2,21 @@ package builtin
 
 import (
 	"context"
-	"encoding/json"
+	_ "embed"
 	"errors"
 	"fmt"
 
+	"github.com/mark3labs/mcp-go/mcp"
+
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
-	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
-// Identity is what whoami answers; tools.json has its schema.
+// identitySchema is the schema of [Identity].
+//
+//go:embed whoami.json
+var identitySchema []byte
+
+// Identity is what whoami answers.
 type Identity struct {
 	User    Person   `json:"user"`
 	Client  Program  `json:"client"`
@@ -32,7 +38,8 @@ type Program struct {
 	Name string `json:"name"` // which it gave itself
 }
 
-func whoami(_ context.Context, c *oauth.Caller, _ json.RawMessage) (json.RawMessage, error) {
+func whoami(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	c := oauth.CallerOf(ctx)
 	if c == nil {
 		return nil, errors.New("nobody is signed in")
 	}
@@ -42,11 +49,7 @@ func whoami(_ context.Context, c *oauth.Caller, _ json.RawMessage) (json.RawMess
 		Session: c.Session,
 		Scopes:  present(c.Scopes),
 	}
-	structured, err := json.Marshal(id)
-	if err != nil {
-		return nil, err
-	}
-	return rpc.Set(text(quote(id.String()), false), "structuredContent", structured), nil
+	return mcp.NewToolResultStructured(id, id.String()), nil
 }
 
 // String is the answer as a sentence, for clients that show only text.
