@@ -31,30 +31,30 @@ import (
 
 // cli is the table of commands.
 type cli struct {
-	Config   string `help:"Configuration file." placeholder:"FILE" type:"path"`
-	Data     string `help:"Data folder: state, and the key of the running instance." placeholder:"DIR" type:"path"`
-	Keystore string `help:"Where secrets are: the system's keychain, or environment variables." enum:"os,env" default:"os"`
-	Verbose  bool   `help:"Log more."`
+	Config   string `help:"The configuration file." placeholder:"FILE" type:"path"`
+	Data     string `help:"The data folder, which holds the state and the key of the running instance." placeholder:"DIR" type:"path"`
+	Keystore string `help:"Where secrets are kept: os, the system keychain; env, environment variables." enum:"os,env" default:"os"`
+	Verbose  bool   `help:"Log more detail."`
 
-	Run      runCommand       `cmd:"" default:"withargs" help:"Serve. This is what drawbridge does without a command."`
-	Demo     demoCommand      `cmd:"" help:"Try everything on this computer, with no account anywhere."`
-	Setup    setupCommand     `cmd:"" help:"Write the configuration and put secrets in the keychain."`
-	Doctor   doctorCommand    `cmd:"" help:"Check everything a sign-in needs, and say what to do."`
-	Status   command.Status   `cmd:"" help:"Print how the running instance does."`
-	Sessions command.Sessions `cmd:"" help:"Print who is signed in."`
-	Events   command.Events   `cmd:"" help:"Print what happened."`
-	Attempts command.Attempts `cmd:"" help:"Print why clients did or did not connect."`
-	Clients  command.Clients  `cmd:"" help:"Print the programs that somebody has signed in with."`
-	Access   command.Access   `cmd:"" help:"Print what a person may use of the servers."`
-	Logs     command.Logs     `cmd:"" help:"Print what a server wrote."`
-	Import   command.Import   `cmd:"" help:"Take over the servers of Claude Desktop, Cursor or VS Code."`
-	Secret   command.Secret   `cmd:"" help:"The secrets of servers, in the keychain."`
-	Revoke   command.Revoke   `cmd:"" help:"End a session, or all of them."`
-	Console  consoleCommand   `cmd:"" help:"Open the console in a browser, where everything is set up, seen and steered."`
-	Pause    command.Pause    `cmd:"" help:"Raise the bridge: /mcp answers 503 until resume."`
-	Resume   command.Resume   `cmd:"" help:"Lower the bridge again."`
-	Tunnel   command.Tunnel   `cmd:"" help:"Open the tunnel again, or accept the URL that it has now."`
-	Version  versionCommand   `cmd:"" help:"Print the version."`
+	Run      runCommand       `cmd:"" default:"withargs" help:"Run Drawbridge. This is the default command."`
+	Demo     demoCommand      `cmd:"" help:"Try Drawbridge on this computer, without any account."`
+	Setup    setupCommand     `cmd:"" help:"Write the configuration and store the secrets in the keychain."`
+	Doctor   doctorCommand    `cmd:"" help:"Check everything that a sign-in needs, and say what to fix."`
+	Status   command.Status   `cmd:"" help:"Show the status of the running instance."`
+	Sessions command.Sessions `cmd:"" help:"List the sessions: who is signed in, with which client."`
+	Events   command.Events   `cmd:"" help:"Show the history of events."`
+	Attempts command.Attempts `cmd:"" help:"Explain why clients did or did not connect."`
+	Clients  command.Clients  `cmd:"" help:"List the clients that somebody has signed in with."`
+	Access   command.Access   `cmd:"" help:"Show what a person may use."`
+	Logs     command.Logs     `cmd:"" help:"Show the log of a mounted server."`
+	Import   command.Import   `cmd:"" help:"Import the servers of Claude Desktop, Cursor or VS Code."`
+	Secret   command.Secret   `cmd:"" help:"Manage the secrets of mounted servers in the keychain."`
+	Revoke   command.Revoke   `cmd:"" help:"Revoke a session, or all of them."`
+	Console  consoleCommand   `cmd:"" help:"Open the console in a browser."`
+	Pause    command.Pause    `cmd:"" help:"Pause: the tunnel closes and /mcp answers 503 until resume. Sessions are kept."`
+	Resume   command.Resume   `cmd:"" help:"Resume after a pause."`
+	Tunnel   command.Tunnel   `cmd:"" help:"Reopen the tunnel, or accept its new URL."`
+	Version  versionCommand   `cmd:"" help:"Show the version."`
 }
 
 // app is what commands are run with.
@@ -164,8 +164,8 @@ func (a *app) bare(listen string) server.Options {
 }
 
 type runCommand struct {
-	Headless bool   `help:"Without a tray icon."`
-	Listen   string `help:"Address of the local listener (default 127.0.0.1:8000)." placeholder:"ADDR"`
+	Headless bool   `help:"Run without a tray icon."`
+	Listen   string `help:"Address to listen on (default 127.0.0.1:8000)." placeholder:"ADDR"`
 }
 
 func (c runCommand) Run(a *app) error {
@@ -234,7 +234,7 @@ func (a *app) openOther(headless bool, cause error) error {
 }
 
 type consoleCommand struct {
-	Print bool `help:"Print the address, which works once within a minute, instead of opening it."`
+	Print bool `help:"Print a link, valid once and for a minute, instead of opening it."`
 }
 
 func (c consoleCommand) Run(a *app) error {
@@ -256,9 +256,9 @@ func (c consoleCommand) Run(a *app) error {
 }
 
 type demoCommand struct {
-	Headless     bool   `help:"Without a tray icon."`
-	Listen       string `help:"Address of the local listener (default 127.0.0.1:8000; with --provider-only the provider's, default any port)." placeholder:"ADDR"`
-	ProviderOnly bool   `help:"Run the built-in provider alone and print its issuer."`
+	Headless     bool   `help:"Run without a tray icon."`
+	Listen       string `help:"Address to listen on (default 127.0.0.1:8000; with --provider-only, any free port)." placeholder:"ADDR"`
+	ProviderOnly bool   `help:"Run only the built-in identity provider, and print its issuer URL."`
 }
 
 func (c demoCommand) Run(a *app) error {
@@ -281,7 +281,7 @@ func (c demoCommand) Run(a *app) error {
 }
 
 type doctorCommand struct {
-	JSON bool `name:"json" help:"As JSON."`
+	JSON bool `name:"json" help:"Print JSON."`
 }
 
 func (c doctorCommand) Run(a *app) error {
@@ -324,19 +324,19 @@ func (versionCommand) Run(a *app) error {
 
 type setupCommand struct {
 	Issuer       string   `help:"The provider's issuer URL." placeholder:"URL"`
-	ClientID     string   `name:"client-id" help:"The client id at the provider." placeholder:"ID"`
-	Audience     string   `help:"Audience that the provider's access token must carry." placeholder:"AUD"`
-	PublicURL    string   `name:"public-url" help:"What clients will see." placeholder:"URL"`
-	Listen       string   `help:"Address of the local listener." placeholder:"ADDR"`
-	Email        []string `help:"A verified address that may sign in. Repeatable." placeholder:"ADDRESS"`
+	ClientID     string   `name:"client-id" help:"The client ID at the provider." placeholder:"ID"`
+	Audience     string   `help:"The audience that the provider's access token must carry." placeholder:"AUD"`
+	PublicURL    string   `name:"public-url" help:"The public URL that clients use." placeholder:"URL"`
+	Listen       string   `help:"Address to listen on." placeholder:"ADDR"`
+	Email        []string `help:"A verified e-mail address that may sign in. Repeatable." placeholder:"ADDRESS"`
 	Domain       []string `help:"A domain whose verified addresses may sign in. Repeatable." placeholder:"DOMAIN"`
 	Group        []string `help:"A group whose members may sign in. Repeatable." placeholder:"GROUP"`
-	Anyone       bool     `help:"Whoever the provider signs in may."`
-	Tunnel       string   `help:"The tunnel: ngrok or none." placeholder:"NAME"`
+	Anyone       bool     `help:"Let in everybody whom the provider signs in."`
+	Tunnel       string   `help:"The tunnel provider: ngrok or none." placeholder:"NAME"`
 	TunnelDomain string   `name:"tunnel-domain" help:"The tunnel's domain." placeholder:"HOST"`
 	SecretStdin  bool     `name:"secret-stdin" help:"Read the client secret from standard input; with ngrok, the authtoken may follow on a second line."`
 	TokenStdin   bool     `name:"authtoken-stdin" help:"Read ngrok's authtoken from standard input; after --secret-stdin's line, if that is given too."`
-	FromEnv      string   `name:"from-env" help:"Take over the .env of a FastMCP server." placeholder:"FILE" type:"path"`
+	FromEnv      string   `name:"from-env" help:"Read the .env file of a FastMCP server." placeholder:"FILE" type:"path"`
 }
 
 func (c setupCommand) Run(a *app) error {

@@ -20,7 +20,7 @@ const (
 	IconReady    IconState = "ready"
 	IconPaused   IconState = "paused"
 	IconProvider IconState = "provider" // nobody can sign in
-	IconTunnel   IconState = "tunnel"   // nobody can reach the bridge
+	IconTunnel   IconState = "tunnel"   // nobody can reach Drawbridge
 	IconError    IconState = "error"
 	IconAsk      IconState = "ask" // a call waits for its owner's word
 )

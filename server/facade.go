@@ -90,11 +90,11 @@ func (s *Server) RevokeAll(context.Context) (int, error) {
 	return c.store.RevokeAll("all sessions were revoked by the owner")
 }
 
-// Pause raises the bridge: the tunnel closes, open streams end and /mcp answers
+// Pause keeps everybody out: the tunnel closes, open streams end and /mcp answers
 // 503 until [Server.Resume], across restarts. Sessions are kept.
 func (s *Server) Pause(context.Context) error { return s.setPaused(true) }
 
-// Resume lowers the bridge again.
+// Resume ends a pause.
 func (s *Server) Resume(context.Context) error { return s.setPaused(false) }
 
 // Retry opens the keychain or the tunnel again now, if that is what Drawbridge

@@ -10,10 +10,10 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-// obey does what a click asks for. A row's state may have changed since the
+// act does what a click asks for. A row's state may have changed since the
 // menu showed it, so it is looked up again. It reports whether a text was
 // copied.
-func (t *tray) obey(ctx context.Context, a action) (copied bool) {
+func (t *tray) act(ctx context.Context, a action) (copied bool) {
 	st := t.snap.Status
 	var err error
 	switch a.kind {

@@ -39,7 +39,7 @@ func (s *system) copyText(text string) error {
 func (s *system) open(ctx context.Context, address string) error { return Open(ctx, address) }
 
 // Open hands a web address, a link to an editor, or the full path of a file to
-// the program that opens such things here. It does not wait for that program.
+// the program that opens such files here. It does not wait for that program.
 func Open(ctx context.Context, address string) error {
 	u, err := url.Parse(address)
 	switch {

@@ -68,7 +68,7 @@ func (i *item) show(yes bool) {
 	i.hidden = !yes
 }
 
-// check and enable leave a hidden row alone: on Windows any change shows it.
+// check and enable leave a hidden row as it is: on Windows any change shows it.
 func (i *item) check(yes bool) {
 	switch {
 	case i.hidden:

@@ -143,7 +143,7 @@ func newMenu(click func(action), canLogin bool) *menu {
 	m.noEvents = events.sub("Nothing yet").disable()
 	systray.AddSeparator()
 
-	m.pause = on(topCheckbox("Raise the bridge (pause)").disable(), action{kind: togglePause})
+	m.pause = on(top("Pause").disable(), action{kind: togglePause})
 	on(top("Open console…"), action{kind: openConsole, page: "/"})
 	on(top("Check setup…"), action{kind: openConsole, page: "/doctor"})
 	m.quiet = on(topCheckbox("Notifications"), action{kind: toggleQuiet})
@@ -224,7 +224,7 @@ func (m *menu) draw(v view, s switches) {
 		e.set(at(v.Events, i))
 	}
 	m.noEvents.show(len(v.Events) == 0)
-	m.pause.check(v.Paused)
+	m.pause.set(v.Pause)
 	m.pause.enable(v.CanPause)
 	m.quiet.check(!s.quiet)
 	m.login.check(s.login)

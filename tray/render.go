@@ -38,8 +38,9 @@ type view struct {
 	RevokeAll    string // "" if there is none
 	Events       []string
 
-	Paused, CanPause bool
-	About            []string
+	Pause    string // what a click on this row does: "Pause" or "Resume"
+	CanPause bool
+	About    []string
 }
 
 type sessionView struct {
@@ -54,9 +55,12 @@ func render(snap status.Snapshot, now time.Time) view {
 	v := view{
 		URL:      label(st.MCPURL),
 		Waiting:  waitingLine(snap.Approvals),
-		Paused:   st.State == status.Paused,
+		Pause:    "Pause",
 		CanPause: st.State == status.Ready || st.State == status.Paused,
 		About:    about(st),
+	}
+	if st.State == status.Paused {
+		v.Pause = "Resume"
 	}
 	var reason string
 	v.Icon, v.Headline, reason = headline(snap)
@@ -117,7 +121,7 @@ func headline(snap status.Snapshot) (icon assets.IconState, line, reason string)
 	case st.Tunnel.State == "up" && st.Tunnel.Error != "":
 		return assets.IconTunnel, "▲ The public address does not lead here", st.Tunnel.Error
 	case st.Tunnel.State == "down", st.Tunnel.Error != "":
-		return assets.IconTunnel, "▲ Nobody can reach the bridge: the tunnel is down", st.Tunnel.Error
+		return assets.IconTunnel, "▲ Nobody can connect: the tunnel is down", st.Tunnel.Error
 	case st.Tunnel.State == "connecting":
 		return assets.IconStarting, "◐ Connecting the tunnel…", ""
 	case st.IDP.State == status.IDPMisconfigured:

@@ -155,7 +155,7 @@ func (v view) String() string {
 	for _, e := range v.Events {
 		line(1, e)
 	}
-	line(0, fmt.Sprintf("Pause: %v, possible: %v", v.Paused, v.CanPause))
+	line(0, fmt.Sprintf("%s, possible: %v", v.Pause, v.CanPause))
 	for _, a := range v.About {
 		line(1, a)
 	}

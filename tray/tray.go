@@ -222,7 +222,7 @@ func (t *tray) loop(ctx context.Context) {
 		case <-read:
 			t.canvas.deepen()
 		case a := <-t.clicks:
-			if t.obey(ctx, a) {
+			if t.act(ctx, a) {
 				uncopied = time.After(3 * time.Second)
 			}
 		}

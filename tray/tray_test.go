@@ -38,8 +38,8 @@ func TestChangeIsDrawnAtOnce(t *testing.T) {
 		n := len(s.look().drawn)
 		s.set(func(snap *status.Snapshot) { snap.Status.State = status.Paused })
 		synctest.Wait()
-		if len(s.look().drawn) != n+1 || !s.last().Paused {
-			t.Errorf("drawn %d times, paused: %v", len(s.look().drawn)-n, s.last().Paused)
+		if len(s.look().drawn) != n+1 || s.last().Pause != "Resume" {
+			t.Errorf("drawn %d times, the row says %q", len(s.look().drawn)-n, s.last().Pause)
 		}
 	})
 }
@@ -110,8 +110,8 @@ func TestClicks(t *testing.T) {
 		"Revoke in a notification":  {two, action{kind: revokeID, id: "s1"}, "revoke s1", "", ""},
 		"Revoke in one gone stale":  {two, action{kind: revokeID, id: "s0"}, "", "", ""},
 		"Revoke all":                {two, action{kind: revokeAll}, "revoke all", "", ""},
-		"the bridge, lowered":       {two, action{kind: togglePause}, "pause", "", ""},
-		"the bridge, raised":        {paused, action{kind: togglePause}, "resume", "", ""},
+		"Pause":                     {two, action{kind: togglePause}, "pause", "", ""},
+		"Resume":                    {paused, action{kind: togglePause}, "resume", "", ""},
 		"Open console":              {two, action{kind: openConsole, page: "/"}, "", "", console},
 	} {
 		t.Run(name, func(t *testing.T) {

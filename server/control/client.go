@@ -80,10 +80,10 @@ func (c *Client) RevokeAll(ctx context.Context) (int, error) {
 	return answer.Revoked, err
 }
 
-// Pause takes the bridge up: nobody gets in until Resume.
+// Pause closes the tunnel: nobody gets in until Resume.
 func (c *Client) Pause(ctx context.Context) error { return c.do(ctx, "POST", "/api/pause", nil, nil) }
 
-// Resume lets the bridge down again.
+// Resume ends a pause.
 func (c *Client) Resume(ctx context.Context) error { return c.do(ctx, "POST", "/api/resume", nil, nil) }
 
 // RetryTunnel has the tunnel opened now, also after an error that stopped all

@@ -81,7 +81,7 @@ func PrintLogs(w io.Writer, list []status.LogLine) error {
 	return nil
 }
 
-// PrintAccess prints one line for each thing that a person may use, or a JSON
+// PrintAccess prints one line for each entry that a person may use, or a JSON
 // array.
 func PrintAccess(w io.Writer, list []status.Entry, asJSON bool) error {
 	if asJSON {

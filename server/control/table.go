@@ -40,7 +40,7 @@ func printLine(w io.Writer, s string) error {
 	return err
 }
 
-// printJSON prints v with every character that a terminal would obey or hide
+// printJSON prints v with every character that a terminal would act on or hide
 // as \u escape; such can stand in strings only.
 func printJSON(w io.Writer, v any, indent string) error {
 	var buf bytes.Buffer
@@ -90,11 +90,11 @@ func relative(t, now time.Time) string {
 	return fmt.Sprintf(form, fmt.Sprintf("%d days", d/(24*time.Hour)))
 }
 
-func plural(n int, thing string) string {
+func plural(n int, noun string) string {
 	if n == 1 {
-		return "1 " + thing
+		return "1 " + noun
 	}
-	return fmt.Sprintf("%d %ss", n, thing)
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func either(a, b string) string {

@@ -189,7 +189,7 @@ func TestTrayNotSetUp(t *testing.T) {
 	}
 	menu.Click("Check setup…")
 	s.openedAddress(t, consoleURL(t, app, "/doctor"))
-	if text := menu.Text(); strings.Contains(text, "Retry") || strings.Contains(text, "People sign in at") || menu.Await("Raise the bridge").enabled() {
+	if text := menu.Text(); strings.Contains(text, "Retry") || strings.Contains(text, "People sign in at") || menu.Await("Pause").enabled() {
 		t.Errorf("the menu:\n%s", text)
 	}
 	menu.Click("Quit")

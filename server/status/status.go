@@ -43,7 +43,7 @@ type Tunnel struct {
 	NextAttempt time.Time `json:"next_attempt,omitzero"` // while down; none if something must change first
 }
 
-// The states of the identity provider, as far as it was last heard.
+// The states of the identity provider, as it last answered.
 const (
 	IDPOK            = "ok"
 	IDPUnreachable   = "unreachable"
@@ -57,7 +57,7 @@ type IDP struct {
 	Error  string `json:"error"`
 }
 
-// Server is one MCP server behind the bridge.
+// Server is one mounted MCP server.
 type Server struct {
 	Name  string `json:"name"`
 	State string `json:"state"` // ok, starting, failed, off
@@ -166,7 +166,7 @@ type Attempt struct {
 	Args       map[string]string `json:"args,omitempty"`
 }
 
-// Step is one thing a client, a person or the provider did.
+// Step is what a client, a person or the provider did.
 type Step struct {
 	Time    time.Time         `json:"time"`
 	Kind    string            `json:"kind"` // discovery, registration, authorize, consent, provider, token, call
@@ -189,7 +189,7 @@ type ToolChange struct {
 	Version string `json:"version"`
 }
 
-// Entry is one thing that a person may use.
+// Entry is a tool, prompt, resource or template that a person may use.
 type Entry struct {
 	Server   string `json:"server"` // "" for Drawbridge's own
 	Kind     string `json:"kind"`   // tool, prompt, resource, template

@@ -1,6 +1,6 @@
 // Package command is the part of the command line that speaks to a running
-// Drawbridge, and that keeps its servers: each command asks for one thing and
-// prints it, or has one thing done and says so. What the running one answers is
+// Drawbridge, and that keeps its servers: each command asks for something and
+// prints it, or has something done and says so. What the running one answers is
 // printed by package control. Start at [App].
 package command
 
@@ -36,9 +36,9 @@ type UsageError struct{ error }
 // Usage returns err as a wrong command line.
 func Usage(err error) error { return UsageError{err} }
 
-// Status prints how the instance does.
+// Status shows the status of the running instance.
 type Status struct {
-	JSON bool `name:"json" help:"As JSON."`
+	JSON bool `name:"json" help:"Print JSON."`
 }
 
 // Run carries the command out.
@@ -48,7 +48,7 @@ func (c Status) Run(a App) error {
 
 // Sessions prints who is signed in.
 type Sessions struct {
-	JSON bool `name:"json" help:"As JSON."`
+	JSON bool `name:"json" help:"Print JSON."`
 }
 
 // Run carries the command out.
@@ -60,7 +60,7 @@ func (c Sessions) Run(a App) error {
 
 // Clients prints the programs that somebody has signed in with.
 type Clients struct {
-	JSON bool `name:"json" help:"As JSON."`
+	JSON bool `name:"json" help:"Print JSON."`
 }
 
 // Run carries the command out.
@@ -72,7 +72,7 @@ func (c Clients) Run(a App) error {
 
 // Attempts prints why clients did or did not connect, newest last.
 type Attempts struct {
-	JSON bool `name:"json" help:"As JSON, newest first."`
+	JSON bool `name:"json" help:"Print JSON, newest first."`
 }
 
 // Run carries the command out.
@@ -84,8 +84,8 @@ func (c Attempts) Run(a App) error {
 
 // Events prints what happened, oldest first.
 type Events struct {
-	JSON   bool `name:"json" help:"As JSON, one object a line."`
-	Follow bool `help:"Go on with new ones as they come."`
+	JSON   bool `name:"json" help:"Print JSON, one object a line."`
+	Follow bool `help:"Keep printing new events as they come."`
 }
 
 // Run carries the command out.
@@ -103,8 +103,8 @@ func (c Events) Run(a App) error {
 
 // Revoke ends a session, or all of them.
 type Revoke struct {
-	ID  string `arg:"" optional:"" help:"The session's id, as drawbridge sessions prints it."`
-	All bool   `help:"Every session."`
+	ID  string `arg:"" optional:"" help:"The ID of the session, as drawbridge sessions prints it."`
+	All bool   `help:"Revoke every session."`
 }
 
 // Run carries the command out.
@@ -131,7 +131,7 @@ func (c Revoke) Run(a App) error {
 	return err
 }
 
-// Pause raises the bridge.
+// Pause closes the tunnel; /mcp answers 503.
 type Pause struct{}
 
 // Run carries the command out.
@@ -139,7 +139,7 @@ func (Pause) Run(a App) error {
 	return tell(a, (*control.Client).Pause, "Paused: /mcp answers 503 until `drawbridge resume`. Sessions are kept.")
 }
 
-// Resume lowers it again.
+// Resume ends a pause.
 type Resume struct{}
 
 // Run carries the command out.
@@ -149,8 +149,8 @@ func (Resume) Run(a App) error {
 
 // Tunnel is about the way in from the internet.
 type Tunnel struct {
-	Retry  TunnelRetry  `cmd:"" help:"Try to open the tunnel now."`
-	Accept TunnelAccept `cmd:"" help:"Take the other URL that the tunnel gives now. Every session ends: its tokens are for the old one."`
+	Retry  TunnelRetry  `cmd:"" help:"Open the tunnel now."`
+	Accept TunnelAccept `cmd:"" help:"Accept the URL that the tunnel has now. Every session ends, since its tokens are for the old URL."`
 }
 
 // TunnelRetry opens it now.
@@ -158,7 +158,7 @@ type TunnelRetry struct{}
 
 // Run carries the command out.
 func (TunnelRetry) Run(a App) error {
-	return tell(a, (*control.Client).RetryTunnel, "Trying: see `drawbridge status`.")
+	return tell(a, (*control.Client).RetryTunnel, "Opening the tunnel: see `drawbridge status`.")
 }
 
 // TunnelAccept takes the other URL that it gives.

@@ -15,9 +15,9 @@ import (
 // Secret is about the secrets of mounted servers: what ${keychain:VAR} stands
 // for in mcp.json.
 type Secret struct {
-	Set    SecretSet    `cmd:"" help:"Store a secret: it is asked for, or read from standard input."`
+	Set    SecretSet    `cmd:"" help:"Store a secret, which is asked for or read from standard input."`
 	Delete SecretDelete `cmd:"" help:"Delete a secret."`
-	List   SecretList   `cmd:"" help:"Print the names of the secrets, and which are set."`
+	List   SecretList   `cmd:"" help:"List the names of the secrets, and which are set."`
 }
 
 // secretName is SERVER/VAR of a command line.

@@ -17,7 +17,7 @@ import (
 // Logs prints what a server wrote to stderr.
 type Logs struct {
 	Name   string `arg:"" help:"The server's name in mcp.json."`
-	Follow bool   `help:"Go on with new lines as they come."`
+	Follow bool   `help:"Keep printing new lines as they come."`
 }
 
 // followPace is how often a running instance is asked for new lines.
@@ -65,9 +65,9 @@ func fresh(before, now []status.LogLine) []status.LogLine {
 
 // Access prints what a person may use.
 type Access struct {
-	As    string   `help:"A verified address." placeholder:"EMAIL"`
-	Group []string `help:"A group that they are in. Repeatable." placeholder:"GROUP"`
-	JSON  bool     `name:"json" help:"As JSON."`
+	As    string   `help:"A verified e-mail address." placeholder:"EMAIL"`
+	Group []string `help:"A group of that person. Repeatable." placeholder:"GROUP"`
+	JSON  bool     `name:"json" help:"Print JSON."`
 }
 
 // Run carries the command out.
@@ -82,8 +82,8 @@ func (c Access) Run(a App) error {
 
 // Import takes over the servers of other programs.
 type Import struct {
-	Source string `arg:"" optional:"" help:"claude, cursor, vscode, or a file with mcpServers; without it all that are found."`
-	Yes    bool   `help:"Don't ask."`
+	Source string `arg:"" optional:"" help:"claude, cursor, vscode, or a file with mcpServers; by default, all that are found."`
+	Yes    bool   `help:"Import without asking."`
 }
 
 // Run carries the command out.

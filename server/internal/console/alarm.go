@@ -13,6 +13,6 @@ func (c *Console) alarm() *Page {
 // button gets a new one, other tabs are locked.
 func (c *Console) lockDown(r *Request) (string, error) {
 	said, err := c.backend.Panic(r.Context())
-	r.token = c.door.renew()
+	r.token = c.logins.renew()
 	return said, err
 }

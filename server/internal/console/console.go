@@ -1,5 +1,5 @@
 // Package console is the pages by which the owner looks at Drawbridge and
-// commands it: a small web site on the loopback control listener, drawn here,
+// commands it: a small web application on the loopback control listener, drawn here,
 // with plain scripts that fetch it.
 //
 // Every address answers without authorization the same empty shell, which
@@ -110,11 +110,11 @@ type Console struct {
 	now        func() time.Time
 	log        *slog.Logger
 
-	door  door
-	list  []*Page          // as the navigation shows them
-	pages map[string]*Page // by name
-	sets  map[string]*template.Template
-	mux   http.Handler
+	logins logins
+	list   []*Page          // as the navigation shows them
+	pages  map[string]*Page // by name
+	sets   map[string]*template.Template
+	mux    http.Handler
 }
 
 // New returns a console, which lets nobody in before [Console.Open].
@@ -126,7 +126,7 @@ func New(o Options) (*Console, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	c := &Console{backend: o.Backend, configurer: o.Setup, version: o.Version, now: o.Now, log: o.Log, pages: map[string]*Page{}}
-	c.door.now = o.Now
+	c.logins.now = o.Now
 	c.list = c.allPages()
 	for _, page := range c.list {
 		c.pages[page.Name] = page
@@ -153,14 +153,14 @@ func (c *Console) allPages() []*Page {
 
 // Open says where the console is (http://127.0.0.1:PORT) and by which key it
 // opens.
-func (c *Console) Open(url, key string) { c.door.open(url, key) }
+func (c *Console) Open(url, key string) { c.logins.open(url, key) }
 
 // Link returns an address that opens the console once, within [onceTime]: fit
 // for a command line, which other users of this machine can read.
-func (c *Console) Link() string { return c.door.link() }
+func (c *Console) Link() string { return c.logins.link() }
 
 // Close ends every token and every stream.
-func (c *Console) Close() { c.door.forget() }
+func (c *Console) Close() { c.logins.forget() }
 
 // ServeHTTP answers what has passed the control listener's own guard.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.mux.ServeHTTP(w, r) }

@@ -51,21 +51,21 @@ func (c *Console) enter(w http.ResponseWriter, r *http.Request) {
 	var body struct{ Key, Once string }
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<10)
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
-		refuse(w, r, http.StatusBadRequest, "door.old")
+		refuse(w, r, http.StatusBadRequest, "console.old")
 		return
 	}
-	token, how := c.door.enter(body.Key, body.Once)
+	token, how := c.logins.enter(body.Key, body.Once)
 	switch how {
-	case welcome:
+	case accepted:
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(map[string]string{"token": token})
 	case expired:
-		refuse(w, r, http.StatusUnauthorized, "door.used")
+		refuse(w, r, http.StatusUnauthorized, "console.used")
 	case twice:
 		c.log.Warn("console: a link was opened a second time, so the page of the first was locked")
-		refuse(w, r, http.StatusUnauthorized, "door.twice")
+		refuse(w, r, http.StatusUnauthorized, "console.twice")
 	case refused:
-		refuse(w, r, http.StatusUnauthorized, "door.old")
+		refuse(w, r, http.StatusUnauthorized, "console.old")
 	}
 }
 
@@ -75,7 +75,7 @@ func (c *Console) visitor(r *http.Request, click bool) *visit {
 	if !ok {
 		return nil
 	}
-	return c.door.visit(token, click)
+	return c.logins.visit(token, click)
 }
 
 // refuse answers with a sentence in the person's language.

@@ -43,7 +43,7 @@ func (c *Console) live(w http.ResponseWriter, r *Request, page *Page, v *visit) 
 	for beaten := c.now(); ; {
 		control.SetWriteDeadline(time.Now().Add(answerTime))
 		if c.visitor(r.Request, false) == nil {
-			s.out.Encode(line{End: r.Say("door.ended")})
+			s.out.Encode(line{End: r.Say("console.ended")})
 			return
 		}
 		if c.page(page.Name) != page { // configured meanwhile, or no longer

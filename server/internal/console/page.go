@@ -106,9 +106,9 @@ func (c *Console) get(w http.ResponseWriter, r *http.Request) {
 	v := c.visitor(r, !live)
 	switch {
 	case v == nil:
-		refuse(w, r, http.StatusUnauthorized, "door.ended")
+		refuse(w, r, http.StatusUnauthorized, "console.ended")
 	case !found && live:
-		refuse(w, r, http.StatusNotFound, "door.nothing")
+		refuse(w, r, http.StatusNotFound, "console.nothing")
 	case !found:
 		c.draw(w, c.request(r), &missing, "", http.StatusNotFound)
 	case live:
@@ -138,16 +138,16 @@ func (c *Console) page(name string) *Page {
 // post does what a form asks for, and draws its page again.
 func (c *Console) post(w http.ResponseWriter, r *http.Request) {
 	if c.visitor(r, true) == nil {
-		refuse(w, r, http.StatusUnauthorized, "door.ended")
+		refuse(w, r, http.StatusUnauthorized, "console.ended")
 		return
 	}
 	page := c.page(r.PathValue("page"))
 	if page == nil || page.Actions[r.PathValue("verb")] == nil {
-		refuse(w, r, http.StatusNotFound, "door.nothing")
+		refuse(w, r, http.StatusNotFound, "console.nothing")
 		return
 	}
 	if err := r.ParseForm(); err != nil {
-		refuse(w, r, http.StatusBadRequest, "door.form")
+		refuse(w, r, http.StatusBadRequest, "console.form")
 		return
 	}
 	control := http.NewResponseController(w)
@@ -200,7 +200,7 @@ func (c *Console) draw(w http.ResponseWriter, r *Request, page *Page, said strin
 	}
 	if err != nil {
 		c.log.Error("console: page not drawn", "page", page.Name, "cause", err)
-		refuse(w, r.Request, http.StatusInternalServerError, "door.broken")
+		refuse(w, r.Request, http.StatusInternalServerError, "console.broken")
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -54,7 +54,7 @@ var shapes = []struct {
 
 func loopback(s string) bool { return strings.HasPrefix(s, "127.") || s == "0.0.0.0" }
 
-// public tells of names that are everybody's: files, and the sites of clients
+// public tells of names that are everybody's: files, and the hosts of clients
 // and of the tunnel's provider.
 func public(host string) bool {
 	host = strings.ToLower(host)

@@ -21,7 +21,7 @@ type Options struct {
 	Admit func(url string) error
 	// NewServer returns what serves one line: the keeper starts and stops it.
 	NewServer func() *http.Server
-	// Look looks at the app through the front door.
+	// Look looks at the app from outside, by its public URL.
 	Look func(ctx context.Context) Finding
 	// OnChange is called after each change, one at a time.
 	OnChange func(State)
@@ -205,7 +205,7 @@ func (k *Keeper) end(line *Line, srv *http.Server) {
 // wrong: a new address takes a moment to be known everywhere.
 var lookPauses = []time.Duration{time.Second, 5 * time.Second, 20 * time.Second, time.Minute, 5 * time.Minute}
 
-// lookAround looks through the front door until all is well there.
+// lookAround looks from outside until all is well there.
 func (k *Keeper) lookAround(ctx context.Context, url string) {
 	for i := 0; ; i++ {
 		f := k.opts.Look(ctx)

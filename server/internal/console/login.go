@@ -20,19 +20,19 @@ const (
 	maxTokens, maxOnce = 64, 64
 )
 
-// entry is how somebody tried to come in, and what came of it.
-type entry int
+// outcome is what came of a try to come in.
+type outcome int
 
 const (
-	refused entry = iota
-	expired       // a link of [Console.Link] too late
-	twice         // a link for the second time
-	welcome
+	refused outcome = iota
+	expired         // a link of [Console.Link] too late
+	twice           // a link for the second time
+	accepted
 )
 
-// door keeps who may come in. Tokens and codes are kept as hashes alone, which
+// logins keeps who may come in. Tokens and codes are kept as hashes alone, which
 // also makes looking them up take the same time whatever is asked.
-type door struct {
+type logins struct {
 	now func() time.Time
 
 	mu     sync.Mutex // guards all below
@@ -57,133 +57,133 @@ type visit struct {
 	end  context.CancelFunc
 }
 
-func (d *door) open(url, key string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.url, d.key = url, key
+func (s *logins) open(url, key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.url, s.key = url, key
 }
 
-func (d *door) link() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.once == nil {
-		d.once = map[[32]byte]*link{}
+func (s *logins) link() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.once == nil {
+		s.once = map[[32]byte]*link{}
 	}
 	var oldest [32]byte
-	for hash, l := range d.once {
-		if d.now().Sub(l.until) > idleTime { // its token has ended too
-			delete(d.once, hash)
-		} else if first := d.once[oldest]; first == nil || l.until.Before(first.until) {
+	for hash, l := range s.once {
+		if s.now().Sub(l.until) > idleTime { // its token has ended too
+			delete(s.once, hash)
+		} else if first := s.once[oldest]; first == nil || l.until.Before(first.until) {
 			oldest = hash
 		}
 	}
-	if len(d.once) >= maxOnce {
-		delete(d.once, oldest)
+	if len(s.once) >= maxOnce {
+		delete(s.once, oldest)
 	}
 	code := randomText()
-	d.once[sha256.Sum256([]byte(code))] = &link{until: d.now().Add(onceTime)}
-	return d.url + "/#once=" + code
+	s.once[sha256.Sum256([]byte(code))] = &link{until: s.now().Add(onceTime)}
+	return s.url + "/#once=" + code
 }
 
 // enter exchanges the key, or a code that is used up by it, for a token. A
 // code that comes twice ends the token that it became, as an authorization
 // code would (RFC 6749 §4.1.2).
-func (d *door) enter(key, once string) (token string, _ entry) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+func (s *logins) enter(key, once string) (token string, _ outcome) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if once == "" {
-		if d.key == "" || subtle.ConstantTimeCompare([]byte(key), []byte(d.key)) != 1 {
+		if s.key == "" || subtle.ConstantTimeCompare([]byte(key), []byte(s.key)) != 1 {
 			return "", refused
 		}
-		return d.admit(), welcome
+		return s.admit(), accepted
 	}
-	l := d.once[sha256.Sum256([]byte(once))]
+	l := s.once[sha256.Sum256([]byte(once))]
 	switch {
 	case l == nil:
 		return "", expired
 	case l.used:
-		if d.tokens[l.token] != nil {
-			d.drop(l.token)
+		if s.tokens[l.token] != nil {
+			s.drop(l.token)
 		}
 		return "", twice
-	case d.now().After(l.until):
+	case s.now().After(l.until):
 		return "", expired
 	}
-	token = d.admit()
+	token = s.admit()
 	l.used, l.token = true, sha256.Sum256([]byte(token))
-	return token, welcome
+	return token, accepted
 }
 
 // admit makes a token. The caller holds mu.
-func (d *door) admit() string {
-	if d.tokens == nil {
-		d.tokens = map[[32]byte]*visit{}
+func (s *logins) admit() string {
+	if s.tokens == nil {
+		s.tokens = map[[32]byte]*visit{}
 	}
-	d.sweep()
-	v := &visit{used: d.now()}
+	s.sweep()
+	v := &visit{used: s.now()}
 	v.gone, v.end = context.WithCancel(context.Background())
 	token := randomText()
-	d.tokens[sha256.Sum256([]byte(token))] = v
+	s.tokens[sha256.Sum256([]byte(token))] = v
 	return token
 }
 
 // sweep ends the tokens that nobody used, and makes room for one. The caller
 // holds mu.
-func (d *door) sweep() {
+func (s *logins) sweep() {
 	var oldest [32]byte
-	for hash, v := range d.tokens {
-		if d.now().Sub(v.used) > idleTime {
-			d.drop(hash)
-		} else if first := d.tokens[oldest]; first == nil || v.used.Before(first.used) {
+	for hash, v := range s.tokens {
+		if s.now().Sub(v.used) > idleTime {
+			s.drop(hash)
+		} else if first := s.tokens[oldest]; first == nil || v.used.Before(first.used) {
 			oldest = hash
 		}
 	}
-	if len(d.tokens) >= maxTokens {
-		d.drop(oldest)
+	if len(s.tokens) >= maxTokens {
+		s.drop(oldest)
 	}
 }
 
-func (d *door) drop(hash [32]byte) {
-	d.tokens[hash].end()
-	delete(d.tokens, hash)
+func (s *logins) drop(hash [32]byte) {
+	s.tokens[hash].end()
+	delete(s.tokens, hash)
 }
 
 // visit returns what a token stands for, or nil. A click keeps it alive; a
 // stream, which goes on by itself, does not.
-func (d *door) visit(token string, click bool) *visit {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+func (s *logins) visit(token string, click bool) *visit {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	hash := sha256.Sum256([]byte(token))
-	v := d.tokens[hash]
+	v := s.tokens[hash]
 	if v == nil {
 		return nil
 	}
-	if d.now().Sub(v.used) > idleTime {
-		d.drop(hash)
+	if s.now().Sub(v.used) > idleTime {
+		s.drop(hash)
 		return nil
 	}
 	if click {
-		v.used = d.now()
+		v.used = s.now()
 	}
 	return v
 }
 
 // forget ends every token and every link that is not used yet.
-func (d *door) forget() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for hash := range d.tokens {
-		d.drop(hash)
+func (s *logins) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for hash := range s.tokens {
+		s.drop(hash)
 	}
-	clear(d.once)
+	clear(s.once)
 }
 
 // renew ends every token and returns a new one, for whoever asked for that.
-func (d *door) renew() string {
-	d.forget()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.admit()
+func (s *logins) renew() string {
+	s.forget()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.admit()
 }
 
 func randomText() string {
