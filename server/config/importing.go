@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 )
 
 // Import is what of other programs' servers would go into mcp.json. Nothing is
@@ -222,8 +224,8 @@ func (im Importer) isOwnURL(s string) bool {
 
 // hostOf is host and port in one spelling; this machine has several.
 func hostOf(u *url.URL) string {
-	host, port := strings.ToLower(u.Hostname()), u.Port()
-	if isLoopback(host) {
+	host, port := hostname.Lower(u.Hostname()), u.Port()
+	if hostname.Loopback(host) {
 		host = "localhost"
 	}
 	if port == "" {

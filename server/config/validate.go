@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 )
 
 // Validate checks every value and returns all problems, joined, each an
@@ -93,7 +95,7 @@ func checkTokens(t Tokens, bad func(key, says string)) {
 func (c *Config) normalise() {
 	if checkPublicURL(c.PublicURL) == "" {
 		u, _ := url.Parse(c.PublicURL)
-		host := strings.ToLower(u.Host)
+		host := hostname.Lower(u.Host)
 		if u.Scheme == "https" {
 			host = strings.TrimSuffix(host, ":443")
 		} else {
@@ -153,15 +155,10 @@ func webURL(s string) *url.URL {
 	if p := u.Port(); p != "" && !isPort(p) {
 		return nil
 	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+	if u.Scheme != "https" && (u.Scheme != "http" || !hostname.Loopback(u.Hostname())) {
 		return nil
 	}
 	return u
-}
-
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
 }
 
 func isPort(s string) bool {
@@ -206,18 +203,10 @@ func ParseProxy(s string) (netip.Prefix, error) {
 	return addr.Prefix(addr.BitLen())
 }
 
-// checkHost takes a host name of ASCII letters (RFC 1123), as DNS has them.
+// checkHost takes a host name as DNS has them.
 func checkHost(s string) string {
-	const says = `must be a host name alone, such as "name.ngrok.app"`
-	if len(s) > 253 {
-		return says
-	}
-	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' || strings.ContainsFunc(label, func(r rune) bool {
-			return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
-		}) {
-			return says
-		}
+	if !hostname.Valid(s) {
+		return `must be a host name alone, such as "name.ngrok.app"`
 	}
 	return ""
 }
@@ -267,7 +256,7 @@ func checkRedirectURI(s string) string {
 			return says
 		}
 	case "http":
-		if !isLoopback(u.Hostname()) {
+		if !hostname.ClientLoopback(u.Hostname()) {
 			return says
 		}
 	case "javascript", "data", "file", "vbscript", "blob", "about", "ftp", "ws", "wss":

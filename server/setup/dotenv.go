@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 )
 
 // envFile is what a FastMCP server's .env says about its Okta app.
@@ -60,7 +61,7 @@ func ngrokDomain(publicURL string) string {
 	if err != nil || u.Scheme != "https" || u.Port() != "" {
 		return ""
 	}
-	host := strings.ToLower(u.Hostname())
+	host := hostname.Lower(u.Hostname())
 	for _, zone := range ngrokZones {
 		if strings.HasSuffix(host, "."+zone) {
 			return host

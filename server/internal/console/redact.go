@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -52,12 +53,12 @@ var shapes = []struct {
 	{"id", regexp.MustCompile(`\b[A-Za-z0-9_-]*[0-9][A-Za-z0-9_-]*\b`), func(s string) bool { return len(s) < 16 }},
 }
 
-func loopback(s string) bool { return strings.HasPrefix(s, "127.") || s == "0.0.0.0" }
+func loopback(s string) bool { return hostname.Loopback(s) || s == "0.0.0.0" }
 
 // public tells of names that are everybody's: files, and the hosts of clients
 // and of the tunnel's provider.
 func public(host string) bool {
-	host = strings.ToLower(host)
+	host = hostname.Lower(host)
 	if slices.Contains([]string{".log", ".toml", ".json", ".db", ".exe", ".sock", ".html", ".js"}, path.Ext(host)) {
 		return true
 	}
@@ -92,7 +93,7 @@ func secretsOf(snap status.Snapshot) []secret {
 	}
 	st := snap.Status
 	for _, address := range []string{st.MCPURL, st.Issuer, st.Tunnel.URL, st.IDP.Issuer} {
-		if u, err := url.Parse(address); err == nil && !loopback(u.Hostname()) && u.Hostname() != "localhost" {
+		if u, err := url.Parse(address); err == nil && !loopback(u.Hostname()) {
 			add("host", u.Hostname())
 		}
 	}

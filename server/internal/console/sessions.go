@@ -10,6 +10,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/server/control"
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -103,7 +104,7 @@ func vouched(c status.SessionClient) string {
 	if err != nil {
 		host = strings.Trim(c.RedirectHost, "[]")
 	}
-	switch local := host == "localhost" || net.ParseIP(host).IsLoopback(); {
+	switch local := hostname.Loopback(host); {
 	case c.Kind == "cimd" && local:
 		return "kind.local"
 	case c.Kind == "cimd" || c.Kind == "static":

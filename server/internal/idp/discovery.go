@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 )
 
@@ -237,10 +237,5 @@ func secureURL(s string, allowLocal bool) bool {
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
 		return false
 	}
-	return u.Scheme == "https" || allowLocal && u.Scheme == "http" && isLoopback(u.Hostname())
-}
-
-func isLoopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
+	return u.Scheme == "https" || allowLocal && u.Scheme == "http" && hostname.Loopback(u.Hostname())
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 )
 
@@ -81,7 +82,7 @@ var profiles = []*profile{oktaCustom, oktaOrg, entra, google, auth0, keycloak}
 // hostIn returns a test for hosts that are, or are below, one of domains.
 func hostIn(domains ...string) func(*url.URL) bool {
 	return func(u *url.URL) bool {
-		host := strings.ToLower(u.Hostname())
+		host := hostname.Lower(u.Hostname())
 		return slices.ContainsFunc(domains, func(d string) bool { return host == d || strings.HasSuffix(host, "."+d) })
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 )
 
 const (
@@ -40,7 +42,7 @@ func newHTTPClient(base *http.Client) *http.Client {
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	first := via[0]
 	if first.Method != http.MethodGet || first.Header.Get("Authorization") != "" ||
-		len(via) > 3 || !secureURL(req.URL.String(), isLoopback(first.URL.Hostname())) {
+		len(via) > 3 || !secureURL(req.URL.String(), hostname.Loopback(first.URL.Hostname())) {
 		return errRedirect
 	}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 )
 
 // RedirectPolicy says where answers may be sent at all, whatever a client
@@ -44,14 +46,14 @@ func (p RedirectPolicy) Check(uri string) error {
 
 // own reports whether u leads to a listener of ours, under any loopback name.
 func (p RedirectPolicy) own(u *url.URL) bool {
-	host, port := strings.ToLower(u.Hostname()), u.Port()
+	host, port := u.Hostname(), u.Port()
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
 	for _, own := range p.Own {
 		ownHost, ownPort, err := net.SplitHostPort(own)
-		here := loopbackName(ownHost) || ownHost == "0.0.0.0" || ownHost == "::" // the last two: every address, loopback too
-		if err == nil && port == ownPort && (host == strings.ToLower(ownHost) || loopbackName(host) && here) {
+		here := hostname.Loopback(ownHost) || ownHost == "0.0.0.0" || ownHost == "::" // the last two: every address, loopback too
+		if err == nil && port == ownPort && (hostname.Same(host, ownHost) || hostname.Loopback(host) && here) {
 			return true
 		}
 	}
@@ -126,11 +128,7 @@ func DotSegments(escaped string) bool {
 // isLoopback reports whether u is http to this computer by one of the three
 // names that can mean nothing else (RFC 8252 §7.3).
 func isLoopback(u *url.URL) bool {
-	return u.Scheme == "http" && loopbackName(u.Hostname()) && !strings.HasSuffix(u.Host, ":")
-}
-
-func loopbackName(host string) bool {
-	return host == "localhost" || host == "127.0.0.1" || host == "::1"
+	return u.Scheme == "http" && hostname.ClientLoopback(u.Hostname()) && !strings.HasSuffix(u.Host, ":")
 }
 
 // sameRedirect reports whether a presented redirect URI is the registered one:

@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 )
 
 // canonicalResource writes a resource indicator (RFC 8707) the way ours are
@@ -15,7 +17,7 @@ func canonicalResource(s string) string {
 	if err != nil || u.Scheme == "" || u.Host == "" || u.User != nil || strings.Contains(s, "#") {
 		return ""
 	}
-	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	scheme, host := u.Scheme, hostname.Lower(u.Host) // url.Parse lowers the scheme
 	switch {
 	case scheme == "https":
 		host = strings.TrimSuffix(host, ":443")

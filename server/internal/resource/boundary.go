@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 )
 
@@ -37,7 +38,7 @@ func NewBoundary(o BoundaryOptions) (*Boundary, error) {
 	if err != nil {
 		return nil, fmt.Errorf("public URL: %w", err)
 	}
-	b.host = strings.ToLower(public.Host)
+	b.host = hostname.Lower(public.Host)
 	b.add(public.Scheme, public.Hostname(), public.Port())
 	if o.Local == "" {
 		return b, nil
@@ -62,7 +63,7 @@ func parseBase(s string) (*url.URL, error) {
 
 // add accepts a host and its origin, with and without the scheme's own port.
 func (b *Boundary) add(scheme, name, port string) {
-	name = strings.ToLower(name)
+	name = hostname.Lower(name)
 	if strings.Contains(name, ":") {
 		name = "[" + name + "]"
 	}
@@ -124,7 +125,7 @@ func (b *Boundary) Wrap(next http.Handler) http.Handler {
 }
 
 func (b *Boundary) knows(host string) bool {
-	return host == b.host || b.hosts[host] || b.hosts[strings.ToLower(host)]
+	return host == b.host || b.hosts[host] || b.hosts[hostname.Lower(host)]
 }
 
 const (
@@ -179,5 +180,5 @@ func loopbackOrigin(origin string) bool {
 			return false
 		}
 	}
-	return name == "localhost" || name == "127.0.0.1" || name == "[::1]"
+	return name != "::1" && hostname.ClientLoopback(name)
 }

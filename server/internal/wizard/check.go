@@ -9,6 +9,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 	"github.com/drawbridge-app/drawbridge/server/internal/idp"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 )
@@ -96,7 +97,7 @@ func (w *Wizard) CheckProvider(ctx context.Context, kind Kind, c *Candidate) Rep
 func SameSecret(former, issuer string) bool {
 	a, errA := url.Parse(former)
 	b, errB := url.Parse(issuer)
-	return former == "" || errA == nil && errB == nil && strings.EqualFold(a.Host, b.Host)
+	return former == "" || errA == nil && errB == nil && hostname.Same(a.Host, b.Host)
 }
 
 // askProvider asks whether the provider takes client ID, secret and redirect

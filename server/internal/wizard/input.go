@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 )
 
 // maxInput bounds what one field takes, in bytes.
@@ -37,7 +39,7 @@ func webAddress(s string) *url.URL {
 		return nil
 	}
 	switch {
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !hostname.Loopback(u.Hostname()):
 		u.Scheme = "https"
 	case u.Scheme != "http" && u.Scheme != "https":
 		return nil
@@ -45,7 +47,7 @@ func webAddress(s string) *url.URL {
 	if u.Scheme == "https" && u.Port() == "443" || u.Port() == "" {
 		u.Host = strings.TrimSuffix(strings.TrimSuffix(u.Host, ":443"), ":")
 	}
-	u.Host = strings.ToLower(u.Host)
+	u.Host = hostname.Lower(u.Host)
 	u.RawQuery, u.ForceQuery = "", false
 	return u
 }
@@ -55,21 +57,8 @@ var hostLabel = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_
 // isHost reports whether s is a name with a dot in it, an IP address, or
 // localhost.
 func isHost(s string) bool {
-	if _, err := netip.ParseAddr(s); err == nil || s == "localhost" {
-		return true
-	}
-	labels := strings.Split(s, ".")
-	for _, label := range labels {
-		if !hostLabel.MatchString(label) {
-			return false
-		}
-	}
-	return len(labels) > 1 && len(s) <= 253
-}
-
-func loopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
+	_, err := netip.ParseAddr(s)
+	return err == nil || hostname.Loopback(s) || hostname.Valid(s) && strings.Contains(s, ".")
 }
 
 // pathPart is the n-th part of a path, from 0, or "".
@@ -161,7 +150,7 @@ func entraIssuer(f Form) (string, *Problem) {
 		}
 	}
 	tenant = strings.ToLower(strings.TrimPrefix(tenant, "@"))
-	if !entraTenant.MatchString(tenant) && (!isHost(tenant) || loopback(tenant)) {
+	if !entraTenant.MatchString(tenant) && (!isHost(tenant) || hostname.Loopback(tenant)) {
 		return "", &Problem{FieldTenant, say("This is no tenant ID. Copy Directory (tenant) ID from the app registration's Overview page: 32 digits and letters in five groups.")}
 	}
 	return entraHost + tenant + "/v2.0", nil

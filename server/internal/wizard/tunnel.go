@@ -8,6 +8,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 	"github.com/drawbridge-app/drawbridge/server/internal/tunnel"
 )
 
@@ -67,7 +68,7 @@ func (w *Wizard) CheckTunnel(ctx context.Context, c *Candidate) Report {
 	switch {
 	case t.Domain == "":
 		r.note("Without a domain ngrok chooses one. Better enter yours from dashboard.ngrok.com/domains: clients and the provider know Drawbridge by it.")
-	case !isHost(t.Domain) || loopback(t.Domain):
+	case !isHost(t.Domain) || hostname.Loopback(t.Domain):
 		r.problem(FieldTunnelDomain, "This is no domain. Enter the host alone, such as name.ngrok.app, from dashboard.ngrok.com/domains")
 	case t.Domain == "ngrok.com" || strings.HasSuffix(t.Domain, ".ngrok.com"):
 		r.problem(FieldTunnelDomain, "This is ngrok's own site. Enter your domain from dashboard.ngrok.com/domains")
@@ -75,7 +76,7 @@ func (w *Wizard) CheckTunnel(ctx context.Context, c *Candidate) Report {
 	if strings.HasSuffix(t.Domain, ".ngrok-free.app") || strings.HasSuffix(t.Domain, ".ngrok-free.dev") {
 		r.note("On ngrok's free plan a browser sees ngrok's own warning page first, once in seven days: press Visit Site there.")
 	}
-	if u := c.Config.PublicURL; u != "" && t.Domain != "" && !strings.EqualFold(u, "https://"+t.Domain) {
+	if u := c.Config.PublicURL; u != "" && t.Domain != "" && !hostname.Same(u, "https://"+t.Domain) {
 		r.note("Clients see {url}, while the tunnel is at {domain}: something of yours must lead from one to the other.", "url", u, "domain", t.Domain)
 	}
 	return r
@@ -87,11 +88,11 @@ func (r *Report) publicURL(s string) {
 	switch {
 	case s == "":
 		r.note("Without a tunnel and a public URL only programs on this computer reach Drawbridge.")
-	case u == nil || u.Scheme+"://"+u.Host != strings.ToLower(s):
+	case u == nil || !hostname.Same(u.Scheme+"://"+u.Host, s):
 		r.problem(FieldPublicURL, "This is no public URL. Enter https:// and the host, and nothing after it, such as https://bridge.example.com")
 	case u.Port() != "" && u.Scheme == "https":
 		r.note("Claude and others reach port 443 only. With another port some clients can't connect.")
-	case loopback(u.Hostname()):
+	case hostname.Loopback(u.Hostname()):
 		r.note("Under this URL only programs on this computer reach Drawbridge.")
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 )
 
 // request is an authorization request that has been checked.
@@ -129,5 +131,5 @@ func redirect(w http.ResponseWriter, r *http.Request, req request, answer url.Va
 // loopbackRedirect reports whether uri is an http URL on this machine.
 func loopbackRedirect(uri string) bool {
 	u, err := url.Parse(uri)
-	return err == nil && u.Scheme == "http" && loopback(u.Hostname()) && u.User == nil && !strings.Contains(uri, "#")
+	return err == nil && u.Scheme == "http" && hostname.Loopback(u.Hostname()) && u.User == nil && !strings.Contains(uri, "#")
 }

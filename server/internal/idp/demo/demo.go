@@ -15,12 +15,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 )
 
 const (
@@ -79,7 +80,7 @@ type signingKey struct {
 // without a trailing slash. Serve the handler at that URL.
 func New(issuer string) (*Provider, error) {
 	u, err := url.Parse(issuer)
-	if err != nil || u.Scheme != "http" || !loopback(u.Hostname()) || strings.HasSuffix(issuer, "/") || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Scheme != "http" || !hostname.Loopback(u.Hostname()) || strings.HasSuffix(issuer, "/") || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("demo provider: %q is no http URL on loopback without a trailing slash", issuer)
 	}
 	p := &Provider{
@@ -126,7 +127,7 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-	if !loopback(strings.Trim(host, "[]")) {
+	if !hostname.Loopback(host) {
 		http.Error(w, "the demo provider answers on loopback only", http.StatusForbidden)
 		return
 	}
@@ -222,15 +223,6 @@ func (p *Provider) change(user string, how func(*person)) {
 	if who := p.find(user); who != nil {
 		how(who)
 	}
-}
-
-// loopback reports whether host is this machine by its name or address.
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
 }
 
 var errNotLoopback = errors.New("the demo provider listens on loopback only, for example 127.0.0.1:0")

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 )
 
 // Running is a provider that serves on a port of its own.
@@ -63,7 +65,7 @@ func Listen(addr string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("demo provider: %w", err)
 	}
-	if !loopback(host) {
+	if !hostname.Loopback(host) {
 		return nil, errNotLoopback
 	}
 	listener, err := net.Listen("tcp", addr)
