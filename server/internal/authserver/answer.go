@@ -14,7 +14,6 @@ import (
 	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
-	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // asError makes any error one that may be shown: what is not of ours is a
@@ -27,40 +26,12 @@ func asError(err error) *oauth.Error {
 	return e
 }
 
-// log writes the one line of a refusal.
-func (s *Server) log(r *http.Request, e *oauth.Error, client string) {
-	level := s.Log.Info
-	if e.Status >= 500 {
-		level = s.Log.Warn
-	}
-	level("refused", "path", r.URL.Path, "error", e.Code, "description", e.Description, "client", client, "remote", remote(r), "cause", e.Err)
-}
-
-// failJSON refuses in JSON (RFC 6749 §5.2, RFC 7591 §3.2.2).
-func (s *Server) failJSON(w http.ResponseWriter, r *http.Request, err error, client string) {
-	e := asError(err)
-	s.log(r, e, client)
+func failJSON(w http.ResponseWriter, r *http.Request, e *oauth.Error) {
 	retryAfter(w, e)
 	if e.Code == "invalid_client" && r.Header.Get("Authorization") != "" {
 		w.Header().Set("WWW-Authenticate", `Basic realm="Drawbridge"`) // RFC 6749 §5.2
 	}
 	writeJSON(w, e.Status, map[string]string{"error": e.Code, "error_description": printable(e.Description)})
-}
-
-// failPage refuses where nothing may be redirected: as a page for a browser, as
-// JSON for a program. event is the event that tells of it, so that the person
-// can be found in the history.
-func (s *Server) failPage(w http.ResponseWriter, r *http.Request, err error, title, do string, event status.Event) {
-	e := asError(err)
-	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
-		s.failJSON(w, r, e, event.Client)
-		return
-	}
-	s.log(r, e, event.Client)
-	retryAfter(w, e)
-	s.page(w, e.Status, "'none'", func(b *bytes.Buffer) error {
-		return assets.Error(b, assets.ErrorPage{Title: title, What: sentence(e.Description), Do: do, EventID: event.ID, ServerName: hostOf(s.Issuer)})
-	})
 }
 
 // sentence begins a description with a capital, unless it begins with a name
@@ -154,13 +125,6 @@ func (s *Server) answerClient(w http.ResponseWriter, redirectURI, clientState st
 	redirect(w, redirectURI+sep+params.Encode())
 }
 
-// failClient refuses by a redirect to a proven redirect URI (RFC 6749 §4.1.2.1).
-func (s *Server) failClient(w http.ResponseWriter, r *http.Request, err error, redirectURI, clientState, client string) {
-	e := asError(err)
-	s.log(r, e, client)
-	s.answerClient(w, redirectURI, clientState, url.Values{"error": {e.Code}, "error_description": {printable(e.Description)}})
-}
-
 // printable keeps the characters that RFC 6749 §5.2 allows in a description.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
@@ -184,7 +148,7 @@ func (s *Server) Limited(l *limit.Limit, next http.HandlerFunc) http.HandlerFunc
 			next(w, r)
 			return
 		}
-		s.failJSON(w, r, &oauth.Error{Code: "temporarily_unavailable", Status: http.StatusTooManyRequests, RetryAfter: max(wait, time.Second),
-			Description: "Too many requests from this address. Wait a moment, then try again."}, "")
+		s.refuse(w, r, &limiting, &oauth.Error{Code: "temporarily_unavailable", Status: http.StatusTooManyRequests, RetryAfter: max(wait, time.Second),
+			Description: "Too many requests from this address. Wait a moment, then try again."}, whom{})
 	}
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
-	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // maxForm is how large a form may be, in bytes.
@@ -20,19 +19,19 @@ const maxForm = 64 << 10
 func (s *Server) Authorize(w http.ResponseWriter, r *http.Request) {
 	params, err := parameters(w, r)
 	if err != nil {
-		s.refuseClient(w, r, err, "")
+		s.refuse(w, r, &identifying, err, whom{})
 		return
 	}
 	timeline.Note(r.Context(), timeline.Facts{ClientID: params.Get("client_id"), Host: hostName(params.Get("redirect_uri")), Resource: params.Get("resource")})
 	client, err := s.client(r.Context(), params.Get("client_id"))
 	if err != nil {
-		s.refuseClient(w, r, err, "")
+		s.refuse(w, r, &identifying, err, whom{})
 		return
 	}
 	timeline.Note(r.Context(), timeline.Facts{Client: client.Name})
 	redirectURI, err := s.Grants.ProveRedirect(client, params.Get("redirect_uri"))
 	if err != nil {
-		s.refuseClient(w, r, err, client.Name)
+		s.refuse(w, r, &identifying, err, whom{client: client.Name})
 		return
 	}
 	flow, err := s.Grants.Begin(oauth.BeginRequest{
@@ -41,28 +40,11 @@ func (s *Server) Authorize(w http.ResponseWriter, r *http.Request) {
 		Resource: params["resource"], Prompt: params.Get("prompt"), LoginHint: params.Get("login_hint"), Remote: remote(r),
 	})
 	if err != nil {
-		noteBegin(r, err)
-		s.Recorder.Record(status.Event{Type: status.SigninRefused, Outcome: status.Refused, Client: client.Name, Reason: asError(err).Description, Remote: remote(r)})
-		s.failClient(w, r, err, redirectURI, params.Get("state"), client.Name)
+		s.refuse(w, r, &authorizing, err, whom{client.Name, redirectURI, params.Get("state")})
 		return
 	}
 	timeline.Note(r.Context(), timeline.Facts{What: timeline.Authorized, Flow: flow.ID})
 	redirect(w, s.Issuer+"/consent?flow="+flow.ID)
-}
-
-// refuseClient refuses a request of which client or redirect URI is in doubt.
-func (s *Server) refuseClient(w http.ResponseWriter, r *http.Request, err error, name string) {
-	e := *asError(err)
-	noteClient(r, &e)
-	if e.Status == http.StatusUnauthorized {
-		e.Status = http.StatusBadRequest // 401 is for the token endpoint
-	}
-	event := s.Recorder.Record(status.Event{Type: status.ClientRefused, Outcome: status.Refused, Client: name, Reason: e.Description, RedirectURI: unlisted(err), Remote: remote(r)})
-	do := "Close this page and connect again from your client. If it stays like this, remove the connection there and add it anew."
-	if e.Code == "invalid_redirect_uri" {
-		do = "If you trust this client, the owner of this Drawbridge can allow its address in [clients] redirect_uris of config.toml. If you don't know it, close this page."
-	}
-	s.failPage(w, r, &e, "This sign-in can't start", do, event)
 }
 
 // client returns the client of an id: registered here, known in advance, or
@@ -77,7 +59,7 @@ func (s *Server) client(ctx context.Context, id string) (*oauth.Client, error) {
 	if isDocumentURL(id) {
 		return s.Documents.Client(ctx, id)
 	}
-	return nil, oauth.InvalidClient("This client is not registered here. It should register again; if it doesn't by itself, remove the connection in your client and add it anew.")
+	return nil, oauth.InvalidClient("This client is not registered here. It should register again; if it doesn't by itself, remove the connection in your client and add it anew.").Because(oauth.ErrClientUnknown)
 }
 
 // parameters returns the query of a GET or the form of a POST. A parameter

@@ -11,7 +11,6 @@ import (
 	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
-	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // Callback answers GET /auth/callback, where the provider sends the browser
@@ -23,7 +22,7 @@ func (s *Server) Callback(w http.ResponseWriter, r *http.Request) {
 		err = oauth.InvalidRequest("The sign-in provider's answer has neither code nor error.")
 	}
 	if err != nil {
-		s.failPage(w, r, err, "This sign-in can't go on", "Start again from your client.", status.Event{})
+		s.refuse(w, r, &malformed, err, whom{})
 		return
 	}
 	// A stranger can't guess the state, and with it could only fail the dry run:
@@ -34,8 +33,7 @@ func (s *Server) Callback(w http.ResponseWriter, r *http.Request) {
 	}
 	flow, up, err := s.Grants.Callback(query.Get("state"), s.browser(r))
 	if err != nil {
-		noteReturn(r, err)
-		s.failPage(w, r, err, "This sign-in can't go on", "Start again from your client.", status.Event{})
+		s.refuse(w, r, &returning, err, whom{})
 		return
 	}
 	timeline.Note(r.Context(), timeline.Facts{Flow: flow.ID})
@@ -45,7 +43,7 @@ func (s *Server) Callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if code := query.Get("error"); code != "" {
-		s.providerRefused(w, r, flow, s.Provider.Explain(code, query.Get("error_description")))
+		s.refuse(w, r, &atProvider, providerError(s.Provider.Explain(code, query.Get("error_description"))), ofFlow(flow))
 		return
 	}
 	person, err := s.Provider.Exchange(r.Context(), query.Get("code"), up)
@@ -56,44 +54,35 @@ func (s *Server) Callback(w http.ResponseWriter, r *http.Request) {
 	timeline.Note(r.Context(), timeline.Facts{User: cmp.Or(person.Identity.Email, person.Identity.Subject), Groups: person.Identity.Groups})
 	code, err := s.Grants.Complete(flow, person)
 	if err != nil {
-		noteComplete(r, err)
-		s.failClient(w, r, err, flow.RedirectURI, flow.ClientState, flow.Client.Name)
+		s.refuse(w, r, &completing, err, ofFlow(flow))
 		return
 	}
 	timeline.Note(r.Context(), timeline.Facts{What: timeline.ProviderDone, Session: s.Grants.SessionOf(code)})
 	s.answerClient(w, flow.RedirectURI, flow.ClientState, url.Values{"code": {code}})
 }
 
-// providerRefused passes the provider's refusal on to the client, in the
-// nearest code that RFC 6749 §4.1.2.1 has.
-func (s *Server) providerRefused(w http.ResponseWriter, r *http.Request, flow *oauth.Flow, pe *oauth.ProviderError) {
-	outcome, code := status.Failed, "server_error"
-	switch pe.Kind {
-	case oauth.ProviderRefused:
-		outcome, code = status.Refused, "access_denied"
-	case oauth.ProviderUnreachable:
-		code = "temporarily_unavailable"
-	}
-	s.Grants.Refused(flow, "", outcome, pe.Message)
-	noteProvider(r, flow, pe)
-	e := &oauth.Error{Code: code, Description: pe.Message, Err: pe.Err}
-	s.failClient(w, r, e, flow.RedirectURI, flow.ClientState, flow.Client.Name)
-}
-
 // failProvider tells the person, on a page, that the provider could not be used:
 // it is they, or the owner of this Drawbridge, who can do something about it.
+// The provider's own refusals go on to the client instead.
 func (s *Server) failProvider(w http.ResponseWriter, r *http.Request, flow *oauth.Flow, err error) {
-	pe := &oauth.ProviderError{Message: "The sign-in provider could not be used.", Err: err}
-	errors.As(err, &pe)
-	e := &oauth.Error{Code: "server_error", Description: pe.Message, Status: http.StatusBadGateway, Err: err}
-	outcome, do := status.Failed, "The owner of this Drawbridge can see more in its recent events. Then start again from your client."
-	switch pe.Kind {
-	case oauth.ProviderUnreachable:
-		e.Code, do = "temporarily_unavailable", "Wait a minute, then start again from your client."
-	case oauth.ProviderRefused:
-		outcome = status.Refused
+	e := providerError(err)
+	if e.Code == "access_denied" {
+		e.Code = "server_error"
 	}
-	event := s.Grants.Refused(flow, "", outcome, pe.Message)
-	noteProvider(r, flow, pe)
-	s.failPage(w, r, e, "Signing in did not work", do, event)
+	s.refuse(w, r, &atProvider, e, whom{client: flow.Client.Name})
+}
+
+// providerError is a provider's error in the nearest words that RFC 6749
+// §4.1.2.1 has.
+func providerError(err error) *oauth.Error {
+	pe := &oauth.ProviderError{Message: "The sign-in provider could not be used.", Kind: oauth.ProviderMisconfigured, Err: err}
+	errors.As(err, &pe)
+	e := &oauth.Error{Code: "server_error", Description: pe.Message, Status: http.StatusBadGateway, Err: pe}
+	switch pe.Kind {
+	case oauth.ProviderRefused:
+		e.Code = "access_denied"
+	case oauth.ProviderUnreachable:
+		e.Code = "temporarily_unavailable"
+	}
+	return e
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
-	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // A browser carries one random cookie of ours, whatever number of sign-ins it
@@ -59,21 +58,21 @@ func (s *Server) nameBrowser(w http.ResponseWriter, r *http.Request) string {
 // Consent answers GET /consent: who asks, where the answer goes, as whom.
 func (s *Server) Consent(w http.ResponseWriter, r *http.Request) {
 	id := r.URL.Query().Get("flow")
+	timeline.Note(r.Context(), timeline.Facts{Flow: id})
 	browser := s.nameBrowser(w, r)
 	if cameByThemselves(r) {
 		if flow, up, ok := s.Grants.ApproveRemembered(id, browser); ok {
-			timeline.Note(r.Context(), timeline.Facts{What: timeline.ConsentKept, Flow: flow.ID})
+			timeline.Note(r.Context(), timeline.Facts{What: timeline.ConsentKept})
 			s.toProvider(w, r, flow, up)
 			return
 		}
 	}
 	flow, err := s.Grants.View(id, browser)
 	if err != nil {
-		noteFlow(r, err, id)
-		s.failPage(w, r, err, "This sign-in can't go on", "Start again from your client.", status.Event{})
+		s.refuse(w, r, &viewing, err, whom{})
 		return
 	}
-	timeline.Note(r.Context(), timeline.Facts{What: timeline.ConsentShown, Flow: flow.ID})
+	timeline.Note(r.Context(), timeline.Facts{What: timeline.ConsentShown})
 	host, loopback := whereTo(flow.RedirectURI)
 	s.page(w, http.StatusOK, formAction(flow.RedirectURI, s.ProviderIssuer), func(b *bytes.Buffer) error {
 		return assets.Consent(b, assets.ConsentPage{
@@ -87,14 +86,13 @@ func (s *Server) Consent(w http.ResponseWriter, r *http.Request) {
 // Answer answers POST /consent, the person's yes or no. The form must come from
 // the page that this browser was shown: another's is refused.
 func (s *Server) Answer(w http.ResponseWriter, r *http.Request) {
-	const title, do = "This answer does not count", "Start again from your client."
 	form, err := parameters(w, r)
+	timeline.Note(r.Context(), timeline.Facts{Flow: form.Get("flow")})
 	if err == nil && crossSite(r, s.Issuer) {
 		err = &oauth.Error{Code: "access_denied", Status: http.StatusForbidden, Description: "The answer came from another site, so it was not taken as yours."}
 	}
 	if err != nil {
-		noteFlow(r, err, form.Get("flow"))
-		s.failPage(w, r, err, title, do, status.Event{})
+		s.refuse(w, r, &answering, err, whom{})
 		return
 	}
 	id, browser, csrf := form.Get("flow"), s.browser(r), form.Get("csrf")
@@ -102,23 +100,20 @@ func (s *Server) Answer(w http.ResponseWriter, r *http.Request) {
 	case "approve":
 		flow, up, err := s.Grants.Approve(id, browser, csrf, form.Get("remember") != "")
 		if err != nil {
-			noteFlow(r, err, id)
-			s.failPage(w, r, err, title, do, status.Event{})
+			s.refuse(w, r, &answering, err, whom{})
 			return
 		}
-		timeline.Note(r.Context(), timeline.Facts{What: timeline.ConsentApproved, Flow: flow.ID})
+		timeline.Note(r.Context(), timeline.Facts{What: timeline.ConsentApproved})
 		s.toProvider(w, r, flow, up)
 	case "deny":
 		flow, err := s.Grants.Deny(id, browser, csrf)
 		if err != nil {
-			noteFlow(r, err, id)
-			s.failPage(w, r, err, title, do, status.Event{})
+			s.refuse(w, r, &answering, err, whom{})
 			return
 		}
-		timeline.Note(r.Context(), timeline.Facts{What: timeline.ConsentDenied, Flow: flow.ID})
-		s.failClient(w, r, oauth.AccessDenied("The person chose not to let this client in."), flow.RedirectURI, flow.ClientState, flow.Client.Name)
+		s.refuse(w, r, &denied, oauth.AccessDenied("The person chose not to let this client in.").Telling("the person chose Deny"), ofFlow(flow))
 	default:
-		s.failPage(w, r, oauth.InvalidRequest("The form's action must be approve or deny."), title, do, status.Event{})
+		s.refuse(w, r, &answering, oauth.InvalidRequest("The form's action must be approve or deny."), whom{})
 	}
 }
 

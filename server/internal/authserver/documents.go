@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -60,6 +61,22 @@ func NewDocuments(client *http.Client, now func() time.Time) *Documents {
 	return &Documents{http: client, now: now, slots: make(chan struct{}, fetchesAtOnce), cache: map[string]cached{}}
 }
 
+// errDocument is the cause of every refusal that a document, or the keys beside
+// it, is at fault for.
+var errDocument = errors.New("the client's metadata document")
+
+// badDocument is the refusal of a document that says or is what it must not.
+func badDocument(cause error, format string, args ...any) *oauth.Error {
+	return oauth.InvalidClient(format, args...).Because(atDocument(cause))
+}
+
+func atDocument(cause error) error {
+	if cause == nil {
+		return errDocument
+	}
+	return fmt.Errorf("%w: %w", errDocument, cause)
+}
+
 // isDocumentURL reports whether a client id claims to be a document's address.
 func isDocumentURL(id string) bool { return strings.HasPrefix(id, "https://") }
 
@@ -79,7 +96,7 @@ type document struct {
 // invalid_client, or temporarily_unavailable if it can't be fetched.
 func (d *Documents) Client(ctx context.Context, id string) (*oauth.Client, error) {
 	if err := checkDocumentURL(id); err != nil {
-		return nil, oauth.InvalidClient("The client id is not an address where a metadata document may be: %v.", err)
+		return nil, badDocument(nil, "The client id is not an address where a metadata document may be: %v.", err)
 	}
 	body, err := d.get(ctx, id, maxDocument, false)
 	if err != nil {
@@ -87,7 +104,7 @@ func (d *Documents) Client(ctx context.Context, id string) (*oauth.Client, error
 	}
 	var doc document
 	if err := json.Unmarshal(body, &doc); err != nil {
-		return nil, oauth.InvalidClient("The client's metadata document is not valid JSON.").Because(err)
+		return nil, badDocument(err, "The client's metadata document is not valid JSON.")
 	}
 	if doc.AuthMethod == "" {
 		doc.AuthMethod = "none"
@@ -111,7 +128,7 @@ func (d *Documents) Client(ctx context.Context, id string) (*oauth.Client, error
 		why = "its grant_types lack authorization_code"
 	}
 	if why != "" {
-		return nil, oauth.InvalidClient("The client's metadata document can't be used: %s.", why)
+		return nil, badDocument(nil, "The client's metadata document can't be used: %s.", why)
 	}
 	return &oauth.Client{ID: id, Name: name, Kind: oauth.KindCIMD, RedirectURIs: doc.RedirectURIs, AuthMethod: doc.AuthMethod, JWKS: doc.JWKS, JWKSURI: doc.JWKSURI}, nil
 }
@@ -127,7 +144,7 @@ func (d *Documents) Keys(ctx context.Context, client *oauth.Client, fresh bool) 
 	}
 	var keys jose.JSONWebKeySet
 	if err := json.Unmarshal(body, &keys); err != nil {
-		return nil, oauth.InvalidClient("The client's keys are not a valid JWK set.").Because(err)
+		return nil, badDocument(err, "The client's keys are not a valid JWK set.")
 	}
 	return &keys, nil
 }

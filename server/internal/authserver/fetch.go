@@ -25,7 +25,7 @@ func (d *Documents) get(ctx context.Context, address string, limit int64, fresh 
 	flight := d.flights.DoChan(address, func() (any, error) { return d.fetch(address, limit, fresh) })
 	select {
 	case <-ctx.Done():
-		return nil, oauth.Unavailable(5*time.Second, "The client's metadata document could not be fetched in time.").Because(ctx.Err())
+		return nil, oauth.Unavailable(5*time.Second, "The client's metadata document could not be fetched in time.").Because(atDocument(ctx.Err()))
 	case result := <-flight:
 		body, _ := result.Val.([]byte)
 		return body, result.Err
@@ -60,7 +60,7 @@ func later(a, b time.Time) time.Time {
 // ask makes the request. Of what it returns, until is when an answer is stale.
 func (d *Documents) ask(address string, limit int64) cached {
 	unavailable := func(err error) cached {
-		return failed(oauth.Unavailable(10*time.Second, "The client's metadata document can't be fetched right now. Try again in a moment.").Because(err))
+		return failed(oauth.Unavailable(10*time.Second, "The client's metadata document can't be fetched right now. Try again in a moment.").Because(atDocument(err)))
 	}
 	select {
 	case d.slots <- struct{}{}:
@@ -70,13 +70,13 @@ func (d *Documents) ask(address string, limit int64) cached {
 	}
 	req, err := http.NewRequest(http.MethodGet, address, nil)
 	if err != nil {
-		return failed(oauth.InvalidClient("The client's metadata document has no usable address.").Because(err))
+		return failed(badDocument(err, "The client's metadata document has no usable address."))
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "Drawbridge (client metadata)")
 	resp, err := d.http.Do(req)
 	if errors.Is(err, errPrivateAddress) {
-		return failed(oauth.InvalidClient("The client's metadata document is not on the public internet, so it is not fetched.").Because(err))
+		return failed(badDocument(err, "The client's metadata document is not on the public internet, so it is not fetched."))
 	}
 	if err != nil {
 		return unavailable(err)
@@ -86,14 +86,14 @@ func (d *Documents) ask(address string, limit int64) cached {
 	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests:
 		return unavailable(fmt.Errorf("status %d", resp.StatusCode))
 	case resp.StatusCode != http.StatusOK:
-		return failed(oauth.InvalidClient("There is no metadata document at the client's address (status %d).", resp.StatusCode))
+		return failed(badDocument(nil, "There is no metadata document at the client's address (status %d).", resp.StatusCode))
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
 		return unavailable(err)
 	}
 	if int64(len(body)) > limit {
-		return failed(oauth.InvalidClient("The client's metadata document is larger than %d KB.", limit>>10))
+		return failed(badDocument(nil, "The client's metadata document is larger than %d KB.", limit>>10))
 	}
 	return cached{body: body, until: d.now().Add(lifetime(resp.Header))}
 }

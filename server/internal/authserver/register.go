@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
@@ -45,17 +46,14 @@ const maxRegistration = 64 << 10
 // secret: claude.ai registers as confidential and is content with that.
 func (s *Server) Register(w http.ResponseWriter, r *http.Request) {
 	client, req, err := s.register(w, r)
-	event := status.Event{Type: status.ClientRegistered, Outcome: status.OK, Client: req.ClientName, Remote: remote(r)}
 	if err != nil {
-		event.Type, event.Outcome, event.Reason, event.RedirectURI = status.ClientRefused, status.Refused, asError(err).Description, unlisted(err)
-		s.Recorder.Record(event)
-		noteRegister(r, err, req)
-		s.failJSON(w, r, err, event.Client)
+		name := status.Clean(req.ClientName, 80)
+		timeline.Note(r.Context(), timeline.Facts{Client: strings.TrimSpace(name)})
+		s.refuse(w, r, &registering, err, whom{client: name})
 		return
 	}
-	event.Client = client.Name
 	timeline.Note(r.Context(), timeline.Facts{What: timeline.Registered, ClientID: client.ID, Client: client.Name, Host: hostName(client.RedirectURIs[0])})
-	s.Recorder.Record(event)
+	s.Recorder.Record(status.Event{Type: status.ClientRegistered, Outcome: status.OK, Client: client.Name, Remote: remote(r)})
 	writeJSON(w, http.StatusCreated, registrationAnswer{
 		ClientID: client.ID, IssuedAt: client.Registered.Unix(), ClientName: client.Name, RedirectURIs: client.RedirectURIs,
 		GrantTypes: []string{"authorization_code", "refresh_token"}, ResponseTypes: []string{"code"},

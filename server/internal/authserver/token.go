@@ -9,7 +9,6 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
-	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // tokenAnswer is RFC 6749 §5.1.
@@ -26,7 +25,7 @@ type tokenAnswer struct {
 func (s *Server) Token(w http.ResponseWriter, r *http.Request) {
 	form, client, err := s.clientRequest(w, r)
 	if err != nil {
-		s.refuseToken(w, r, err, "")
+		s.refuse(w, r, &redeeming, err, whom{})
 		return
 	}
 	req := oauth.TokenRequest{ClientID: client.ID, Code: form.Get("code"), RedirectURI: form.Get("redirect_uri"), Verifier: form.Get("code_verifier"),
@@ -52,7 +51,7 @@ func (s *Server) Token(w http.ResponseWriter, r *http.Request) {
 		err = &oauth.Error{Code: "unsupported_grant_type", Status: http.StatusBadRequest, Description: "grant_type must be authorization_code or refresh_token."}
 	}
 	if err != nil {
-		s.refuseToken(w, r, err, client.Name)
+		s.refuse(w, r, &redeeming, err, whom{client: client.Name})
 		return
 	}
 	timeline.Note(r.Context(), timeline.Facts{What: issued(form.Get("grant_type"))})
@@ -60,14 +59,12 @@ func (s *Server) Token(w http.ResponseWriter, r *http.Request) {
 		RefreshToken: tokens.Refresh, Scope: strings.Join(tokens.Scopes, " ")})
 }
 
-// refuseToken refuses and records it, unless the grants have told why already.
-func (s *Server) refuseToken(w http.ResponseWriter, r *http.Request, err error, name string) {
-	e := asError(err)
-	noteToken(r, e)
-	if e.Code != "temporarily_unavailable" {
-		s.Recorder.Record(status.Event{Type: status.TokenRefused, Outcome: status.Refused, Client: name, Reason: e.Code + ": " + e.Description, Remote: remote(r)})
+// issued is what a token request that succeeded was.
+func issued(grantType string) timeline.What {
+	if grantType == "refresh_token" {
+		return timeline.Refreshed
 	}
-	s.failJSON(w, r, e, name)
+	return timeline.Issued
 }
 
 // Revoke answers POST /revoke (RFC 7009). The kind of token is in the token, so
@@ -81,7 +78,7 @@ func (s *Server) Revoke(w http.ResponseWriter, r *http.Request) {
 		err = s.Grants.RevokeToken(form.Get("token"), client.ID, remote(r))
 	}
 	if err != nil {
-		s.failJSON(w, r, err, "")
+		s.refuse(w, r, &revoking, err, whom{})
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")

@@ -134,9 +134,6 @@ func TestCompleteAsksTheAccessList(t *testing.T) {
 	if len(r.disk.records[BucketGrants]) != 0 {
 		t.Error("a refused person has a grant")
 	}
-	if r.disk.count(status.SigninRefused) != 1 {
-		t.Error("no signin.refused event")
-	}
 }
 
 func TestGrantHasTheProvidersScopes(t *testing.T) { // the provider grants fewer than asked

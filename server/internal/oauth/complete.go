@@ -37,9 +37,10 @@ type code struct {
 // redeems. Refusals are access_denied; they may be sent to the redirect URI.
 func (s *Grants) Complete(f *Flow, up Upstream) (string, error) {
 	if err := s.access.Load().Check(up.Identity); err != nil {
-		s.Refused(f, who(up.Identity), status.Refused, err.Error())
 		s.discard(up)
-		return "", AccessDenied("%s. Ask the owner of this Drawbridge.", err).Because(err)
+		e := AccessDenied("%s. Ask the owner of this Drawbridge.", err).Because(err).Telling(err.Error())
+		e.User = who(up.Identity)
+		return "", e
 	}
 	now := s.opts.Now().UTC()
 	scopes := f.Scopes
@@ -155,7 +156,7 @@ func (s *Grants) Redeem(r TokenRequest) (Tokens, error) {
 	if errors.Is(err, ErrEnded) {
 		return Tokens{}, InvalidGrant("The session of this code has ended.")
 	}
-	return tokens, err
+	return tokens, c.grant.record().about(err)
 }
 
 // redeem applies the rules of [Grants.Redeem]. The caller holds the turn of c's

@@ -1,6 +1,8 @@
 package oauth
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -15,6 +17,9 @@ type Error struct {
 	Status      int           // HTTP status where the answer is no redirect
 	RetryAfter  time.Duration // 0 if trying again won't help
 	Err         error         // the cause
+	Reason      string        // for the owner's history; "": Description says it
+	User        string        // whose grant it is about, as events name them; "" where that is not known
+	Session     string        // that grant's ID
 }
 
 func (e *Error) Error() string {
@@ -30,6 +35,24 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) Because(err error) *Error {
 	e.Err = err
 	return e
+}
+
+// Telling returns e with a reason of its own for the owner's history.
+func (e *Error) Telling(reason string) *Error {
+	e.Reason = reason
+	return e
+}
+
+// ForOwner is what the owner's history says of e.
+func (e *Error) ForOwner() string { return cmp.Or(e.Reason, e.Description) }
+
+// about returns err, if it is an [Error], as one about the grant r.
+func (r *Grant) about(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		e.User, e.Session = who(r.Identity), r.ID
+	}
+	return err
 }
 
 func refusal(status int, code, format string, args ...any) *Error {

@@ -170,7 +170,7 @@ func (s *Grants) Approve(id, browser, csrf string, remember bool) (*Flow, Upstre
 	return f, up, nil
 }
 
-// Deny is the person's no. The flow is over.
+// Deny is the person's no. The flow is over; that is for the caller to tell.
 func (s *Grants) Deny(id, browser, csrf string) (*Flow, error) {
 	s.mu.Lock()
 	f, err := s.answer(id, browser, csrf)
@@ -181,7 +181,6 @@ func (s *Grants) Deny(id, browser, csrf string) (*Flow, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.opts.Recorder.Record(f.event(status.ConsentDenied, status.Refused, "the person chose Deny"))
 	return f, nil
 }
 
@@ -204,13 +203,6 @@ func (s *Grants) Callback(state, browser string) (*Flow, UpstreamRequest, error)
 
 func (f *Flow) event(typ, outcome, reason string) status.Event {
 	return status.Event{Type: typ, Outcome: outcome, Client: f.Client.Name, Reason: reason, Remote: f.Remote}
-}
-
-// Refused records that a sign-in ended without a grant, for reason.
-func (s *Grants) Refused(f *Flow, user, outcome, reason string) status.Event {
-	e := f.event(status.SigninRefused, outcome, reason)
-	e.User = user
-	return s.opts.Recorder.Record(e)
 }
 
 // random returns 256 bits as base64url.

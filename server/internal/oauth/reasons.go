@@ -12,6 +12,8 @@ var (
 	ErrCodeRedirect = errors.New("the authorization code was presented with another redirect URI")
 	ErrCodeVerifier = errors.New("the authorization code was presented without its code verifier")
 
+	ErrClientUnknown = errors.New("the client is not known here")
+
 	ErrNoPKCE     = errors.New("the request has no code challenge by S256")
 	ErrNotAllowed = errors.New("the redirect URI is not on the list of this server")
 	ErrNotOfFlow  = errors.New("the flow belongs to another browser")

@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -57,9 +56,9 @@ func (s *Grants) Refresh(ctx context.Context, r TokenRequest) (Tokens, error) {
 		return err
 	})
 	if errors.Is(err, ErrEnded) {
-		return Tokens{}, errSignInAgain()
+		err = errSignInAgain()
 	}
-	return tokens, err
+	return tokens, rec.about(err)
 }
 
 func errSignInAgain() *Error {
@@ -117,8 +116,7 @@ func (s *Grants) ask(ctx context.Context, g *grant, rec *Grant, remote string) e
 	case IsProviderError(err, ProviderRefused):
 		reason = providerMessage(err)
 	case err != nil:
-		s.opts.Recorder.Record(rec.event(status.TokenRefused, status.Failed, providerMessage(err), remote))
-		return Unavailable(10*time.Second, "The sign-in provider can't be asked right now. The session is kept; try again soon.").Because(err)
+		return Unavailable(10*time.Second, "The sign-in provider can't be asked right now. The session is kept; try again soon.").Because(err).Telling(providerMessage(err))
 	case up.Identity.Subject != rec.Identity.Subject:
 		reason = "the sign-in provider answered for another person"
 	default:
@@ -136,7 +134,7 @@ func (s *Grants) ask(ctx context.Context, g *grant, rec *Grant, remote string) e
 	if err := s.end(g, ending{typ: status.SessionRevoked, outcome: status.Refused, reason: reason, remote: remote}); err != nil {
 		return ServerError(err)
 	}
-	return InvalidGrant("The session has been ended: the person may not sign in here any more.").Because(fmt.Errorf("%w: %s", ErrPerson, reason))
+	return InvalidGrant("The session has been ended: the person may not sign in here any more.").Because(ErrPerson).Telling(reason)
 }
 
 // askProvider returns the provider's answer, or ErrEnded as soon as somebody

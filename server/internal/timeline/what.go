@@ -118,6 +118,9 @@ const (
 // nature is what a step is whatever its attempt.
 type nature struct{ kind, outcome string }
 
+// Outcome is what a step is whatever its attempt: [status.OK], Refused or Failed.
+func (w What) Outcome() string { return natures[w].outcome }
+
 var natures = map[What]nature{
 	Challenged: {discovery, status.OK}, Resource: {discovery, status.OK}, Metadata: {discovery, status.OK},
 	Missing: {discovery, status.Refused}, AtRoot: {discovery, status.Refused}, AtSSE: {discovery, status.Refused},
