@@ -17,26 +17,37 @@ import (
 // Config is the content of config.toml. [Parse] and [Load] return it valid
 // and with defaults filled in.
 type Config struct {
-	PublicURL string // scheme and host that clients see, no trailing slash; "" if not set
-	Listen    string // host:port of the local listener
-	IDP       IDP
-	Tunnel    Tunnel
-	Access    Access
-	Clients   Clients
-	Tokens    Tokens
-	Tools     Tools
-	Limits    Limits
+	PublicURL string  `key:"public_url" check:"public URL"`       // scheme and host that clients see, no trailing slash; "" if not set
+	Listen    string  `key:"listen" check:"listen" save:"always"` // host:port of the local listener
+	IDP       IDP     `key:"idp"`
+	Tunnel    Tunnel  `key:"tunnel"`
+	Access    Access  `key:"access"`
+	Clients   Clients `key:"clients"`
+	Tokens    Tokens  `key:"tokens"`
+	Tools     Tools   `key:"tools"`
+	Limits    Limits  `key:"limits"`
+	Network   Network `key:"network"`
 
-	// Servers is what is set for mounted servers, by name.
+	// Servers is what is set for mounted servers, by name: [server.NAME].
 	Servers map[string]ServerSettings
 }
 
 // IDP is the OpenID provider.
 type IDP struct {
-	Issuer   string // exactly as the provider spells it, byte for byte
-	ClientID string
-	Scopes   []string // asked for at sign-in; "openid" is one of them
-	Audience string   // if set, the provider's access token must carry it
+	Issuer   string   `key:"issuer" check:"issuer" save:"always"` // exactly as the provider spells it, byte for byte
+	ClientID string   `key:"client_id" check:"printable" save:"always"`
+	Scopes   []string `key:"scopes" check:"scope"`       // asked for at sign-in; "openid" is one of them
+	Audience string   `key:"audience" check:"printable"` // if set, the provider's access token must carry it
+
+	// GroupsClaim is where the provider names groups: a claim, or a path of
+	// claims such as realm_access.roles.
+	GroupsClaim string `key:"groups_claim" check:"printable"`
+	// TrustEmail lets an address count though the provider never says whether it
+	// is verified. One that it says is not never counts.
+	TrustEmail bool `key:"trust_email"`
+	// Tenants are the IDs of those tenants of an issuer for many that may sign
+	// in; empty: all.
+	Tenants []string `key:"tenants" check:"tenant"`
 }
 
 // The providers of a tunnel.
@@ -47,22 +58,22 @@ const (
 
 // Tunnel is the way in from the internet.
 type Tunnel struct {
-	Provider   string // TunnelNgrok, TunnelNone, or "" if not set
-	Domain     string // a host name, or "" for one that the provider chooses
-	ConnectURL string // host:port of a custom agent ingress, or ""
-	ConnectCAs string // PEM file with the authorities of that ingress, or ""
+	Provider   string `key:"provider" check:"tunnel provider"`  // TunnelNgrok, TunnelNone, or "" if not set
+	Domain     string `key:"domain" check:"host"`               // a host name, or "" for one that the provider chooses
+	ConnectURL string `key:"connect_url" check:"host and port"` // host:port of a custom agent ingress, or ""
+	ConnectCAs string `key:"connect_cas" check:"printable"`     // PEM file with the authorities of that ingress, or ""
 
 	// TrustedProxies are the addresses, or networks in CIDR form, of the
 	// person's own reverse proxies: from these alone X-Forwarded-For counts.
-	TrustedProxies []string
+	TrustedProxies []string `key:"trusted_proxies" check:"proxy address"`
 }
 
 // Access says who may sign in. Empty, it lets nobody in.
 type Access struct {
-	Emails  []string
-	Domains []string
-	Groups  []string
-	Anyone  bool // whoever the provider signs in
+	Emails  []string `key:"emails" check:"email" save:"always"`
+	Domains []string `key:"domains" check:"domain" save:"always"`
+	Groups  []string `key:"groups" check:"printable" save:"always"`
+	Anyone  bool     `key:"anyone" save:"always"` // whoever the provider signs in
 
 	Rules []Rule // who may use what, once signed in
 }
@@ -76,36 +87,49 @@ func (a Access) Empty() bool {
 type Clients struct {
 	// RedirectURIs is the whole list of those allowed. Nil means not set:
 	// [WellKnownRedirectURIs], and loopback. Empty and not nil means none.
-	RedirectURIs []string
+	RedirectURIs []string `key:"redirect_uris" check:"redirect URI"`
 	// Allowed are redirect URIs that count besides: one click in the console
 	// puts a refused one here.
-	Allowed      []string
-	Registration bool // RFC 7591; without it only known clients and metadata documents
+	Allowed      []string `key:"allowed" check:"redirect URI"`
+	Registration bool     `key:"registration"` // RFC 7591; without it only known clients and metadata documents
+	// MetadataDocuments offers clients to be known by a Client ID Metadata
+	// Document; without it they register.
+	MetadataDocuments bool `key:"metadata_documents"`
+}
+
+// Network is how Drawbridge itself reaches the internet. Empty, the environment
+// and the system's authorities count.
+type Network struct {
+	Proxy   string   `key:"proxy" check:"proxy"`           // URL of a forward proxy, without a password
+	NoProxy []string `key:"no_proxy" check:"proxy bypass"` // hosts, domains and networks reached without it
+	CAFile  string   `key:"ca_file" check:"printable"`     // PEM file with authorities that count besides the system's
 }
 
 // Tokens are the lifetimes of what Drawbridge issues, each at least a second
 // and Access not longer than Refresh.
 type Tokens struct {
-	Access  time.Duration
-	Refresh time.Duration
+	Access  time.Duration `key:"access" check:"duration"`
+	Refresh time.Duration `key:"refresh" check:"duration"`
 }
 
 // Tools switches the built-in tools.
 type Tools struct {
-	Echo, Add, Whoami bool
+	Echo   bool `key:"echo"`
+	Add    bool `key:"add"`
+	Whoami bool `key:"whoami"`
 }
 
 // Limits bound what one session may do.
 type Limits struct {
-	CallsPerMinute int // calls of mounted servers' tools by one session; 0: no limit
+	CallsPerMinute int `key:"calls_per_minute"` // calls of mounted servers' tools by one session; 0: no limit
 }
 
 // Default is the configuration of an empty file.
 func Default() Config {
 	return Config{
 		Listen:  "127.0.0.1:8000",
-		IDP:     IDP{Scopes: []string{"openid", "profile", "email", "offline_access"}},
-		Clients: Clients{Registration: true},
+		IDP:     IDP{Scopes: []string{"openid", "profile", "email", "offline_access"}, GroupsClaim: "groups"},
+		Clients: Clients{Registration: true, MetadataDocuments: true},
 		Tokens:  Tokens{Access: 30 * time.Minute, Refresh: 720 * time.Hour},
 		Tools:   Tools{Echo: true, Add: true, Whoami: true},
 		Limits:  Limits{CallsPerMinute: 6000},

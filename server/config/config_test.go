@@ -19,20 +19,21 @@ func full() config.Config {
 		PublicURL: "https://name.ngrok.app",
 		Listen:    "127.0.0.1:8001",
 		IDP: config.IDP{Issuer: "https://dev-123.okta.com/oauth2/default", ClientID: "0oa1", Audience: "api://default",
-			Scopes: []string{"openid", "profile", "email", "offline_access", "groups"}},
+			Scopes: []string{"openid", "profile", "email", "offline_access", "groups"}, GroupsClaim: "realm_access.roles", TrustEmail: true, Tenants: []string{"9188040d-6c67-4c5b-b112-36a304b66dad"}},
 		Tunnel: config.Tunnel{Provider: "ngrok", Domain: "name.ngrok.app", ConnectURL: "ingress.example.com:443", ConnectCAs: "/etc/ca.pem", TrustedProxies: []string{"127.0.0.1", "10.0.0.0/8"}},
 		Access: config.Access{Emails: []string{"ana@example.com"}, Domains: []string{"example.org"}, Groups: []string{"admins", "Team B"},
 			Rules: []config.Rule{{Emails: []string{"ana@example.com"}},
 				{Domains: []string{"example.org"}, Groups: []string{"Team B"}, Servers: []string{"files", "git*"}, Tools: []string{"read_*", "list_?"},
 					Prompts: []string{}, Resources: []string{"file:///home/*"}, ReadOnly: true},
 				{Tools: []string{}, Prompts: []string{"*"}}}},
-		Clients: config.Clients{RedirectURIs: []string{"https://claude.ai/api/mcp/auth_callback", "cursor://anysphere.cursor-mcp/oauth/callback"}},
+		Clients: config.Clients{RedirectURIs: []string{"https://claude.ai/api/mcp/auth_callback", "cursor://anysphere.cursor-mcp/oauth/callback"}, Allowed: []string{"https://a.example/cb"}},
 		Tokens:  config.Tokens{Access: 90 * time.Second, Refresh: 48 * time.Hour},
 		Tools:   config.Tools{Echo: true},
 		Limits:  config.Limits{CallsPerMinute: 1200},
+		Network: config.Network{Proxy: "http://ana@proxy.example:8080", NoProxy: []string{".example.com", "10.0.0.0/8"}, CAFile: "/etc/company.pem"},
 		Servers: map[string]config.ServerSettings{
 			"files": {Ask: []string{"write_*", "delete_file"}, HoldChanges: true, Timeout: 90 * time.Second, Idle: -1},
-			"a.b":   {Idle: time.Hour}},
+			"a.b":   {Idle: time.Hour, Start: 2 * time.Minute, Shared: true}},
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
 )
@@ -187,26 +186,4 @@ func plain(servers []config.Server) []config.Server {
 		all = append(all, s)
 	}
 	return all
-}
-
-// A draft that was left behind goes with the next save, once nobody can be
-// writing it any more.
-func TestSaveSweepsDrafts(t *testing.T) {
-	dir := t.TempDir()
-	old, fresh := filepath.Join(dir, ".config-1.toml"), filepath.Join(dir, ".config-2.toml")
-	for _, name := range []string{old, fresh} {
-		if err := os.WriteFile(name, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	long := time.Now().Add(-2 * time.Hour)
-	if err := os.Chtimes(old, long, long); err != nil {
-		t.Fatal(err)
-	}
-	if err := config.Save(filepath.Join(dir, "config.toml"), config.Default()); err != nil {
-		t.Fatal(err)
-	}
-	if left, _ := filepath.Glob(filepath.Join(dir, ".config-*")); len(left) != 1 || left[0] != fresh {
-		t.Errorf("left behind %v", left)
-	}
 }

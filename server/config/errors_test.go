@@ -103,6 +103,17 @@ var refused = []struct{ name, text, want string }{
 		"2: `issuer`\n3: `scopes`\n5: `redirect_uris`\n6: `registration`\n8: `access`"},
 	{"everything at once", "lissten = 1\nlisten = 'x'\n[idp]\nissuer = 'x'\nfoo = 1\n[access]\nanyone = 1\n[tokens\n",
 		"1: unknown key `lissten`\n2: `listen` must\n4: `issuer`\n5: unknown key `foo` in [idp]\n7: `anyone`\n8: not valid TOML"},
+	{"a domain for a tenant", "[idp]\ntenants = ['9188040d-6c67-4c5b-b112-36a304b66dad',\n'contoso.com']", "3: `tenants` in [idp] must have one tenant ID"},
+	{"a proxy's password", "[network]\nproxy = 'http://ana:hunter2@proxy.example:8080'", "2: `proxy` in [network] must not hold a password"},
+	{"a proxy's empty password", "[network]\nproxy = 'http://ana:@proxy.example:8080'", "2: `proxy` in [network] must not hold a password"},
+	{"a proxy without a scheme", "[network]\nproxy = 'proxy.example:8080'", "2: `proxy` in [network] must be the URL of a proxy"},
+	{"a proxy's path", "[network]\nproxy = 'http://proxy.example/x'", "2: `proxy` in [network] must be the URL of a proxy"},
+	{"a proxy's zero port", "[network]\nproxy = 'http://proxy.example:080'", "2: `proxy` in [network] must be the URL of a proxy"},
+	{"a script for a proxy", "[network]\nproxy = 'http://proxy.example/proxy.pac?x'", "2: `proxy` in [network] must be the URL of a proxy"},
+	{"two hosts in one", "[network]\nno_proxy = ['10.0.0.0/8', 'a.example,b.example']", "2: `no_proxy` in [network] must have one host"},
+	{"a URL that needs no proxy", "[network]\nno_proxy = ['https://a.example']", "2: `no_proxy` in [network] must have one host"},
+	{"no time to start", "[server.files]\nstart = '0.5s'", "2: `start` in [server.files] must be at least \"1s\""},
+	{"a text for shared", "[server.files]\nshared = 'yes'", "2: `shared` in [server.files] must be true or false"},
 	{"an unprintable key", "\"a\\u001b[31m\" = 1", "1: unknown key `a\\x1b[31m`"},
 }
 

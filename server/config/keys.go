@@ -1,202 +1,180 @@
 package config
 
 import (
+	"fmt"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// A setter puts a value into its field of T, or says what the value must be
-// instead.
-type setter[T any] func(*T, value) string
-
-// keys is every key of config.toml and where its value goes, apart from those
-// of rules and servers, which come several times. A path has the table, if
-// any, and the name.
-var keys = map[string]setter[Config]{
-	"public_url":             text(func(c *Config) *string { return &c.PublicURL }),
-	"listen":                 text(func(c *Config) *string { return &c.Listen }),
-	"idp.issuer":             text(func(c *Config) *string { return &c.IDP.Issuer }),
-	"idp.client_id":          text(func(c *Config) *string { return &c.IDP.ClientID }),
-	"idp.scopes":             list(func(c *Config) *[]string { return &c.IDP.Scopes }),
-	"idp.audience":           text(func(c *Config) *string { return &c.IDP.Audience }),
-	"tunnel.provider":        text(func(c *Config) *string { return &c.Tunnel.Provider }),
-	"tunnel.domain":          text(func(c *Config) *string { return &c.Tunnel.Domain }),
-	"tunnel.connect_url":     text(func(c *Config) *string { return &c.Tunnel.ConnectURL }),
-	"tunnel.connect_cas":     text(func(c *Config) *string { return &c.Tunnel.ConnectCAs }),
-	"tunnel.trusted_proxies": list(func(c *Config) *[]string { return &c.Tunnel.TrustedProxies }),
-	"access.emails":          list(func(c *Config) *[]string { return &c.Access.Emails }),
-	"access.domains":         list(func(c *Config) *[]string { return &c.Access.Domains }),
-	"access.groups":          list(func(c *Config) *[]string { return &c.Access.Groups }),
-	"access.anyone":          yesNo(func(c *Config) *bool { return &c.Access.Anyone }),
-	"clients.redirect_uris":  list(func(c *Config) *[]string { return &c.Clients.RedirectURIs }),
-	"clients.allowed":        list(func(c *Config) *[]string { return &c.Clients.Allowed }),
-	"clients.registration":   yesNo(func(c *Config) *bool { return &c.Clients.Registration }),
-	"tokens.access":          duration(func(c *Config) *time.Duration { return &c.Tokens.Access }),
-	"tokens.refresh":         duration(func(c *Config) *time.Duration { return &c.Tokens.Refresh }),
-	"tools.echo":             yesNo(func(c *Config) *bool { return &c.Tools.Echo }),
-	"tools.add":              yesNo(func(c *Config) *bool { return &c.Tools.Add }),
-	"tools.whoami":           yesNo(func(c *Config) *bool { return &c.Tools.Whoami }),
-
-	"limits.calls_per_minute": number(func(c *Config) *int { return &c.Limits.CallsPerMinute }),
+// A key of config.toml is declared once, by the tags of its Go field:
+//
+//	key    its name in its table; of a struct, the table's
+//	check  what the value must be, a name in checks
+//	save   "always": written to a new file though it is as by default
+//
+// What may be written, what is refused, and what is saved follow from them.
+type key struct {
+	path  string // with the table's, if any
+	index []int  // of the field, from the struct that keysOf was given
+	kind  reflect.Type
+	check string
+	saved bool
 }
 
-// ruleKeys is every key of [[access.rule]].
-var ruleKeys = map[string]setter[Rule]{
-	"emails":    list(func(r *Rule) *[]string { return &r.Emails }),
-	"domains":   list(func(r *Rule) *[]string { return &r.Domains }),
-	"groups":    list(func(r *Rule) *[]string { return &r.Groups }),
-	"servers":   list(func(r *Rule) *[]string { return &r.Servers }),
-	"tools":     list(func(r *Rule) *[]string { return &r.Tools }),
-	"prompts":   list(func(r *Rule) *[]string { return &r.Prompts }),
-	"resources": list(func(r *Rule) *[]string { return &r.Resources }),
-	"read_only": yesNo(func(r *Rule) *bool { return &r.ReadOnly }),
-}
+var (
+	fileKeys   = keysOf(reflect.TypeFor[Config](), "", nil)         // apart from those that come several times
+	ruleKeys   = keysOf(reflect.TypeFor[Rule](), "", nil)           // of [[access.rule]]
+	serverKeys = keysOf(reflect.TypeFor[ServerSettings](), "", nil) // of [server.NAME]
+)
 
-// serverKeys is every key of [server.NAME].
-var serverKeys = map[string]setter[ServerSettings]{
-	"ask":          list(func(s *ServerSettings) *[]string { return &s.Ask }),
-	"hold_changes": yesNo(func(s *ServerSettings) *bool { return &s.HoldChanges }),
-	"timeout":      positive(func(s *ServerSettings) *time.Duration { return &s.Timeout }),
-	"idle":         positiveOrNever(func(s *ServerSettings) *time.Duration { return &s.Idle }),
-}
-
-func text[T any](field func(*T) *string) setter[T] {
-	return func(c *T, v value) string {
-		if v.kind != kindText {
-			return `must be a text in quotes`
+func keysOf(t reflect.Type, table string, index []int) (all []key) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, at := f.Tag.Get("key"), append(slices.Clone(index), f.Index...)
+		switch {
+		case name == "":
+		case f.Type.Kind() == reflect.Struct:
+			all = append(all, keysOf(f.Type, name+".", at)...)
+		default:
+			all = append(all, key{table + name, at, f.Type, f.Tag.Get("check"), f.Tag.Get("save") == "always"})
 		}
-		*field(c) = v.text
-		return ""
 	}
+	return all
 }
 
-func yesNo[T any](field func(*T) *bool) setter[T] {
-	return func(c *T, v value) string {
-		if v.kind != kindBool {
-			return "must be true or false, without quotes"
-		}
-		*field(c) = v.yes
-		return ""
+// find returns the key of path, or nil.
+func find(keys []key, path string) *key {
+	if i := slices.IndexFunc(keys, func(k key) bool { return k.path == path }); i >= 0 {
+		return &keys[i]
 	}
+	return nil
 }
 
-func list[T any](field func(*T) *[]string) setter[T] {
-	return func(c *T, v value) string {
-		const says = `must be a list of texts in quotes, such as ["one", "two"]`
-		if v.kind != kindList {
-			return says
-		}
-		all := []string{}
-		for _, item := range v.items {
-			if item.kind != kindText {
-				return says
-			}
-			all = append(all, item.text)
-		}
-		*field(c) = all
-		return ""
-	}
-}
+// table is the table that k stands in, "" for the top of the file; name is its
+// name there.
+func (k key) table() string { return k.path[:max(0, strings.LastIndexByte(k.path, '.'))] }
+func (k key) name() string  { return k.path[strings.LastIndexByte(k.path, '.')+1:] }
 
-func duration[T any](field func(*T) *time.Duration) setter[T] {
-	return func(c *T, v value) string {
-		const says = `must be a duration in quotes, such as "90s", "30m" or "720h"`
-		if v.kind != kindText {
-			return says
-		}
-		d, err := time.ParseDuration(v.text)
-		if err != nil {
-			return says
-		}
-		*field(c) = d
-		return ""
-	}
-}
-
-// positive takes durations of a second and more: 0 in the field stands for the
-// usual.
-func positive[T any](field func(*T) *time.Duration) setter[T] {
-	set := duration(field)
-	return func(c *T, v value) string {
-		if says := set(c, v); says != "" {
-			return says
-		}
-		if *field(c) < time.Second {
-			*field(c) = 0
-			return shortDuration
-		}
-		return ""
-	}
-}
-
-const shortDuration = `must be at least "1s"`
+// in is the field of k in a struct.
+func (k key) in(v reflect.Value) reflect.Value { return v.FieldByIndex(k.index) }
 
 // never is a time that does not come.
 const never = -1
 
-// positiveOrNever takes "never" as well.
-func positiveOrNever[T any](field func(*T) *time.Duration) setter[T] {
-	set := positive(field)
-	return func(c *T, v value) string {
-		if v.kind == kindText && v.text == "never" {
-			*field(c) = never
-			return ""
+// set puts a value of the file into field, or says what it must be instead.
+func (k key) set(field reflect.Value, v value) string {
+	switch field.Interface().(type) {
+	case string:
+		if v.kind != kindText {
+			return `must be a text in quotes`
 		}
-		if says := set(c, v); says != "" {
-			return says + `, or "never"`
+		field.SetString(v.text)
+	case bool:
+		if v.kind != kindBool {
+			return "must be true or false, without quotes"
 		}
-		return ""
-	}
-}
-
-func number[T any](field func(*T) *int) setter[T] {
-	return func(c *T, v value) string {
+		field.SetBool(v.yes)
+	case []string:
+		all := []string{}
+		for _, item := range v.items {
+			if item.kind == kindText {
+				all = append(all, item.text)
+			}
+		}
+		if v.kind != kindList || len(all) != len(v.items) {
+			return `must be a list of texts in quotes, such as ["one", "two"]`
+		}
+		field.Set(reflect.ValueOf(all))
+	case int:
 		n, err := strconv.ParseInt(strings.ReplaceAll(v.text, "_", ""), 0, 32)
 		if v.kind != kindNumber || err != nil {
 			return "must be a whole number, without quotes"
 		}
-		*field(c) = int(n)
-		return ""
+		field.SetInt(n)
+	case time.Duration:
+		return k.setDuration(field, v)
+	default:
+		panic("config: " + k.path + " is of a type that no key has")
 	}
+	return ""
+}
+
+func (k key) setDuration(field reflect.Value, v value) string {
+	d, err := time.ParseDuration(v.text)
+	orNever := ""
+	if k.check == "duration or never" {
+		orNever = `, or "never"`
+		if v.text == "never" {
+			d, err = never, nil
+		}
+	}
+	switch {
+	case v.kind != kindText || err != nil:
+		return `must be a duration in quotes, such as "90s", "30m" or "720h"` + orNever
+	case d < time.Second && !(orNever != "" && v.text == "never"):
+		return shortDuration + orNever // at once: in the field 0 may stand for the usual
+	}
+	field.SetInt(int64(d))
+	return ""
+}
+
+const shortDuration = `must be at least "1s"`
+
+// problems says what is wrong with the value of field: where, such as "[2]" for
+// the third of a list, and what it must be. A value that is not set is no
+// problem.
+func (k key) problems(field reflect.Value) (at, says []string) {
+	bad := func(where, what string) {
+		if what != "" {
+			at, says = append(at, where), append(says, what)
+		}
+	}
+	check := checks[k.check]
+	switch v := field.Interface().(type) {
+	case string:
+		if v != "" && check != nil {
+			bad("", check(v))
+		}
+	case []string:
+		for i, s := range v {
+			if check != nil {
+				bad(fmt.Sprintf("[%d]", i), check(s))
+			}
+		}
+	case time.Duration:
+		switch {
+		case k.check == "duration" && v < time.Second, k.check == "duration or usual" && v != 0 && v < time.Second:
+			bad("", shortDuration)
+		case k.check == "duration or never" && v > 0 && v < time.Second:
+			bad("", shortDuration+`, or "never"`)
+		}
+	}
+	return at, says
 }
 
 // isTable reports whether path is a table of config.toml.
 func isTable(path string) bool {
-	if path == serverTable || path == ruleTable {
-		return true
-	}
-	for key := range keys {
-		if strings.HasPrefix(key, path+".") {
-			return true
-		}
-	}
-	return false
+	return path == serverTable || path == ruleTable ||
+		slices.ContainsFunc(fileKeys, func(k key) bool { return strings.HasPrefix(k.path, path+".") })
 }
 
 // names returns what table may hold: at the top, tables as well.
-func names(table string) []string {
-	seen := map[string]bool{}
-	var all []string
+func names(table string) (all []string) {
 	switch table {
 	case "":
 		all = append(all, serverTable)
 	case "access":
 		all = append(all, "rule")
 	}
-	for key := range keys {
-		name := key
-		if table != "" {
-			rest, ok := strings.CutPrefix(key, table+".")
-			if !ok {
-				continue
-			}
-			name = rest
-		}
-		name, _, _ = strings.Cut(name, ".")
-		if !seen[name] {
-			seen[name] = true
+	for _, k := range fileKeys {
+		if table == "" {
+			name, _, _ := strings.Cut(k.path, ".")
 			all = append(all, name)
+		} else if k.table() == table {
+			all = append(all, k.name())
 		}
 	}
 	return all

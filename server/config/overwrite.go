@@ -2,7 +2,6 @@ package config
 
 import (
 	"bytes"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -17,17 +16,10 @@ func overwrite(text []byte, c Config) ([]byte, bool) {
 	if err != nil {
 		return nil, false
 	}
-	before, err := plainValues(old)
-	if err != nil {
-		return nil, false
-	}
-	after, err := plainValues(c)
-	if err != nil {
-		return nil, false
-	}
-	for _, key := range sortedKeys() {
-		if before[key] != after[key] {
-			if text, err = setKey(text, key, after[key]); err != nil {
+	before, after := plainValues(old), plainValues(c)
+	for _, k := range fileKeys {
+		if before[k.path] != after[k.path] {
+			if text, err = setKey(text, k.path, after[k.path]); err != nil {
 				return nil, false
 			}
 		}
@@ -39,24 +31,12 @@ func overwrite(text []byte, c Config) ([]byte, bool) {
 
 // plainValues are the values of c as [Save] writes them, by key; a key that is
 // as by default is missing.
-func plainValues(c Config) (map[string]string, error) {
-	data, err := marshal(c)
-	if err != nil {
-		return nil, err
-	}
-	entries, err := walk(data)
-	if err != nil {
-		return nil, err
-	}
+func plainValues(c Config) map[string]string {
 	values := map[string]string{}
-	for _, e := range entries {
-		if e.header {
-			continue
-		}
-		from, to := valueRange(data, e.at)
-		values[strings.Join(e.path, ".")] = string(data[from:to])
+	for k, value := range written(fileKeys, c, Default()) {
+		values[k.path] = value
 	}
-	return values, nil
+	return values
 }
 
 // setKey puts value in the place of key's, adds the key, or takes its line out if
@@ -193,15 +173,11 @@ func stringEnd(text []byte, i int) int {
 
 // write is the content of config.toml for c, where text is what there is; nil
 // if there is nothing. It loses no setting silently.
-func write(text []byte, c Config) ([]byte, error) {
+func write(text []byte, c Config) []byte {
 	if text != nil {
 		if edited, ok := overwrite(text, c); ok {
-			return edited, nil
+			return edited
 		}
 	}
-	data, err := marshal(c)
-	if err != nil {
-		return nil, fmt.Errorf("write the configuration: %w", err)
-	}
-	return data, nil
+	return marshal(c)
 }

@@ -66,7 +66,7 @@ func TestSaveKeepsWhatAPersonWrote(t *testing.T) {
 		`"https://dev-1.okta.com" `, `'https://dev-1.okta.com/oauth2/default' `,
 		"# behind nothing\n", "# behind nothing\npublic_url = 'https://name.ngrok.app'\n",
 		"'0oa1'\n", "'0oa1'\naudience = 'api://default'\n",
-		"anyone = false\n", "anyone = false\ngroups = ['Team \"B\"']\n\n[tunnel]\ndomain = 'name.ngrok.app'\nprovider = 'ngrok'\n",
+		"anyone = false\n", "anyone = false\ngroups = ['Team \"B\"']\n\n[tunnel]\nprovider = 'ngrok'\ndomain = 'name.ngrok.app'\n",
 	).Replace(commented)
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

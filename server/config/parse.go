@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,34 +80,40 @@ func (p *parser) fail(at place, key, format string, args ...any) {
 // take puts one entry into the configuration, or says what is wrong with it.
 func (p *parser) take(e entry) {
 	path := strings.Join(e.path, ".")
-	set := keys[path]
+	k := find(fileKeys, path)
 	switch {
 	case p.underRefused(e.path):
 	case len(e.path) > 1 && strings.Join(e.path[:2], ".") == ruleTable:
 		p.takeRule(e)
 	case e.path[0] == serverTable:
 		p.takeServer(e)
-	case e.header && e.value.kind == kindTables && (isTable(path) || set != nil):
+	case e.header && e.value.kind == kindTables && (isTable(path) || k != nil):
 		p.refused[e.path[0]] = true
 		p.fail(e.at, path, "[[%s]] is a list of tables: write [%s] once", path, e.path[0])
 	case e.header && len(e.path) == 1 && isTable(path):
 		p.places[path] = e.at
-	case set != nil && !e.header:
-		p.places[path] = e.at
-		for i, item := range e.value.items {
-			p.places[fmt.Sprintf("%s[%d]", path, i)] = item.at
-		}
-		if says := set(&p.config, e.value); says != "" {
-			p.refused[path] = true
-			p.fail(e.value.at, path, "%s %s", display(e.path), says)
-		}
-	case set != nil:
+	case k != nil && !e.header:
+		p.put(*k, reflect.ValueOf(&p.config).Elem(), e, path, display(e.path))
+	case k != nil:
 		p.fail(e.at, path, "%s is a key, not a table", display(e.path))
 	case isTable(path):
 		p.refused[path] = true
 		p.fail(e.at, path, "%s is a table: write [%s], and its keys below it", code(path), path)
 	default:
 		p.unknown(e, path)
+	}
+}
+
+// put puts the value of e into the field of k in to; path and name are the
+// key's, for errors and for people.
+func (p *parser) put(k key, to reflect.Value, e entry, path, name string) {
+	p.places[path] = e.at
+	for i, item := range e.value.items {
+		p.places[fmt.Sprintf("%s[%d]", path, i)] = item.at
+	}
+	if says := k.set(k.in(to), e.value); says != "" {
+		p.refused[path] = true
+		p.fail(e.value.at, path, "%s %s", name, says)
 	}
 }
 
@@ -126,7 +133,7 @@ func (p *parser) unknown(e entry, path string) {
 	if e.header {
 		p.refused[path] = true
 	}
-	if !isTable(e.path[0]) && (len(e.path) > 1 || e.header) && keys[e.path[0]] == nil {
+	if !isTable(e.path[0]) && (len(e.path) > 1 || e.header) && find(fileKeys, e.path[0]) == nil {
 		p.refused[e.path[0]] = true // one error for a table, not one for each of its keys
 		if !isSecretName(name) || e.header {
 			p.fail(e.at, path, "unknown table [%s]%s", quoted(e.path[0]), suggest(nearest(e.path[0], names(""))))
@@ -142,30 +149,21 @@ func (p *parser) unknown(e entry, path string) {
 		p.fail(e.at, path, "%s%s looks like a secret, and this file holds none: take the line out and run `drawbridge setup`, which puts it in the keychain", code(name), where)
 		return
 	}
-	if table == "access" && ruleKeys[name] != nil {
+	if table == "access" && find(ruleKeys, name) != nil {
 		p.fail(e.at, path, "unknown key %s%s: it belongs in [[%s]]", code(name), where, ruleTable)
 		return
 	}
-	for _, key := range sortedKeys() {
-		if other, plain, ok := strings.Cut(key, "."); ok && plain == name && other != table {
+	for _, k := range fileKeys {
+		if other := k.table(); other != "" && k.name() == name && other != table {
 			p.fail(e.at, path, "unknown key %s%s: it belongs in [%s]", code(name), where, other)
 			return
 		}
 	}
-	if table != "" && keys[name] != nil {
+	if table != "" && find(fileKeys, name) != nil {
 		p.fail(e.at, path, "unknown key %s%s: it belongs at the top of the file, before the first [table]", code(name), where)
 		return
 	}
 	p.fail(e.at, path, "unknown key %s%s%s", code(name), where, suggest(nearest(name, names(table))))
-}
-
-func sortedKeys() []string {
-	all := make([]string, 0, len(keys))
-	for key := range keys {
-		all = append(all, key)
-	}
-	slices.Sort(all)
-	return all
 }
 
 func suggest(name string) string {

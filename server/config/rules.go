@@ -2,10 +2,7 @@ package config
 
 import (
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
-	"time"
+	"reflect"
 )
 
 // The tables that come several times: [[access.rule]] and [server.NAME].
@@ -27,7 +24,7 @@ func (p *parser) takeRule(e entry) {
 		p.refused[ruleTable] = true
 		p.fail(e.at, ruleTable, "rules are a list: write [[%s]] for each, and its keys below it", ruleTable)
 	default:
-		takeInto(p, e, key, "[["+ruleTable+"]]", e.path[2:], ruleKeys, &rules[len(rules)-1])
+		p.takeInto(e, key, "[["+ruleTable+"]]", e.path[2:], ruleKeys, reflect.ValueOf(&rules[len(rules)-1]).Elem())
 	}
 }
 
@@ -48,7 +45,7 @@ func (p *parser) takeServer(e entry) {
 		p.places[key] = e.at
 	}
 	if len(e.path) > 2 {
-		takeInto(p, e, key, "["+serverTable+"."+quoted(name)+"]", e.path[2:], serverKeys, &s)
+		p.takeInto(e, key, "["+serverTable+"."+quoted(name)+"]", e.path[2:], serverKeys, reflect.ValueOf(&s).Elem())
 	}
 	if p.config.Servers == nil {
 		p.config.Servers = map[string]ServerSettings{}
@@ -56,95 +53,80 @@ func (p *parser) takeServer(e entry) {
 	p.config.Servers[name] = s
 }
 
-// takeInto puts an entry into to, part of what the table named where holds;
+// takeInto puts an entry into the struct to, what the table named where holds;
 // path is the entry's within it, key the table's for errors.
-func takeInto[T any](p *parser, e entry, key, where string, path []string, keys map[string]setter[T], to *T) {
+func (p *parser) takeInto(e entry, key, where string, path []string, keys []key, to reflect.Value) {
 	name := path[0]
 	key += "." + name
-	set := keys[name]
+	k := find(keys, name)
 	switch {
 	case p.refused[key]:
-	case set == nil && isSecretName(name):
+	case k == nil && isSecretName(name):
 		p.fail(e.at, key, "%s in %s looks like a secret, and this file holds none: take the line out and run `drawbridge secret set`", code(name), where)
-	case set == nil:
+	case k == nil:
 		p.refused[key] = true
-		p.fail(e.at, key, "unknown key %s in %s%s", code(name), where, suggest(nearest(name, slices.Sorted(maps.Keys(keys)))))
+		p.fail(e.at, key, "unknown key %s in %s%s", code(name), where, suggest(nearest(name, pathsOf(keys))))
 	case len(path) > 1 || e.header:
 		p.refused[key] = true
 		p.fail(e.at, key, "%s in %s is a key, not a table", code(name), where)
 	default:
-		p.places[key] = e.at
-		for i, item := range e.value.items {
-			p.places[fmt.Sprintf("%s[%d]", key, i)] = item.at
-		}
-		if says := set(to, e.value); says != "" {
-			p.refused[key] = true
-			p.fail(e.value.at, key, "%s in %s %s", code(name), where, says)
-		}
+		p.put(*k, to, e, key, code(name)+" in "+where)
 	}
+}
+
+func pathsOf(keys []key) (all []string) {
+	for _, k := range keys {
+		all = append(all, k.path)
+	}
+	return all
 }
 
 // checkRule refuses what a rule can't mean, and what it would mean to nobody's
 // surprise but the owner's: an empty list of people reads like nobody and would
 // be everybody.
-func checkRule(key string, r Rule) (errs []error) {
-	bad := func(name, says string) {
-		if says != "" {
-			plain, _, _ := strings.Cut(name, "[")
-			errs = append(errs, &Error{Key: key + "." + name, Msg: code(plain) + " in [[" + ruleTable + "]] " + says})
+func checkRule(table string, r Rule) (errs []error) {
+	const where = " in [[" + ruleTable + "]] "
+	for name, empty := range map[string]bool{"emails": none(r.Emails), "domains": none(r.Domains), "groups": none(r.Groups)} {
+		if empty {
+			errs = append(errs, &Error{Key: table + "." + name, Msg: code(name) + where + "is empty: name somebody, or take the line out to leave " + name + " out of account"})
 		}
 	}
-	each := func(name string, all []string, check func(string) string) {
-		for i, s := range all {
-			bad(fmt.Sprintf("%s[%d]", name, i), check(s))
-		}
+	if none(r.Servers) {
+		errs = append(errs, &Error{Key: table + ".servers", Msg: code("servers") + where + "is empty: name one, or take the line out for all of them"})
 	}
-	whom := func(name string, all []string, check func(string) string) {
-		if all != nil && len(all) == 0 {
-			bad(name, "is empty: name somebody, or take the line out to leave "+name+" out of account")
-		}
-		each(name, all, check)
-	}
-	whom("emails", r.Emails, checkEmail)
-	whom("domains", r.Domains, checkDomain)
-	whom("groups", r.Groups, checkPrintable)
-	if r.Servers != nil && len(r.Servers) == 0 {
-		bad("servers", "is empty: name one, or take the line out for all of them")
-	}
-	each("servers", r.Servers, checkGlob)
-	each("tools", r.Tools, checkGlob)
-	each("prompts", r.Prompts, checkGlob)
-	each("resources", r.Resources, checkGlob)
+	errs = append(errs, checkKeys(ruleKeys, reflect.ValueOf(r), table+".", func(k key) string { return code(k.path) + where })...)
 	nobody := r.Emails == nil && r.Domains == nil && r.Groups == nil
 	switch {
 	case nobody && r.Servers == nil && r.Tools == nil && r.Prompts == nil && r.Resources == nil && !r.ReadOnly:
-		errs = append(errs, &Error{Key: key, Msg: "[[" + ruleTable + "]] is empty: say whom it is for (emails, domains, groups) or what it allows (servers, tools, prompts, resources, read_only)"})
+		errs = append(errs, &Error{Key: table, Msg: "[[" + ruleTable + "]] is empty: say whom it is for (emails, domains, groups) or what it allows (servers, tools, prompts, resources, read_only)"})
 	case r.Tools != nil && len(r.Tools)+len(r.Prompts)+len(r.Resources) == 0:
-		errs = append(errs, &Error{Key: key, Msg: "[[" + ruleTable + "]] allows nothing: name a tool, a prompt or a resource"})
+		errs = append(errs, &Error{Key: table, Msg: "[[" + ruleTable + "]] allows nothing: name a tool, a prompt or a resource"})
 	}
 	return errs
 }
 
+// none reports whether a list was written, and has nothing in it.
+func none(list []string) bool { return list != nil && len(list) == 0 }
+
 // checkSettings checks [server.NAME].
 func checkSettings(name string, s ServerSettings) (errs []error) {
-	key := serverTable + "." + name
-	where := " in [" + serverTable + "." + quoted(name) + "] "
-	bad := func(field, says string) {
-		errs = append(errs, &Error{Key: key + "." + field, Msg: code(field) + where + says})
-	}
+	table := serverTable + "." + name
 	if says := checkName(name); says != "" {
-		errs = append(errs, &Error{Key: key, Msg: "[" + serverTable + "." + quoted(name) + "]: " + says})
+		errs = append(errs, &Error{Key: table, Msg: "[" + serverTable + "." + quoted(name) + "]: " + says})
 	}
-	for i, glob := range s.Ask {
-		if says := checkGlob(glob); says != "" {
-			errs = append(errs, &Error{Key: fmt.Sprintf("%s.ask[%d]", key, i), Msg: "`ask`" + where + says})
+	return append(errs, checkKeys(serverKeys, reflect.ValueOf(s), table+".", func(k key) string {
+		return code(k.path) + " in [" + serverTable + "." + quoted(name) + "] "
+	})...)
+}
+
+// checkKeys checks what stands in a struct by the tags of its fields; name is
+// how a sentence about a key begins.
+func checkKeys(keys []key, v reflect.Value, table string, name func(key) string) (errs []error) {
+	for _, k := range keys {
+		at, says := k.problems(k.in(v))
+		for i := range at {
+			errs = append(errs, &Error{Key: table + k.path + at[i], Msg: name(k) + says[i]})
 		}
-	}
-	if s.Timeout != 0 && s.Timeout < time.Second {
-		bad("timeout", shortDuration)
-	}
-	if s.Idle > 0 && s.Idle < time.Second {
-		bad("idle", shortDuration+`, or "never"`)
 	}
 	return errs
 }

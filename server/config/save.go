@@ -4,12 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"runtime"
-	"strings"
 	"time"
-
-	"github.com/pelletier/go-toml/v2"
 )
 
 // Save checks c and writes it to path: whole or not at all, readable by its
@@ -48,12 +44,8 @@ func Stage(path string, c Config) (*Draft, error) {
 	if err != nil || len(text) > maxSize {
 		text = nil
 	}
-	data, err := write(text, c)
-	if err != nil {
-		return nil, err
-	}
 	sweep(filepath.Dir(path))
-	temp, err := stage(path, data)
+	temp, err := stage(path, write(text, c))
 	if err != nil {
 		return nil, fmt.Errorf("save the configuration: %w", err)
 	}
@@ -98,9 +90,13 @@ func replace(path string, data []byte) error {
 	return (&Draft{path, temp}).Commit()
 }
 
+// drafts are the names of files that are written beside their place.
+const drafts = ".drawbridge-*.tmp"
+
 // sweep takes away drafts that a process left which ended before it was done.
+// One that was touched within the hour may be another's that still writes.
 func sweep(folder string) {
-	left, _ := filepath.Glob(filepath.Join(folder, ".config-*.toml"))
+	left, _ := filepath.Glob(filepath.Join(folder, drafts))
 	for _, name := range left {
 		if fi, err := os.Lstat(name); err == nil && fi.Mode().IsRegular() && time.Since(fi.ModTime()) > time.Hour {
 			_ = os.Remove(name)
@@ -110,7 +106,7 @@ func sweep(folder string) {
 
 // stage writes data beside path and returns where.
 func stage(path string, data []byte) (name string, err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".drawbridge-*.tmp") // mode 0600
+	f, err := os.CreateTemp(filepath.Dir(path), drafts) // mode 0600
 	if err != nil {
 		return "", err
 	}
@@ -139,169 +135,4 @@ func syncFolder(path string) {
 		_ = d.Sync()
 		_ = d.Close()
 	}
-}
-
-// file is config.toml as Save writes it. A nil pointer is left out.
-type file struct {
-	PublicURL *string      `toml:"public_url"`
-	Listen    string       `toml:"listen"`
-	IDP       fileIDP      `toml:"idp"`
-	Tunnel    *fileTunnel  `toml:"tunnel"`
-	Access    fileAccess   `toml:"access" comment:"Who may sign in. All empty: nobody."`
-	Clients   *fileClients `toml:"clients"`
-	Tokens    *fileTokens  `toml:"tokens"`
-	Tools     *fileTools   `toml:"tools"`
-	Limits    *fileLimits  `toml:"limits"`
-
-	Servers map[string]fileServer `toml:"server,omitempty"`
-}
-
-type fileIDP struct {
-	Issuer   string    `toml:"issuer"`
-	ClientID string    `toml:"client_id"`
-	Scopes   *[]string `toml:"scopes"`
-	Audience *string   `toml:"audience"`
-}
-
-type fileTunnel struct {
-	Provider   *string   `toml:"provider"`
-	Domain     *string   `toml:"domain"`
-	ConnectURL *string   `toml:"connect_url"`
-	ConnectCAs *string   `toml:"connect_cas"`
-	Proxies    *[]string `toml:"trusted_proxies"`
-}
-
-type fileAccess struct {
-	Emails  []string `toml:"emails"`
-	Domains []string `toml:"domains"`
-	Groups  []string `toml:"groups"`
-	Anyone  bool     `toml:"anyone"`
-
-	Rules []fileRule `toml:"rule,omitempty" comment:"Who may use what. What no rule allows is refused."`
-}
-
-// fileRule tells a list that is empty from one that is left out.
-type fileRule struct {
-	Emails    *[]string `toml:"emails"`
-	Domains   *[]string `toml:"domains"`
-	Groups    *[]string `toml:"groups"`
-	Servers   *[]string `toml:"servers"`
-	Tools     *[]string `toml:"tools"`
-	Prompts   *[]string `toml:"prompts"`
-	Resources *[]string `toml:"resources"`
-	ReadOnly  bool      `toml:"read_only,omitempty"`
-}
-
-type fileLimits struct {
-	CallsPerMinute int `toml:"calls_per_minute"`
-}
-
-type fileServer struct {
-	Ask         []string `toml:"ask,omitempty"`
-	HoldChanges bool     `toml:"hold_changes,omitempty"`
-	Timeout     string   `toml:"timeout,omitempty"`
-	Idle        string   `toml:"idle,omitempty"`
-}
-
-type fileClients struct {
-	RedirectURIs *[]string `toml:"redirect_uris"`
-	Allowed      *[]string `toml:"allowed"`
-	Registration bool      `toml:"registration"`
-}
-
-type fileTokens struct {
-	Access  string `toml:"access"`
-	Refresh string `toml:"refresh"`
-}
-
-type fileTools struct {
-	Echo   bool `toml:"echo"`
-	Add    bool `toml:"add"`
-	Whoami bool `toml:"whoami"`
-}
-
-func marshal(c Config) ([]byte, error) {
-	usual := Default()
-	f := file{
-		PublicURL: set(c.PublicURL),
-		Listen:    c.Listen,
-		IDP:       fileIDP{Issuer: c.IDP.Issuer, ClientID: c.IDP.ClientID, Audience: set(c.IDP.Audience)},
-		Access:    fileAccess{c.Access.Emails, c.Access.Domains, c.Access.Groups, c.Access.Anyone, nil},
-	}
-	if !reflect.DeepEqual(c.IDP.Scopes, usual.IDP.Scopes) {
-		f.IDP.Scopes = &c.IDP.Scopes
-	}
-	if t := c.Tunnel; !reflect.DeepEqual(t, usual.Tunnel) {
-		f.Tunnel = &fileTunnel{set(t.Provider), set(t.Domain), set(t.ConnectURL), set(t.ConnectCAs), nil}
-		if t.TrustedProxies != nil {
-			f.Tunnel.Proxies = &t.TrustedProxies
-		}
-	}
-	if !reflect.DeepEqual(c.Clients, usual.Clients) {
-		f.Clients = &fileClients{Registration: c.Clients.Registration}
-		if c.Clients.RedirectURIs != nil {
-			f.Clients.RedirectURIs = &c.Clients.RedirectURIs
-		}
-		if c.Clients.Allowed != nil {
-			f.Clients.Allowed = &c.Clients.Allowed
-		}
-	}
-	if c.Tokens != usual.Tokens {
-		f.Tokens = &fileTokens{short(c.Tokens.Access), short(c.Tokens.Refresh)}
-	}
-	if c.Tools != usual.Tools {
-		f.Tools = &fileTools{c.Tools.Echo, c.Tools.Add, c.Tools.Whoami}
-	}
-	for _, r := range c.Access.Rules {
-		f.Access.Rules = append(f.Access.Rules, fileRule{some(r.Emails), some(r.Domains), some(r.Groups),
-			some(r.Servers), some(r.Tools), some(r.Prompts), some(r.Resources), r.ReadOnly})
-	}
-	if c.Limits != usual.Limits {
-		f.Limits = &fileLimits{c.Limits.CallsPerMinute}
-	}
-	for name, s := range c.Servers {
-		if f.Servers == nil {
-			f.Servers = map[string]fileServer{}
-		}
-		f.Servers[name] = fileServer{s.Ask, s.HoldChanges, unlessUsual(s.Timeout), unlessUsual(s.Idle)}
-	}
-	return toml.Marshal(f)
-}
-
-// some is l, or nil if it is not set.
-func some(l []string) *[]string {
-	if l == nil {
-		return nil
-	}
-	return &l
-}
-
-// unlessUsual prints a duration for which 0 is the usual.
-func unlessUsual(d time.Duration) string {
-	switch {
-	case d == 0:
-		return ""
-	case d < 0:
-		return "never"
-	}
-	return short(d)
-}
-
-func set(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-// short prints a duration as a person writes it: 720h, not 720h0m0s.
-func short(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }

@@ -28,29 +28,31 @@ type Server struct {
 // mcp.json stays in the form that other programs read.
 type ServerSettings struct {
 	// Ask is the tools, by glob, whose calls wait for the owner's click.
-	Ask []string
+	Ask []string `key:"ask" check:"glob"`
 	// HoldChanges holds back a tool whose description or schema is no longer what
 	// the owner approved.
-	HoldChanges bool
-	Timeout     time.Duration // of one call; 0: five minutes
-	Idle        time.Duration // unused for so long, it is stopped; 0: 15 minutes; < 0: never
+	HoldChanges bool          `key:"hold_changes"`
+	Timeout     time.Duration `key:"timeout" check:"duration or usual"` // of one call; 0: five minutes
+	Idle        time.Duration `key:"idle" check:"duration or never"`    // unused for so long, it is stopped; 0: 15 minutes; < 0: never
+	Start       time.Duration `key:"start" check:"duration or usual"`   // how long a start may take; 0: a minute
+	Shared      bool          `key:"shared"`                            // one process a person instead of one a sign-in
 }
 
 // Rule lets people use servers and tools. Without any rule whoever may sign in
 // may use everything; with one, what no rule allows is refused.
 type Rule struct {
 	// Whom it is for: whoever one of these names; all empty, everybody.
-	Emails  []string
-	Domains []string
-	Groups  []string
+	Emails  []string `key:"emails" check:"email"`
+	Domains []string `key:"domains" check:"domain"`
+	Groups  []string `key:"groups" check:"printable"`
 
 	// What it lets them use, by glob. Nil Servers and nil Tools mean all of
 	// them. Nil Prompts and nil Resources mean all if Tools is nil, else none.
-	Servers   []string
-	Tools     []string
-	Prompts   []string
-	Resources []string
-	ReadOnly  bool // of the tools, those alone that say they change nothing (readOnlyHint)
+	Servers   []string `key:"servers" check:"glob"`
+	Tools     []string `key:"tools" check:"glob"`
+	Prompts   []string `key:"prompts" check:"glob"`
+	Resources []string `key:"resources" check:"glob"`
+	ReadOnly  bool     `key:"read_only"` // of the tools, those alone that say they change nothing (readOnlyHint)
 }
 
 // Mount returns servers with what [server.NAME] says of each, and a note for

@@ -7,10 +7,11 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
@@ -20,44 +21,23 @@ import (
 // [*Error] without a place. A value that is not set is no problem here; see
 // [Config.Missing].
 func (c Config) Validate() error {
-	var errs []error
+	errs := checkKeys(fileKeys, reflect.ValueOf(c), "", func(k key) string { return display(strings.Split(k.path, ".")) + " " })
 	bad := func(key, says string) {
-		if says != "" {
-			errs = append(errs, &Error{Key: key, Msg: display(strings.Split(strings.TrimRight(key, "[]0123456789"), ".")) + " " + says})
-		}
+		errs = append(errs, &Error{Key: key, Msg: display(strings.Split(key, ".")) + " " + says})
 	}
-	each := func(key string, all []string, check func(string) string) {
-		for i, s := range all {
-			bad(fmt.Sprintf("%s[%d]", key, i), check(s))
-		}
+	if c.Listen == "" {
+		bad("listen", checkListen(""))
 	}
-	optional := func(key, s string, check func(string) string) {
-		if s != "" {
-			bad(key, check(s))
-		}
-	}
-	optional("public_url", c.PublicURL, checkPublicURL)
-	bad("listen", checkListen(c.Listen))
-	optional("idp.issuer", c.IDP.Issuer, checkIssuer)
-	optional("idp.client_id", c.IDP.ClientID, checkPrintable)
-	optional("idp.audience", c.IDP.Audience, checkPrintable)
-	each("idp.scopes", c.IDP.Scopes, checkScope)
 	if !slices.Contains(c.IDP.Scopes, "openid") {
 		bad("idp.scopes", `must contain "openid": without it the provider does not say who signs in`)
 	}
-	if p := c.Tunnel.Provider; p != "" && p != TunnelNgrok && p != TunnelNone {
-		bad("tunnel.provider", `must be "ngrok" or "none"`)
+	switch t := c.Tokens; {
+	case t.Access <= t.Refresh:
+	case t.Access == Default().Tokens.Access: // the other one was written
+		bad("tokens.refresh", "must not be shorter than `access`, which is 30m unless set")
+	default:
+		bad("tokens.access", "must not be longer than `refresh`, which ends the session")
 	}
-	optional("tunnel.domain", c.Tunnel.Domain, checkHost)
-	optional("tunnel.connect_url", c.Tunnel.ConnectURL, checkHostPort)
-	optional("tunnel.connect_cas", c.Tunnel.ConnectCAs, checkPrintable)
-	each("tunnel.trusted_proxies", c.Tunnel.TrustedProxies, checkProxy)
-	each("access.emails", c.Access.Emails, checkEmail)
-	each("access.domains", c.Access.Domains, checkDomain)
-	each("access.groups", c.Access.Groups, checkPrintable)
-	each("clients.redirect_uris", c.Clients.RedirectURIs, checkRedirectURI)
-	each("clients.allowed", c.Clients.Allowed, checkRedirectURI)
-	checkTokens(c.Tokens, bad)
 	if n := c.Limits.CallsPerMinute; n < 0 || n > maxCallsPerMinute {
 		bad("limits.calls_per_minute", fmt.Sprintf("must be between 0, which is no limit, and %d", maxCallsPerMinute))
 	}
@@ -73,22 +53,6 @@ func (c Config) Validate() error {
 // maxCallsPerMinute is more than one session can make, and finds what was meant
 // for something else.
 const maxCallsPerMinute = 1_000_000
-
-func checkTokens(t Tokens, bad func(key, says string)) {
-	if t.Access < time.Second {
-		bad("tokens.access", shortDuration)
-	}
-	if t.Refresh < time.Second {
-		bad("tokens.refresh", shortDuration)
-	}
-	switch {
-	case t.Access <= t.Refresh:
-	case t.Access == Default().Tokens.Access: // the other one was written
-		bad("tokens.refresh", "must not be shorter than `access`, which is 30m unless set")
-	default:
-		bad("tokens.access", "must not be longer than `refresh`, which ends the session")
-	}
-}
 
 // normalise writes what can be spelled in several ways in one way: tokens are
 // bound to the public URL's letters.
@@ -124,7 +88,59 @@ func (c *Config) normalise() {
 	}
 }
 
-// Each check returns "" or what the value must be.
+// checks are what the tag check names: each returns "" or what the value must
+// be. Durations have theirs in keys.go.
+var checks = map[string]func(string) string{
+	"public URL": checkPublicURL, "issuer": checkIssuer, "listen": checkListen, "host": checkHost, "host and port": checkHostPort,
+	"printable": checkPrintable, "scope": checkScope, "tenant": checkTenant, "tunnel provider": checkTunnelProvider, "proxy address": checkProxyAddress,
+	"email": checkEmail, "domain": checkDomain, "redirect URI": checkRedirectURI, "glob": checkGlob, "proxy": checkProxy, "proxy bypass": checkBypass,
+}
+
+func checkTunnelProvider(s string) string {
+	if s != TunnelNgrok && s != TunnelNone {
+		return `must be "ngrok" or "none"`
+	}
+	return ""
+}
+
+var tenantID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+// checkTenant takes Entra's tenant IDs: a sign-in names its tenant by nothing
+// else.
+func checkTenant(s string) string {
+	if !tenantID.MatchString(s) {
+		return `must have one tenant ID in each text, such as "9188040d-6c67-4c5b-b112-36a304b66dad": Entra shows it as Directory (tenant) ID`
+	}
+	return ""
+}
+
+// checkProxy takes the URL of a forward proxy. A password is a secret.
+func checkProxy(s string) string {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5" || checkHost(u.Hostname()) != "" && net.ParseIP(u.Hostname()) == nil ||
+		u.Path != "" && u.Path != "/" || strings.ContainsAny(s, "?#") || u.Port() != "" && !isPort(u.Port()):
+		return `must be the URL of a proxy, such as "http://proxy.example.com:8080"`
+	case u.User != nil:
+		if _, has := u.User.Password(); has {
+			return "must not hold a password, since this file holds no secret: leave `:PASSWORD` out here, and run `drawbridge setup`, which puts it in the keychain"
+		}
+	}
+	return ""
+}
+
+// checkBypass takes what NO_PROXY has between its commas.
+func checkBypass(s string) string {
+	if s == "" || strings.ContainsAny(s, ",;/") && !isNetwork(s) || strings.ContainsFunc(s, notVisible) {
+		return `must have one host, domain or network in each text, such as "intranet.example.com", ".example.com" or "10.0.0.0/8"`
+	}
+	return ""
+}
+
+func isNetwork(s string) bool {
+	_, err := netip.ParsePrefix(s)
+	return err == nil
+}
 
 func checkPublicURL(s string) string {
 	const says = "must be https://HOST, with nothing after the host (http only on this machine: localhost, 127.0.0.1, [::1])"
@@ -181,8 +197,8 @@ func checkHostPort(s string) string {
 	return ""
 }
 
-// checkProxy takes what [ParseProxy] does.
-func checkProxy(s string) string {
+// checkProxyAddress takes what [ParseProxy] does.
+func checkProxyAddress(s string) string {
 	if _, err := ParseProxy(s); err != nil {
 		return `must have one IP address or network in each text, such as "127.0.0.1" or "10.0.0.0/8"`
 	}

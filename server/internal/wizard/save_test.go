@@ -69,7 +69,7 @@ func (s *saved) stands(t *testing.T, c config.Config, secret, token string) {
 			t.Errorf("%s is %q, want %q", account, have.Reveal(), want)
 		}
 	}
-	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(s.Path), ".config-*")); len(left) > 0 {
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(s.Path), ".drawbridge-*")); len(left) > 0 {
 		t.Errorf("left behind %v", left)
 	}
 }
@@ -191,7 +191,10 @@ func TestSaveKilled(t *testing.T) {
 	if err := Save(t.Context(), s.Saving); err != nil {
 		t.Fatal(err)
 	}
-	drafts, _ := filepath.Glob(filepath.Join(filepath.Dir(s.Path), ".config-*"))
+	drafts, _ := filepath.Glob(filepath.Join(filepath.Dir(s.Path), ".drawbridge-*"))
+	if len(drafts) != 1 {
+		t.Errorf("the dead left %v", drafts)
+	}
 	for _, d := range drafts { // it holds no secret, and nothing reads it
 		data, _ := os.ReadFile(d)
 		if strings.Contains(string(data), "secret") {
