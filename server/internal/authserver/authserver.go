@@ -8,11 +8,11 @@ package authserver
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 )
 
@@ -68,12 +68,5 @@ const redirectPath = "/auth/callback"
 // RedirectURI is what a person enters at the provider.
 func RedirectURI(issuer string) string { return issuer + redirectPath }
 
-// remote is the address a request came from. What stands in X-Forwarded-*
-// anyone can send, so it counts for nothing.
-func remote(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
-}
+// remote is the address a request came from.
+func remote(r *http.Request) string { return limit.Address(r.RemoteAddr) }

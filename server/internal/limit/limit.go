@@ -1,5 +1,6 @@
 // Package limit bounds how often something may happen, for each address and
-// in all. It knows nothing of what it bounds. Start at [Limit].
+// in all, and says which addresses are one [Actor]. It knows nothing of what
+// it bounds. Start at [Limit].
 package limit
 
 import (
@@ -64,7 +65,7 @@ func (l *Limit) Allow(address string, now time.Time) (wait time.Duration, ok boo
 }
 
 func (l *Limit) of(address string, now time.Time) *rate.Limiter {
-	key := network(address)
+	key := Actor(address)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if limiter, ok := l.byAddr[key]; ok {
@@ -93,21 +94,4 @@ func (l *Limit) sweep(now time.Time) {
 			delete(l.byAddr, key)
 		}
 	}
-}
-
-// network is what one household or host counts as: an IPv4 address, or the
-// /64 that an IPv6 host can pick its addresses from. What is no address at all
-// counts as one.
-func network(address string) netip.Prefix {
-	addr, err := netip.ParseAddr(address)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	addr = addr.Unmap().WithZone("")
-	bits := 64
-	if addr.Is4() {
-		bits = 32
-	}
-	p, _ := addr.Prefix(bits) // bits fit by construction
-	return p
 }

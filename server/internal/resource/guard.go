@@ -115,7 +115,7 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 			g.challenge(w, r, http.StatusUnauthorized, g.missing, "unauthorized", noToken, timeline.Facts{What: timeline.Challenged, Path: r.URL.Path})
 			return
 		}
-		remote := remoteHost(r.RemoteAddr)
+		remote := limit.Address(r.RemoteAddr)
 		token, ok := bearer(headers)
 		if !ok {
 			g.challenge(w, r, http.StatusUnauthorized, g.invalid, "invalid_token", invalidToken, timeline.Facts{What: timeline.CallForged})
@@ -188,7 +188,7 @@ func (g *Guard) Close() {
 // challenge refuses a request that has no good token, or tells its address to
 // slow down if it had many of them.
 func (g *Guard) challenge(w http.ResponseWriter, r *http.Request, status int, header, code, description string, why timeline.Facts) {
-	if _, ok := g.failures.Allow(remoteHost(r.RemoteAddr), g.opts.Now()); !ok {
+	if _, ok := g.failures.Allow(limit.Address(r.RemoteAddr), g.opts.Now()); !ok {
 		g.opts.Timeline.Saw(r, timeline.Facts{What: timeline.CallLimited})
 		w.Header().Set("Retry-After", "1")
 		writeJSON(w, http.StatusTooManyRequests, oauthError{"temporarily_unavailable", "Too many requests without a good access token."})
@@ -216,12 +216,4 @@ func bearer(headers []string) (string, bool) {
 func hasQueryToken(u *url.URL) bool {
 	_, there := u.Query()["access_token"]
 	return there
-}
-
-// remoteHost returns the address in a RemoteAddr, without its port.
-func remoteHost(addr string) string {
-	if i := strings.LastIndexByte(addr, ':'); i >= 0 {
-		addr = addr[:i]
-	}
-	return strings.Trim(addr, "[]")
 }

@@ -3,6 +3,8 @@ package timeline
 import (
 	"net/netip"
 	"slices"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 )
 
 // class is how far an attempt has come. Attempts are bounded class by class,
@@ -130,24 +132,14 @@ func (rec *Recorder) newestFirst() []*attempt {
 	return all
 }
 
-// network is what one household or host counts as: an IPv4 address, or the /64
-// that an IPv6 host can pick its addresses from. The cloud that Claude calls
+// network is the [limit.Actor] of an address, but the cloud that Claude calls
 // from counts as one, since it uses several addresses for one sign-in.
 func network(address string) netip.Prefix {
-	addr, err := netip.ParseAddr(address)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	addr = addr.Unmap().WithZone("")
-	if claudeCloud.Contains(addr) {
+	actor := limit.Actor(address)
+	if actor.IsValid() && claudeCloud.Contains(actor.Addr()) {
 		return claudeCloud
 	}
-	bits := 64
-	if addr.Is4() {
-		bits = 32
-	}
-	p, _ := addr.Prefix(bits) // bits fit by construction
-	return p
+	return actor
 }
 
 // claudeCloud is where claude.ai's requests come from, as Anthropic publishes

@@ -1,9 +1,10 @@
 package timeline
 
 import (
-	"net"
 	"net/http"
 	"strings"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 )
 
 // Wrap returns next, looked at: each request becomes a step of an attempt, by
@@ -38,15 +39,7 @@ func isMCP(path string) bool {
 
 // seen makes a step of a request. Nothing of its URL is kept.
 func (rec *Recorder) seen(r *http.Request, f Facts) seen {
-	return seen{Facts: f, at: rec.now(), remote: remoteHost(r.RemoteAddr), agent: cleanAgent(r.UserAgent()), browser: isBrowser(r)}
-}
-
-func remoteHost(address string) string {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return address
-	}
-	return host
+	return seen{Facts: f, at: rec.now(), remote: limit.Address(r.RemoteAddr), agent: cleanAgent(r.UserAgent()), browser: isBrowser(r)}
 }
 
 // nearMisses are the places where clients look that were given a wrong URL, or
