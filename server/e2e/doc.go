@@ -1,4 +1,3 @@
-// Package e2e tests Drawbridge by its front door: a running server, real MCP
-// clients, real OpenID providers and a browser. It holds tests only; nothing
-// imports it. Start at README.md, then [StartApp] and [Browser].
+// Package e2e has nothing in it: its folders test Drawbridge by its front door,
+// each a theme, all on package rig. Start at README.md.
 package e2e

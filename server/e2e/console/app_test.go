@@ -1,0 +1,80 @@
+package console
+
+import (
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
+)
+
+// The owner sees in the console of the real app who has signed in, and ends it
+// there: the tokens are dead at once. A redirect URI that was refused is offered
+// to be allowed.
+func TestConsoleOfTheApp(t *testing.T) {
+	app, _, tokens := rig.StartSignedIn(t, rig.AppOptions{ConfigFile: filepath.Join(t.TempDir(), "config.toml")})
+	c := rig.ReadControlFile(t, app)
+	const refused = "https://global.consent.azure-apim.net/redirect/acme"
+	r := app.Do(t, "POST", "/register", strings.NewReader(`{"client_name":"Copilot <b>Studio","redirect_uris":["`+refused+`"]}`), "Content-Type", "application/json")
+	if r.Status != http.StatusBadRequest {
+		t.Fatalf("the registration answers %d", r.Status)
+	}
+	app.MustWorkWith(t, tokens.Access)
+
+	read := use(t, rig.StartConsoleBrowser(t), c.URL+"/#key="+c.Key, "en-GB",
+		step{"wait", app.MCPURL}, step{"read", "#fact-bridge"},
+		step{"key", "#nav-sessions"}, step{"wait", "alice@example.com"},
+		step{"key", ".rows form button"}, step{"wait", "1 session was revoked."}, step{"wait", "Nobody is signed in."},
+		step{"key", "#nav-activity"}, step{"wait", "Session revoked"}, step{"wait", "Copilot <b>Studio"}, step{"read", "[action^='/activity/allow']"},
+		step{"key", "[action^='/activity/allow'] button"}, step{"wait", "That address is allowed now."},
+		step{"key", "#nav-doctor"}, step{"key", "#doctor-run button"}, step{"wait", "Report"}, step{"read", "#report"},
+		step{"key", "#nav-overview"}, step{"key", "#pause button"}, step{"wait", "Paused: nobody gets in from outside."})
+	if t.Failed() {
+		return
+	}
+	if r := app.Do(t, "POST", "/register", strings.NewReader(`{"redirect_uris":["`+refused+`"]}`), "Content-Type", "application/json"); r.Status != http.StatusCreated {
+		t.Errorf("after it was allowed, the registration answers %d", r.Status)
+	}
+	for i, want := range []string{"Ready", refused, "Drawbridge "} {
+		if !strings.Contains(read[i], want) {
+			t.Errorf("read %q, want %q", read[i], want)
+		}
+	}
+	if r := app.Do(t, "POST", "/mcp", strings.NewReader("{}"), "Authorization", "Bearer "+tokens.Access); r.Status != http.StatusServiceUnavailable {
+		t.Errorf("paused, /mcp answers %d", r.Status)
+	}
+	if r := c.Send(t, "POST", "/api/resume", "", "Authorization", "Bearer "+c.Key); r.Status != http.StatusOK {
+		t.Fatalf("resume: %d", r.Status)
+	}
+	if r := app.Do(t, "POST", "/mcp", strings.NewReader("{}"), "Authorization", "Bearer "+tokens.Access); r.Status != http.StatusUnauthorized {
+		t.Errorf("a revoked token: %d", r.Status)
+	}
+}
+
+// It handles strangers at the console of the real app: no page on the public
+// listener, and none for a public token on the control side.
+func TestSecConsoleWithoutToken(t *testing.T) {
+	app, _, tokens := rig.StartSignedIn(t, rig.AppOptions{})
+	c := rig.ReadControlFile(t, app)
+	for _, path := range []string{"/", "/sessions", "/activity", "/activity/events.jsonl", "/servers", "/approvals", "/doctor", "/setup", "/panic"} {
+		for _, token := range []string{tokens.Access, tokens.Refresh, c.Key} {
+			r := c.Send(t, "GET", path, "", "Authorization", "Bearer "+token)
+			if r.Status != http.StatusUnauthorized || strings.Contains(string(r.Body), "alice") {
+				t.Errorf("%s: %d", path, r.Status)
+			}
+		}
+		if path == "/" {
+			continue
+		}
+		if r := app.Do(t, "GET", path, nil); r.Status != http.StatusNotFound {
+			t.Errorf("%s on the public listener: %d", path, r.Status)
+		}
+	}
+	for _, path := range []string{"/session", "/panic/now", "/sessions/all", "/console.js"} {
+		if r := app.Do(t, "POST", path, strings.NewReader(`{"key":"`+c.Key+`"}`), "Authorization", "Bearer "+c.Key); r.Status != http.StatusNotFound {
+			t.Errorf("%s on the public listener: %d", path, r.Status)
+		}
+	}
+	app.MustWorkWith(t, tokens.Access)
+}

@@ -1,0 +1,161 @@
+package console
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
+	"github.com/drawbridge-app/drawbridge/server/internal/console/consoletest"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// Every page of the console stays within the screen, raises no error and pleases
+// axe-core, by day and night, on a phone and a desk, in both languages. The
+// pictures land in out/.
+func TestConsolePages(t *testing.T) {
+	shown := consoletest.Start(t, consoletest.Sample(), consoletest.Now)
+	browser := rig.StartConsoleBrowser(t)
+	for _, p := range []picture{
+		{name: "overview", path: "/", en: "https://name.ngrok.app/mcp", ja: "概要"},
+		{name: "sessions", path: "/sessions", en: "ana@example.com", ja: "身元確認済み"},
+		{name: "activity", path: "/activity", en: "Client refused", ja: "サインインを拒否"},
+		{name: "attempts", path: "/activity?show=attempts", en: "8 steps", ja: "Claude は接続されています"},
+		{name: "servers", path: "/servers", en: "Held back", ja: "保留中"},
+		{name: "access", path: "/servers", fill: map[string]string{"#a-email": "bob@example.com"}, press: "#access button", en: "This person may use 4 things.", ja: "承認後"},
+		{name: "approvals", path: "/approvals", en: "call the bank", ja: "引数"},
+		{name: "doctor", path: "/doctor", press: "#doctor-run button", en: "1 check found something wrong.", ja: "1 件の問題が見つかりました。"},
+		{name: "panic", path: "/panic", en: "Yes, end everything", ja: "緊急停止"},
+	} {
+		p.take(t, browser, shown.Link)
+	}
+}
+
+// The same holds for what is shown when there is little, or much is wrong.
+func TestConsolePagesOfTrouble(t *testing.T) {
+	browser := rig.StartConsoleBrowser(t)
+	empty := consoletest.Start(t, consoletest.Data{Status: status.Status{State: status.Starting, Tunnel: status.Tunnel{State: "connecting"}, IDP: status.IDP{State: status.IDPOK}}}, consoletest.Now)
+	sample := consoletest.Sample()
+	sample.Fail = errors.New("The disk is full: make room on it, then try again.")
+	sample.Status.State, sample.Status.Error = status.Error, "the keychain is locked: unlock it, then choose Retry"
+	sample.Status.Tunnel = status.Tunnel{State: "down", Error: "ngrok now gives https://other.ngrok.app, but clients know https://name.ngrok.app. Nothing was changed. To accept it, run `drawbridge tunnel accept`."}
+	trouble := consoletest.Start(t, sample, consoletest.Now)
+	for _, p := range []picture{
+		{name: "empty-overview", path: "/", en: "There is no address yet", ja: "起動中"},
+		{name: "empty-sessions", path: "/sessions", en: "Nobody is signed in.", ja: "サインインしている人はいません。"},
+		{name: "empty-activity", path: "/activity", en: "Nothing matches.", ja: "該当するものはありません。"},
+		{name: "empty-servers", path: "/servers", en: "No server is mounted.", ja: "登録されたサーバーはありません。"},
+		{name: "empty-approvals", path: "/approvals", en: "No call waits.", ja: "待っている呼び出しはありません。"},
+		{name: "missing", path: "/nothing", en: "There is nothing here.", ja: "ここには何もありません。"},
+	} {
+		p.take(t, browser, empty.Link)
+	}
+	for _, p := range []picture{
+		{name: "trouble-overview", path: "/", en: "Yes, accept it", ja: "動作できません"},
+		{name: "trouble-sessions", path: "/sessions", press: "#revoke-s-bob-1 button", en: "The disk is full", ja: "The disk is full"},
+	} {
+		p.take(t, browser, trouble.Link)
+	}
+	picture{name: "closed", path: "/sessions", en: "Open the console from Drawbridge’s tray menu", ja: "トレイメニューから"}.take(t, browser, trouble.URL)
+}
+
+// picture is one page to look at, and what it says.
+type picture struct {
+	name, path string
+	fill       map[string]string // by selector
+	press      string            // a selector
+	en, ja     string
+}
+
+func (p picture) take(t *testing.T, browser *rig.Script, link string) {
+	for lang, says := range map[string]string{"en-GB": p.en, "ja-JP": p.ja} {
+		t.Run(p.name+"/"+lang, func(t *testing.T) {
+			file, err := filepath.Abs("out/console-" + p.name + "-" + lang[:2])
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := browser.Ask(t, map[string]any{"do": "pictures", "link": link, "path": p.path, "lang": lang, "file": file, "fill": p.fill, "press": p.press})
+			if len(r.Texts) != 4 {
+				t.Fatalf("%d views, want 4", len(r.Texts))
+			}
+			for _, text := range r.Texts {
+				if !strings.HasPrefix(text, lang[:2]+" ") || !strings.Contains(text, says) {
+					t.Errorf("the page does not say %q: %s", says, rig.Clip(text))
+				}
+			}
+		})
+	}
+}
+
+func startChromium(t *testing.T) *rig.Script {
+	t.Helper()
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return rig.StartScript(t, nil, "clients/chromium.mjs", path)
+		}
+	}
+	rig.Missing(t, "chromium")
+	return nil
+}
+
+// The pages people see stay within the screen and raise no error in Chromium,
+// by day and night, on a phone and a desk. The pictures land in out/.
+func TestPages(t *testing.T) {
+	app := rig.StartApp(t, rig.AppOptions{})
+	client := app.Register(t, rig.ClientURI)
+	chromium := startChromium(t)
+	document := rig.ServeMetadata(t, rig.ClientURI).Client()
+	wrongRedirect := app.NewAuthRequest(client)
+	wrongRedirect.Values.Set("redirect_uri", "https://evil.example/callback")
+	for _, page := range []struct{ name, url, says string }{
+		{"consent", app.NewAuthRequest(client).URL(app), "localhost"},
+		{"consent-document", app.NewAuthRequest(document).URL(app), "metadata client"},
+		{"error", wrongRedirect.URL(app), "redirect"},
+		{"home", app.URL + "/", app.MCPURL},
+	} {
+		t.Run(page.name, func(t *testing.T) {
+			file, err := filepath.Abs("out/" + page.name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := chromium.Ask(t, map[string]string{"do": "pictures", "url": page.url, "file": file})
+			if len(r.Texts) != 4 {
+				t.Fatalf("%d views, want 4", len(r.Texts))
+			}
+			if !strings.Contains(strings.ToLower(r.Texts[0]), page.says) {
+				t.Errorf("the page does not say %q: %s", page.says, rig.Clip(r.Texts[0]))
+			}
+		})
+	}
+}
+
+// A person signs in in Chromium with the keyboard alone. Only a real browser
+// tells whether cookies and form-action let the chain of redirects pass, from
+// our page to the provider and on to the client.
+func TestSignInWithKeyboard(t *testing.T) {
+	app := rig.StartApp(t, rig.AppOptions{})
+	waiting := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, `<link rel=icon href="data:,"><p id=client-page>back at the client`)
+	}))
+	defer waiting.Close()
+	client := app.Register(t, strings.Replace(waiting.URL, "127.0.0.1", "localhost", 1)+"/callback")
+	req := app.NewAuthRequest(client)
+	r := startChromium(t).Ask(t, map[string]string{"do": "signIn", "url": req.URL(app), "user": "alice"})
+	if t.Failed() {
+		return
+	}
+	back := rig.NewBrowser(t).Parse(r.URL).Query()
+	if back.Get("state") != req.Values.Get("state") {
+		t.Error("another state came back")
+	}
+	tokens := app.MustTokens(t, app.Redeem(t, req, back.Get("code")))
+	if got := app.MCP(t, tokens.Access).CallTool("echo", map[string]any{"message": "hello"}); got != "Echo: hello" {
+		t.Errorf("echo gave %q", got)
+	}
+}

@@ -1,0 +1,9 @@
+package model
+
+import (
+	"testing"
+
+	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
+)
+
+func TestMain(m *testing.M) { rig.Main(m) }

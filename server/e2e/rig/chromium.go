@@ -1,0 +1,46 @@
+package rig
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+func StartConsoleBrowser(t *testing.T) *Script {
+	t.Helper()
+	if _, err := os.Stat("node_modules/axe-core/axe.min.js"); err != nil {
+		Missing(t, "axe-core")
+	}
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return StartScript(t, nil, "clients/console.mjs", path)
+		}
+	}
+	Missing(t, "chromium")
+	return nil
+}
+
+// chromiumReport is what clients/chromium.mjs answers.
+type chromiumReport struct {
+	Problems []string
+	Texts    []string // the page's text, one a view
+	URL      string
+}
+
+func (s *Script) Ask(t *testing.T, command any) (r chromiumReport) {
+	t.Helper()
+	s.Write(command)
+	s.Read(&r)
+	for _, problem := range r.Problems {
+		t.Error(problem)
+	}
+	return r
+}
+
+type SetupSteps [][]string
+
+func (s *Script) AskSetup(t *testing.T, link string, keep bool, steps SetupSteps) []string {
+	t.Helper()
+	return s.Ask(t, map[string]any{"do": "steps", "link": strings.Replace(link, "/#", "/setup#", 1), "lang": "en-GB", "keep": keep, "steps": steps}).Texts
+}

@@ -1,0 +1,76 @@
+package rig
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/drawbridge-app/drawbridge/server/control"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// What the owner of Drawbridge sees and does, whether it runs in this process
+// or as a program.
+
+// Status returns what `drawbridge status` shows.
+func (app *App) Status(t testing.TB) status.Status {
+	t.Helper()
+	return app.Snapshot(t).Status
+}
+
+// Sessions returns the live sessions, newest first.
+func (app *App) Sessions(t testing.TB) []status.Session {
+	t.Helper()
+	return app.Snapshot(t).Sessions
+}
+
+// Events returns the history of these types, oldest first; of all without any.
+func (app *App) Events(t testing.TB, types ...string) []status.Event {
+	t.Helper()
+	var out []status.Event
+	for _, e := range app.Snapshot(t).Events {
+		if len(types) == 0 || slices.Contains(types, e.Type) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// CountEvents returns how many events of a type there were.
+func (app *App) CountEvents(t testing.TB, kind string) int {
+	t.Helper()
+	return len(app.Events(t, kind))
+}
+
+// RevokeSession ends a session as a click on Revoke does.
+func (app *App) RevokeSession(t testing.TB, id string) {
+	t.Helper()
+	c := app.Control(t)
+	defer c.Close()
+	if err := c.Revoke(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (app *App) Snapshot(t testing.TB) status.Snapshot {
+	t.Helper()
+	if app.Srv != nil {
+		return app.Srv.Snapshot()
+	}
+	c := app.Control(t)
+	defer c.Close()
+	snap, err := c.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return snap
+}
+
+// Control reaches the loopback API, as the command line does.
+func (app *App) Control(t testing.TB) *control.Client {
+	t.Helper()
+	c, err := control.Dial(app.Options.DataDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}

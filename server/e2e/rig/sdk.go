@@ -1,0 +1,95 @@
+package rig
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+)
+
+// SDKClient is one way in which a real client is made.
+type SDKClient struct {
+	Name     string
+	Script   string
+	Mode     string // of version negotiation, for client 2.x
+	protocol string // revision that has to be negotiated; "" if the SDK does not tell
+}
+
+var SDKClients = []SDKClient{
+	{"sdk 1.x", "clients/sdk-v1.mjs", "", ""},
+	{"client 2.x, legacy", "clients/client-v2.mjs", "legacy", "2025-11-25"},
+	{"client 2.x, 2026-07-28", "clients/client-v2.mjs", "2026-07-28", "2026-07-28"},
+}
+
+// SDKCalls is what a scripted client reports of one round of calls.
+type SDKCalls struct {
+	Tools     []string
+	Echo, Add string
+	WhoAmI    json.RawMessage
+	Refreshed int
+	Protocol  string
+}
+
+func RunSDK(t *testing.T, c SDKClient, app *App, doc *Metadata) {
+	options := map[string]string{"url": app.MCPURL, "redirectURI": ClientURI, "name": "Scripted client", "mode": c.Mode}
+	if doc != nil {
+		options["metadataURL"] = doc.ID
+	}
+	arg, err := json.Marshal(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := StartScript(t, nil, c.Script, string(arg))
+
+	var start struct{ Authorize string }
+	script.Read(&start)
+	callback := NewBrowser(t).SignIn(start.Authorize, ClientURI, "alice")
+	script.Write(map[string]string{"callback": callback.String()})
+
+	var signedIn struct {
+		ClientID    string
+		Refreshable bool
+	}
+	script.Read(&signedIn)
+	if !signedIn.Refreshable {
+		t.Error("no refresh token: the person has to sign in again within the hour")
+	}
+	if doc != nil && signedIn.ClientID != doc.ID {
+		t.Errorf("signed in as client %q, want its metadata document %q", signedIn.ClientID, doc.ID)
+	}
+
+	script.Write(map[string]string{"do": "call"})
+	CheckCalls(t, script, c)
+	script.Write(map[string]string{"do": "untilRefreshed"})
+	if got := CheckCalls(t, script, c); got.Refreshed < 1 {
+		t.Error("the client did not refresh its tokens")
+	}
+}
+
+func CheckCalls(t *testing.T, script *Script, c SDKClient) SDKCalls {
+	t.Helper()
+	var got SDKCalls
+	script.Read(&got)
+	if want := []string{"add", "echo", "whoami"}; !slices.Equal(got.Tools, want) {
+		t.Errorf("tools %v, want %v", got.Tools, want)
+	}
+	if got.Echo != "Echo: grüezi" || got.Add != "42" {
+		t.Errorf("echo gave %q, add gave %q", got.Echo, got.Add)
+	}
+	if email := PersonIn(t, got.WhoAmI); email != "alice@example.com" {
+		t.Errorf("whoami named %q", email)
+	}
+	if c.protocol != "" && got.Protocol != c.protocol {
+		t.Errorf("negotiated %q, want %q", got.Protocol, c.protocol)
+	}
+	return got
+}
+
+// PersonIn returns the e-mail address in the structured content of whoami.
+func PersonIn(t *testing.T, whoami json.RawMessage) string {
+	t.Helper()
+	var who struct{ User struct{ Email string } }
+	if err := json.Unmarshal(whoami, &who); err != nil {
+		t.Fatalf("whoami: %v", err)
+	}
+	return who.User.Email
+}

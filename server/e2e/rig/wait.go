@@ -1,0 +1,51 @@
+package rig
+
+import (
+	"net"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// FreePort returns a loopback port on which nobody listens.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// WaitFor calls cond until it is true, for half a minute.
+func WaitFor(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if cond() {
+			return
+		}
+	}
+	t.Fatalf("waited half a minute for %s", what)
+}
+
+// The long runs of the tests that try to break Drawbridge are asked for by
+// DRAWBRIDGE_LONG=1; README.md says what each then does.
+func Long() bool { return os.Getenv("DRAWBRIDGE_LONG") != "" }
+
+func HeapSize() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// OrFail is attempt, whose error fails the test: for goroutines, which may not
+// end it.
+func OrFail(t *testing.T, do func(t testing.TB)) {
+	if err := Softly(t, do); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,97 @@
+package setup
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
+	"github.com/drawbridge-app/drawbridge/server/internal/console/consoletest"
+	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// setupPictures are the states of Setup's pages that are looked at.
+var setupPictures = []struct {
+	name, path, press string
+	prepare           func(*setupApp)
+	en, ja            string
+}{
+	{"kinds", "/setup", "", nil, "Who signs you in?", "どこでサインインしますか"},
+	{"okta", "/setup?kind=okta", "", nil, "Find the authorization servers", "認可サーバーを探す"},
+	{"okta-empty", "/setup?kind=okta", "#provider button.main", nil, "The domain is missing", "ドメインがありません"},
+	{"entra-empty", "/setup?kind=entra", "#provider button.main", nil, "The tenant ID is missing", "テナント ID がありません"},
+	{"google", "/setup?kind=google", "", nil, "Google Cloud console", "Google Cloud コンソール"},
+	{"keycloak", "/setup?kind=keycloak", "", nil, "Realm", "レルム"},
+	{"configured", "/setup?step=provider", "", configuredOkta, "Left empty, the one in the keychain stays.", "空欄のままなら"},
+	{"tunnel", "/setup?step=tunnel", "", configuredOkta, "The tunnel now", "現在のトンネル"},
+	{"tunnel-empty", "/setup?step=tunnel", "#tunnel button.main", nil, "Choose how the internet reaches this computer.", "経路を選んでください"},
+	{"access", "/setup?step=access", "", configuredOkta, "Who may sign in?", "だれがサインインできますか"},
+	{"access-empty", "/setup?step=access", "#access button.main", nil, "Nobody may sign in yet", "まだだれもサインインできません"},
+	{"try", "/setup?step=try", "", configuredOkta, "Begin the dry run", "試しのサインインを始める"},
+	{"try-late", "/setup?step=try", "", withTrial(wizard.TrialStatus{State: wizard.TrialLate, Says: wizard.Sentence{
+		Text:  "The browser has not come back yet. If it shows an error of {name} that speaks of a redirect URI or callback URL, {name} does not know ours: enter {redirect} there, byte for byte, and try again.",
+		Words: map[string]string{"name": "Okta", "redirect": "https://name.ngrok.app/auth/callback"}}}), "The browser has not come back yet.", "ブラウザーがまだ戻っていません"},
+	{"try-done", "/setup?step=try", "", withTrial(wizard.TrialStatus{State: wizard.TrialDone, Result: &wizard.TrialResult{Name: "Alice Liddell", Email: "alice@example.com", Verified: true,
+		Groups: []string{"everyone", "admins"}, Refresh: true, Opaque: true, Scopes: []string{"openid", "profile", "email", "offline_access"}, Allowed: true,
+		Verdict: wizard.Sentence{Text: "{who} may sign in.", Words: map[string]string{"who": "alice@example.com"}}}}), "alice@example.com may sign in.", "alice@example.com はサインインできます"},
+	{"try-warned", "/setup?step=try", "", withTrial(wizard.TrialStatus{State: wizard.TrialDone, Result: &wizard.TrialResult{Email: "bob@example.com", Audience: []string{"api://default"},
+		NoGroups: wizard.Sentence{Text: "Okta names no groups. Add a claim named groups to the ID token under Security, API, this authorization server, Claims."}, Scopes: []string{"openid"},
+		Verdict:  wizard.Sentence{Text: "{who} may not sign in: neither the address nor a group is on the list.", Words: map[string]string{"who": "bob@example.com"}},
+		Warnings: []wizard.Sentence{{Text: "Okta names no groups. Add a claim named groups to the ID token under Security, API, this authorization server, Claims."}}}}), "bob@example.com may not sign in", "bob@example.com はサインインできません"},
+	{"try-offer", "/setup?step=try", "", withTrial(wizard.TrialStatus{State: wizard.TrialFailed, Offer: "https://dev-1.okta.com", Says: wizard.Sentence{
+		Text:  "This Okta organisation has no custom authorization servers (API Access Management). Use its org server: set [idp] issuer to {org} in config.toml.",
+		Words: map[string]string{"org": "https://dev-1.okta.com"}}}), "Use that one", "それを使う"},
+}
+
+func configuredOkta(a *setupApp) {
+	a.configured("https://dev-1.okta.com/oauth2/default", "0oa1b2c3d4e5f6g7h8i9")
+}
+
+func withTrial(st wizard.TrialStatus) func(*setupApp) {
+	return func(a *setupApp) {
+		configuredOkta(a)
+		a.status = &st
+	}
+}
+
+// setupData is what the rest of the app says meanwhile.
+func setupData(configured bool) consoletest.Data {
+	return consoletest.Data{Unconfigured: !configured, Status: status.Status{State: status.Ready, Tunnel: status.Tunnel{State: "down", URL: "https://name.ngrok.app",
+		Error: "ngrok no longer accepts this authtoken: it was reset or revoked. Copy yours from dashboard.ngrok.com/get-started/your-authtoken and store it with `drawbridge setup`, then run `drawbridge tunnel retry` (ERR_NGROK_107)"}}}
+}
+
+// Each state of Setup stays within the screen, raises no error and pleases
+// axe-core, by day and night, on a phone and a desk, in both languages. The
+// pictures land in out/.
+func TestSetupPages(t *testing.T) {
+	browser := rig.StartConsoleBrowser(t)
+	for _, page := range setupPictures {
+		for lang, says := range map[string]string{"en-GB": page.en, "ja-JP": page.ja} {
+			t.Run(page.name+"/"+lang, func(t *testing.T) {
+				app := newSetupApp(t)
+				if page.prepare != nil {
+					page.prepare(app)
+				}
+				shown := consoletest.StartWith(t, setupData(page.prepare != nil), time.Now, app)
+				file, err := filepath.Abs("out/setup-" + page.name + "-" + lang[:2])
+				if err != nil {
+					t.Fatal(err)
+				}
+				r := browser.Ask(t, map[string]string{"do": "pictures", "link": shown.Link, "path": page.path, "lang": lang, "file": file, "press": page.press})
+				if len(r.Texts) != 4 {
+					t.Fatalf("%d views, want 4", len(r.Texts))
+				}
+				for _, text := range r.Texts {
+					if !strings.HasPrefix(text, lang[:2]+" ") || !strings.Contains(text, says) {
+						t.Errorf("the page does not say %q: %s", says, rig.Clip(text))
+					}
+					if strings.Contains(text, "s3cret") || strings.Contains(text, "[setup.") {
+						t.Errorf("the page says too much: %s", text)
+					}
+				}
+			})
+		}
+	}
+}

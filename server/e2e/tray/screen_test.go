@@ -1,0 +1,340 @@
+package tray
+
+import (
+	"fmt"
+	"image"
+	"image/png"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/keystore/keyringtest"
+	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
+)
+
+// panel is a real xfce4-panel on a screen of its own, with a mouse.
+type panel struct {
+	t testing.TB
+	*traySession
+	bar    *exec.Cmd // xfce4-panel
+	button string    // file with the label of the button to press
+}
+
+// press presses a button of a notification that the real daemon shows.
+func (p *panel) press(label string) {
+	p.t.Helper()
+	if err := os.WriteFile(p.button, []byte(label), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	if out, err := exec.Command("dunstctl", "context").CombinedOutput(); err != nil {
+		p.t.Fatalf("dunstctl: %v %s", err, out)
+	}
+}
+
+// awaitShowing waits until the real daemon shows so many notifications.
+func (p *panel) awaitShowing(count string) {
+	p.t.Helper()
+	var last string
+	p.t.Cleanup(func() {
+		if p.t.Failed() {
+			p.t.Logf("notifications: %s at last, wanted %s", last, count)
+		}
+	})
+	rig.WaitFor(p.t, count+" notifications", func() bool {
+		out, err := exec.Command("dunstctl", "count", "displayed").CombinedOutput()
+		last = strings.TrimSpace(string(out))
+		return err == nil && last == count
+	})
+}
+
+// xfcePanel is its configuration: one bar at the top, with a tray and a clock.
+const xfcePanel = `<?xml version="1.0" encoding="UTF-8"?>
+<channel name="xfce4-panel" version="1.0">
+  <property name="configver" type="int" value="2"/>
+  <property name="panels" type="array">
+    <value type="int" value="1"/>
+    <property name="dark-mode" type="bool" value="true"/>
+    <property name="panel-1" type="empty">
+      <property name="position" type="string" value="p=6;x=0;y=0"/>
+      <property name="length" type="uint" value="100"/>
+      <property name="position-locked" type="bool" value="true"/>
+      <property name="size" type="uint" value="32"/>
+      <property name="icon-size" type="uint" value="22"/>
+      <property name="plugin-ids" type="array"><value type="int" value="1"/><value type="int" value="2"/><value type="int" value="3"/></property>
+    </property>
+  </property>
+  <property name="plugins" type="empty">
+    <property name="plugin-1" type="string" value="separator"><property name="expand" type="bool" value="true"/><property name="style" type="uint" value="0"/></property>
+    <property name="plugin-2" type="string" value="systray"><property name="square-icons" type="bool" value="true"/><property name="hide-new-items" type="bool" value="false"/></property>
+    <property name="plugin-3" type="string" value="clock"/>
+  </property>
+</channel>
+`
+
+func startPanel(t testing.TB) *panel {
+	t.Helper()
+	for program, pkg := range map[string]string{"Xvfb": "xvfb", "xfce4-panel": "xfce4-panel", "xdotool": "xdotool", "xprop": "x11-utils", "scrot": "scrot", "dunst": "dunst"} {
+		keyringtest.Need(t, program, pkg)
+	}
+	p := &panel{t: t, traySession: startTraySession(t)}
+	p.real = true
+	// Xvfb chooses a free number and writes it to its third file.
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	screen := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "1000x640x24", "-nolisten", "tcp")
+	screen.ExtraFiles = []*os.File{w}
+	p.child(screen)
+	_ = w.Close()
+	number := make([]byte, 16)
+	n, err := r.Read(number)
+	if err != nil {
+		t.Fatalf("Xvfb named no display: %v", err)
+	}
+	t.Setenv("DISPLAY", ":"+strings.TrimSpace(string(number[:n])))
+	t.Setenv("NO_AT_BRIDGE", "1")
+	channels := filepath.Join(os.Getenv("XDG_CONFIG_HOME"), "xfce4", "xfconf", "xfce-perchannel-xml")
+	if err := os.MkdirAll(channels, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(channels, "xfce4-panel.xml"), []byte(xfcePanel), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// The bus starts nothing by itself.
+	daemons, _ := filepath.Glob("/usr/lib/*/xfce4/xfconf/xfconfd")
+	if len(daemons) == 0 {
+		t.Fatal("xfconfd is missing: apt-get install -y xfconf")
+	}
+	p.child(exec.Command(daemons[0]))
+	p.awaitName("org.xfce.Xfconf")
+	notes := filepath.Join(os.Getenv("HOME"), "dunstrc") // away from the menu
+	choose := filepath.Join(os.Getenv("HOME"), "choose") // the person who chooses a button
+	if err := os.WriteFile(choose, []byte("#!/bin/sh\ngrep -m1 \"$(cat "+choose+".button)\"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p.button = choose + ".button"
+	if err := os.WriteFile(notes, []byte("[global]\norigin = bottom-left\noffset = 12x12\nwidth = 420\nheight = 300\nfont = Sans 10\ntimeout = 4\ndmenu = "+choose+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.child(exec.Command("dunst", "-conf", notes))
+	p.awaitName("org.freedesktop.Notifications")
+	p.restart()
+	return p
+}
+
+// restart starts the panel, anew if it runs.
+func (p *panel) restart() {
+	p.t.Helper()
+	if p.bar != nil {
+		_ = p.bar.Process.Kill()
+		rig.WaitFor(p.t, "the panel to go", func() bool { return !p.has(watcherName) })
+		time.Sleep(500 * time.Millisecond) // the tray makes its menu anew
+	}
+	p.bar = exec.Command("xfce4-panel", "--disable-wm-check")
+	p.child(p.bar)
+	p.awaitName(watcherName)
+}
+
+// child runs a program until the test ends.
+func (p *panel) child(cmd *exec.Cmd) {
+	p.t.Helper()
+	log := &rig.Tail{}
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if p.t.Failed() {
+			p.t.Logf("%s wrote:\n%s", cmd.Path, log)
+		}
+	})
+}
+
+func (p *panel) awaitName(name string) {
+	p.t.Helper()
+	rig.WaitFor(p.t, name, func() bool { return p.has(name) })
+}
+
+func (p *panel) has(name string) (yes bool) {
+	_ = p.bus.BusObject().Call("org.freedesktop.DBus.NameHasOwner", 0, name).Store(&yes)
+	return yes
+}
+
+// window is a window of the panel's tray.
+type window struct{ id, x, y, w, h int }
+
+// windows returns the tray itself, and the menus that are open.
+func (p *panel) windows() (trays, menus []window) {
+	out, _ := exec.Command("xdotool", "search", "--onlyvisible", "--class", "wrapper-2.0").Output()
+	for _, id := range strings.Fields(string(out)) {
+		kind, err := exec.Command("xprop", "-id", id, "_NET_WM_WINDOW_TYPE").Output()
+		geometry, err2 := exec.Command("xdotool", "getwindowgeometry", "--shell", id).Output()
+		if err != nil || err2 != nil {
+			continue
+		}
+		v := map[string]int{}
+		for _, line := range strings.Fields(string(geometry)) {
+			name, value, _ := strings.Cut(line, "=")
+			v[name], _ = strconv.Atoi(value)
+		}
+		win := window{v["WINDOW"], v["X"], v["Y"], v["WIDTH"], v["HEIGHT"]}
+		if strings.Contains(string(kind), "MENU") {
+			menus = append(menus, win)
+		} else {
+			trays = append(trays, win)
+		}
+	}
+	return trays, menus
+}
+
+func (p *panel) move(x, y int) {
+	p.t.Helper()
+	if err := exec.Command("xdotool", "mousemove", fmt.Sprint(x), fmt.Sprint(y)).Run(); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *panel) click() {
+	p.t.Helper()
+	if err := exec.Command("xdotool", "click", "1").Run(); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// openMenu clicks the icon and returns the menu's window.
+func (p *panel) openMenu() window {
+	p.t.Helper()
+	var menu window
+	rig.WaitFor(p.t, "the menu to open", func() bool {
+		trays, menus := p.windows()
+		if len(menus) > 0 {
+			menu = menus[0]
+			return true
+		}
+		if len(trays) == 0 {
+			return false
+		}
+		icon := trays[0]
+		p.move(icon.x+icon.w/2, icon.y+icon.h/2)
+		time.Sleep(150 * time.Millisecond) // the panel has to notice the mouse
+		p.click()
+		time.Sleep(300 * time.Millisecond)
+		return false
+	})
+	return menu
+}
+
+// submenu waits until more menus than before are open and returns the newest.
+func (p *panel) submenu(before int) window {
+	p.t.Helper()
+	var found window
+	p.t.Cleanup(func() {
+		if p.t.Failed() {
+			p.picture("failed")
+		}
+	})
+	rig.WaitFor(p.t, "the submenu to open", func() bool {
+		_, menus := p.windows()
+		found = window{}
+		for _, m := range menus {
+			if m.id > found.id {
+				found = m
+			}
+		}
+		return len(menus) > before && found.h > 20 // it opens empty at first
+	})
+	time.Sleep(200 * time.Millisecond) // until it is painted
+	return found
+}
+
+// row is the middle of the row of m that stands n rows from its top, of count:
+// all are of one height, and the lines between groups hardly count.
+func (m window) row(n, count int) (x, y int) {
+	const edge = 4
+	return m.x + m.w/3, m.y + edge + (2*n+1)*(m.h-2*edge)/(2*count)
+}
+
+// hover moves to a row and waits for the submenu that opens beside it.
+func (p *panel) hover(m window, n, count int) window {
+	p.t.Helper()
+	_, menus := p.windows()
+	p.move(m.row(n, count))
+	return p.submenu(len(menus))
+}
+
+// closeMenu closes all that is open.
+func (p *panel) closeMenu() {
+	p.t.Helper()
+	rig.WaitFor(p.t, "the menu to close", func() bool {
+		_, menus := p.windows()
+		if len(menus) == 0 {
+			return true
+		}
+		_ = exec.Command("xdotool", "key", "Escape").Run()
+		time.Sleep(100 * time.Millisecond)
+		return false
+	})
+}
+
+// picture saves the screen and returns it.
+func (p *panel) picture(name string) image.Image {
+	p.t.Helper()
+	file := filepath.Join("out", "tray-"+name+".png")
+	_ = os.MkdirAll("out", 0o755)
+	if out, err := exec.Command("scrot", "-o", file).CombinedOutput(); err != nil {
+		p.t.Fatalf("scrot: %v %s", err, out)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer f.Close()
+	img, err := png.Decode(f)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return img
+}
+
+// count is how many rows a person sees under a row of the menu; "" is the menu.
+func (m *TrayMenu) count(path ...string) int {
+	m.t.Helper()
+	row, ok := m.Find(path...)
+	if !ok {
+		m.t.Fatalf("no row %q", path)
+	}
+	n := 0
+	for _, sub := range row.rows {
+		if sub.visible() && property(sub, "type", "") != "separator" {
+			n++
+		}
+	}
+	return n
+}
+
+// place is how many visible rows of the menu stand above one.
+func (m *TrayMenu) place(title string) int {
+	m.t.Helper()
+	root, err := m.layout()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	n := 0
+	for _, sub := range root.rows {
+		switch {
+		case strings.HasPrefix(sub.label(), title):
+			return n
+		case sub.visible() && property(sub, "type", "") != "separator":
+			n++
+		}
+	}
+	m.t.Fatalf("no row %q", title)
+	return 0
+}
