@@ -86,7 +86,7 @@ func fieldsOf(s Server) []field {
 func entryOf(s Server) string {
 	var parts []string
 	if s.URL != "" {
-		parts = append(parts, `"type": "http"`) // Claude Code and VS Code want it said
+		parts = append(parts, `"type": `+typeOf(s)) // Claude Code and VS Code want it said
 	}
 	for _, f := range fieldsOf(s) {
 		if f.value != "" {
@@ -97,6 +97,13 @@ func entryOf(s Server) string {
 		parts = append(parts, `"disabled": true`)
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+func typeOf(s Server) string {
+	if s.SSE {
+		return `"sse"`
+	}
+	return `"http"`
 }
 
 // must is for values that JSON always holds: texts and lists of them.
@@ -122,6 +129,10 @@ func (t *jsonText) update(path []string, entry *node, s Server) {
 	if (old.URL == "") != (s.URL == "") {
 		t.remove(path, "type")
 		t.remove(path, "transport")
+	}
+	if old.URL != "" && s.URL != "" && old.SSE != s.SSE {
+		t.remove(path, "transport")
+		t.set(path, "type", typeOf(s))
 	}
 	if old.URL != s.URL {
 		for _, alias := range urlNames[1:] {

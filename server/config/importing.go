@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -31,9 +32,10 @@ type ImportItem struct {
 	Why string
 	// Set is the secrets that have to be put into the keychain before it works.
 	Set   []string
-	Notes []string // sentences, such as a secret in clear
+	Notes []string // sentences, such as what is not taken over
 
 	server Server
+	clear  map[string]string // secrets that stand in clear there, by their name here
 }
 
 // Taken is the items that Save writes.
@@ -41,10 +43,22 @@ func (i Import) Taken() []ImportItem {
 	return slices.DeleteFunc(slices.Clone(i.Items), func(item ImportItem) bool { return item.As == "" })
 }
 
+// Clear names the secrets that stand in clear there.
+func (item ImportItem) Clear() []string { return slices.Sorted(maps.Keys(item.clear)) }
+
 // Save writes what is taken into mcp.json, one after the other; the first that
-// fails ends it.
-func (i Import) Save() error {
+// fails ends it. Secrets that stand in clear in the other program's file go to
+// store; nil leaves them as they are.
+func (i Import) Save(store func(server, name, secret string) error) error {
 	for _, item := range i.Taken() {
+		if store != nil {
+			for _, name := range slices.Sorted(maps.Keys(item.clear)) {
+				if err := store(item.As, name, item.clear[name]); err != nil {
+					return fmt.Errorf("import %s: put %s into the keychain: %w", code(item.Name), code(name), err)
+				}
+			}
+			item.server.conceal()
+		}
 		if err := PutServer(i.Path, item.server); err != nil {
 			return fmt.Errorf("import %s: %w", code(item.Name), err)
 		}
@@ -59,10 +73,9 @@ type Importer struct {
 	Places Places
 }
 
-// ImportServers reads the servers of source: "claude" (Claude Desktop),
-// "cursor", "vscode", "" for all of them, or a file by its path. The error is
-// that of a file that can't be read, or of mcp.json; a program that is not
-// installed is none.
+// ImportServers reads the servers of source: one of [Sources], "" for all of
+// them, or a file by its path. The error is that of a file that can't be read,
+// or of mcp.json; a program that is not installed is none.
 func (im Importer) ImportServers(source string) (Import, error) {
 	existing, err := LoadServers(im.Path)
 	if err != nil {
@@ -82,6 +95,11 @@ func (im Importer) ImportServers(source string) (Import, error) {
 			continue
 		}
 		plan.Files = append(plan.Files, file)
+		if strings.HasSuffix(file, ".toml") {
+			if data, err = tomlAsJSON(file, data); err != nil {
+				return Import{}, err
+			}
+		}
 		items, err := im.read(file, data)
 		if err != nil {
 			return Import{}, err
@@ -97,7 +115,7 @@ func (im Importer) ImportServers(source string) (Import, error) {
 		}
 	}
 	if len(plan.Files) == 0 {
-		return plan, errors.New("no servers of Claude Desktop, Cursor or VS Code were found here: give the path of a file with `mcpServers`")
+		return plan, errors.New("no servers of other programs were found here (" + strings.Join(Sources, ", ") + "): give the path of a file with `mcpServers`")
 	}
 	return plan, nil
 }
@@ -118,7 +136,9 @@ func (item *ImportItem) merge(existing []Server) {
 		}
 		have := existing[i]
 		have.Name, have.Off, want.Off = want.Name, false, false
-		if sameServer(have, want) {
+		hidden := want // as an earlier import wrote it
+		hidden.conceal()
+		if sameServer(have, want) || sameServer(have, hidden) {
 			item.Why = "it is there already, as " + code(existing[i].Name)
 			return
 		}
@@ -132,6 +152,7 @@ func (item *ImportItem) merge(existing []Server) {
 	if item.As != item.Name && GoodName(item.Name) == item.Name {
 		item.Notes = append(item.Notes, "another server is called "+code(item.Name)+", so it comes in as "+code(item.As))
 	}
+	item.clear = want.conceal()
 	item.Notes = append(item.Notes, Notes(want)...)
 }
 
@@ -159,45 +180,28 @@ func (im Importer) read(file string, data []byte) ([]ImportItem, error) {
 	if root == nil {
 		return nil, r.err()
 	}
-	table := foreignTable(root)
-	if table == nil {
-		return nil, nil
-	}
 	var items []ImportItem
-	for _, m := range table.members {
-		if len(items) == maxServers {
-			return nil, fmt.Errorf("%s has more than %d servers", file, maxServers)
+	for _, table := range foreignTables(root) {
+		for _, m := range table.members {
+			if len(items) == maxServers {
+				return nil, fmt.Errorf("%s has more than %d servers", file, maxServers)
+			}
+			one := &serverReader{file: file, data: data, foreign: true}
+			item := ImportItem{Name: m.name, From: file}
+			m.value = table.adapt(m.value)
+			item.server = one.server(m)
+			if len(one.errs) > 0 {
+				item.Why = one.errs[0].Msg
+			} else if im.isOwn(item.server) {
+				item.Why = "it is Drawbridge itself"
+			} else {
+				item.translate(im.Places.Home)
+				item.Notes = append(item.Notes, notTaken(m.value)...)
+			}
+			items = append(items, item)
 		}
-		one := &serverReader{file: file, data: data, foreign: true}
-		item := ImportItem{Name: m.name, From: file, server: one.server(m)}
-		if len(one.errs) > 0 {
-			item.Why = one.errs[0].Msg
-		} else if im.isOwn(item.server) {
-			item.Why = "it is Drawbridge itself"
-		} else {
-			item.translate(im.Places.Home)
-		}
-		items = append(items, item)
 	}
 	return items, nil
-}
-
-// foreignTable finds the servers: at the top, or in VS Code's settings under
-// "mcp".
-func foreignTable(root *node) *node {
-	settings := root.member("mcp")
-	for _, n := range []*node{root.member("mcpServers"), root.member("servers"), settings} {
-		if n == nil {
-			continue
-		}
-		if n == settings {
-			n = settings.member("servers")
-		}
-		if n != nil && n.kind == jsonObject {
-			return n
-		}
-	}
-	return nil
 }
 
 // isOwn reports whether s leads back to this Drawbridge: by its URL, through
@@ -234,33 +238,70 @@ func hostOf(u *url.URL) string {
 	return host + ":" + port
 }
 
-var (
-	secretUse = regexp.MustCompile(`\$\{(?:input|env):([^}]*)\}`)
-	homeUse   = regexp.MustCompile(`\$\{userHome\}`)
-)
-
 // translate turns another program's placeholders into ours: what it would ask
-// for, or take from its environment, comes from the keychain.
+// for, or take from an environment of its own, comes from the keychain.
 func (item *ImportItem) translate(home string) {
 	s := &item.server
-	for _, values := range []map[string]string{s.Env, s.Headers} {
-		for _, name := range slices.Sorted(maps.Keys(values)) {
-			values[name] = homeUse.ReplaceAllLiteralString(secretUse.ReplaceAllStringFunc(values[name], func(use string) string {
-				secret := asSecretName(strings.ToUpper(secretUse.FindStringSubmatch(use)[1]))
-				return "${keychain:" + secret + "}"
-			}), home)
+	secret := func(u use) string {
+		_, name, asked := strings.Cut(u.name, ":")
+		if !asked {
+			name = u.name
+		}
+		return "${keychain:" + asSecretName(strings.ToUpper(name)) + "}"
+	}
+	turn := func(key, value string) string {
+		var b strings.Builder
+		for _, u := range parseUses(value) {
+			inSecretPlace := key == "env" || key == "headers"
+			kind, _, _ := strings.Cut(u.name, ":")
+			_, set := os.LookupEnv(u.name)
+			switch {
+			case u.kind == useHome:
+				b.WriteString(home)
+			case inSecretPlace && (kind == "input" || u.kind == useEnv && (strings.HasPrefix(u.text, "${env:") || !set && !u.hasFallback)):
+				b.WriteString(secret(u))
+			case item.Why == "" && !(key == "args" && s.leaves(u)) && (u.refusal(key) != "" || u.kind == useEnv && !set && !u.hasFallback):
+				item.Why = "it holds a placeholder that only the other program can fill in, such as ${workspaceFolder} or an ${input:…} among its arguments: write it by hand, with the value itself"
+				fallthrough
+			default:
+				b.WriteString(u.text)
+			}
+		}
+		return b.String()
+	}
+	s.Command, s.Dir, s.URL = turn("command", s.Command), turn("cwd", s.Dir), turn("url", s.URL)
+	for i := range s.Args {
+		s.Args[i] = turn("args", s.Args[i])
+	}
+	for key, values := range map[string]map[string]string{"env": s.Env, "headers": s.Headers} {
+		for name := range values {
+			values[name] = turn(key, values[name])
 		}
 	}
 	item.Set = Secrets(*s)
-	s.Command, s.Dir = homeUse.ReplaceAllLiteralString(s.Command, home), homeUse.ReplaceAllLiteralString(s.Dir, home)
-	for i := range s.Args {
-		s.Args[i] = homeUse.ReplaceAllLiteralString(s.Args[i], home)
-	}
-	left := append([]string{s.Command, s.Dir, s.URL}, s.Args...)
-	for _, values := range []map[string]string{s.Env, s.Headers} {
-		left = slices.AppendSeq(left, maps.Values(values))
-	}
-	if slices.ContainsFunc(left, func(v string) bool { return foreignUse.MatchString(v) }) {
-		item.Why = "it holds a placeholder that only the other program can fill in, such as ${workspaceFolder} or an ${input:…} among its arguments: write it by hand, with the value itself"
-	}
 }
+
+// conceal puts ${keychain:NAME} in the place of secrets in clear, and returns
+// them by their names.
+func (s *Server) conceal() map[string]string {
+	found := make(map[string]string)
+	hide := func(key string, values map[string]string) map[string]string {
+		values = maps.Clone(values)
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			value := values[name]
+			if hasUses(value) || !looksSecret(name, value) && !(key == "headers" && strings.EqualFold(name, "Authorization")) {
+				continue
+			}
+			secret, scheme := asSecretName(strings.ToUpper(name)), ""
+			if m := authScheme.FindString(value); key == "headers" && m != "" {
+				secret, scheme, value = "TOKEN", m, value[len(m):]
+			}
+			found[secret], values[name] = value, scheme+"${keychain:"+secret+"}"
+		}
+		return values
+	}
+	s.Env, s.Headers = hide("env", s.Env), hide("headers", s.Headers)
+	return found
+}
+
+var authScheme = regexp.MustCompile(`^(?i:bearer|basic|token) +`)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -114,7 +115,11 @@ func (r *serverReader) root() *node {
 	root, err := parseJSON(r.data)
 	if err != nil {
 		at := syntaxPlace(r.data, err)
-		r.errs = append(r.errs, &Error{File: r.file, Line: at.line, Column: at.column, Msg: "not valid JSON: " + err.Error()})
+		msg := "not valid JSON: " + err.Error()
+		if bytes.Contains(r.data, []byte("[mcp_servers.")) {
+			msg = "this is the form of Codex (TOML): write it as {\"mcpServers\": {\"NAME\": {\"command\": …}}}, or run `drawbridge import codex`"
+		}
+		r.errs = append(r.errs, &Error{File: r.file, Line: at.line, Column: at.column, Msg: msg})
 		return nil
 	}
 	if root.kind != jsonObject {
@@ -138,7 +143,11 @@ func (r *serverReader) table(root *node) *node {
 				r.fail(m.at, m.name, "the servers stand twice, under `mcpServers` and under `servers`: move them all under `mcpServers`")
 				return nil
 			}
-			if table = m.value; table.kind != jsonObject {
+			if table = m.value; table.kind == jsonList {
+				r.fail(table.start, m.name, `%s is a list, the form of Continue: write an object with the server's name before each: {"NAME": {"command": …}}`, code(m.name))
+				return nil
+			}
+			if table.kind != jsonObject {
 				r.fail(table.start, m.name, `%s must be an object with a member for each server: {"NAME": {"command": …}}`, code(m.name))
 				return nil
 			}
@@ -148,14 +157,31 @@ func (r *serverReader) table(root *node) *node {
 		r.unique(table, "", "")
 		return table
 	}
+	if isServer(root) {
+		r.fail(root.start, "", `the file is one server alone, without a name: write {"mcpServers": {"NAME": {…}}} around it`)
+		return nil
+	}
 	for _, m := range root.members {
-		if name := nearest(m.name, tableNames); name != "" {
+		if form := otherForms[m.name]; form != "" {
+			r.fail(m.at, m.name, `the servers stand under %s, in the form of %s: write them as {"mcpServers": {"NAME": {"command": …}}}, or run `+"`drawbridge import FILE`"+` with this file at another place`, code(m.name), form)
+		} else if name := nearest(m.name, tableNames); name != "" {
 			r.fail(m.at, m.name, "unknown key %s%s", code(m.name), suggest(name))
-		} else if m.value.member("command") != nil || m.value.member("url") != nil {
+		} else if isServer(m.value) {
 			r.fail(m.at, m.name, `the server %s stands at the top of the file: put it into {"mcpServers": {…}}`, code(m.name))
+		} else if slices.ContainsFunc(m.value.members, func(m member) bool { return isServer(m.value) }) {
+			r.fail(m.at, m.name, `the servers stand under %s, which is not read here: write "mcpServers" in its place`, code(m.name))
 		}
 	}
 	return nil
+}
+
+// otherForms are what other programs keep their servers under.
+var otherForms = map[string]string{"context_servers": "Zed", "mcp": "opencode or of VS Code's settings", "mcp_servers": "Codex",
+	"projects": "Claude Code's own settings", "amp.mcpServers": "Amp", "mcp.servers": "VS Code's settings", "extensions": "Goose"}
+
+// isServer reports whether n looks like the settings of one server.
+func isServer(n *node) bool {
+	return n.member("command") != nil || slices.ContainsFunc(urlNames, func(key string) bool { return n.member(key) != nil })
 }
 
 // unique refuses names that come twice: programs differ in which they believe.

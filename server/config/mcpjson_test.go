@@ -70,7 +70,7 @@ var refusedServers = []struct{ name, text, want string }{
 	{"another word", one(`{"command": "x", "environment": {"A": "hunter2"}}`), "3: unknown key `environment` in the server `a`: did you mean `env`?"},
 	{"both wrappers", `{"mcpServers": {}, "servers": {}}`, "1: the servers stand twice"},
 	{"a wrapper twice", "{\"mcpServers\": {},\n\"mcpServers\": {}}", "2: `mcpServers` comes twice\n2: the servers stand twice"},
-	{"a list of servers", `{"mcpServers": [1]}`, "1: `mcpServers` must be an object"},
+	{"a list of servers", `{"mcpServers": [1]}`, "1: `mcpServers` is a list, the form of Continue"},
 	{"a list", `[]`, "1: the file must be one object"},
 	{"a name with a space", `{"mcpServers": {"My Server!": {"command": "x"}}}`, "1: the server `My Server!`: a server's name is part of its URL, so it is made of letters, digits, \"-\", \"_\" and \".\", begins with a letter or digit and is at most 64 long: `My-Server` would do"},
 	{"a name that climbs", `{"mcpServers": {"..": {"command": "x"}}}`, "1: the server `..`: a server's name"},
@@ -82,7 +82,7 @@ var refusedServers = []struct{ name, text, want string }{
 	{"a key twice", one("{\"command\": \"x\",\n\"command\": \"y\"}"), "4: `command` comes twice in the server `a`"},
 	{"a variable twice", one("{\"command\": \"x\", \"env\": {\"A\": \"1\",\n\"A\": \"2\"}}"), "4: `A` comes twice in `env` of the server `a`"},
 	{"a text for a server", one(`"npx"`), "3: the server `a` must be an object"},
-	{"SSE", one(`{"type": "sse", "url": "https://a.example/sse"}`), "3: `type` of the server `a` says \"sse\": MCP has given up HTTP+SSE"},
+	{"an unknown transport", one(`{"type": "websocket", "url": "https://a.example/ws"}`), "3: `type` of the server `a` must be \"stdio\", \"http\" or \"sse\""},
 	{"a type of its own", one(`{"type": "websocket", "url": "https://a.example/"}`), "3: `type` of the server `a` must be"},
 	{"stdio with a URL", one(`{"type": "stdio", "url": "https://a.example/"}`), "3: `type` of the server `a` says \"stdio\""},
 	{"http with a command", one(`{"type": "http", "command": "x"}`), "3: `type` of the server `a` says \"http\""},
@@ -195,21 +195,6 @@ func TestNotes(t *testing.T) {
 	}
 }
 
-func TestExpand(t *testing.T) {
-	get := func(name string) (string, error) {
-		if name == "B" {
-			return "", fmt.Errorf("no %s", name)
-		}
-		return "<" + name + "${keychain:B}>", nil
-	}
-	if got, err := config.Expand("x ${keychain:A} ${other} $", get); got != "x <A${keychain:B}> ${other} $" || err != nil {
-		t.Errorf("%s, %v", got, err)
-	}
-	if got, err := config.Expand("${keychain:A}${keychain:B}", get); got != "" || err == nil {
-		t.Errorf("%s, %v", got, err)
-	}
-}
-
 func TestMount(t *testing.T) {
 	c := config.Default()
 	c.Servers = map[string]config.ServerSettings{"files": {HoldChanges: true}, "githup": {}}
@@ -244,6 +229,7 @@ func FuzzServers(f *testing.F) {
 			}
 			config.Notes(s)
 			config.Secrets(s)
+			_, _ = s.Expand(everything)
 		}
 		fuzzEdits(t, filepath.Join(dir, "mcp.json"), data, servers, err)
 	})

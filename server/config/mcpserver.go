@@ -38,7 +38,7 @@ func (r *serverReader) server(m member) Server {
 	s.Env, s.Headers = o.pairs("env"), o.pairs("headers")
 	s.URL = o.url()
 	s.Off = o.yes("disabled", false) || !o.yes("enabled", true)
-	o.transport(s)
+	s.SSE = o.transport(s)
 	o.placeholders(s)
 	return s
 }
@@ -179,7 +179,7 @@ func (o *serverObject) url() string {
 		if found != "" && v != found {
 			o.bad(at, key, "differs from "+code(name)+": keep one of them")
 		}
-		if says := checkServerURL(v); says != "" {
+		if says := checkServerURL(v); says != "" && !hasUses(v) { // else once it is filled in
 			o.bad(at, key, says)
 		}
 		found, name = v, key
@@ -203,8 +203,8 @@ func checkServerURL(s string) string {
 }
 
 // transport checks that the server is reached in one way, and that it is one
-// that Drawbridge speaks.
-func (o *serverObject) transport(s Server) {
+// that Drawbridge speaks. sse is the one of MCP 2024-11-05.
+func (o *serverObject) transport(s Server) (sse bool) {
 	for _, key := range []string{"type", "transport"} {
 		kind := o.text(key)
 		if kind == "" {
@@ -216,14 +216,13 @@ func (o *serverObject) transport(s Server) {
 			if s.URL != "" && s.Command == "" {
 				o.bad(at, key, `says "stdio", and the server has a URL: write "http"`)
 			}
-		case "http", "streamablehttp":
+		case "http", "streamablehttp", "remote", "sse":
 			if s.URL == "" && s.Command != "" {
 				o.bad(at, key, `says "http", and the server has a command: write "stdio", or give its `+"`url`")
 			}
-		case "sse":
-			o.bad(at, key, `says "sse": MCP has given up HTTP+SSE for Streamable HTTP. Most servers offer that as well, often at /mcp in the place of /sse: write "http" and that URL`)
+			sse = sse || strings.EqualFold(kind, "sse")
 		default:
-			o.bad(at, key, `must be "stdio" or "http"`)
+			o.bad(at, key, `must be "stdio", "http" or "sse"`)
 		}
 	}
 	has := func(keys ...string) bool {
@@ -239,4 +238,5 @@ func (o *serverObject) transport(s Server) {
 	case url && (len(s.Args) > 0 || len(s.Env) > 0 || s.Dir != ""):
 		o.fail(o.node.start, o.name, "the server %s has a URL, so nothing is run: `args`, `env` and `cwd` have no use there, take them out", code(o.name))
 	}
+	return sse
 }

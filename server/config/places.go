@@ -23,7 +23,7 @@ func ThisComputer() Places {
 }
 
 // Sources are the programs whose servers can be imported by their name.
-var Sources = []string{"claude", "cursor", "vscode"}
+var Sources = []string{"claude", "claude-code", "cursor", "vscode", "windsurf", "gemini", "codex", "opencode", "zed"}
 
 // files are the candidates of source, which need not exist; named is false for
 // a file by its path, which must.
@@ -32,14 +32,28 @@ func (p Places) files(source string) (files []string, named bool) {
 		return []string{source}, false
 	}
 	add := func(program, base string, path ...string) {
-		if (source == "" || source == program) && base != "" {
-			files = append(files, filepath.Join(append([]string{base}, path...)...))
+		file := filepath.Join(append([]string{base}, path...)...)
+		if (source == "" || source == program) && base != "" && !slices.Contains(files, file) { // the folder may be the home
+			files = append(files, file)
 		}
 	}
 	add("claude", p.Config, "Claude", "claude_desktop_config.json")
+	add("claude-code", p.Home, ".claude.json")
+	add("claude-code", p.Folder, ".mcp.json")
 	add("cursor", p.Home, ".cursor", "mcp.json")
+	add("cursor", p.Folder, ".cursor", "mcp.json")
 	add("vscode", p.Config, "Code", "User", "mcp.json")
 	add("vscode", p.Config, "Code", "User", "settings.json")
 	add("vscode", p.Folder, ".vscode", "mcp.json")
+	add("windsurf", p.Home, ".codeium", "windsurf", "mcp_config.json")
+	add("gemini", p.Home, ".gemini", "settings.json")
+	add("gemini", p.Folder, ".gemini", "settings.json")
+	add("codex", p.Home, ".codex", "config.toml")
+	for _, name := range []string{"opencode.json", "opencode.jsonc"} {
+		add("opencode", p.Home, ".config", "opencode", name)
+		add("opencode", p.Folder, name)
+	}
+	add("zed", p.Home, ".config", "zed", "settings.json")
+	add("zed", p.Config, "Zed", "settings.json")
 	return files, true
 }

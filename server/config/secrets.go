@@ -14,9 +14,6 @@ var keychainUse = regexp.MustCompile(`\$\{keychain:([A-Za-z_][A-Za-z0-9_]{0,63})
 // keychainTry finds what is meant so, whatever is in it.
 var keychainTry = regexp.MustCompile(`(?i)\$\{\s*keychain\b`)
 
-// foreignUse finds placeholders of other programs that Drawbridge doesn't fill.
-var foreignUse = regexp.MustCompile(`\$\{(input|env|command|config):[^}]*\}|\$\{(workspaceFolder|workspaceFolderBasename|userHome|cwd|file)\}`)
-
 // IsSecretName reports whether ${keychain:NAME} may name a secret so.
 func IsSecretName(name string) bool { return keychainUse.MatchString("${keychain:" + name + "}") }
 
@@ -34,59 +31,39 @@ func Secrets(s Server) []string {
 	return slices.Compact(names)
 }
 
-// Expand returns value with what get returns in the place of each
-// ${keychain:NAME}. What get returns is not looked at again. The error is the
-// first of get's.
-func Expand(value string, get func(name string) (string, error)) (string, error) {
-	var first error
-	out := keychainUse.ReplaceAllStringFunc(value, func(use string) string {
-		secret, err := get(use[len("${keychain:") : len(use)-1])
-		if err != nil && first == nil {
-			first = err
-		}
-		return secret
-	})
-	if first != nil {
-		return "", first
-	}
-	return out, nil
-}
-
-// placeholders refuses ${…} that nobody would fill in.
+// placeholders refuses ${…} that nobody would fill in. Another program's are
+// left to the import, which turns some of them into ours.
 func (o *serverObject) placeholders(s Server) {
-	check := func(key, value string, secretsToo bool) {
+	check := func(key, value string) {
 		at := o.node.start
 		if v := o.node.member(key); v != nil {
 			at = v.start
 		}
-		left := value
-		if secretsToo {
-			left = keychainUse.ReplaceAllString(value, "")
-		}
-		switch {
-		case keychainTry.MatchString(left) && secretsToo:
-			o.bad(at, key, "names a secret in a way that can't be read: write ${keychain:NAME}, NAME of letters, digits and _")
-		case keychainTry.MatchString(left):
-			o.bad(at, key, "can't hold ${keychain:…}: other programs on this computer could see it there. Secrets go into `env` or `headers`")
-		case foreignUse.MatchString(left) && !o.foreign:
-			o.bad(at, key, "holds a placeholder of another program, which Drawbridge does not fill in: write the value itself, or ${keychain:NAME} for a secret in `env` or `headers`")
+		for _, u := range parseUses(value) {
+			if key == "args" && s.leaves(u) || o.foreign && !keychainTry.MatchString(u.text) {
+				continue
+			}
+			if says := u.refusal(key); says != "" {
+				o.bad(at, key, says)
+				return
+			}
 		}
 	}
-	check("command", s.Command, false)
-	check("cwd", s.Dir, false)
+	check("command", s.Command)
+	check("cwd", s.Dir)
 	for _, key := range urlNames {
 		if v := o.node.member(key); v != nil {
-			check(key, v.text, false)
+			check(key, v.text)
 		}
 	}
 	for _, arg := range s.Args {
-		check("args", arg, false)
+		check("args", arg)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
-		check("env", s.Env[name], true)
+		check("env", s.Env[name])
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Headers)) {
-		check("headers", s.Headers[name], true)
+		check("headers", s.Headers[name])
 	}
 }
 
@@ -110,6 +87,13 @@ func Notes(s Server) []string {
 	for _, name := range slices.Sorted(maps.Keys(s.Headers)) {
 		if v := s.Headers[name]; looksSecret(name, v) || strings.EqualFold(name, "Authorization") && !keychainUse.MatchString(v) {
 			note("The header `%s` of the server `%s` looks like a secret in clear: run `drawbridge secret set %s/TOKEN`, and write ${keychain:TOKEN} in its place", quoted(name), s.Name, s.Name)
+		}
+	}
+	for _, arg := range s.Args {
+		for _, u := range parseUses(arg) {
+			if u.kind != useText && s.leaves(u) {
+				note("The arguments of the server `%s` hold %s, which is left to the program to fill in", s.Name, code(u.text))
+			}
 		}
 	}
 	for _, arg := range append([]string{s.URL}, s.Args...) {

@@ -7,17 +7,19 @@ import (
 )
 
 // Server is one MCP server of mcp.json: a process that speaks over stdin and
-// stdout (Command), or a server behind a URL.
+// stdout (Command), or a server behind a URL. Its texts hold placeholders, see
+// [Server.Expand].
 type Server struct {
 	Name string // as in mcp.json; letters, digits, "-", "_" and ".", at most 64
 
 	Command string
 	Args    []string
-	Env     map[string]string // values may hold ${keychain:NAME}
-	Dir     string            // "cwd"; "" is the home folder
+	Env     map[string]string
+	Dir     string // "cwd"; "" is the home folder
 
-	URL     string            // http or https
-	Headers map[string]string // values may hold ${keychain:NAME}
+	URL     string // http or https
+	Headers map[string]string
+	SSE     bool // "type": "sse": HTTP+SSE of MCP 2024-11-05
 
 	Off bool // "disabled": true
 

@@ -156,8 +156,8 @@ func TestSecretsRefused(t *testing.T) {
 func TestImport(t *testing.T) {
 	h := newHome(t)
 	h.write(t, "config/config.toml", "public_url = 'https://name.ngrok.app'")
-	theirs := h.write(t, "theirs.json", `{"mcpServers": {"a": {"command": "x"}, "b c": {"url": "https://b.example", "headers": {"Authorization": "Bearer ${input:key}"}},
-		"me": {"url": "https://name.ngrok.app/mcp"}, "e\u001b[2J": {"type": "sse", "url": "https://e.example"}}}`)
+	theirs := h.write(t, "theirs.json", `{"mcpServers": {"a": {"command": "x", "env": {"API_KEY": "hunter2hunter2"}}, "b c": {"url": "https://b.example", "headers": {"Authorization": "Bearer ${input:key}"}},
+		"me": {"url": "https://name.ngrok.app/mcp"}, "e\u001b[2J": {"type": "smoke", "url": "https://e.example"}}}`)
 	err := Import{Source: theirs}.Run(h.App)
 	var usage UsageError
 	if !errors.As(err, &usage) || !strings.Contains(err.Error(), "--yes") {
@@ -168,14 +168,20 @@ func TestImport(t *testing.T) {
 	}
 	h.out.take()
 	got := h.run(t, Import{Source: theirs, Yes: true})
-	for _, want := range []string{"  taken     a\n", "  taken     b-c (there: b c)\n            Run `drawbridge secret set b-c/KEY` before you use it.\n",
-		"  left out  me: it is Drawbridge itself\n", "MCP has given up HTTP+SSE", "Servers taken over: 2. They stand in " + h.mcpJSON() + " now.\n"} {
+	for _, want := range []string{"  taken     a\n            The secret API_KEY stands in clear there: it goes into the keychain.\n", "  taken     b-c (there: b c)\n            Run `drawbridge secret set b-c/KEY` before you use it.\n",
+		"  left out  me: it is Drawbridge itself\n", `must be "stdio", "http" or "sse"`, "Servers taken over: 2. They stand in " + h.mcpJSON() + " now.\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("printed\n%s\nwithout %q", got, want)
 		}
 	}
-	if strings.Contains(got, "\x1b") {
+	if strings.Contains(got, "\x1b") || strings.Contains(got, "hunter2") {
 		t.Errorf("printed %q", got)
+	}
+	if written, _ := os.ReadFile(h.mcpJSON()); strings.Contains(string(written), "hunter2") {
+		t.Errorf("written:\n%s", written)
+	}
+	if secret, err := h.Secrets.Get(t.Context(), keystore.ServerSecret("a", "API_KEY")); err != nil || secret.Reveal() != "hunter2hunter2" {
+		t.Errorf("in the keychain: %v", err)
 	}
 	if got := h.run(t, Import{Source: theirs}); !strings.HasSuffix(got, "There is nothing to take over.\n") {
 		t.Errorf("a second time: %s", got)

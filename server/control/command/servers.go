@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/control"
 	"github.com/drawbridge-app/drawbridge/server/setup"
@@ -82,7 +83,7 @@ func (c Access) Run(a App) error {
 
 // Import takes over the servers of other programs.
 type Import struct {
-	Source string `arg:"" optional:"" help:"claude, cursor, vscode, or a file with mcpServers; by default, all that are found."`
+	Source string `arg:"" optional:"" help:"claude, claude-code, cursor, vscode, windsurf, gemini, codex, opencode, zed, or a file with mcpServers; by default, all that are found."`
 	Yes    bool   `help:"Import without asking."`
 }
 
@@ -104,11 +105,25 @@ func (c Import) Run(a App) error {
 	if yes, err := c.confirmed(a, len(taken)); err != nil || !yes {
 		return err
 	}
-	if err := plan.Save(); err != nil {
+	if err := plan.Save(a.keep()); err != nil {
 		return err
 	}
 	a.say("Servers taken over: %d. They stand in %s now.", len(taken), plan.Path)
 	return nil
+}
+
+// keep puts a secret into the keychain; nil if there is none to put it into.
+func (a App) keep() func(server, name, secret string) error {
+	if keystore.IsReadOnly(a.Secrets) {
+		return nil
+	}
+	return func(server, name, secret string) error {
+		n := secretName{server, name}
+		if err := a.Secrets.Set(a.Context, n.account(), keystore.NewSecret(secret)); err != nil {
+			return err
+		}
+		return a.remember(n, true)
+	}
 }
 
 // confirmed asks the person, if there is one.
@@ -143,6 +158,13 @@ func (a App) printItem(item config.ImportItem) {
 	a.say("  taken     %s", name)
 	for _, note := range item.Notes {
 		a.say("            %s", note)
+	}
+	for _, secret := range item.Clear() {
+		if a.keep() == nil {
+			a.say("            The secret %s stands in clear there, and stays so: there is no keychain here.", secret)
+		} else {
+			a.say("            The secret %s stands in clear there: it goes into the keychain.", secret)
+		}
 	}
 	for _, secret := range item.Set {
 		a.say("            Run `drawbridge secret set %s/%s` before you use it.", item.As, secret)

@@ -3,7 +3,6 @@ package mount
 import (
 	"context"
 	"errors"
-	"maps"
 	"os"
 	"strings"
 
@@ -14,12 +13,11 @@ import (
 // program reads how the server's process is started, with its secrets, which
 // are asked for at each start and kept nowhere.
 func (s *server) program(ctx context.Context) (program, error) {
-	conf := s.settings()
-	own, err := s.fill(ctx, conf.Env)
+	conf, err := s.filled(ctx)
 	if err != nil {
 		return program{}, err
 	}
-	p := program{args: conf.Args, dir: conf.Dir, env: environ(own)}
+	p := program{args: conf.Args, dir: conf.Dir, env: environ(conf.Env)}
 	if p.dir == "" {
 		p.dir, _ = os.UserHomeDir()
 	}
@@ -35,18 +33,16 @@ func (s *server) program(ctx context.Context) (program, error) {
 	return p, nil
 }
 
-// fill returns values with the secrets that they name.
-func (s *server) fill(ctx context.Context, values map[string]string) (map[string]string, error) {
-	values = maps.Clone(values)
-	for key, value := range values {
-		var failed error
-		values[key], failed = config.Expand(value, func(name string) (string, error) { return s.set.secret(ctx, s.name, name) })
-		if failed != nil {
-			text := strings.TrimSuffix(status.Clean(failed.Error(), 250), ".")
-			return nil, &failure{text: "needs a secret that could not be read: " + text + ".", kind: lasting, cause: failed}
-		}
+// filled returns the settings with what their placeholders stand for.
+func (s *server) filled(ctx context.Context) (config.Server, error) {
+	home, _ := os.UserHomeDir()
+	conf, err := s.settings().Expand(config.Expander{Home: home, Env: os.LookupEnv,
+		Secret: func(name string) (string, error) { return s.set.secret(ctx, s.name, name) }})
+	if err != nil {
+		text := strings.TrimSuffix(status.Clean(err.Error(), 400), ".")
+		return conf, &failure{text: text + ".", kind: lasting, cause: err}
 	}
-	return values, nil
+	return conf, nil
 }
 
 func noSecret(context.Context, string, string) (string, error) {

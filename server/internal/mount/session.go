@@ -11,13 +11,12 @@ import (
 // connectHTTP finds out which era the server speaks, and begins a transport
 // session with one of the Legacy era.
 func (c *conversation) connectHTTP(ctx context.Context) error {
-	conf := c.server.settings()
-	values, err := c.server.fill(ctx, conf.Headers)
+	conf, err := c.server.filled(ctx)
 	if err != nil {
 		return err
 	}
 	w := &httpWire{conv: c, url: conf.URL, header: make(http.Header)}
-	for name, value := range values {
+	for name, value := range conf.Headers {
 		w.header.Set(name, value)
 	}
 	w.ctx, w.quit = context.WithCancel(context.Background())
