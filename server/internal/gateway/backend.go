@@ -47,8 +47,6 @@ type Backend interface {
 	// which Mcp-Param-* headers are checked (MCP 2026-07-28, "Custom Headers");
 	// nil if there is none.
 	InputSchema(ctx context.Context, c Client, tool string) json.RawMessage
-	// Ended says that a transport session is over.
-	Ended(session string)
 }
 
 // List is one of the lists that a server offers and that may change.

@@ -11,6 +11,8 @@
 package gateway
 
 import (
+	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -25,6 +27,13 @@ import (
 // EndpointOptions make an [Endpoint].
 type EndpointOptions struct {
 	Backend Backend // required
+	Path    string  // of the endpoint: ids of transport sessions hold at no other
+
+	// DataKey is what ids of transport sessions are sealed under: what they open
+	// after a restart, they open under the same key. nil: one for this endpoint's
+	// life.
+	DataKey []byte
+	Memory  *Memory // of what sessions came to hold; nil: none
 
 	// ServerInfo is what results of 2026-07-28 say of the server in their _meta
 	// ("SHOULD", MCP 2026-07-28, "_meta"), where the Backend's result does not
@@ -42,8 +51,8 @@ type EndpointOptions struct {
 // five minutes, and the one minute of common proxies.
 const keepAlive = 25 * time.Second
 
-// sessionIdle outlives a night, so that a client left open still works in the
-// morning. Afterwards it is answered 404 and initializes again.
+// sessionIdle is when a transport session that nobody uses gives its room back.
+// Its id sets it up again.
 const sessionIdle = 24 * time.Hour
 
 // Endpoint is one MCP path: /mcp, or /s/NAME/mcp. It hands what is asked to its
@@ -53,8 +62,8 @@ type Endpoint struct {
 	sessions   *sessions
 	listeners  listeners
 	keepAlives keepAlives
-	stop       chan struct{}  // closed by Close
-	closing    sync.Once      // closes stop
+	ctx        context.Context // ends with Close
+	stop       context.CancelFunc
 	running    sync.WaitGroup // the goroutines of sweep and keepAlives
 }
 
@@ -75,10 +84,19 @@ func NewEndpoint(o EndpointOptions) (*Endpoint, error) {
 	if o.SessionIdle == 0 {
 		o.SessionIdle = sessionIdle
 	}
-	e := &Endpoint{opts: o, sessions: newSessions(o.Now, o.SessionIdle), stop: make(chan struct{}),
+	if o.DataKey == nil {
+		o.DataKey = make([]byte, 32)
+		_, _ = rand.Read(o.DataKey) // never fails
+	}
+	seal, err := newSealer(o.DataKey, o.Path)
+	if err != nil {
+		return nil, err
+	}
+	e := &Endpoint{opts: o, sessions: newSessions(o.Now, o.SessionIdle, seal, o.Memory),
 		keepAlives: keepAlives{live: map[*exchange]struct{}{}}}
+	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.running.Go(e.sweep)
-	e.running.Go(func() { e.keepAlives.run(o.KeepAlive, e.stop) })
+	e.running.Go(func() { e.keepAlives.run(o.KeepAlive, e.ctx.Done()) })
 	return e, nil
 }
 
@@ -104,7 +122,7 @@ func (e *Endpoint) EndSession(grant string) {
 
 // Close ends every transport session and stream. It may be called again.
 func (e *Endpoint) Close() {
-	e.closing.Do(func() { close(e.stop) }) // listeners say goodbye
+	e.stop() // listeners say goodbye
 	e.running.Wait()
 	e.forget(e.sessions.endAll())
 }
@@ -117,7 +135,7 @@ func (e *Endpoint) sweep() {
 		select {
 		case <-t.C:
 			e.forget(e.sessions.endIdle())
-		case <-e.stop:
+		case <-e.ctx.Done():
 			return
 		}
 	}
@@ -129,7 +147,6 @@ func (e *Endpoint) forget(ended []*session) {
 		for _, stop := range s.close() {
 			e.guarded("unsubscribe", stop)
 		}
-		e.guarded("ended", func() { e.opts.Backend.Ended(s.id) })
 	}
 }
 

@@ -26,8 +26,8 @@ type fake struct {
 	stopped  []string                           // URIs
 	notified []string
 	onNotify func()       // nil: none
+	gone     string       // a URI that can't be subscribed to any more
 	describe func() error // nil: none
-	ended    []string
 }
 
 func newFake() *fake {
@@ -92,7 +92,7 @@ func (f *fake) Notified(_ context.Context, c Client, method string, params json.
 }
 
 func (f *fake) Subscribe(_ context.Context, _ Client, uri string, updated func(json.RawMessage)) (func(), error) {
-	if uri == "test://refused" {
+	if uri == "test://refused" || uri == f.gone {
 		return nil, rpc.Errorf(rpc.CodeInvalidParams, "no such resource")
 	}
 	f.mu.Lock()
@@ -109,12 +109,6 @@ func (f *fake) InputSchema(_ context.Context, _ Client, tool string) json.RawMes
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return json.RawMessage(f.schemas[tool])
-}
-
-func (f *fake) Ended(session string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.ended = append(f.ended, session)
 }
 
 // update tells everyone who watches uri.

@@ -24,6 +24,19 @@ var ana = &oauth.Caller{
 	Scopes:  []string{"openid"},
 }
 
+// anew is ana after another sign-in with the same client, elsewhere is she with
+// another client.
+var (
+	anew      = callerLike(ana, "grant-anew", ana.Client.ID)
+	elsewhere = callerLike(ana, "grant-elsewhere", "https://other.example/id")
+)
+
+func callerLike(c *oauth.Caller, grant, client string) *oauth.Caller {
+	other := *c
+	other.Session, other.Client.ID = grant, client
+	return &other
+}
+
 var bob = &oauth.Caller{Session: "grant-bob", User: status.User{Sub: "00u2"}, Client: status.SessionClient{Name: "Cursor"}}
 
 // rig is an endpoint behind a server that takes the caller from a header, as
@@ -49,7 +62,7 @@ func newRig(t *testing.T, change ...func(*EndpointOptions)) *rig {
 	}
 	grants := map[string]context.Context{}
 	r := &rig{t: t, e: e, fake: fake, end: map[string]context.CancelFunc{}}
-	for _, c := range []*oauth.Caller{ana, bob} {
+	for _, c := range []*oauth.Caller{ana, anew, elsewhere, bob} {
 		grants[c.Session], r.end[c.Session] = context.WithCancel(t.Context())
 	}
 	h := e.Handler()
@@ -58,6 +71,10 @@ func newRig(t *testing.T, change ...func(*EndpointOptions)) *rig {
 		switch q.Header.Get("X-Caller") {
 		case "bob":
 			caller = bob
+		case "anew":
+			caller = anew
+		case "elsewhere":
+			caller = elsewhere
 		case "nobody":
 			h.ServeHTTP(w, q)
 			return

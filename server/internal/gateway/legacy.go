@@ -26,7 +26,7 @@ func (c *call) serveLegacy(h http.Header) {
 	if c.isRequest() {
 		request = c
 	}
-	s, refusal := c.endpoint.sessions.enter(h.Get(sessionHeader), c.caller, request)
+	s, refusal := c.endpoint.enter(h.Get(sessionHeader), c.caller, request)
 	if refusal != nil {
 		c.refuse(refusal, c.id)
 		return
@@ -60,6 +60,7 @@ func (c *call) legacy() (json.RawMessage, error) {
 			return nil, rpc.Errorf(rpc.CodeInvalidParams, "level must be one of RFC 5424's names: debug to emergency.")
 		}
 		c.session.setLogLevel(level)
+		c.remember()
 	case "resources/subscribe":
 		return c.subscribe()
 	case "resources/unsubscribe":
@@ -67,6 +68,7 @@ func (c *call) legacy() (json.RawMessage, error) {
 		if stop := c.session.unwatch(uri); stop != nil {
 			stop()
 		}
+		c.remember()
 		return json.RawMessage(`{}`), nil
 	case "server/discover", "subscriptions/listen": // of 2026-07-28
 		return nil, errNoMethod
@@ -96,7 +98,7 @@ func (c *call) initialize() {
 			if !described {
 				c.header(sessionHeader)
 				sessions.leave(c.session, c) // it is answered, unlike those that end with their session
-				c.endpoint.forget(sessions.end(c.session.id))
+				c.endpoint.forget(sessions.discard(c.session))
 			}
 		}()
 		d, err := c.endpoint.opts.Backend.Describe(c.ctx, c)
@@ -155,6 +157,7 @@ func (c *call) subscribe() (json.RawMessage, error) {
 		if !s.sessionState.watch(uri, stop) {
 			stop()
 		}
+		c.remember()
 	}
 	return json.RawMessage(`{}`), nil
 }

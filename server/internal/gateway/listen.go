@@ -95,20 +95,41 @@ func (l *listener) serve(asked filter) (json.RawMessage, error) {
 		case <-c.ctx.Done():
 			return nil, c.ctx.Err()
 		case <-l.end:
-		case <-c.endpoint.stop:
+		case <-c.endpoint.ctx.Done():
 		}
 		break
 	}
 	return l.tag(nil), nil
 }
 
+// offers are the capabilities of a server that have to do with notifications.
+type offers struct {
+	Tools, Prompts struct{ ListChanged bool }
+	Resources      struct{ ListChanged, Subscribe bool }
+}
+
+func offered(capabilities json.RawMessage) (o offers) {
+	_ = json.Unmarshal(capabilities, &o) // the Backend's own; what is unreadable is not there
+	return o
+}
+
+// lists are those whose changes are told.
+func (o offers) lists() (lists []List) {
+	if o.Tools.ListChanged {
+		lists = append(lists, ToolList)
+	}
+	if o.Prompts.ListChanged {
+		lists = append(lists, PromptList)
+	}
+	if o.Resources.ListChanged {
+		lists = append(lists, ResourceList)
+	}
+	return lists
+}
+
 // agree cuts the filter down to what the server has, and begins to watch.
 func (l *listener) agree(asked filter, capabilities json.RawMessage) filter {
-	var has struct {
-		Tools, Prompts struct{ ListChanged bool }
-		Resources      struct{ ListChanged, Subscribe bool }
-	}
-	_ = json.Unmarshal(capabilities, &has) // the Backend's own; what is unreadable is not there
+	has := offered(capabilities)
 	agreed := filter{Tools: asked.Tools && has.Tools.ListChanged, Prompts: asked.Prompts && has.Prompts.ListChanged,
 		Resources: asked.Resources && has.Resources.ListChanged}
 	l.mu.Lock()

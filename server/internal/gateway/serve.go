@@ -87,13 +87,14 @@ func (e *Endpoint) bySession(w http.ResponseWriter, r *http.Request, caller *oau
 		return
 	}
 	id := r.Header.Get(sessionHeader)
-	s, refusal := e.sessions.find(id, caller)
+	s, refusal := e.enter(id, caller, nil)
 	if refusal != nil {
 		refusal.write(w, nil)
 		return
 	}
 	if r.Method == http.MethodDelete {
 		e.forget(e.sessions.end(id))
+		e.opts.Memory.save(id, caller.User.Sub, gathered{})
 		w.WriteHeader(http.StatusOK)
 		return
 	}
@@ -127,7 +128,7 @@ func (e *Endpoint) stream(w http.ResponseWriter, r *http.Request, s *session) {
 			}
 		case <-x.ctx.Done():
 			return
-		case <-e.stop:
+		case <-e.ctx.Done():
 			return
 		}
 	}

@@ -3,6 +3,8 @@ package gateway
 import (
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -21,6 +23,7 @@ type sessionState struct {
 	over    bool
 	level   string            // of logging/setLevel; "" until then
 	watched map[string]func() // resources/subscribe: by URI, what ends it
+	missing []string          // URIs that were watched before a restart, and will be
 	asked   map[int64]chan answer
 	lastAsk int64
 }
@@ -38,6 +41,24 @@ func (s *sessionState) setLogLevel(level string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.level = level
+}
+
+// gathered is what a restart would lose of the session.
+func (s *sessionState) gathered() gathered {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	uris := append(slices.Sorted(maps.Keys(s.watched)), s.missing...)
+	return gathered{Level: s.level, URIs: uris}
+}
+
+// nextMissing returns a URI that is to be watched again.
+func (s *sessionState) nextMissing() (uri string, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over || len(s.missing) == 0 {
+		return "", false
+	}
+	return s.missing[0], true
 }
 
 // ask returns the id of a new request to the client, and where its answer will
@@ -97,6 +118,11 @@ func (s *sessionState) mayWatch(uri string) (isNew bool, err error) {
 func (s *sessionState) watch(uri string, stop func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.keep(uri, stop)
+}
+
+// keep is watch. The lock is held.
+func (s *sessionState) keep(uri string, stop func()) bool {
 	if s.over || s.watched[uri] != nil || len(s.watched) >= maxWatched {
 		return false
 	}
@@ -104,7 +130,18 @@ func (s *sessionState) watch(uri string, stop func()) bool {
 		s.watched = map[string]func(){}
 	}
 	s.watched[uri] = stop
+	s.found(uri)
 	return true
+}
+
+// restored is watch for a URI that was missing, if it still is.
+func (s *sessionState) restored(uri string, stop func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(s.missing, uri) {
+		return false
+	}
+	return s.keep(uri, stop)
 }
 
 // unwatch returns what ends the subscription of uri, or nil.
@@ -113,7 +150,13 @@ func (s *sessionState) unwatch(uri string) (stop func()) {
 	defer s.mu.Unlock()
 	stop = s.watched[uri]
 	delete(s.watched, uri)
+	s.found(uri)
 	return stop
+}
+
+// found takes uri out of what is missing. The lock is held.
+func (s *sessionState) found(uri string) {
+	s.missing = slices.DeleteFunc(s.missing, func(o string) bool { return o == uri })
 }
 
 // close returns what ends the subscriptions of the session.

@@ -57,8 +57,8 @@ func TestInitializeFails(t *testing.T) {
 			t.Errorf("%q %s", resp.Header.Get("Mcp-Session-Id"), got)
 		}
 	}
-	if len(r.fake.ended) != 2 || len(r.e.sessions.byID) != 0 {
-		t.Errorf("ended %v, left %d", r.fake.ended, len(r.e.sessions.byID))
+	if len(r.e.sessions.byKey) != 0 {
+		t.Errorf("left %d", len(r.e.sessions.byKey))
 	}
 	huge := strings.Replace(withEverything, `"x":1.0`, `"x":"`+strings.Repeat("x", maxKept)+`"`, 1)
 	if resp := r.post(huge); resp.Header.Get("Mcp-Session-Id") != "" || !strings.Contains(text(t, resp), "-32602") {
@@ -173,7 +173,7 @@ func TestNewestStreamIsTold(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 	newest.Body.Close()
-	s := r.e.sessions.byID[strings.TrimPrefix(session, "Mcp-Session-Id: ")]
+	s := r.e.sessions.byKey[sessionKey{strings.TrimPrefix(session, "Mcp-Session-Id: "), ana.Session}]
 	waitFor(t, "the stream to end", func() bool { s.outbox.mu.Lock(); defer s.outbox.mu.Unlock(); return len(s.outbox.wakes) == 1 })
 	r.e.Changed(PromptList, nil)
 	if m, _ := first.next(); m.Method != "notifications/prompts/list_changed" {

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"slices"
 	"sync"
@@ -12,25 +11,34 @@ import (
 )
 
 // Bounds of transport sessions. Some clients open one for each conversation
-// and never end it, so the oldest makes room; it costs the client a 404 and a
-// new initialize.
+// and never end it, so the oldest makes room; should its client come back, its
+// id sets it up again.
 const (
 	maxPerGrant = 64
 	maxSessions = 4096
-	maxStreams  = 4 // GET streams of one session
+	maxStreams  = 4    // GET streams of one session
+	maxEnded    = 4096 // ids that clients ended and that are remembered as such
 )
 
 // sessions are the transport sessions of the revisions before 2026-07-28.
-// Each belongs to the grant that opened it and is no authority of its own
-// (security best practices 2025-11-25, "Session Hijacking"): its id opens
-// nothing without a token of that grant. An ended session leaves no trace.
+// They have no authority of their own (security best practices 2025-11-25,
+// "Session Hijacking"): an id opens nothing without a token, and with one only
+// if it was made for the same person and client, see [sealer]. Two grants of
+// theirs that use one id have a session each, because questions, streams and
+// cancellations belong to one sign-in.
 type sessions struct {
-	now  func() time.Time
-	idle time.Duration
+	now    func() time.Time
+	idle   time.Duration
+	seal   *sealer
+	memory *Memory
 
-	mu   sync.Mutex // guards what follows, and what session says
-	byID map[string]*session
+	mu    sync.Mutex // guards what follows, and what session says
+	byKey map[sessionKey]*session
+	ended map[string]bool // ids that their clients ended
+	order []string        // those, the oldest first
 }
+
+type sessionKey struct{ id, grant string }
 
 // session is one transport session.
 type session struct {
@@ -50,32 +58,39 @@ type session struct {
 
 type stream struct{ cancel context.CancelCauseFunc }
 
-func newSessions(now func() time.Time, idle time.Duration) *sessions {
-	return &sessions{now: now, idle: idle, byID: map[string]*session{}}
+func newSessions(now func() time.Time, idle time.Duration, seal *sealer, memory *Memory) *sessions {
+	return &sessions{now: now, idle: idle, seal: seal, memory: memory, byKey: map[sessionKey]*session{}, ended: map[string]bool{}}
 }
 
 // create adds a session of caller's grant for c, which opens it, and returns
 // the ones that had to make room for it. The caller calls leave as after enter.
-func (s *sessions) create(t *session, caller *oauth.Caller, c *call) (ended []*session) {
+func (s *sessions) create(t *session, caller *oauth.Caller, c *call) (dropped []*session) {
+	t.id = s.seal.seal(t, caller)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ended = append(s.makeRoom(maxSessions, func(*session) bool { return true }),
+	dropped = s.add(t, caller)
+	t.calls[c] = struct{}{}
+	return dropped
+}
+
+// add returns the sessions that made room. The lock is held.
+func (s *sessions) add(t *session, caller *oauth.Caller) (dropped []*session) {
+	dropped = append(s.makeRoom(maxSessions, func(*session) bool { return true }),
 		s.makeRoom(maxPerGrant, func(o *session) bool { return o.grant == caller.Session })...)
-	t.id = rand.Text() // 130 bits, ASCII
-	t.grant, t.caller, t.used, t.calls = caller.Session, caller, s.now(), map[*call]struct{}{c: {}}
-	s.byID[t.id] = t
-	return ended
+	t.grant, t.caller, t.used, t.calls = caller.Session, caller, s.now(), map[*call]struct{}{}
+	s.byKey[sessionKey{t.id, t.grant}] = t
+	return dropped
 }
 
 // makeRoom ends the least recently used of the sessions that match, if there
 // are limit of them.
 func (s *sessions) makeRoom(limit int, match func(*session) bool) (ended []*session) {
-	if len(s.byID) < limit {
+	if len(s.byKey) < limit {
 		return nil
 	}
 	var oldest *session
 	count := 0
-	for _, t := range s.byID {
+	for _, t := range s.byKey {
 		if !match(t) {
 			continue
 		}
@@ -87,7 +102,7 @@ func (s *sessions) makeRoom(limit int, match func(*session) bool) (ended []*sess
 	if count < limit {
 		return nil
 	}
-	return s.drop(oldest)
+	return s.drop(oldest, errEnded)
 }
 
 // lastUse is when t was used; while a stream is open or a request runs that is
@@ -99,29 +114,45 @@ func (s *sessions) lastUse(t *session) time.Time {
 	return t.used
 }
 
-// find returns the session of that id if it is one of caller's grant, and
-// marks its use.
-func (s *sessions) find(id string, caller *oauth.Caller) (*session, *refusal) {
-	return s.enter(id, caller, nil)
+// entry is what enter found.
+type entry struct {
+	*session
+	restored bool       // it was set up again just now
+	dropped  []*session // those that made room for it
 }
 
-// enter is find for a request, which belongs to the session from now on: it
-// ends with it. The caller calls leave when the request is over. c may be nil.
-func (s *sessions) enter(id string, caller *oauth.Caller, c *call) (*session, *refusal) {
+// enter returns the session of that id if caller may use it, and marks its use.
+// A request c belongs to it from now on: it ends with it, and the caller calls
+// leave when it is over. c may be nil.
+func (s *sessions) enter(id string, caller *oauth.Caller, c *call) (e entry, f *refusal) {
 	if id == "" {
-		return nil, sessionMissing
+		return entry{}, sessionMissing
 	}
+	key := sessionKey{id, caller.Session}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := s.byID[id]
-	if t == nil || t.grant != caller.Session {
-		return nil, sessionUnknown
+	e.session = s.byKey[key]
+	if e.session == nil {
+		s.mu.Unlock()
+		again := s.seal.open(id, caller)
+		if again != nil {
+			g := s.memory.load(id) // may have to wait for the disk
+			again.level, again.missing = g.Level, g.URIs
+		}
+		s.mu.Lock()
+		if e.session = s.byKey[key]; e.session == nil {
+			if again == nil || s.ended[id] {
+				return entry{}, sessionUnknown
+			}
+			e.session, e.restored = again, true
+			e.dropped = s.add(again, caller)
+		}
 	}
-	t.used, t.caller = s.now(), caller
+	e.used, e.caller = s.now(), caller
 	if c != nil {
-		t.calls[c] = struct{}{}
+		e.calls[c] = struct{}{}
 	}
-	return t, nil
+	return e, nil
 }
 
 func (s *sessions) leave(t *session, c *call) {
@@ -148,7 +179,7 @@ func (s *sessions) cancel(t *session, id json.RawMessage) {
 func (s *sessions) join(t *session, cancel context.CancelCauseFunc) (leave func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.byID[t.id] != t {
+	if s.byKey[sessionKey{t.id, t.grant}] != t {
 		return nil, false
 	}
 	if len(t.streams) >= maxStreams {
@@ -169,7 +200,7 @@ func (s *sessions) join(t *session, cancel context.CancelCauseFunc) (leave func(
 func (s *sessions) changed(list List, match func(*oauth.Caller) bool) {
 	s.mu.Lock()
 	callers := map[*session]*oauth.Caller{}
-	for _, t := range s.byID {
+	for _, t := range s.byKey {
 		callers[t] = t.caller
 	}
 	s.mu.Unlock()
@@ -180,43 +211,59 @@ func (s *sessions) changed(list List, match func(*oauth.Caller) bool) {
 	}
 }
 
-// end ends one session.
+// end ends the sessions of an id for good: their client has said so.
 func (s *sessions) end(id string) []*session {
-	return s.endIf(func(t *session) bool { return t.id == id })
+	s.mu.Lock()
+	if !s.ended[id] {
+		if len(s.order) >= maxEnded {
+			delete(s.ended, s.order[0])
+			s.order = s.order[1:]
+		}
+		s.ended[id] = true
+		s.order = append(s.order, id)
+	}
+	s.mu.Unlock()
+	return s.endIf(errNoSession, func(t *session) bool { return t.id == id })
+}
+
+// discard takes back one that could not begin.
+func (s *sessions) discard(t *session) []*session {
+	return s.endIf(errNoSession, func(o *session) bool { return o == t })
 }
 
 // endGrant ends the sessions of grant.
 func (s *sessions) endGrant(grant string) []*session {
-	return s.endIf(func(t *session) bool { return t.grant == grant })
+	return s.endIf(errEnded, func(t *session) bool { return t.grant == grant })
 }
 
 // endIdle ends the sessions that nobody has used for a while.
 func (s *sessions) endIdle() []*session {
 	limit := s.now().Add(-s.idle)
-	return s.endIf(func(t *session) bool { return s.lastUse(t).Before(limit) })
+	return s.endIf(errEnded, func(t *session) bool { return s.lastUse(t).Before(limit) })
 }
 
-func (s *sessions) endAll() []*session { return s.endIf(func(*session) bool { return true }) }
+func (s *sessions) endAll() []*session { return s.endIf(errEnded, func(*session) bool { return true }) }
 
-func (s *sessions) endIf(match func(*session) bool) (ended []*session) {
+// endIf ends the sessions that match, and tells what is in progress why.
+func (s *sessions) endIf(cause error, match func(*session) bool) (ended []*session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, t := range s.byID {
+	for _, t := range s.byKey {
 		if match(t) {
-			ended = append(ended, s.drop(t)...)
+			ended = append(ended, s.drop(t, cause)...)
 		}
 	}
 	return ended
 }
 
 // drop removes t and ends its streams and requests. The lock is held.
-func (s *sessions) drop(t *session) []*session {
-	delete(s.byID, t.id)
+func (s *sessions) drop(t *session, cause error) []*session {
+	delete(s.byKey, sessionKey{t.id, t.grant})
 	for _, open := range t.streams {
-		open.cancel(errNoSession)
+		open.cancel(cause)
 	}
 	for c := range t.calls {
-		c.cancel(errNoSession)
+		c.cancel(cause)
 	}
 	return []*session{t}
 }

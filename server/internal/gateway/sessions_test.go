@@ -54,11 +54,13 @@ func TestIdleSessions(t *testing.T) {
 	r.do("GET", nil, busy)
 	c.add(2 * time.Hour)
 	r.e.forget(r.e.sessions.endIdle())
-	if got := r.post(ping, idle).StatusCode; got != 404 {
-		t.Errorf("idle: %d", got)
+	if n := len(r.e.sessions.byKey); n != 1 {
+		t.Errorf("%d sessions are kept", n)
 	}
-	if got := r.post(ping, busy).StatusCode; got != 200 {
-		t.Errorf("busy: %d", got)
+	for _, session := range []string{idle, busy} { // its client never knows
+		if got := r.post(ping, session).StatusCode; got != 200 {
+			t.Errorf("%d", got)
+		}
 	}
 }
 
@@ -77,15 +79,21 @@ func TestSessionsAreBounded(t *testing.T) {
 		t.Errorf("first: %d", got)
 	}
 	newest := r.initialize()
-	for session, want := range map[string]int{first: 200, second: 404, newest: 200} {
-		if got := r.post(ping, session).StatusCode; got != want {
-			t.Errorf("%d, want %d", got, want)
+	live := func(session string) bool {
+		return r.e.sessions.byKey[sessionKey{strings.TrimPrefix(session, "Mcp-Session-Id: "), ana.Session}] != nil
+	}
+	if !live(first) || live(second) || !live(newest) {
+		t.Errorf("kept: first %t, second %t, newest %t", live(first), live(second), live(newest))
+	}
+	for _, session := range []string{first, second, newest} { // no client knows
+		if got := r.post(ping, session).StatusCode; got != 200 {
+			t.Errorf("%d", got)
 		}
 	}
 	if got := r.post(ping, others, "X-Caller: bob").StatusCode; got != 200 {
 		t.Errorf("other grant: %d", got)
 	}
-	if n := len(r.e.sessions.byID); n != maxPerGrant+1 {
+	if n := len(r.e.sessions.byKey); n != maxPerGrant+1 {
 		t.Errorf("%d sessions", n)
 	}
 }
@@ -109,7 +117,7 @@ func TestSessionIDs(t *testing.T) {
 	seen := map[string]bool{}
 	for range 20 {
 		id := strings.TrimPrefix(r.initialize(), "Mcp-Session-Id: ")
-		if seen[id] || len(id) < 26 {
+		if seen[id] || len(id) < 26 || strings.ContainsFunc(id, func(c rune) bool { return c < 0x21 || c > 0x7e }) {
 			t.Errorf("id %q", id)
 		}
 		seen[id] = true

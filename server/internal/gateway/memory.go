@@ -1,0 +1,166 @@
+package gateway
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+)
+
+// Bucket is where a [Memory] lasts.
+const Bucket = "transport-sessions"
+
+// Bounds of a [Memory]. What has no room is told less exactly after a restart:
+// log messages of every level, and no updates of those resources.
+const (
+	maxRemembered = 1024    // sessions
+	maxOfPerson   = 64      // of which one person's
+	maxRecord     = 8 << 10 // bytes of one
+
+	saveEvery = time.Second // a client that subscribes to 200 resources costs two writes
+)
+
+// Memory keeps what transport sessions came to hold after initialize, and so
+// can't be in their ids: the log level and the subscriptions. Few clients ask
+// for either, and who doesn't costs nothing here. A nil Memory forgets.
+type Memory struct {
+	saver oauth.Saver
+	now   func() time.Time
+	log   *slog.Logger
+
+	mu      sync.Mutex // guards what follows, and the order of saves
+	records map[string]gathered
+	unsaved map[string]bool // keys of records
+	timer   *time.Timer     // runs: something was saved within saveEvery
+}
+
+// gathered is what one session came to hold.
+type gathered struct {
+	Person string    `json:"person"` // a tag
+	Level  string    `json:"level,omitempty"`
+	URIs   []string  `json:"uris,omitempty"`
+	Used   time.Time `json:"used"`
+}
+
+// OpenMemory reads what records hold, and saves to saver until Close.
+func OpenMemory(records oauth.Records, saver oauth.Saver, now func() time.Time, log *slog.Logger) (*Memory, error) {
+	m := &Memory{saver: saver, now: now, log: log, records: map[string]gathered{}, unsaved: map[string]bool{}}
+	err := records.Load(Bucket, func(key string, value []byte) error {
+		var g gathered
+		if json.Unmarshal(value, &g) == nil { // else it counts as forgotten
+			m.records[key] = g
+		}
+		return nil
+	})
+	return m, err
+}
+
+// Close saves what is not saved yet.
+func (m *Memory) Close() {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.flush()
+}
+
+// tag stands for an id or a person on disk: neither need be read there.
+func tag(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return encoding.EncodeToString(sum[:16])
+}
+
+// save remembers g for a session of that person; an empty g forgets it.
+func (m *Memory) save(id, person string, g gathered) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := tag(id)
+	old, known := m.records[key]
+	g.Person, g.Used = tag(person), m.now()
+	empty := g.Level == "" && len(g.URIs) == 0
+	size := len(g.Level)
+	for _, uri := range g.URIs {
+		size += len(uri)
+	}
+	switch {
+	case empty && !known, known && old.Level == g.Level && slices.Equal(old.URIs, g.URIs):
+		return
+	case empty, size > maxRecord:
+		delete(m.records, key)
+	default:
+		if !known {
+			m.makeRoom(maxOfPerson, func(o gathered) bool { return o.Person == g.Person })
+			m.makeRoom(maxRemembered, func(gathered) bool { return true })
+		}
+		m.records[key] = g
+	}
+	m.unsaved[key] = true
+	if m.timer == nil {
+		m.flush()
+		m.timer = time.AfterFunc(saveEvery, m.tick)
+	}
+}
+
+// makeRoom forgets the oldest record that matches, if there are limit of them.
+// The lock is held.
+func (m *Memory) makeRoom(limit int, match func(gathered) bool) {
+	oldest, count := "", 0
+	for key, g := range m.records {
+		if match(g) {
+			count++
+			if oldest == "" || g.Used.Before(m.records[oldest].Used) {
+				oldest = key
+			}
+		}
+	}
+	if count >= limit {
+		delete(m.records, oldest)
+		m.unsaved[oldest] = true
+	}
+}
+
+func (m *Memory) tick() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.timer = nil
+	if len(m.unsaved) > 0 {
+		m.flush()
+		m.timer = time.AfterFunc(saveEvery, m.tick)
+	}
+}
+
+// flush writes what is not saved. The lock is held.
+func (m *Memory) flush() {
+	var changes []oauth.Change
+	for key := range m.unsaved {
+		change := oauth.Change{Bucket: Bucket, Key: key}
+		if g, ok := m.records[key]; ok {
+			change.Value, _ = json.Marshal(g) // strings and a time are always JSON
+		}
+		changes = append(changes, change)
+	}
+	clear(m.unsaved)
+	if len(changes) == 0 {
+		return
+	}
+	if err := m.saver.Save(changes); err != nil { // the sessions go on; only a restart would show
+		m.log.Warn("what transport sessions asked for was not saved", "cause", err)
+	}
+}
+
+func (m *Memory) load(id string) gathered {
+	if m == nil {
+		return gathered{}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.records[tag(id)]
+}

@@ -1,0 +1,68 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// restoreWithin bounds what goes on behind a session that is set up again: the
+// servers that its subscriptions are of may have to start first.
+const restoreWithin = 5 * time.Minute
+
+// enter is sessions.enter. A session that had to be set up again gets its
+// subscriptions back beside the request that asked for it, which need not wait.
+func (e *Endpoint) enter(id string, caller *oauth.Caller, request *call) (*session, *refusal) {
+	found, refusal := e.sessions.enter(id, caller, request)
+	if refusal != nil {
+		return nil, refusal
+	}
+	e.forget(found.dropped)
+	if found.restored {
+		c := &call{endpoint: e, caller: caller, session: found.session, version: found.version}
+		ctx, cancel := context.WithTimeout(oauth.WithCaller(e.ctx, caller), restoreWithin)
+		c.ctx = ctx
+		go func() {
+			defer cancel()
+			e.guarded("restore", c.restore)
+		}()
+	}
+	return found.session, nil
+}
+
+// restore subscribes to what the session was subscribed to, and tells the client
+// that everything may be another now: it has missed what was told meanwhile.
+func (c *call) restore() {
+	s := c.session
+	for uri, ok := s.nextMissing(); ok; uri, ok = s.nextMissing() {
+		if c.ctx.Err() != nil || c.caller.Ended() {
+			return
+		}
+		stop, err := c.watch(uri, &s.outbox)
+		if err != nil { // it is gone, or no longer this person's
+			s.unwatch(uri)
+			continue
+		}
+		if !s.restored(uri, stop) { // unsubscribed meanwhile, or over
+			stop()
+			continue
+		}
+		name, _ := json.Marshal(uri) // a string is always JSON
+		s.outbox.add(resourceUpdated(uri, rpc.Set(nil, "uri", name)))
+	}
+	d, err := c.endpoint.opts.Backend.Describe(c.ctx, c)
+	if err != nil {
+		return
+	}
+	for _, list := range offered(d.Capabilities).lists() {
+		s.outbox.add(listChanged(list))
+	}
+}
+
+// remember keeps what a restart would lose of the session.
+func (c *call) remember() {
+	c.endpoint.opts.Memory.save(c.session.id, c.caller.User.Sub, c.session.gathered())
+}

@@ -1,0 +1,126 @@
+package gateway
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"slices"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// Most clients never initialize again when their transport session is gone, as
+// MCP 2025-11-25 ("Session Management", 4) has them do: TypeScript SDK 1 and 2,
+// Python SDK 1 and what is built on them fail from then on. A session is gone
+// after each restart, though it has no authority of its own that could be lost.
+// So its id holds, sealed, what it takes to set the session up again.
+//
+// It opens for the person and the client that it was made for, at the same
+// endpoint, under the same data key; to all others it looks unknown.
+
+const (
+	// maxSealed bounds what is sealed, in bytes. The id comes as a header with
+	// each request, and servers in between allow 8 KiB for all headers.
+	maxSealed = 2 << 10
+
+	maxID = 4 << 10 // how long an id can be that is worth looking at, in bytes
+)
+
+// sealer makes and opens ids of transport sessions.
+type sealer struct {
+	aead cipher.AEAD
+	path string
+}
+
+// newSealer returns the sealer of the endpoint at path.
+func newSealer(key []byte, path string) (*sealer, error) {
+	key, err := hkdf.Key(sha256.New, key, nil, "drawbridge transport sessions v1", 32)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := cipher.NewGCM(block)
+	return &sealer{aead, path}, err
+}
+
+// sealed is the content of an id.
+type sealed struct {
+	Version      string          `json:"v"`
+	Capabilities json.RawMessage `json:"c,omitempty"`
+	Info         json.RawMessage `json:"i,omitempty"`
+}
+
+// seal returns an id for s, which caller opens.
+func (k *sealer) seal(s *session, caller *oauth.Caller) string {
+	plain := fit(sealed{s.version, s.capabilities, s.info})
+	nonce := make([]byte, k.aead.NonceSize(), k.aead.NonceSize()+len(plain)+k.aead.Overhead())
+	_, _ = rand.Read(nonce) // never fails
+	return encoding.EncodeToString(k.aead.Seal(nonce, nonce, plain, k.bound(caller)))
+}
+
+// open returns a new session as the one of that id was; nil if id is none that
+// caller may use.
+func (k *sealer) open(id string, caller *oauth.Caller) *session {
+	if len(id) > maxID {
+		return nil
+	}
+	raw, err := encoding.DecodeString(id)
+	if err != nil || len(raw) < k.aead.NonceSize() || encoding.EncodeToString(raw) != id {
+		return nil // the decoder skips line breaks; an id has one spelling
+	}
+	nonce, box := raw[:k.aead.NonceSize()], raw[k.aead.NonceSize():]
+	plain, err := k.aead.Open(nil, nonce, box, k.bound(caller))
+	if err != nil {
+		return nil
+	}
+	var state sealed
+	if err := json.Unmarshal(plain, &state); err != nil || !slices.Contains(legacyVersions, state.Version) {
+		return nil // of another version of Drawbridge
+	}
+	return &session{id: id, version: state.Version, capabilities: state.Capabilities, info: state.Info}
+}
+
+// bound is whom and where an id is for.
+func (k *sealer) bound(caller *oauth.Caller) []byte {
+	b, _ := json.Marshal([]string{k.path, caller.User.Sub, caller.Client.ID}) // strings are always JSON
+	return b
+}
+
+var encoding = base64.RawURLEncoding.Strict()
+
+// fit encodes what is sealed. Of what is too long only that is kept which
+// somebody behind the endpoint asks for: the client's name and version, and
+// what it can be asked.
+func fit(s sealed) []byte {
+	b, _ := json.Marshal(s) // its parts are valid JSON
+	if len(b) <= maxSealed {
+		return b
+	}
+	s.Info = pick(s.Info, "name", "version")
+	if b, _ = json.Marshal(s); len(b) <= maxSealed {
+		return b
+	}
+	s.Capabilities = pick(s.Capabilities, "sampling", "elicitation", "roots", "extensions")
+	b, _ = json.Marshal(s)
+	return b
+}
+
+// pick returns an object with no more than those members of o, and of them only
+// short ones.
+func pick(o json.RawMessage, names ...string) json.RawMessage {
+	picked := json.RawMessage("{}")
+	for _, name := range names {
+		if v := rpc.Get(o, name); v != nil && len(v) <= maxSealed/(2*len(names)) {
+			picked = rpc.Set(picked, name, v)
+		}
+	}
+	return picked
+}
