@@ -41,8 +41,7 @@ func (m *mounts) single(server string) *single {
 	if one := m.alone[server]; one != nil {
 		return one
 	}
-	s := m.site.app
-	endpoint, err := gateway.NewEndpoint(gateway.EndpointOptions{Backend: m.hub.One(server), Now: s.opts.Now, Log: s.opts.Log})
+	endpoint, err := m.newEndpoint(alonePath(server), m.hub.One(server), nil)
 	if err != nil {
 		return nil
 	}

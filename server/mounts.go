@@ -39,6 +39,8 @@ type mounts struct {
 	pins  *pins.Pins
 	info  json.RawMessage // what Drawbridge says it is
 
+	memory *gateway.Memory // of transport sessions
+
 	policy atomic.Pointer[policy.Policy]
 
 	mu       sync.Mutex // guards all below
@@ -86,8 +88,18 @@ func (t *site) newMounts(c *core, signer *identity.Signer) (*mounts, error) {
 	if m.info, err = json.Marshal(map[string]string{"name": "drawbridge", "title": "Drawbridge", "version": s.version()}); err != nil {
 		return nil, err
 	}
-	m.all, err = gateway.NewEndpoint(gateway.EndpointOptions{Backend: m.hub.All(), ServerInfo: m.info, Now: s.opts.Now, Log: s.opts.Log})
+	if m.memory, err = gateway.OpenMemory(s.db, c.journal, s.opts.Now, s.opts.Log); err != nil {
+		return nil, err
+	}
+	m.all, err = m.newEndpoint(mcpPath, m.hub.All(), m.info)
 	return m, err
+}
+
+// newEndpoint makes the endpoint at an MCP path.
+func (m *mounts) newEndpoint(path string, behind gateway.Backend, info json.RawMessage) (*gateway.Endpoint, error) {
+	s := m.site.app
+	return gateway.NewEndpoint(gateway.EndpointOptions{Backend: behind, Path: path, ServerInfo: info,
+		DataKey: s.opened().dataKey, Memory: m.memory, Now: s.opts.Now, Log: s.opts.Log})
 }
 
 // serverSecret returns what ${keychain:NAME} stands for.
@@ -293,6 +305,7 @@ func (m *mounts) close() {
 	for _, one := range list {
 		one.end()
 	}
+	m.memory.Close()
 	m.hub.Close()
 	m.set.Close()
 }

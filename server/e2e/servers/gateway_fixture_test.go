@@ -186,7 +186,6 @@ func fixtureJSONOf(v any) json.RawMessage {
 }
 
 func (f *fixture) Notified(context.Context, gateway.Client, string, json.RawMessage) {}
-func (f *fixture) Ended(string)                                                      {}
 
 func (f *fixture) Subscribe(context.Context, gateway.Client, string, func(json.RawMessage)) (func(), error) {
 	return func() {}, nil

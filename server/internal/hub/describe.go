@@ -114,6 +114,3 @@ func (s *endpoint) Notified(ctx context.Context, c gateway.Client, method string
 		}
 	}
 }
-
-// Ended: nothing is kept by transport session.
-func (s *endpoint) Ended(string) {}
