@@ -24,6 +24,30 @@ func TestSDKClients(t *testing.T) {
 	}
 }
 
+// No SDK notices that Drawbridge was started anew under its open connection, nor
+// that its person had to sign in again on it.
+func TestSDKClientsNoticeNoRestart(t *testing.T) {
+	for _, c := range rig.SDKClients {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			app := rig.StartBinary(t, rig.AppOptions{})
+			script := rig.SignInSDK(t, c, app, nil)
+			for _, end := range []func(){app.Stop, app.Kill} {
+				end()
+				app.Start()
+				script.Write(map[string]string{"do": "call"})
+				rig.CheckCalls(t, script, c)
+			}
+			app.RevokeSession(t, app.Sessions(t)[0].ID)
+			script.Write(map[string]string{"do": "signInAgain"})
+			var again struct{ Authorize string }
+			script.Read(&again)
+			script.Write(map[string]string{"callback": rig.NewBrowser(t).SignIn(again.Authorize, rig.ClientURI, "alice").String()})
+			rig.CheckCalls(t, script, c)
+		})
+	}
+}
+
 // The same in front of a provider shaped like Okta.
 func TestSDKClientsAtOkta(t *testing.T) {
 	for _, shape := range []string{"custom", "org"} {

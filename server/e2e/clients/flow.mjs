@@ -3,7 +3,8 @@
 // its access token has run out and was refreshed.
 //
 // It talks lines of JSON with the test. Out: {"authorize":URL}, then for each
-// line in, one line out. In: {"callback":URL} or {"do":"call"|"untilRefreshed"}.
+// line in, one line out. In: {"callback":URL} or
+// {"do":"call"|"untilRefreshed"|"signInAgain"}.
 import { randomUUID } from 'node:crypto';
 import readline from 'node:readline';
 
@@ -47,6 +48,12 @@ export class Keeper {
 
   codeVerifier() { return this.verifier; }
 
+  // what the server says is worth nothing any more
+  invalidateCredentials(scope) {
+    if (scope === 'all' || scope === 'tokens') this.kept = undefined;
+    if (scope === 'all' || scope === 'client') this.client = undefined;
+  }
+
   // v2 asks for what it discovered before the redirect, to check iss by it
   saveDiscoveryState(discovered) { this.discovered = discovered; }
 
@@ -65,17 +72,23 @@ export async function drive({ keeper, connect, finish, isUnauthorized }) {
   } catch (err) {
     if (!isUnauthorized(err)) throw err;
   }
-  say({ authorize: keeper.authorize });
-
-  const { searchParams } = new URL((await hear()).callback);
-  if (searchParams.get('state') !== keeper.sentState) throw new Error('another state came back');
-  await finish(searchParams);
+  const signIn = async () => {
+    say({ authorize: keeper.authorize });
+    const { searchParams } = new URL((await hear()).callback);
+    if (searchParams.get('state') !== keeper.sentState) throw new Error('another state came back');
+    await finish(searchParams);
+  };
+  await signIn();
   client = await connect();
   say({ signedIn: true, clientID: keeper.client?.client_id, scope: keeper.kept.scope, refreshable: Boolean(keeper.kept.refresh_token) });
 
   for (;;) {
     const before = keeper.saves;
     const command = await hear();
+    if (command.do === 'signInAgain') { // on the connection as it stands
+      await callAll(client).catch((err) => { if (!isUnauthorized(err)) throw err; });
+      await signIn();
+    }
     let calls = await callAll(client);
     while (command.do === 'untilRefreshed' && keeper.saves === before) {
       await new Promise((later) => { setTimeout(later, 50); });

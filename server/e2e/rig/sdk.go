@@ -29,7 +29,20 @@ type SDKCalls struct {
 	Protocol  string
 }
 
+// RunSDK is what a client does that signs in, calls, and goes on after its token
+// has expired.
 func RunSDK(t *testing.T, c SDKClient, app *App, doc *Metadata) {
+	script := SignInSDK(t, c, app, doc)
+	script.Write(map[string]string{"do": "call"})
+	CheckCalls(t, script, c)
+	script.Write(map[string]string{"do": "untilRefreshed"})
+	if got := CheckCalls(t, script, c); got.Refreshed < 1 {
+		t.Error("the client did not refresh its tokens")
+	}
+}
+
+// SignInSDK starts a client and signs alice in with it.
+func SignInSDK(t *testing.T, c SDKClient, app *App, doc *Metadata) *Script {
 	options := map[string]string{"url": app.MCPURL, "redirectURI": ClientURI, "name": "Scripted client", "mode": c.Mode}
 	if doc != nil {
 		options["metadataURL"] = doc.ID
@@ -57,12 +70,7 @@ func RunSDK(t *testing.T, c SDKClient, app *App, doc *Metadata) {
 		t.Errorf("signed in as client %q, want its metadata document %q", signedIn.ClientID, doc.ID)
 	}
 
-	script.Write(map[string]string{"do": "call"})
-	CheckCalls(t, script, c)
-	script.Write(map[string]string{"do": "untilRefreshed"})
-	if got := CheckCalls(t, script, c); got.Refreshed < 1 {
-		t.Error("the client did not refresh its tokens")
-	}
+	return script
 }
 
 func CheckCalls(t *testing.T, script *Script, c SDKClient) SDKCalls {

@@ -207,17 +207,22 @@ func TestSecRevokeEndsGrant(t *testing.T) {
 }
 
 // T28, T35b, fastmcp #4402: it handles the transport session of another person,
-// and of another grant of the same one.
+// and of another client of the same one. Another grant of the same person and
+// client may use it: a client that signs in again goes on where it was.
 func TestSecForeignTransportSession(t *testing.T) {
 	app, c, tokens := rig.StartSignedIn(t, rig.AppOptions{})
 	mine := app.MCP(t, tokens.Access)
 	stream := mine.Stream()
-	for _, who := range []string{"bob", "alice"} {
-		thief := app.MCP(t, app.SignIn(t, rig.NewBrowser(t), c, who).Access)
+	other := app.Register(t, "http://localhost:6666/callback")
+	for name, token := range map[string]string{
+		"another person":                 app.SignIn(t, rig.NewBrowser(t), c, "bob").Access,
+		"another client of the person's": app.SignIn(t, rig.NewBrowser(t), other, "alice").Access,
+	} {
+		thief := app.MCP(t, token)
 		thief.Initialize()
 		thief.Session = mine.Session
 		if r := thief.TryTool("echo", map[string]any{"message": "x"}); r.Status != http.StatusNotFound {
-			t.Errorf("%s: POST answered %d", who, r.Status)
+			t.Errorf("%s: POST answered %d", name, r.Status)
 		}
 		for _, method := range []string{http.MethodGet, http.MethodDelete} {
 			resp, err := rig.PlainHTTP.Do(thief.Request(method, nil))
@@ -226,10 +231,13 @@ func TestSecForeignTransportSession(t *testing.T) {
 			}
 			resp.Body.Close()
 			if resp.StatusCode != http.StatusNotFound {
-				t.Errorf("%s: %s answered %d", who, method, resp.StatusCode)
+				t.Errorf("%s: %s answered %d", name, method, resp.StatusCode)
 			}
 		}
 	}
+	again := app.MCP(t, app.SignIn(t, rig.NewBrowser(t), c, "alice").Access)
+	again.Session = mine.Session
+	again.CallTool("echo", map[string]any{"message": "signed in again"})
 	// A session id alone opens nothing, and the session outlives all this.
 	anonymous := &rig.MCP{T: t, URL: app.MCPURL, Session: mine.Session}
 	if r := anonymous.TryTool("echo", map[string]any{"message": "x"}); r.Status != http.StatusUnauthorized {

@@ -40,7 +40,7 @@ type Memory struct {
 
 // gathered is what one session came to hold.
 type gathered struct {
-	Person string    `json:"person"` // a tag
+	Person string    `json:"person"` // its digest
 	Level  string    `json:"level,omitempty"`
 	URIs   []string  `json:"uris,omitempty"`
 	Used   time.Time `json:"used"`
@@ -69,8 +69,8 @@ func (m *Memory) Close() {
 	m.flush()
 }
 
-// tag stands for an id or a person on disk: neither need be read there.
-func tag(s string) string {
+// digest stands for an id or a person on disk: neither need be read there.
+func digest(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return encoding.EncodeToString(sum[:16])
 }
@@ -82,9 +82,9 @@ func (m *Memory) save(id, person string, g gathered) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	key := tag(id)
+	key := digest(id)
 	old, known := m.records[key]
-	g.Person, g.Used = tag(person), m.now()
+	g.Person, g.Used = digest(person), m.now()
 	empty := g.Level == "" && len(g.URIs) == 0
 	size := len(g.Level)
 	for _, uri := range g.URIs {
@@ -162,5 +162,5 @@ func (m *Memory) load(id string) gathered {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.records[tag(id)]
+	return m.records[digest(id)]
 }
