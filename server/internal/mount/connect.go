@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/mount/process"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
@@ -44,7 +45,7 @@ func (c *conversation) launch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	proc, err := startProcess(p)
+	proc, err := process.Start(p)
 	if err != nil {
 		c.server.log.say("It could not be started: %v", err)
 		return &failure{text: "could not be started. Its log says why.", kind: lasting, cause: err}

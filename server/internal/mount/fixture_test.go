@@ -16,11 +16,13 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/mount/process"
 )
 
 // The test binary is its own MCP servers: `TEST fixture FLAGS…`.
 func TestMain(m *testing.M) {
-	ChildMain()
+	process.KeeperMain()
 	if len(os.Args) > 1 && os.Args[1] == "fixture" {
 		f := &fixture{flags: os.Args[2:], answers: make(map[string]chan json.RawMessage)}
 		f.serve()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/mount/process"
 )
 
 func TestNoise(t *testing.T) {
@@ -66,7 +67,7 @@ func TestEndlessJunk(t *testing.T) {
 
 func TestDeaf(t *testing.T) {
 	tune := quick
-	tune.grace = grace{eof: 20 * time.Millisecond, term: 20 * time.Millisecond}
+	tune.grace = process.Grace{EOF: 20 * time.Millisecond, Term: 20 * time.Millisecond}
 	r := newRig(t, tune, Options{})
 	conf := own("x")
 	conf.Timeout = 500 * time.Millisecond

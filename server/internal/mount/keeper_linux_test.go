@@ -1,7 +1,6 @@
 package mount
 
 import (
-	"strconv"
 	"syscall"
 	"testing"
 
@@ -13,7 +12,7 @@ func TestKilledKeeper(t *testing.T) {
 	r := newRig(t, quick, Options{})
 	r.Apply([]config.Server{own("x")})
 	pid := r.pid("ana")
-	if err := syscall.Kill(parentOf(strconv.Itoa(pid)), syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(parent(pid), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	gone(t, pid)

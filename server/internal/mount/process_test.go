@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/mount/process"
 )
 
 // exists reports whether a process does, and is no zombie.
@@ -26,6 +27,18 @@ func exists(pid int) bool {
 		return err == nil && !strings.Contains(string(stat), ") Z ")
 	}
 	return syscall.Kill(pid, 0) == nil
+}
+
+// parent is the parent of a process on Linux (proc_pid_stat(5)), or -1.
+func parent(pid int) int {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, after, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(after)
+	if err != nil || len(fields) < 2 {
+		return -1
+	}
+	ppid, _ := strconv.Atoi(fields[1])
+	return ppid
 }
 
 func gone(t *testing.T, pids ...int) {
@@ -113,7 +126,7 @@ func TestStopsAll(t *testing.T) {
 
 func TestStubborn(t *testing.T) {
 	tune := quick
-	tune.grace = grace{eof: 20 * time.Millisecond, term: 20 * time.Millisecond}
+	tune.grace = process.Grace{EOF: 20 * time.Millisecond, Term: 20 * time.Millisecond}
 	r := newRig(t, tune, Options{})
 	r.Apply([]config.Server{own("x", "stubborn")})
 	pid := r.pid("ana")

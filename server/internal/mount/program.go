@@ -7,28 +7,29 @@ import (
 	"strings"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/mount/process"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // program reads how the server's process is started, with its secrets, which
 // are asked for at each start and kept nowhere.
-func (s *server) program(ctx context.Context) (program, error) {
+func (s *server) program(ctx context.Context) (process.Program, error) {
 	conf, err := s.filled(ctx)
 	if err != nil {
-		return program{}, err
+		return process.Program{}, err
 	}
-	p := program{args: conf.Args, dir: conf.Dir, env: environ(conf.Env)}
-	if p.dir == "" {
-		p.dir, _ = os.UserHomeDir()
+	p := process.Program{Args: conf.Args, Dir: conf.Dir, Env: process.Environ(conf.Env)}
+	if p.Dir == "" {
+		p.Dir, _ = os.UserHomeDir()
 	}
-	if info, err := os.Stat(p.dir); err != nil || !info.IsDir() {
-		s.log.say("It could not be started: there is no folder %s.", p.dir)
-		return program{}, &failure{text: `could not be started: its folder does not exist. Correct "cwd" in mcp.json.`, kind: lasting, cause: err}
+	if info, err := os.Stat(p.Dir); err != nil || !info.IsDir() {
+		s.log.say("It could not be started: there is no folder %s.", p.Dir)
+		return process.Program{}, &failure{text: `could not be started: its folder does not exist. Correct "cwd" in mcp.json.`, kind: lasting, cause: err}
 	}
-	p.path, err = findProgram(conf.Command, p.dir, p.env)
+	p.Path, err = process.Find(conf.Command, p.Dir, p.Env)
 	if err != nil {
 		s.log.say("It could not be started: there is no program %q that may be run.", conf.Command)
-		return program{}, &failure{text: `could not be started: its program was not found. Correct "command" in mcp.json, or install it.`, kind: lasting, cause: err}
+		return process.Program{}, &failure{text: `could not be started: its program was not found. Correct "command" in mcp.json, or install it.`, kind: lasting, cause: err}
 	}
 	return p, nil
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/mount/process"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -25,7 +26,7 @@ const patient = 60 * time.Second
 var quick = tuning{
 	probe: 20 * time.Second, open: patient, list: patient, settle: 10 * time.Millisecond,
 	firstPause: 10 * time.Millisecond, maxPause: 100 * time.Millisecond, stable: time.Hour,
-	sweep: 20 * time.Millisecond, grace: grace{eof: 10 * time.Second, term: 10 * time.Second}, unread: 200_000,
+	sweep: 20 * time.Millisecond, grace: process.Grace{EOF: 10 * time.Second, Term: 10 * time.Second}, unread: 200_000,
 }
 
 // rig is a set, and what it said.

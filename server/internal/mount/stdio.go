@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/mount/process"
 )
 
 const (
@@ -20,7 +22,7 @@ var errFull = errors.New("the server does not read its input")
 // stdioWire speaks with a process, a message a line (MCP 2026-07-28, stdio).
 type stdioWire struct {
 	conv *conversation
-	proc *process
+	proc *process.Process
 	wake chan struct{} // holds one wake of the writer
 	busy group         // the goroutines below
 
@@ -30,7 +32,7 @@ type stdioWire struct {
 	why   *failure   // why we ended it, if we did
 }
 
-func newStdioWire(c *conversation, p *process) *stdioWire {
+func newStdioWire(c *conversation, p *process.Process) *stdioWire {
 	return &stdioWire{conv: c, proc: p, wake: make(chan struct{}, 1)}
 }
 
@@ -74,7 +76,7 @@ func (w *stdioWire) write() {
 	for {
 		select {
 		case <-w.wake:
-		case <-w.proc.done:
+		case <-w.proc.Done:
 			return
 		}
 		w.mu.Lock()
@@ -82,8 +84,8 @@ func (w *stdioWire) write() {
 		w.queue = nil
 		w.mu.Unlock()
 		for _, line := range queue {
-			if _, err := w.proc.stdin.Write(line); err != nil {
-				if !w.proc.endsIn(time.Second) { // else how it ended says more
+			if _, err := w.proc.Stdin.Write(line); err != nil {
+				if !w.proc.EndsIn(time.Second) { // else how it ended says more
 					w.abandon("closed its input.")
 				}
 				return
@@ -97,7 +99,7 @@ func (w *stdioWire) write() {
 
 // read hands on what the server says, until it says no more.
 func (w *stdioWire) read() {
-	lines := newLineReader(w.proc.stdout, maxMessage)
+	lines := newLineReader(w.proc.Stdout, maxMessage)
 	junkLines, junkBytes := 0, 0
 	for {
 		line, cut, err := lines.next()
@@ -133,16 +135,16 @@ func (w *stdioWire) read() {
 // ended tells the conversation how the process ended. One that has closed its
 // stdout is on its way out.
 func (w *stdioWire) ended() {
-	if !w.proc.endsIn(2 * time.Second) {
-		w.proc.stop(w.conv.server.set.tune.grace)
+	if !w.proc.EndsIn(2 * time.Second) {
+		w.proc.Stop(w.conv.server.set.tune.grace)
 	}
-	_ = w.proc.stdout.Close()
+	_ = w.proc.Stdout.Close()
 	w.mu.Lock()
 	f := w.why
 	w.mu.Unlock()
 	if f == nil {
-		f = &failure{text: "ended by itself (" + w.proc.status + "). Its log may say why.", kind: crashed}
-		if w.proc.status == fmt.Sprintf("exit status %d", exitNotStarted) {
+		f = &failure{text: "ended by itself (" + w.proc.Status + "). Its log may say why.", kind: crashed}
+		if w.proc.NotStarted {
 			f = &failure{text: "could not be started. Its log says why.", kind: lasting}
 		}
 	}
@@ -156,16 +158,16 @@ func (w *stdioWire) abandon(text string) {
 		w.why = &failure{text: text, kind: crashed}
 	}
 	w.mu.Unlock()
-	w.busy.start(func() { w.proc.stop(grace{eof: 100 * time.Millisecond, term: time.Second}) })
+	w.busy.start(func() { w.proc.Stop(process.Grace{EOF: 100 * time.Millisecond, Term: time.Second}) })
 }
 
 // readNotes keeps what the server writes to stderr.
 func (w *stdioWire) readNotes() {
-	lines := newLineReader(w.proc.stderr, maxNoteLine)
+	lines := newLineReader(w.proc.Stderr, maxNoteLine)
 	for {
 		line, _, err := lines.next()
 		if err != nil {
-			_ = w.proc.stderr.Close()
+			_ = w.proc.Stderr.Close()
 			return
 		}
 		w.conv.server.log.add(string(line))
@@ -173,8 +175,8 @@ func (w *stdioWire) readNotes() {
 }
 
 func (w *stdioWire) close() {
-	w.proc.stop(w.conv.server.set.tune.grace)
+	w.proc.Stop(w.conv.server.set.tune.grace)
 	w.busy.wait()
-	_ = w.proc.stdout.Close() // one that was never run has no reader to do so
-	_ = w.proc.stderr.Close()
+	_ = w.proc.Stdout.Close() // one that was never run has no reader to do so
+	_ = w.proc.Stderr.Close()
 }

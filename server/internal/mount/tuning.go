@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/mount/process"
 )
 
 // tuning is the bounds that tests lower.
@@ -16,7 +18,7 @@ type tuning struct {
 	maxPause   time.Duration
 	stable     time.Duration // without a crash, after which all is forgotten
 	sweep      time.Duration // between two looks for idle conversations
-	grace      grace
+	grace      process.Grace
 	unread     int // bytes that may wait for a server that doesn't read
 }
 
@@ -29,7 +31,7 @@ var normal = tuning{
 	maxPause:   time.Minute,
 	stable:     30 * time.Second,
 	sweep:      5 * time.Second,
-	grace:      grace{eof: 2 * time.Second, term: 2 * time.Second},
+	grace:      process.Grace{EOF: 2 * time.Second, Term: 2 * time.Second},
 	unread:     2 * maxMessage,
 }
 

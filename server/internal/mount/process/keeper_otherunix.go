@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package mount
+package process
 
 import "syscall"
 

@@ -1,4 +1,4 @@
-package mount
+package process
 
 import (
 	"fmt"
@@ -13,21 +13,21 @@ import (
 func keep(lifeline *os.File, argv []string) int {
 	if err := enterJob(); err != nil {
 		fmt.Fprintf(os.Stderr, "drawbridge could not start it: %v\n", err)
-		return exitNotStarted
+		return notStarted
 	}
 	told := orders(lifeline)
 	files := []*os.File{os.Stdin, os.Stdout, os.Stderr}
 	process, err := os.StartProcess(argv[0], argv, &os.ProcAttr{Files: files, Env: os.Environ(), Sys: hidden()})
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "drawbridge could not start it: %v\n", err)
-		return exitNotStarted
+		return notStarted
 	}
 	for _, f := range files {
 		_ = f.Close()
 	}
 	ended := make(chan int, 1)
 	go func() {
-		status := exitNotStarted
+		status := notStarted
 		if state, err := process.Wait(); err == nil {
 			status = state.ExitCode()
 		}

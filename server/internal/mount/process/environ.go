@@ -1,4 +1,4 @@
-package mount
+package process
 
 import (
 	"os"
@@ -20,8 +20,8 @@ func inherited() []string {
 	return []string{"HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "USER"}
 }
 
-// environ returns the environment of a server, with its own settings on top.
-func environ(own map[string]string) []string {
+// Environ returns the environment of a server, with its own settings on top.
+func Environ(own map[string]string) []string {
 	vars := make(map[string]string)
 	for _, name := range inherited() {
 		// A value that starts with "()" is a function of an old shell.
@@ -93,9 +93,9 @@ func newestNode(home string) []string {
 	return found[len(found)-1:]
 }
 
-// findProgram returns the absolute path of command, looked up as the server's
+// Find returns the absolute path of command, looked up as the server's
 // own shell would: in the PATH of env, or from dir.
-func findProgram(command, dir string, env []string) (string, error) {
+func Find(command, dir string, env []string) (string, error) {
 	if strings.ContainsAny(command, `/\`) || filepath.IsAbs(command) {
 		if !filepath.IsAbs(command) {
 			command = filepath.Join(dir, command)

@@ -1,4 +1,4 @@
-package mount
+package process
 
 import (
 	"os"
@@ -15,9 +15,9 @@ import (
 //
 // Told it is on a pipe, the lifeline: orderTerm, orderKill, or the pipe's end.
 
-// childArg is the first argument of a keeper: what `ps` shows to a person who
+// keeperArg is the first argument of a keeper: what `ps` shows to a person who
 // wonders what the second drawbridge is.
-const childArg = "mount-child"
+const keeperArg = "mount-child"
 
 // What the app may write on the lifeline.
 const (
@@ -28,21 +28,20 @@ const (
 // exitGrace is what a server has to end itself once the app is gone.
 const exitGrace = 500 * time.Millisecond
 
-// exitNotStarted is the exit status of a keeper whose server could not start;
+// notStarted is the exit status of a keeper whose server could not start;
 // why is on stderr. Shells use it for the same.
-const exitNotStarted = 126
+const notStarted = 126
 
-// childReady is set once ChildMain has had its turn. Starting a copy of a
+// keeperReady is set once KeeperMain has had its turn. Starting a copy of a
 // program that doesn't call it would start the whole program again.
-var childReady atomic.Bool
+var keeperReady atomic.Bool
 
-// ChildMain must be called first in main, and in the TestMain of packages that
-// mount servers of stdin and stdout. It returns at once, unless this process is
-// a keeper that a [Set] has started: then it runs the server and exits as that
-// does.
-func ChildMain() {
-	if len(os.Args) < 4 || os.Args[1] != childArg {
-		childReady.Store(true)
+// KeeperMain must be called first in main, and in the TestMain of packages that
+// start servers. It returns at once, unless this process is a keeper that
+// [Start] has started: then it runs the server and exits as that does.
+func KeeperMain() {
+	if len(os.Args) < 4 || os.Args[1] != keeperArg {
+		keeperReady.Store(true)
 		return
 	}
 	handle, err := strconv.ParseUint(os.Args[2], 10, 64)

@@ -1,6 +1,6 @@
 //go:build unix
 
-package mount
+package process
 
 import (
 	"os"

@@ -1,6 +1,6 @@
 //go:build unix
 
-package mount
+package process
 
 import (
 	"fmt"
@@ -25,7 +25,7 @@ func keep(lifeline *os.File, argv []string) int {
 	process, err := os.StartProcess(argv[0], argv, attr)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "drawbridge could not start it: %v\n", err)
-		return exitNotStarted
+		return notStarted
 	}
 	group := process.Pid
 	// The ends of the pipes must be the server's alone, so that each peer
