@@ -93,11 +93,38 @@ func (p *property) check(h http.Header, value json.RawMessage) *refusal {
 		return mismatch("Mcp-Param-" + status.Clean(p.Header, 64) + " must be sent exactly if the call has that argument, and be its value") // TR-18
 	}
 	for name, inner := range p.Properties {
+		if inner.annotated() && hasSibling(value, name) {
+			return mismatch("an argument that a header repeats must be sent under its own name only")
+		}
 		if f := inner.check(h, rpc.Get(value, name)); f != nil {
 			return f
 		}
 	}
 	return nil
+}
+
+// annotated reports whether a header repeats the property or one inside it.
+func (p *property) annotated() bool {
+	if p == nil {
+		return false
+	}
+	for _, inner := range p.Properties {
+		if inner.annotated() {
+			return true
+		}
+	}
+	return p.Header != ""
+}
+
+// hasSibling reports whether an object has a member that is not name, and that
+// decoders which fold the case of letters, such as Go's, take for it.
+func hasSibling(object json.RawMessage, name string) bool {
+	for other := range rpc.Members(object) {
+		if string(other) != name && strings.EqualFold(string(other), name) {
+			return true
+		}
+	}
+	return false
 }
 
 // maxSafe is the largest integer of JavaScript, to which integers in headers

@@ -30,15 +30,9 @@ func (s *endpoint) Call(ctx context.Context, c gateway.Client, method string, ra
 	if err := s.mayEnter(c.Caller()); err != nil {
 		return nil, err
 	}
-	if len(raw) > maxParams {
-		return nil, invalid("The request is longer than %d MiB.", maxParams>>20)
-	}
-	params, err := fields(raw)
+	params, err := paramsOf(method, raw)
 	if err != nil {
-		return nil, invalid("params is no object")
-	}
-	if depth(raw) > maxDepth {
-		return nil, invalid("The request is nested more than %d deep.", maxDepth)
+		return nil, err
 	}
 	switch method {
 	case "tools/list", "prompts/list", "resources/list", "resources/templates/list":

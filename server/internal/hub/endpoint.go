@@ -191,6 +191,8 @@ func (s *endpoint) allowed(who *oauth.Caller, t *item) bool {
 		return p.Tool(who, t.server, t.name, t.readOnly)
 	case kindPrompt:
 		return p.Prompt(who, t.server, t.name)
+	case kindTemplate:
+		return p.Template(who, t.server, t.name)
 	}
 	return p.Resource(who, t.server, t.name)
 }

@@ -50,6 +50,8 @@ type Policy interface {
 	Tool(who *oauth.Caller, server, tool string, readOnly bool) bool
 	Prompt(who *oauth.Caller, server, prompt string) bool
 	Resource(who *oauth.Caller, server, uri string) bool
+	Template(who *oauth.Caller, server, template string) bool
+	Value(server, value string) bool              // whether it may be completed into a template
 	Server(who *oauth.Caller, server string) bool // whether there may be anything
 }
 
@@ -192,6 +194,8 @@ type everything struct{}
 func (everything) Tool(*oauth.Caller, string, string, bool) bool { return true }
 func (everything) Prompt(*oauth.Caller, string, string) bool     { return true }
 func (everything) Resource(*oauth.Caller, string, string) bool   { return true }
+func (everything) Template(*oauth.Caller, string, string) bool   { return true }
+func (everything) Value(string, string) bool                     { return true }
 func (everything) Server(*oauth.Caller, string) bool             { return true }
 
 type unpinned struct{}

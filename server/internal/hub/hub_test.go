@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
-	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/pins"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -116,11 +115,6 @@ func TestPolicy(t *testing.T) {
 	if _, err := r.All().Subscribe(t.Context(), bob, "x://1", nil); err == nil {
 		t.Error("bob subscribes")
 	}
-	// A second "name" decides nothing else than the first.
-	contains(t, "two names", r.ask(bob, "tools/call", `{"name":"look","Name":"write","NAME":"write"}`), "a: tools/call")
-	contains(t, "two names", r.ask(bob, "tools/call", `{"name":"look","name":"write"}`), "-32602 Unknown tool: write")
-	contains(t, "the last call of a", strings.Join(r.mounts.called("a"), "\n"), `"name":"look"`)
-
 	// b is nowhere for bob.
 	for _, method := range []string{"tools/list", "tools/call", "anything"} {
 		equal(t, method, r.askAt(r.One("b"), bob, method, "{}"), r.askAt(r.One("nowhere"), bob, method, "{}"))
@@ -140,23 +134,6 @@ func TestPolicy(t *testing.T) {
 	contains(t, "read-only", r.ask(alice(), "tools/call", `{"name":"write","annotations":{"readOnlyHint":true}}`), "Unknown tool")
 	if seen := fmt.Sprint(r.Visible(t.Context(), &bob.who)); strings.Contains(seen, "write") || !strings.Contains(seen, "a__read") {
 		t.Errorf("bob sees %s", seen)
-	}
-}
-
-// No way of writing a URI gets around a rule for a folder.
-func TestDottedURI(t *testing.T) {
-	r := newRig(t, map[string]*server{"a": offering("uri:x://a/../listed", "template:x://{+path}")})
-	for uri, want := range map[string]string{
-		"x://a/b": "a: resources/read", "x://a/..b/c.d/...": "a: resources/read", "x://a/../listed": "a: resources/read", "drawbridge://s/a/x://a/../listed": "a: resources/read",
-		"x://a/../b": "-32002", "x://a/%2e%2e/b": "-32002", "x://a/%252E%252e/b": "-32002", `x://a\..\b`: "-32002", "x://a/..": "-32002", "x://a/./b": "-32002",
-		"x://a/..?b": "-32002", "x://a/..%2fb": "-32002", "drawbridge://s/a/x://a/../b": "-32002",
-	} {
-		for _, b := range []gateway.Backend{r.All(), r.One("a")} {
-			if b == r.One("a") && strings.HasPrefix(uri, scheme) {
-				continue
-			}
-			contains(t, uri, r.askAt(b, alice(), "resources/read", string(encode(object{"uri": quote(uri)}))), want)
-		}
 	}
 }
 

@@ -4,13 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
-	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
@@ -48,7 +45,7 @@ func (s *endpoint) places(ctx context.Context, who *oauth.Caller, uri string) (_
 	p := s.h.o.Policy()
 	if server, own, ok := splitURI(uri); ok && s.server == "" {
 		for _, m := range x.of {
-			if m.server == server && p.Resource(who, server, own) && (names(m, own) || !dotted(own)) {
+			if m.server == server && p.Resource(who, server, own) {
 				return []place{{m, own}}, true, nil
 			}
 		}
@@ -59,9 +56,6 @@ func (s *endpoint) places(ctx context.Context, who *oauth.Caller, uri string) (_
 			return nil, true, nil // the same URI means the same thing for everybody
 		}
 		return []place{{mounted{t.server, t.cat}, uri}}, true, nil
-	}
-	if dotted(uri) {
-		return nil, true, nil
 	}
 	for _, t := range x.templates.list {
 		if t.match != nil && t.match.MatchString(uri) && p.Resource(who, t.server, uri) {
@@ -75,26 +69,6 @@ func (s *endpoint) places(ctx context.Context, who *oauth.Caller, uri string) (_
 		}
 	}
 	return list, len(list) == 1, nil
-}
-
-// names reports whether a server names a resource itself.
-func names(m mounted, uri string) bool {
-	return slices.ContainsFunc(m.cat.Resources, func(it mount.Item) bool { return it.Name == uri })
-}
-
-// dotted reports whether a URI has a segment "." or "..", however it is
-// written. A server would resolve it, so that file:///public/../secret is not
-// what a rule for file:///public/* was asked about (RFC 3986 §5.2.4).
-func dotted(uri string) bool {
-	for range 3 {
-		plain, err := url.PathUnescape(uri)
-		if err != nil || plain == uri {
-			break
-		}
-		uri = plain
-	}
-	return slices.ContainsFunc(strings.FieldsFunc(uri, func(r rune) bool { return strings.ContainsRune(`/\?#`, r) }),
-		func(segment string) bool { return segment == "." || segment == ".." })
 }
 
 // readTime is how long one server has to say whether it knows a resource that
@@ -190,6 +164,9 @@ func (s *endpoint) complete(ctx context.Context, c gateway.Client, params object
 	if err != nil {
 		return nil, err
 	}
+	if t.kind != kindPrompt && !s.mayComplete(t.server, params) {
+		return nil, invalid("This value can't be completed here.")
+	}
 	if !offers(t.cat, "completions") {
 		return json.RawMessage(`{"completion":{"values":[],"total":0,"hasMore":false}}`), nil
 	}
@@ -225,6 +202,23 @@ func (s *endpoint) completes(ctx context.Context, c gateway.Client, ref object) 
 		return t, "uri", nil
 	}
 	return nil, "", invalid("ref.type is neither ref/prompt nor ref/resource")
+}
+
+// mayComplete reports whether the rules let all values of a completion into the
+// template of a server.
+func (s *endpoint) mayComplete(server string, params object) bool {
+	argument, _ := fields(params["argument"])
+	given, _ := fields(params["context"])
+	values, _ := fields(given["arguments"])
+	list := []json.RawMessage{argument["value"]}
+	for _, v := range values {
+		list = append(list, v)
+	}
+	p := s.h.o.Policy()
+	return !slices.ContainsFunc(list, func(raw json.RawMessage) bool {
+		value, _ := object{"": raw}.text("")
+		return !p.Value(server, value)
+	})
 }
 
 // translate says a server's error in the words of the client's era.

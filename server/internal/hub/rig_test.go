@@ -230,6 +230,8 @@ func (r *rules) Prompt(who *oauth.Caller, server, prompt string) bool {
 	return r.ok(who, server, prompt)
 }
 func (r *rules) Resource(who *oauth.Caller, server, uri string) bool { return r.ok(who, server, uri) }
+func (r *rules) Template(who *oauth.Caller, server, uri string) bool { return r.ok(who, server, uri) }
+func (r *rules) Value(server, value string) bool                     { return true }
 func (r *rules) Server(who *oauth.Caller, server string) bool        { return r.ok(who, server, "") }
 
 // rig is a hub in front of fakes.

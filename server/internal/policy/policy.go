@@ -6,8 +6,12 @@
 package policy
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // maxURI bounds the URI of a resource, in bytes: a longer one is refused, so
@@ -52,10 +56,37 @@ func (p *Policy) Prompt(who *oauth.Caller, server, prompt string) bool {
 	return p.any(who, server, func(r *rule) bool { return r.allows(r.Prompts, prompt) })
 }
 
-// Resource reports whether who may read a resource or subscribe to it. For a
-// template, uri is the URI template.
+// Resource reports whether who may read a resource or subscribe to it. What a
+// rule decides on is what a server gets: where any rule limits the resources of
+// server, a URI that two parsers could read in two ways is refused.
 func (p *Policy) Resource(who *oauth.Caller, server, uri string) bool {
-	return len(p.rules) == 0 || len(uri) <= maxURI && p.any(who, server, func(r *rule) bool { return r.allows(r.Resources, uri) })
+	return p.resource(who, server, uri, unambiguous)
+}
+
+// Template is Resource for a URI template.
+func (p *Policy) Template(who *oauth.Caller, server, template string) bool {
+	return p.resource(who, server, template, unambiguousTemplate)
+}
+
+// Value reports whether a value may be completed into a template of server: where
+// rules limit its resources, not one that leads to another folder.
+func (p *Policy) Value(server, value string) bool {
+	return !p.limits(server) || len(value) <= maxURI && !strings.ContainsFunc(value, status.Unprintable) && !climbs(value)
+}
+
+func (p *Policy) resource(who *oauth.Caller, server, uri string, unambiguous func(string) bool) bool {
+	if p.limits(server) && (len(uri) > maxURI || !unambiguous(uri)) {
+		return false
+	}
+	return p.any(who, server, func(r *rule) bool { return r.allows(r.Resources, uri) })
+}
+
+// limits reports whether a rule, whoever it is for, lets only some resources of
+// server through.
+func (p *Policy) limits(server string) bool {
+	return slices.ContainsFunc(p.rules, func(r rule) bool {
+		return r.covers(server) && (r.Resources != nil || r.Tools != nil)
+	})
 }
 
 // Server reports whether who may use anything that server might offer.
@@ -72,11 +103,15 @@ func (p *Policy) any(who *oauth.Caller, server string, allows func(*rule) bool) 
 	}
 	for i := range p.rules {
 		r := &p.rules[i]
-		if (r.Servers == nil || config.MatchAny(r.Servers, server)) && allows(r) && r.isFor(who) {
+		if r.covers(server) && allows(r) && r.isFor(who) {
 			return true
 		}
 	}
 	return false
+}
+
+func (r *rule) covers(server string) bool {
+	return r.Servers == nil || config.MatchAny(r.Servers, server)
 }
 
 func (r *rule) isFor(who *oauth.Caller) bool {

@@ -165,13 +165,19 @@ func TestAgainstASecondImplementation(t *testing.T) {
 		}
 		return some("a", "b", "a*", "*b", "?", "*", "a?b", "**a")
 	}
+	addresses := func(globs []string) []string { // they begin with a scheme
+		for i := range globs {
+			globs[i] = "x:" + globs[i]
+		}
+		return globs
+	}
 	yes := 0
 	const rounds = 20_000
 	for range rounds {
 		var rules []config.Rule
 		for range r.IntN(4) {
 			rules = append(rules, config.Rule{Emails: some("x@a.b", "Y@A.B", "z@c.d"), Domains: some("a.b", "C.D"), Groups: some("g", "h"),
-				Servers: some("s", "t", "?", "s*"), Tools: names(), Prompts: names(), Resources: names(), ReadOnly: r.IntN(3) == 0})
+				Servers: some("s", "t", "?", "s*"), Tools: names(), Prompts: names(), Resources: addresses(names()), ReadOnly: r.IntN(3) == 0})
 		}
 		who := person(pick("x@a.b", "y@a.b", "z@c.d", "w@e.f"), some("g", "h", "i")...)
 		who.EmailVerified = r.IntN(4) != 0
@@ -179,8 +185,12 @@ func TestAgainstASecondImplementation(t *testing.T) {
 		p, second := policy.New(rules), naive{rules}
 		any := false
 		for _, kind := range []string{"tool", "prompt", "resource"} {
-			got := map[string]bool{"tool": p.Tool(who, server, name, readOnly), "prompt": p.Prompt(who, server, name), "resource": p.Resource(who, server, name)}[kind]
-			if want := second.may(who, server, kind, name, readOnly); got != want {
+			got := map[string]bool{"tool": p.Tool(who, server, name, readOnly), "prompt": p.Prompt(who, server, name), "resource": p.Resource(who, server, "x:"+name)}[kind]
+			what := name
+			if kind == "resource" {
+				what = "x:" + name
+			}
+			if want := second.may(who, server, kind, what, readOnly); got != want {
 				t.Fatalf("%s %s of %s for %+v: %v, want %v\n%+v", kind, name, server, who, got, want, rules)
 			}
 			if got {

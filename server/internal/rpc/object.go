@@ -200,3 +200,36 @@ func unquote(quoted []byte) ([]byte, bool) {
 	err := json.Unmarshal(quoted, &text)
 	return []byte(text), err == nil
 }
+
+// Doubled reports whether an object anywhere in valid JSON has a member twice:
+// of two readers each may take another one.
+func Doubled(value json.RawMessage) bool {
+	var open []members // of the objects around, nil for a list
+	for i := 0; i < len(value); i++ {
+		switch value[i] {
+		case '{':
+			open = append(open, members{})
+		case '[':
+			open = append(open, nil)
+		case '}', ']':
+			if len(open) > 0 {
+				open = open[:len(open)-1]
+			}
+		case '"':
+			end := skipString(value, i)
+			if next := skipSpace(value, end); next < len(value) && value[next] == ':' && len(open) > 0 {
+				name, ok := unquote(value[i:end])
+				if in := open[len(open)-1]; !ok || in == nil || in[string(name)] {
+					return true
+				} else {
+					in[string(name)] = true
+				}
+			}
+			i = end - 1
+		}
+	}
+	return false
+}
+
+// members are the names that an object has so far.
+type members map[string]bool
