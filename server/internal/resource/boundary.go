@@ -19,14 +19,26 @@ type BoundaryOptions struct {
 	Timeline *timeline.Recorder // of attempts to connect; nil: none
 }
 
-// Boundary refuses what a browser can be tricked into sending: a request for
-// another host (DNS rebinding) and a request of somebody else's page. It also
-// answers CORS, since both decisions look at the same header. One Boundary
-// stands before everything else on the public listener.
+// Boundary refuses what a browser can be tricked into sending, and answers CORS,
+// since both look at the same headers. One Boundary stands before everything
+// else on the public listener.
+//
+// Its first rule is the Host: DNS rebinding makes a request come for a name that
+// is not ours. Its second is the Origin, at the endpoints that no cookie opens:
+//   - On the public host every page may ask, as every program may. It has no more
+//     than it brings: a token that a person's consent gave it, or none. Web and
+//     desktop clients are such pages, with origins that nobody could list
+//     (https://claude.ai, vscode-file://vscode-app, null).
+//   - On a loopback host only pages of this machine may. Whoever is there is not
+//     on the internet, and a page of the internet has no business on it (MCP
+//     Streamable HTTP, "Security & Endpoint" 1).
+//
+// Answers never allow credentials, so no page sees what a cookie opens.
 type Boundary struct {
 	host    string          // the public host in its usual form, compared first
-	hosts   map[string]bool // all accepted values of Host, lower case
-	origins map[string]bool // our own origins
+	public  bool            // that host is no loopback one
+	hosts   map[string]bool // accepted values of Host, lower case; true: public
+	origins map[string]bool // our own origins on loopback
 
 	timeline *timeline.Recorder
 }
@@ -38,7 +50,7 @@ func NewBoundary(o BoundaryOptions) (*Boundary, error) {
 	if err != nil {
 		return nil, fmt.Errorf("public URL: %w", err)
 	}
-	b.host = hostname.Lower(public.Host)
+	b.host, b.public = hostname.Lower(public.Host), !hostname.Loopback(public.Hostname())
 	b.add(public.Scheme, public.Hostname(), public.Port())
 	if o.Local == "" {
 		return b, nil
@@ -61,103 +73,136 @@ func parseBase(s string) (*url.URL, error) {
 	return u, nil
 }
 
-// add accepts a host and its origin, with and without the scheme's own port.
+// add accepts a host, with and without the scheme's own port, and on loopback
+// its origin.
 func (b *Boundary) add(scheme, name, port string) {
 	name = hostname.Lower(name)
+	public := !hostname.Loopback(name)
 	if strings.Contains(name, ":") {
 		name = "[" + name + "]"
 	}
-	usual := map[string]string{"http": "80", "https": "443"}[scheme]
-	if port == "" || port == usual {
-		b.hosts[name], b.hosts[name+":"+usual] = true, true
-		b.origins[scheme+"://"+name] = true
-		return
+	authority := name + ":" + port
+	if usual := map[string]string{"http": "80", "https": "443"}[scheme]; port == "" || port == usual {
+		authority = name
+		b.hosts[name+":"+usual] = public
 	}
-	b.hosts[name+":"+port] = true
-	b.origins[scheme+"://"+name+":"+port] = true
+	b.hosts[authority] = public
+	if !public {
+		b.origins[scheme+"://"+authority] = true
+	}
 }
 
 // Wrap returns next behind the boundary.
 func (b *Boundary) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// The target of an absolute-form request is its host too (RFC 9112
-		// §3.2.2); net/http copies it to r.Host, and we don't rely on it.
-		if !b.knows(r.Host) || (r.URL.Host != "" && !b.knows(r.URL.Host)) {
+		public, known := b.knows(r.Host)
+		if r.URL.Host != "" && known {
+			// The target of an absolute-form request is its host too (RFC 9112
+			// §3.2.2); net/http copies it to r.Host, and we don't rely on it.
+			also, ok := b.knows(r.URL.Host)
+			public, known = public && also, ok
+		}
+		if !known {
 			b.timeline.Saw(r, timeline.Facts{What: timeline.WrongHost, Host: r.Host})
 			refuse(w, r, http.StatusForbidden, "invalid_request", "This server does not answer for that host.")
 			return
 		}
-		rule := ruleOf(r.URL.Path)
-		if rule.open {
-			w.Header().Set("Access-Control-Allow-Origin", "*")
-		}
-		origins := r.Header["Origin"]
-		if len(origins) == 0 || rule.free {
+		methods := corsMethods(r.URL.Path)
+		if methods == "" {
 			next.ServeHTTP(w, r)
-			return
-		}
-		preflight := r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
-		if rule.open {
-			if preflight {
-				answerPreflight(w, "GET, HEAD", "MCP-Protocol-Version")
-				return
-			}
-			next.ServeHTTP(w, r)
-			return
-		}
-		// MCP Streamable HTTP "Security & Endpoint" 1: a present and invalid
-		// Origin is answered 403. Two of them, or "null", are invalid.
-		if len(origins) != 1 || !(b.origins[origins[0]] || loopbackOrigin(origins[0])) {
-			b.timeline.Saw(r, timeline.Facts{What: timeline.WrongOrigin})
-			refuse(w, r, http.StatusForbidden, "invalid_request", "Requests of that origin are not accepted here.")
 			return
 		}
 		h := w.Header()
-		h.Set("Access-Control-Allow-Origin", origins[0])
-		h.Add("Vary", "Origin")
-		if preflight {
-			answerPreflight(w, rule.methods, allowHeaders)
+		if !public {
+			h.Add("Vary", "Origin")
+		}
+		switch origins := r.Header["Origin"]; {
+		case len(origins) > 1: // no browser sends two
+			b.refuseOrigin(w, r, "A request has one Origin header at most.")
+			return
+		case public:
+			h["Access-Control-Allow-Origin"] = anyOrigin
+		case len(origins) == 0:
+			next.ServeHTTP(w, r)
+			return
+		case !b.origins[origins[0]] && !loopbackOrigin(origins[0]):
+			b.refuseOrigin(w, r, "At a loopback address only pages of this computer may ask. Use Drawbridge's public URL.")
+			return
+		default:
+			h.Set("Access-Control-Allow-Origin", origins[0])
+		}
+		if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+			answerPreflight(w, methods, r.Header["Access-Control-Request-Headers"])
 			return
 		}
-		h.Set("Access-Control-Expose-Headers", exposeHeaders)
+		h["Access-Control-Expose-Headers"] = exposedHeaders
 		next.ServeHTTP(w, r)
 	})
 }
 
-func (b *Boundary) knows(host string) bool {
-	return host == b.host || b.hosts[host] || b.hosts[hostname.Lower(host)]
+func (b *Boundary) refuseOrigin(w http.ResponseWriter, r *http.Request, why string) {
+	b.timeline.Saw(r, timeline.Facts{What: timeline.WrongOrigin})
+	refuse(w, r, http.StatusForbidden, "invalid_request", why)
 }
 
-const (
-	allowHeaders  = "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID"
-	exposeHeaders = "WWW-Authenticate, Mcp-Session-Id, Retry-After"
+// knows reports whether host is ours, and whether it is our public one.
+func (b *Boundary) knows(host string) (public, known bool) {
+	if host == b.host {
+		return b.public, true
+	}
+	if public, known = b.hosts[host]; !known {
+		public, known = b.hosts[hostname.Lower(host)]
+	}
+	return public, known
+}
+
+// allowedHeaders are those that MCP clients send. A preflight may ask for more,
+// such as the Mcp-Param-* of MCP 2026-07-28.
+const allowedHeaders = "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID"
+
+// Values of headers, made once.
+var (
+	anyOrigin      = []string{"*"}
+	exposedHeaders = []string{"WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After"}
 )
 
-func answerPreflight(w http.ResponseWriter, methods, headers string) {
+// answerPreflight allows what is asked for: what a header says decides nothing
+// here that a program could not say too.
+func answerPreflight(w http.ResponseWriter, methods string, asked []string) {
+	headers := allowedHeaders
+	if more := strings.Join(asked, ","); len(more) <= maxAsked && isHeaderList(more) {
+		headers += ", " + more
+	}
 	h := w.Header()
+	h.Add("Vary", "Access-Control-Request-Headers")
 	h.Set("Access-Control-Allow-Methods", methods)
 	h.Set("Access-Control-Allow-Headers", headers)
 	h.Set("Access-Control-Max-Age", "600")
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// originRule is how a path treats a request's Origin.
-type originRule struct {
-	open    bool   // metadata: readable by any page
-	free    bool   // pages a browser navigates to: no rule here, no CORS
-	methods string // otherwise: our own and loopback origins, with these methods
+// maxAsked is how long the list of headers that a preflight asks for may be.
+const maxAsked = 2048
+
+// isHeaderList reports whether s is names of headers and commas.
+func isHeaderList(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("-_, ", c)
+	})
 }
 
-func ruleOf(path string) originRule {
+// corsMethods are the methods of an endpoint that no cookie opens; "" for pages
+// that a browser navigates to, which have no rule here.
+func corsMethods(path string) string {
 	switch {
 	case isMCP(path):
-		return originRule{methods: "GET, POST, DELETE"}
+		return "GET, POST, DELETE"
 	case path == "/token", path == "/register", path == "/revoke":
-		return originRule{methods: "POST"}
+		return "POST"
 	case strings.HasPrefix(path, "/.well-known/"), path == "/mcp/.well-known/openid-configuration":
-		return originRule{open: true}
+		return "GET, HEAD"
 	}
-	return originRule{free: true}
+	return ""
 }
 
 // isMCP reports whether path is an MCP endpoint: /mcp, /mcp/ or /s/NAME/mcp.

@@ -81,76 +81,108 @@ func TestAbsoluteTarget(t *testing.T) {
 	}
 }
 
-// It handles requests of other people's pages (MCP Streamable HTTP, "Security
-// & Endpoint" 1; TR-2, TL-2).
+// open are the endpoints that no cookie opens.
+var open = map[string]string{
+	"/mcp": "POST", "/mcp/": "POST", "/s/files/mcp": "POST", "/s/files/mcp/": "POST", "/token": "POST", "/register": "POST", "/revoke": "POST",
+	"/.well-known/oauth-protected-resource": "GET", "/.well-known/oauth-protected-resource/mcp": "GET", "/.well-known/oauth-protected-resource/s/files/mcp": "GET",
+	"/.well-known/oauth-authorization-server": "GET", "/.well-known/openid-configuration": "GET", "/mcp/.well-known/openid-configuration": "GET",
+	"/s/files/mcp/.well-known/openid-configuration": "GET", "/.well-known/jwks.json": "GET",
+}
+
+var origins = []string{
+	public, "http://name.example", "https://claude.ai", "https://chatgpt.com", "null", "vscode-file://vscode-app", "app://obsidian.md", "file://", "tauri://localhost",
+	"chrome-extension://abcdefgh", "capacitor://localhost", "http://evil.example", "https://name.example.evil.example", "https://localhost:6274", "", "not an origin",
+	"http://localhost.evil.example:80", "http://localhost:", "http://localhost:99999", "http://localhost:x", "http://user@localhost:80", "http://localhost:80/",
+	"http://127.0.0.1.evil.example", "http://127.0.0.2:1", "HTTP://localhost", "http://LOCALHOST",
+}
+
+var loopbackOrigins = []string{"http://localhost:8000", "http://127.0.0.1:6274", "http://[::1]:6274", "http://localhost", "http://[::1]"}
+
+// It handles pages of every origin on the public host: they get an answer, and
+// may read it, but never with a cookie. On loopback only this machine's pages do
+// (MCP Streamable HTTP, "Security & Endpoint" 1; TR-2, TL-2).
 func TestOrigin(t *testing.T) {
 	h := front(t)
-	for origin, want := range map[string]int{
-		public: 200, "http://localhost:8000": 200, "http://127.0.0.1:6274": 200, "http://[::1]:6274": 200, "http://localhost": 200,
-		"https://evil.example": 403, "http://evil.example": 403, "null": 403, "": 403, "http://name.example": 403,
-		"https://name.example.evil.example": 403, "http://localhost.evil.example:80": 403, "http://localhost:": 403,
-		"http://localhost:99999": 403, "http://localhost:x": 403, "http://user@localhost:80": 403, "http://localhost:80/": 403,
-		"https://localhost:6274": 403, "http://127.0.0.1.evil.example": 403, "file://": 403, "http://[::1]": 200,
-	} {
-		for _, path := range []string{"/mcp", "/mcp/", "/s/files/mcp", "/token", "/register", "/revoke"} {
-			for _, method := range []string{"POST", "OPTIONS"} {
-				w := ask(h, method, path, "name.example", "Origin: "+origin, "Access-Control-Request-Method: POST")
-				reached := w.Body.String() == "reached"
-				wanted := want
-				if want == 200 && method == "OPTIONS" {
-					wanted = 204
+	for host, foreign := range map[string]int{"name.example": 200, "NAME.example:443": 200, "localhost:8000": 403, "127.0.0.1:8000": 403, "[::1]:8000": 403} {
+		for i, origin := range append(origins, loopbackOrigins...) {
+			want := foreign
+			if i >= len(origins) {
+				want = 200
+			}
+			for path, method := range open {
+				w := ask(h, method, path, host, "Origin: "+origin)
+				pre := ask(h, "OPTIONS", path, host, "Origin: "+origin, "Access-Control-Request-Method: "+method)
+				if w.Code != want || (w.Body.String() == "reached") != (want == 200) || (pre.Code == 204) != (want == 200) || pre.Body.String() == "reached" {
+					t.Errorf("%s%s of %q: %d, preflight %d", host, path, origin, w.Code, pre.Code)
 				}
-				if w.Code != wanted || reached != (wanted == 200) {
-					t.Errorf("%s %s of %q: %d %s", method, path, origin, w.Code, w.Body)
+				for what, h := range map[string]http.Header{"answer": w.Header(), "preflight": pre.Header()} {
+					allowed := map[bool]string{true: "*", false: ""}[want == 200]
+					if foreign == 403 && want == 200 {
+						allowed = origin
+					}
+					if h.Get("Access-Control-Allow-Origin") != allowed || h.Get("Access-Control-Allow-Credentials") != "" {
+						t.Errorf("%s to %s%s of %q: %v", what, host, path, origin, h)
+					}
+					if allowed != "" && allowed == origin && !strings.Contains(strings.Join(h["Vary"], ","), "Origin") {
+						t.Errorf("%s to %s%s can be taken from a cache for another origin", what, host, path)
+					}
 				}
-				echoed := w.Header().Get("Access-Control-Allow-Origin")
-				if (want == 200 && (echoed != origin || w.Header().Get("Vary") != "Origin")) || (want == 403 && echoed != "") {
-					t.Errorf("%s %s of %q allows %q", method, path, origin, echoed)
+			}
+			// A browser comes to these from anywhere; the consent page has a rule
+			// of its own.
+			for _, path := range []string{"/", "/health", "/authorize", "/consent", "/auth/callback"} {
+				w := ask(h, "POST", path, host, "Origin: "+origin)
+				if w.Code != 200 || w.Header().Get("Access-Control-Allow-Origin") != "" {
+					t.Errorf("%s%s of %q: %d %v", host, path, origin, w.Code, w.Header())
 				}
 			}
 		}
-		// A browser comes to these from anywhere; the consent page has a rule
-		// of its own.
-		for _, path := range []string{"/", "/health", "/authorize", "/consent", "/auth/callback"} {
-			w := ask(h, "POST", path, "name.example", "Origin: "+origin)
-			if w.Code != 200 || w.Header().Get("Access-Control-Allow-Origin") != "" {
-				t.Errorf("%s of %q: %d %v", path, origin, w.Code, w.Header())
-			}
+		if w := ask(h, "POST", "/mcp", host, "Origin: "+public, "Origin: https://evil.example"); w.Code != 403 {
+			t.Errorf("two origins at %s: %d", host, w.Code)
 		}
 	}
-	if w := ask(h, "POST", "/mcp", "name.example", "Origin: "+public, "Origin: https://evil.example"); w.Code != 403 {
-		t.Errorf("two origins: %d", w.Code)
+	for target, want := range map[string]int{"http://localhost:8000/mcp": 403, public + "/mcp": 200} {
+		if w := ask(h, "POST", target, "name.example", "Origin: https://evil.example"); w.Code != want {
+			t.Errorf("absolute-form target %s: %d", target, w.Code)
+		}
 	}
-	if w := ask(h, "POST", "/mcp", "name.example", "Origin: https://evil.example"); !strings.HasPrefix(w.Body.String(), `{"jsonrpc":"2.0","error":{`) {
+	if w := ask(h, "POST", "/mcp", "localhost:8000", "Origin: https://evil.example"); !strings.HasPrefix(w.Body.String(), `{"jsonrpc":"2.0","error":{`) {
 		t.Errorf("MCP path: %s", w.Body)
 	}
-	if w := ask(h, "POST", "/token", "name.example", "Origin: https://evil.example"); !strings.HasPrefix(w.Body.String(), `{"error":"invalid_request"`) {
+	if w := ask(h, "POST", "/token", "localhost:8000", "Origin: https://evil.example"); !strings.HasPrefix(w.Body.String(), `{"error":"invalid_request"`) || !strings.Contains(w.Body.String(), "public URL") {
 		t.Errorf("OAuth path: %s", w.Body)
 	}
 }
 
+// It handles what a page has to be told before it may ask, and to read.
 func TestCORS(t *testing.T) {
 	h := front(t)
-	for _, path := range []string{"/.well-known/oauth-protected-resource/mcp", "/.well-known/openid-configuration", "/mcp/.well-known/openid-configuration"} {
-		if w := ask(h, "GET", path, "name.example", "Origin: https://any.example"); w.Header().Get("Access-Control-Allow-Origin") != "*" || w.Code != 200 {
-			t.Errorf("%s: %d %v", path, w.Code, w.Header())
+	for _, host := range []string{"name.example", "localhost:8000"} {
+		w := ask(h, "OPTIONS", "/mcp", host, "Origin: http://localhost:6274", "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: authorization,mcp-param-user,x-more")
+		for _, name := range []string{"Authorization", "Content-Type", "Accept", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Mcp-Session-Id", "Last-Event-ID", "mcp-param-user", "x-more"} {
+			if !strings.Contains(w.Header().Get("Access-Control-Allow-Headers"), name) {
+				t.Errorf("%s: preflight does not allow %s", host, name)
+			}
 		}
-		w := ask(h, "OPTIONS", path, "name.example", "Origin: https://any.example", "Access-Control-Request-Method: GET", "Access-Control-Request-Headers: mcp-protocol-version")
-		if w.Code != 204 || w.Header().Get("Access-Control-Allow-Origin") != "*" || w.Header().Get("Access-Control-Allow-Headers") != "MCP-Protocol-Version" {
-			t.Errorf("preflight of %s: %d %v", path, w.Code, w.Header())
+		if w.Header().Get("Access-Control-Allow-Methods") != "GET, POST, DELETE" {
+			t.Errorf("%s: %v", host, w.Header())
+		}
+		w = ask(h, "POST", "/mcp", host, "Origin: http://localhost:6274")
+		for _, name := range []string{"WWW-Authenticate", "Mcp-Session-Id", "Retry-After"} {
+			if !strings.Contains(w.Header().Get("Access-Control-Expose-Headers"), name) {
+				t.Errorf("%s: %s is not exposed", host, name)
+			}
 		}
 	}
-	w := ask(h, "OPTIONS", "/mcp", "name.example", "Origin: http://localhost:6274", "Access-Control-Request-Method: POST")
-	for _, name := range []string{"Authorization", "Content-Type", "Accept", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Mcp-Session-Id", "Last-Event-ID"} {
-		if !strings.Contains(w.Header().Get("Access-Control-Allow-Headers"), name) {
-			t.Errorf("preflight does not allow %s", name)
+	for _, asked := range []string{strings.Repeat("x", maxAsked+1), "a\nb", "a;b", "<b>"} {
+		w := ask(h, "OPTIONS", "/mcp", "name.example", "Origin: null", "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: "+asked)
+		if got := w.Header().Get("Access-Control-Allow-Headers"); w.Code != 204 || got != allowedHeaders {
+			t.Errorf("%.20q is answered by %q", asked, got)
 		}
 	}
-	w = ask(h, "POST", "/mcp", "name.example", "Origin: http://localhost:6274")
-	for _, name := range []string{"WWW-Authenticate", "Mcp-Session-Id", "Retry-After"} {
-		if !strings.Contains(w.Header().Get("Access-Control-Expose-Headers"), name) {
-			t.Errorf("%s is not exposed", name)
-		}
+	// OPTIONS of who is no browser is no preflight.
+	if w := ask(h, "OPTIONS", "/mcp", "name.example"); w.Body.String() != "reached" {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
 

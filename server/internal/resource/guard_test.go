@@ -3,6 +3,7 @@ package resource
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -196,7 +197,7 @@ func FuzzBearer(f *testing.F) {
 // Once a guard is closed nothing waits for the grants that it has seen: those of
 // a configuration that is no more never end.
 func TestClose(t *testing.T) {
-	s, before := &store{ended: make(chan struct{})}, waiting() // of other tests
+	s := &store{ended: make(chan struct{})}
 	g := New(Options{Resource: public + "/mcp", Auth: s})
 	reached := make(chan struct{})
 	h := g.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -212,14 +213,16 @@ func TestClose(t *testing.T) {
 	g.Close()
 	g.Close()
 	<-answered
-	for end := time.Now().Add(10 * time.Second); waiting() > before; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); waiting(g) > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("somebody still waits")
 		}
 	}
 }
 
-func waiting() int {
+// waiting is how many goroutines of g wait for a grant to end; other tests have
+// theirs.
+func waiting(g *Guard) int {
 	buf := make([]byte, 1<<20)
-	return strings.Count(string(buf[:runtime.Stack(buf, true)]), "(*watches).wait(")
+	return strings.Count(string(buf[:runtime.Stack(buf, true)]), fmt.Sprintf("(*watches).wait(%p", &g.watches))
 }
