@@ -277,6 +277,10 @@ func checkRedirectURI(s string) string {
 		}
 	case "javascript", "data", "file", "vbscript", "blob", "about", "ftp", "ws", "wss":
 		return says
+	default: // RFC 8252 §7.1 and §8.4
+		if u.Opaque != "" || u.Host == "" && !strings.Contains(u.Scheme, ".") {
+			return says
+		}
 	}
 	return ""
 }

@@ -1,8 +1,10 @@
 package security
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -139,7 +141,16 @@ func TestSecRedirectList(t *testing.T) {
 		return rig.With(app.NewAuthRequest(rig.Client{ID: id}).Values, []string{"redirect_uri", ""})
 	}
 	for _, uri := range []string{rig.ClientURI, rig.ClaudeURI, "http://localhost/cb", rig.EvilURI, only + "/", strings.ToUpper(only)} {
-		app.PostJSON(t, "/register", map[string]any{"redirect_uris": []string{only, uri}}).Want(t, http.StatusBadRequest, "invalid_redirect_uri")
+		app.PostJSON(t, "/register", map[string]any{"redirect_uris": []string{uri}}).Want(t, http.StatusBadRequest, "invalid_redirect_uri")
+		some := app.PostJSON(t, "/register", map[string]any{"redirect_uris": []string{uri, only}}) // RFC 7591 §3.2.1
+		var registered struct {
+			ID           string   `json:"client_id"`
+			RedirectURIs []string `json:"redirect_uris"`
+		}
+		if err := json.Unmarshal([]byte(some.Body), &registered); err != nil || !slices.Equal(registered.RedirectURIs, []string{only}) {
+			t.Errorf("registered with %s: %s", uri, some.Body)
+		}
+		wantNoWay(t, app, "left out of a registration: "+uri, app.NewAuthRequest(rig.Client{ID: registered.ID, RedirectURI: uri}).Values)
 		wantNoWay(t, app, uri, app.NewAuthRequest(rig.Client{ID: before.ID, RedirectURI: uri}).Values)
 		wantNoWay(t, app, uri, app.NewAuthRequest(rig.Client{ID: "drawbridge-demo", RedirectURI: uri}).Values)
 		document := rig.ServeMetadata(t, uri)

@@ -2,6 +2,7 @@ package authserver
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -173,7 +174,7 @@ func whereTo(redirectURI string) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	return u.Hostname(), u.Scheme == "http"
+	return cmp.Or(u.Hostname(), u.Scheme), u.Scheme == "http"
 }
 
 func hostOf(address string) string {

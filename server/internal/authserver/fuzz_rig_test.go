@@ -82,8 +82,8 @@ func (r *fuzzRig) build() error {
 	r.grants = grants
 	r.Server = New(Options{Issuer: fuzzIssuer, MCPURL: fuzzIssuer + "/mcp", Scopes: scopes, Grants: grants, Provider: nothing{},
 		ProviderIssuer: "https://idp.example", Documents: NewDocuments(&http.Client{Transport: r.fetch}, fuzzClock), Recorder: nothing{}, Now: fuzzClock, Log: quiet})
-	if r.client, err = grants.Register("Claude", []string{fuzzRedirect, fuzzLoopback}); err == nil {
-		r.other, err = grants.Register("Other", []string{"http://localhost:6666/other"})
+	if r.client, _, err = grants.Register("Claude", []string{fuzzRedirect, fuzzLoopback}); err == nil {
+		r.other, _, err = grants.Register("Other", []string{"http://localhost:6666/other"})
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package authserver
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -215,5 +216,5 @@ func hostName(address string) string {
 	if err != nil {
 		return ""
 	}
-	return u.Hostname()
+	return cmp.Or(u.Hostname(), u.Scheme)
 }

@@ -45,7 +45,7 @@ const maxRegistration = 64 << 10
 // client asks for but private_key_jwt, it becomes a public client without a
 // secret: claude.ai registers as confidential and is content with that.
 func (s *Server) Register(w http.ResponseWriter, r *http.Request) {
-	client, req, err := s.register(w, r)
+	client, req, left, err := s.register(w, r)
 	if err != nil {
 		name := status.Clean(req.ClientName, 80)
 		timeline.Note(r.Context(), timeline.Facts{Client: strings.TrimSpace(name)})
@@ -54,6 +54,10 @@ func (s *Server) Register(w http.ResponseWriter, r *http.Request) {
 	}
 	timeline.Note(r.Context(), timeline.Facts{What: timeline.Registered, ClientID: client.ID, Client: client.Name, Host: hostName(client.RedirectURIs[0])})
 	s.Recorder.Record(status.Event{Type: status.ClientRegistered, Outcome: status.OK, Client: client.Name, Remote: remote(r)})
+	if uri := unlisted(left); uri != "" { // so that the owner can allow it
+		s.Recorder.Record(status.Event{Type: status.ClientRefused, Outcome: status.Refused, Client: client.Name, RedirectURI: uri, Remote: remote(r),
+			Reason: "registered without one of its redirect URIs, which is not on the list of those allowed here ([clients] redirect_uris)"})
+	}
 	writeJSON(w, http.StatusCreated, registrationAnswer{
 		ClientID: client.ID, IssuedAt: client.Registered.Unix(), ClientName: client.Name, RedirectURIs: client.RedirectURIs,
 		GrantTypes: []string{"authorization_code", "refresh_token"}, ResponseTypes: []string{"code"},
@@ -61,31 +65,31 @@ func (s *Server) Register(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-func (s *Server) register(w http.ResponseWriter, r *http.Request) (*oauth.Client, registrationRequest, error) {
-	var req registrationRequest
+// register also says which redirect URI the client was registered without.
+func (s *Server) register(w http.ResponseWriter, r *http.Request) (client *oauth.Client, req registrationRequest, left, err error) {
 	if s.NoRegistration {
-		return nil, req, oauth.AccessDenied("Registration is switched off here ([clients] registration in config.toml). Use a client with a metadata document, or one known in advance.")
+		return nil, req, nil, oauth.AccessDenied("Registration is switched off here ([clients] registration in config.toml). Use a client with a metadata document, or one known in advance.")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRegistration))
 	if err != nil {
-		return nil, req, tooLarge(err)
+		return nil, req, nil, tooLarge(err)
 	}
 	if err := json.Unmarshal(body, &req); err != nil {
-		return nil, registrationRequest{}, oauth.InvalidClientMetadata("the body must be a JSON object of client metadata (RFC 7591 §2)").Because(err)
+		return nil, registrationRequest{}, nil, oauth.InvalidClientMetadata("the body must be a JSON object of client metadata (RFC 7591 §2)").Because(err)
 	}
 	switch {
 	case req.AuthMethod == "private_key_jwt":
-		return nil, req, oauth.InvalidClientMetadata("private_key_jwt needs a Client ID Metadata Document here")
+		return nil, req, nil, oauth.InvalidClientMetadata("private_key_jwt needs a Client ID Metadata Document here")
 	case len(req.GrantTypes) > 0 && !slices.Contains(req.GrantTypes, "authorization_code"):
-		return nil, req, oauth.InvalidClientMetadata("grant_types must include authorization_code")
+		return nil, req, nil, oauth.InvalidClientMetadata("grant_types must include authorization_code")
 	case len(req.ResponseTypes) > 0 && !slices.Contains(req.ResponseTypes, "code"):
-		return nil, req, oauth.InvalidClientMetadata("response_types must include code")
+		return nil, req, nil, oauth.InvalidClientMetadata("response_types must include code")
 	}
 	if req.ApplicationType != "web" && req.ApplicationType != "native" {
 		req.ApplicationType = ""
 	}
-	client, err := s.Grants.Register(req.ClientName, req.RedirectURIs)
-	return client, req, err
+	client, left, err = s.Grants.Register(req.ClientName, req.RedirectURIs)
+	return client, req, left, err
 }
 
 // tooLarge is the refusal of a body that could not be read whole.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +29,7 @@ type Client struct {
 	JWKS         []byte // its keys, for private_key_jwt; inline
 	JWKSURI      string // or where they are
 	Registered   time.Time
+	LastSignIn   time.Time // of anybody with it; zero where that is not asked
 }
 
 // registration is what the client id of RFC 7591 holds, under our MAC. The
@@ -38,38 +40,50 @@ type registration struct {
 	Issued       int64    `json:"t"` // Unix seconds
 }
 
+// MaxRedirectURIs is how many redirect URIs a client may have. The most that one
+// is known to have is eight.
+const MaxRedirectURIs = 32
+
 const (
 	registrationPrefix = "dbc_"
-	maxRedirectURIs    = 16
 	maxClientID        = 3000 // characters; the id is part of URLs
 )
 
 // Register turns a client's metadata into its id. Nothing is stored: the id is
-// the metadata, under our MAC, so a flood of registrations leaves no trace.
-// Errors are invalid_redirect_uri and invalid_client_metadata.
-func (s *Grants) Register(name string, redirectURIs []string) (*Client, error) {
+// the metadata, under our MAC, so a flood of registrations leaves no trace. Of
+// the redirect URIs it takes those that are allowed (RFC 7591 §3.2.1), and says
+// why one of the others is not; it refuses only if none is left. Errors are
+// invalid_redirect_uri and invalid_client_metadata.
+func (s *Grants) Register(name string, redirectURIs []string) (c *Client, left, err error) {
 	if len(redirectURIs) == 0 {
-		return nil, InvalidRedirectURI("redirect_uris must name at least one")
+		return nil, nil, InvalidRedirectURI("redirect_uris must name at least one").Because(ErrNoRedirects)
 	}
-	if len(redirectURIs) > maxRedirectURIs {
-		return nil, InvalidClientMetadata("redirect_uris names more than %d", maxRedirectURIs)
+	if len(redirectURIs) > MaxRedirectURIs {
+		return nil, nil, InvalidClientMetadata("redirect_uris names more than %d", MaxRedirectURIs)
 	}
+	var allowed []string
 	for _, uri := range redirectURIs {
-		if err := s.opts.Redirects.Check(uri); err != nil {
-			return nil, err
+		switch err := s.opts.Redirects.Check(uri); {
+		case err == nil:
+			allowed = append(allowed, uri)
+		case left == nil, errors.Is(err, ErrNotAllowed): // the owner can do something about one of these
+			left = err
 		}
 	}
+	if len(allowed) == 0 {
+		return nil, nil, left
+	}
 	now := s.opts.Now().Truncate(time.Second)
-	r := registration{Name: strings.TrimSpace(status.Clean(name, maxName)), RedirectURIs: redirectURIs, Issued: now.Unix()}
+	r := registration{Name: strings.TrimSpace(status.Clean(name, maxName)), RedirectURIs: allowed, Issued: now.Unix()}
 	packed, err := json.Marshal(r)
 	if err != nil {
-		return nil, ServerError(err)
+		return nil, nil, ServerError(err)
 	}
 	id := registrationPrefix + base64.RawURLEncoding.EncodeToString(s.clientKey.mac(packed, packed))
 	if len(id) > maxClientID {
-		return nil, InvalidClientMetadata("the names and redirect URIs are too long together")
+		return nil, nil, InvalidClientMetadata("the names and redirect URIs are too long together")
 	}
-	return r.client(id), nil
+	return r.client(id), left, nil
 }
 
 const maxName = 80 // characters of a client's or person's name that anyone gets to see
@@ -135,14 +149,16 @@ func (s *Grants) ProveRedirect(c *Client, presented string) (string, error) {
 
 // clientRecord is what lasts of a client: that somebody signed in with it.
 type clientRecord struct {
-	Version      int       `json:"v"`
-	ID           string    `json:"id"`
-	Name         string    `json:"name"`
-	Kind         string    `json:"kind"`
-	RedirectURIs []string  `json:"redirect_uris"`
-	AuthMethod   string    `json:"auth_method"`
-	FirstSeen    time.Time `json:"first_seen"`
-	LastSignIn   time.Time `json:"last_sign_in"`
+	Version      int             `json:"v"`
+	ID           string          `json:"id"`
+	Name         string          `json:"name"`
+	Kind         string          `json:"kind"`
+	RedirectURIs []string        `json:"redirect_uris"`
+	AuthMethod   string          `json:"auth_method"`
+	JWKS         json.RawMessage `json:"jwks,omitempty"`
+	JWKSURI      string          `json:"jwks_uri,omitempty"`
+	FirstSeen    time.Time       `json:"first_seen"`
+	LastSignIn   time.Time       `json:"last_sign_in"`
 }
 
 // clientKeyOf is the key of a client's record. Ids can be long, keys stay short.
@@ -156,7 +172,7 @@ func (s *Grants) SignedIn(id string) (*Client, bool) {
 	s.mu.RLock()
 	r, ok := s.clients[clientKeyOf(id)]
 	s.mu.RUnlock()
-	return &Client{ID: r.ID, Name: r.Name, Kind: r.Kind, RedirectURIs: r.RedirectURIs, AuthMethod: r.AuthMethod}, ok
+	return &Client{ID: r.ID, Name: r.Name, Kind: r.Kind, RedirectURIs: r.RedirectURIs, AuthMethod: r.AuthMethod, JWKS: r.JWKS, JWKSURI: r.JWKSURI, LastSignIn: r.LastSignIn}, ok
 }
 
 // Clients returns every client that somebody has signed in with.

@@ -1,6 +1,8 @@
 package oauth
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -8,7 +10,7 @@ import (
 
 func TestRegistrationIsItsOwnRecord(t *testing.T) {
 	r := newRig(t)
-	c, err := r.Register("  Cla\x00ude\n<b>\u202e  ", []string{testRedirect, "http://localhost:1/cb"})
+	c, _, err := r.Register("  Cla\x00ude\n<b>\u202e  ", []string{testRedirect, "http://localhost:1/cb"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +44,7 @@ func TestKnownRefuses(t *testing.T) {
 
 func TestRegisterRefuses(t *testing.T) {
 	r := newRig(t)
-	many := make([]string, maxRedirectURIs+1)
+	many := make([]string, MaxRedirectURIs+1)
 	for i := range many {
 		many[i] = "http://localhost/cb"
 	}
@@ -55,19 +57,46 @@ func TestRegisterRefuses(t *testing.T) {
 		code string
 	}{
 		"none":                     {nil, "invalid_redirect_uri"},
-		"one that is not allowed":  {[]string{testRedirect, "https://evil.example/cb"}, "invalid_redirect_uri"},
+		"one that is not allowed":  {[]string{"https://evil.example/cb"}, "invalid_redirect_uri"},
+		"none that is allowed":     {[]string{"https://evil.example/cb", "javascript:alert(1)", ""}, "invalid_redirect_uri"},
 		"our own callback":         {[]string{"https://bridge.example/auth/callback"}, "invalid_redirect_uri"},
 		"too many":                 {many, "invalid_client_metadata"},
 		"too long for a client id": {long, "invalid_client_metadata"},
 	} {
-		_, err := r.Register("x", c.uris)
+		_, _, err := r.Register("x", c.uris)
 		t.Run(name, func(t *testing.T) { wantCode(t, err, c.code) })
+	}
+}
+
+// RFC 7591 §3.2.1: the server may change what a client asked for.
+func TestRegisterTakesWhatIsAllowed(t *testing.T) {
+	r := newRig(t)
+	for name, uris := range map[string][]string{
+		"an unlisted one after":  {testRedirect, "https://evil.example/cb"},
+		"an unlisted one before": {"https://evil.example/cb", testRedirect},
+		"one of many":            {"https://a.example/", "javascript:alert(1)", "https://evil.example/cb", testRedirect, "http://192.0.2.1/"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, left, err := r.Register("x", uris)
+			if err != nil || !slices.Equal(c.RedirectURIs, []string{testRedirect}) {
+				t.Fatalf("%+v, %v", c, err)
+			}
+			var unlisted *NotAllowedError
+			if !errors.As(left, &unlisted) || !slices.Contains(uris, unlisted.URI) {
+				t.Errorf("left out: %v", left)
+			}
+			_, err = r.ProveRedirect(c, "https://evil.example/cb")
+			wantCode(t, err, "invalid_redirect_uri")
+			if _, err := r.ProveRedirect(c, testRedirect); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
 func TestProveRedirect(t *testing.T) {
 	r := newRig(t, func(o *Options) { o.StaticClientID = "0oaPasted" })
-	c, err := r.Register("x", []string{"http://localhost:1234/cb"})
+	c, _, err := r.Register("x", []string{"http://localhost:1234/cb"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +138,7 @@ func TestRegistrationSwitchedOff(t *testing.T) {
 	r := newRig(t)
 	c, _ := r.signIn()
 	r.clock.forward(time.Second)
-	stranger, _ := r.Register("stranger", []string{testRedirect})
+	stranger, _, _ := r.Register("stranger", []string{testRedirect})
 	r.opts.NoRegistration = true
 	r.restart()
 	if _, ok := r.Known(c.ID); !ok {

@@ -51,7 +51,7 @@ func (s *Grants) Complete(f *Flow, up Upstream) (string, error) {
 	_, _ = rand.Read(id[:])
 	r := Grant{Version: 1, ID: id.String(),
 		Client:   GrantClient{ID: f.Client.ID, Name: f.Client.Name, Kind: f.Client.Kind, RedirectURI: f.RedirectURI, AuthMethod: f.Client.AuthMethod},
-		Identity: up.Identity, Provider: s.opts.Issuer, Scopes: scopes, Resource: f.Resource, CreatedAt: now, ExpiresAt: now.Add(codeTTL),
+		Identity: up.Identity, Provider: s.opts.Issuer, Scopes: scopes, Dropped: append(f.dropped, without(f.Scopes, scopes)...), Resource: f.Resource, CreatedAt: now, ExpiresAt: now.Add(codeTTL),
 		UpstreamRefresh: up.RefreshToken, LastUsedAt: now, Remote: f.Remote}
 
 	client := s.signedIn(f.Client, now)
@@ -93,7 +93,7 @@ func (s *Grants) signedIn(c *Client, now time.Time) clientRecord {
 	if !ok {
 		r = clientRecord{Version: 1, ID: c.ID, FirstSeen: now}
 	}
-	r.Name, r.Kind, r.RedirectURIs, r.AuthMethod, r.LastSignIn = c.Name, c.Kind, c.RedirectURIs, c.AuthMethod, now
+	r.Name, r.Kind, r.RedirectURIs, r.AuthMethod, r.JWKS, r.JWKSURI, r.LastSignIn = c.Name, c.Kind, c.RedirectURIs, c.AuthMethod, c.JWKS, c.JWKSURI, now
 	return r
 }
 
@@ -142,7 +142,7 @@ func (s *Grants) Redeem(r TokenRequest) (Tokens, error) {
 		s.mu.Unlock()
 		return Tokens{}, InvalidGrant("The code is unknown or has expired.").Because(ErrCodeUnknown)
 	}
-	if resource, err := target(r.Resource, []string{c.grant.record().Resource}); err != nil || resource == "" {
+	if resource, err := target(r.Resource, []string{c.grant.record().Resource}, s.main()); err != nil || resource == "" {
 		s.mu.Unlock()
 		return Tokens{}, err
 	}

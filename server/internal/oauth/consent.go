@@ -46,7 +46,7 @@ func (f *Flow) MayRemember() bool { return strings.HasPrefix(f.RedirectURI, "htt
 func (s *Grants) ApproveRemembered(id, browser string) (*Flow, UpstreamRequest, bool) {
 	s.mu.Lock()
 	f, err := s.flow(id, browser)
-	if err != nil || f.Prompt != "" || !f.MayRemember() {
+	if err != nil || f.Asks || !f.MayRemember() {
 		s.mu.Unlock()
 		return nil, UpstreamRequest{}, false
 	}

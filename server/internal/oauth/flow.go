@@ -1,10 +1,13 @@
 package oauth
 
 import (
+	"container/list"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
 	"net/http"
+	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -24,13 +27,18 @@ type Flow struct {
 	ClientState string
 	Challenge   string // S256, of the client's verifier
 	Scopes      []string
+	dropped     []string // of the scopes asked for
 	Resource    string
-	Prompt      string
+	Asks        bool // the client wants the person asked (OpenID Connect Core §3.1.2.1, prompt)
 	LoginHint   string
 	Remote      string
 	CSRF        string
 	started     time.Time
-	browser     string // hash of the browser's cookie, from the first look at the consent page on
+	actor       netip.Prefix // of Remote
+	bytes       int          // that it takes
+	stage       stage
+	place       *list.Element // in the order of its stage
+	browser     string        // hash of the browser's cookie, from the first look at the consent page on
 	upstream    UpstreamRequest
 	remember    bool
 }
@@ -80,7 +88,7 @@ func (s *Grants) Begin(r BeginRequest) (*Flow, error) {
 	case r.Prompt == "none":
 		return nil, refusal(http.StatusBadRequest, "interaction_required", "signing in here always asks the person")
 	}
-	resource, err := target(r.Resource, *s.resources.Load())
+	resource, err := target(r.Resource, *s.resources.Load(), s.main())
 	if err != nil {
 		return nil, err
 	}
@@ -94,8 +102,12 @@ func (s *Grants) Begin(r BeginRequest) (*Flow, error) {
 	if len(scopes) == 0 {
 		scopes = withoutOffline(s.opts.Scopes)
 	}
-	f := &Flow{ID: random(), Client: r.Client, RedirectURI: r.RedirectURI, ClientState: r.State, Challenge: r.Challenge,
-		Scopes: scopes, Resource: resource, Prompt: r.Prompt, LoginHint: r.LoginHint, Remote: r.Remote, CSRF: random(), started: s.opts.Now()}
+	var dropped []string
+	if extra := without(asked, scopes); len(extra) > 0 {
+		dropped = strings.Fields(strings.Join(extra, " ")) // of their own memory
+	}
+	f := &Flow{ID: random(), dropped: dropped, Client: r.Client, RedirectURI: r.RedirectURI, ClientState: r.State, Challenge: r.Challenge,
+		Scopes: scopes, Resource: resource, Asks: r.Prompt != "", LoginHint: r.LoginHint, Remote: r.Remote, CSRF: random(), started: s.opts.Now()}
 	s.mu.Lock()
 	s.flows.add(f)
 	s.mu.Unlock()
@@ -138,6 +150,7 @@ func (s *Grants) flow(id, browser string) (*Flow, error) {
 	if !equal(f.browser, browser) {
 		return nil, errOtherBrowser()
 	}
+	s.flows.reach(f, seen)
 	return f, nil
 }
 

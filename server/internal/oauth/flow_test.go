@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -78,33 +79,127 @@ func TestNoUpstreamStateBeforeApproval(t *testing.T) { // MCP security best prac
 	}
 }
 
-func TestFlowsExpireAndAreBounded(t *testing.T) {
+func TestFlowsExpire(t *testing.T) {
 	r := newRig(t)
 	c := r.client()
-	mine := r.begin(c)
-	for i := range maxFlowsByAddress + 10 {
-		r.begin(c, func(q *BeginRequest) { q.Remote = "198.51.100.9"; q.State = fmt.Sprint(i) })
-	}
-	if n := len(r.flows.byID); n != maxFlowsByAddress+1 {
-		t.Errorf("%d flows kept", n)
-	}
-	if _, err := r.View(mine.ID, "b"); err != nil {
-		t.Errorf("another address's flood pushed out an honest flow: %v", err)
-	}
-	for i := range maxFlows {
-		r.begin(c, func(q *BeginRequest) { q.Remote = fmt.Sprint("host-", i) })
-	}
-	if n := len(r.flows.byID); n != maxFlows || len(r.flows.byAddress) > maxFlows {
-		t.Errorf("%d flows kept of %d addresses", n, len(r.flows.byAddress))
-	}
 	late := r.begin(c)
+	if _, err := r.View(r.begin(c).ID, "b"); err != nil {
+		t.Fatal(err)
+	}
 	r.clock.forward(flowTTL + time.Second)
 	_, err := r.View(late.ID, "b")
 	wantCode(t, err, "invalid_request")
 	r.expire()
-	if len(r.flows.byID)+len(r.flows.byState)+len(r.flows.byAddress)+r.flows.order.Len()+len(r.flows.place) != 0 {
+	held := len(r.flows.byID) + len(r.flows.byState) + len(r.flows.actors) + len(r.flows.greedy) + r.flows.bytes
+	for _, l := range r.flows.order {
+		held += l.Len()
+	}
+	if held != 0 {
 		t.Error("expired flows are still kept")
 	}
+}
+
+// What a person has begun, looked at or approved outlasts floods of every kind
+// that many addresses below the rate limit can send in the minutes that reading
+// takes.
+func TestFloodsOfFlows(t *testing.T) {
+	from := func(i int) string { return fmt.Sprintf("127.%d.%d.%d", 1+i>>16, i>>8&255, i&255) }
+	for _, c := range []struct {
+		name    string
+		victim  stage
+		actors  int
+		flows   int
+		pretend stage // how far the flood takes its flows
+		state   int   // bytes
+	}{
+		{"25 addresses, a person reads", seen, 25, 15_400, begun, 10},
+		{"25 addresses that read too, a person reads", seen, 25, 15_400, seen, 10},
+		{"25 addresses with the longest state, a person reads", seen, 25, 15_400, begun, 4096},
+		{"25 addresses, a person has just begun", begun, 25, 15_400, seen, 10},
+		{"20,000 addresses, a person reads", seen, 20_000, 20_000, begun, 10},
+		{"20,000 addresses, a person is at the provider", approved, 20_000, 20_000, seen, 10},
+		{"9,000 addresses that read, a person has just begun", begun, 9_000, 11_000, seen, 10},
+		{"one address, a person reads", seen, 1, 15_400, begun, 10},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t)
+			client := r.client()
+			reach := func(f *Flow, browser string, to stage) {
+				if to >= seen {
+					if _, err := r.View(f.ID, browser); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if to >= approved {
+					if _, _, err := r.Approve(f.ID, browser, f.CSRF, false); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			state := strings.Repeat("s", c.state)
+			for i := range c.flows / 2 {
+				reach(r.begin(client, func(q *BeginRequest) { q.Remote, q.State = from(i%c.actors), state }), "x", c.pretend)
+			}
+			mine := r.begin(client, func(q *BeginRequest) { q.Remote = "203.0.113.7" })
+			reach(mine, "mine", c.victim)
+			for i := range c.flows / 2 {
+				reach(r.begin(client, func(q *BeginRequest) { q.Remote, q.State = from((c.flows/2+i)%c.actors), state }), "x", c.pretend)
+			}
+			if _, err := r.View(mine.ID, "mine"); err != nil {
+				t.Errorf("the person was thrown out: %v", err)
+			}
+			if len(r.flows.byID) > 10_000 || r.flows.bytes > 50<<20 {
+				t.Errorf("%d flows of %d bytes kept", len(r.flows.byID), r.flows.bytes)
+			}
+		})
+	}
+}
+
+// One host has many addresses under IPv6, and one share.
+func TestFlowsOfOneNetwork(t *testing.T) {
+	r := newRig(t)
+	c := r.client()
+	for i := range 2000 {
+		r.begin(c, func(q *BeginRequest) { q.Remote = fmt.Sprintf("2001:db8:0:1::%x", i) })
+	}
+	if n := len(r.flows.byID); n > 500 {
+		t.Errorf("one /64 holds %d flows", n)
+	}
+	r.begin(c, func(q *BeginRequest) { q.Remote = "2001:db8:0:2::1" })
+	if n := len(r.flows.actors); n != 2 {
+		t.Errorf("%d actors, want 2", n)
+	}
+}
+
+// What the table says it takes is what it takes, whatever clients send: the
+// worst is a metadata document with as many redirect URIs as are read.
+func TestMemoryOfFlows(t *testing.T) {
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	r := newRig(t)
+	before := heap()
+	for i := range 12_000 {
+		uris := make([]string, 30)
+		for j := range uris {
+			uris[j] = fmt.Sprintf("http://localhost/%d/%s", j, strings.Repeat("u", 300))
+		}
+		client := &Client{ID: fmt.Sprintf("https://client.example/%d/%s", i, strings.Repeat("i", 900)), Name: "C", Kind: KindCIMD, RedirectURIs: uris, AuthMethod: "none"}
+		r.begin(client, func(q *BeginRequest) {
+			q.RedirectURI, q.State, q.Remote = uris[0], strings.Repeat("s", 4096), fmt.Sprintf("127.%d.%d.%d", 1+i>>16, i>>8&255, i&255)
+		})
+	}
+	took := heap() - before
+	if took > 50<<20 {
+		t.Errorf("pending flows take %d MB", took>>20)
+	}
+	if counted := int64(r.flows.bytes); took > counted*5/4 {
+		t.Errorf("%d bytes are counted, %d are taken", counted, took)
+	}
+	runtime.KeepAlive(r)
 }
 
 func TestRememberedConsent(t *testing.T) {
@@ -176,7 +271,7 @@ func (r *rig) newest() string {
 
 func TestLoopbackConsentIsNeverRemembered(t *testing.T) { // RFC 8252 §8.6
 	r := newRig(t)
-	c, err := r.Register("CLI", []string{"http://localhost:1/cb"})
+	c, _, err := r.Register("CLI", []string{"http://localhost:1/cb"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,21 +94,22 @@ func sameSet(t *testing.T, what string, got []string, want map[string]bool) {
 }
 
 // A resource indicator is ours if it is our URL but for what RFC 3986 §6.2
-// calls the same, a query, and one slash.
+// calls the same, a query, and one slash; our origin means it too, and so does
+// nothing.
 func FuzzResource(f *testing.F) {
 	for _, s := range []string{testMCP, testMCP + "/", "HTTPS://BRIDGE.example:443/mcp?x=1", "https://bridge.example/mcp/..", "https://bridge.example/%6dcp", "https://bridge.example.evil/mcp", "https://u@bridge.example/mcp"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, given string) {
-		got, err := target([]string{given}, []string{testMCP})
-		if err != nil {
+		got, err := target([]string{given}, []string{testMCP}, testMCP)
+		if err != nil || given == "" {
 			return
 		}
 		plain, _, _ := strings.Cut(given, "?")
 		scheme, rest, _ := strings.Cut(plain, "://")
 		host, path, _ := strings.Cut(rest, "/")
 		host = strings.TrimSuffix(lower(host), ":443")
-		if got != testMCP || lower(scheme) != "https" || host != "bridge.example" || strings.TrimSuffix(path, "/") != "mcp" || strings.Contains(given, "#") {
+		if got != testMCP || lower(scheme) != "https" || host != "bridge.example" || strings.TrimSuffix(path, "/") != "mcp" && path != "" || strings.Contains(given, "#") {
 			t.Errorf("%q is taken for ours", given)
 		}
 	})

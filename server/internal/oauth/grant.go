@@ -19,7 +19,8 @@ type Grant struct {
 	Identity        Identity    `json:"identity"`
 	Provider        string      `json:"provider"` // the issuer configured at sign-in; the identity's may be one of its tenants
 	Scopes          []string    `json:"scopes"`
-	Resource        string      `json:"resource"` // canonical; tokens are good there only (RFC 8707)
+	Dropped         []string    `json:"dropped,omitempty"` // scopes that were asked for at sign-in and not granted
+	Resource        string      `json:"resource"`          // canonical; tokens are good there only (RFC 8707)
 	CreatedAt       time.Time   `json:"created_at"`
 	ExpiresAt       time.Time   `json:"expires_at"`     // of the newest refresh token; without one, of the access token
 	Generation      uint32      `json:"generation"`     // of the newest tokens; 0 while the code waits

@@ -14,10 +14,11 @@ var (
 
 	ErrClientUnknown = errors.New("the client is not known here")
 
-	ErrNoPKCE     = errors.New("the request has no code challenge by S256")
-	ErrNotAllowed = errors.New("the redirect URI is not on the list of this server")
-	ErrNotOfFlow  = errors.New("the flow belongs to another browser")
-	ErrNoFlow     = errors.New("the flow is over, or was never here")
+	ErrNoPKCE      = errors.New("the request has no code challenge by S256")
+	ErrNoRedirects = errors.New("the client names no redirect URI")
+	ErrNotAllowed  = errors.New("the redirect URI is not on the list of this server")
+	ErrNotOfFlow   = errors.New("the flow belongs to another browser")
+	ErrNoFlow      = errors.New("the flow is over, or was never here")
 
 	ErrNobody      = errors.New("nobody may sign in yet: the access list in config.toml is empty")
 	ErrNotVerified = errors.New("is on the access list, but the provider does not say that the address is verified")

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"net"
 	"net/url"
 	"slices"
@@ -78,8 +79,8 @@ func safeRedirect(uri string) (*url.URL, error) {
 	}
 	scheme := strings.ToLower(u.Scheme)
 	switch {
-	case scheme == "" || u.Host == "" || u.Opaque != "":
-		return bad("must be absolute, with scheme and host")
+	case scheme == "" || u.Opaque != "" || u.Host == "" && !privateUse(scheme, u):
+		return bad("must be absolute, with scheme and host, or com.example.app:/path (RFC 8252 §7.1)")
 	case u.User != nil || strings.Contains(u.Host, "@"):
 		return bad("must not hold a user name or password")
 	case strings.Contains(uri, "#"):
@@ -103,6 +104,14 @@ func safeRedirect(uri string) (*url.URL, error) {
 		}
 	}
 	return u, nil
+}
+
+// privateUse reports whether u is an address without host of an app's own, as
+// RFC 8252 §7.1 has it: the scheme is a domain name backwards. One without a
+// period any program could claim (§8.4); browsers read "https:/x" as a host.
+func privateUse(scheme string, u *url.URL) bool {
+	name, rest, dotted := strings.Cut(scheme, ".")
+	return dotted && name != "" && rest != "" && !strings.HasSuffix(scheme, ".") && !strings.Contains(scheme, "..") && strings.HasPrefix(u.Path, "/")
 }
 
 // plainPort reports whether a port is absent or written as it is compared: a
@@ -160,5 +169,5 @@ func redirectHost(uri string) string {
 	if err != nil {
 		return ""
 	}
-	return u.Hostname()
+	return cmp.Or(u.Hostname(), u.Scheme)
 }

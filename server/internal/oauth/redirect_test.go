@@ -4,7 +4,8 @@ import "testing"
 
 func TestRedirectPolicy(t *testing.T) {
 	policy := RedirectPolicy{Loopback: true, Own: []string{"bridge.example:443", "127.0.0.1:8000", "[::]:9000"},
-		URIs: []string{"https://claude.ai/api/mcp/auth_callback", "cursor://anysphere.cursor-mcp/oauth/callback", "javascript://x/%0aalert(1)"}}
+		URIs: []string{"https://claude.ai/api/mcp/auth_callback", "cursor://anysphere.cursor-mcp/oauth/callback", "javascript://x/%0aalert(1)",
+			"com.example.app:/cb", "com.example.app:///cb", "com.example.app:cb", "com.example.app:/a/../b", "exampleapp:/cb", "com.:/cb", "https:/evil.example/cb", "javascript:/cb"}}
 	cases := []struct {
 		uri string
 		ok  bool
@@ -43,6 +44,18 @@ func TestRedirectPolicy(t *testing.T) {
 		{"http://localhost/cb#", false},
 		{"https://localhost/cb", false}, // loopback is plain http
 		{"http://evil.example/cb", false},
+		{"com.example.app:/cb", true}, // RFC 8252 §7.1, listed
+		{"com.example.app:///cb", true},
+		{"COM.example.app:/cb", false}, // byte for byte
+		{"com.example.app:/cb/", false},
+		{"com.example.app:/other", false},
+		{"org.example.app:/cb", false},     // unlisted
+		{"com.example.app:cb", false},      // no path, although it is on the list
+		{"com.example.app:/a/../b", false}, // although it is on the list
+		{"exampleapp:/cb", false},          // no period (§8.4), although it is on the list
+		{"com.:/cb", false},                // no domain, although it is on the list
+		{"https:/evil.example/cb", false},  // a browser reads a host, although it is on the list
+		{"javascript:/cb", false},          // although it is on the list
 		{"javascript:alert(1)", false},
 		{"JavaScript:alert(1)", false},
 		{"java\tscript:alert(1)", false},
@@ -111,7 +124,13 @@ func TestTarget(t *testing.T) { // RFC 8707 §2
 		{"https://bridge.example:443/mcp", true},
 		{"https://bridge.example/mcp?kb_name=x", true}, // ChatGPT
 		{"https://bridge.example/mcp#x", false},
-		{"https://bridge.example/", false},
+		{"https://bridge.example/", true}, // ChatGPT, Claude Code
+		{"https://bridge.example", true},
+		{"https://bridge.example:443", true},
+		{"https://bridge.example/?x=1", true},
+		{"https://bridge.example//", false},
+		{"https://bridge.example/#x", false},
+		{"https://bridge.example:8443/", false},
 		{"https://bridge.example/MCP", false},
 		{"https://bridge.example/mcp/x", false},
 		{"https://bridge.example/s/files/mcp", false},
@@ -119,15 +138,32 @@ func TestTarget(t *testing.T) { // RFC 8707 §2
 		{"https://bridge.example.evil.com/mcp", false},
 		{"https://u@bridge.example/mcp", false},
 		{"mcp", false},
-		{"", false},
+		{"", true}, // RFC 6749 §3.1
 	}
 	for _, c := range cases {
-		if _, err := target([]string{c.given}, ours); (err == nil) != c.ok {
-			t.Errorf("%q: %v", c.given, err)
+		if got, err := target([]string{c.given}, ours, ours[0]); (err == nil) != c.ok || c.ok && got != ours[0] {
+			t.Errorf("%q: %q, %v", c.given, got, err)
 		}
 	}
-	if got, err := target(nil, ours); err != nil || got != ours[0] {
-		t.Errorf("none given: %q, %v", got, err)
+	files := []string{"https://bridge.example/s/files/mcp"} // of a grant for one server
+	for _, given := range []string{"https://bridge.example", "https://bridge.example/", "https://bridge.example/mcp"} {
+		if got, err := target([]string{given}, files, ours[0]); err == nil {
+			t.Errorf("%q opens %s", given, got)
+		}
+	}
+	for _, c := range []struct {
+		given []string
+		want  string
+	}{
+		{nil, ours[0]},
+		{[]string{""}, ours[0]},
+		{[]string{"", files[0]}, files[0]},
+		{[]string{"https://bridge.example/", ours[0]}, ours[0]},
+		{[]string{"https://bridge.example/", files[0]}, ""}, // two places
+	} {
+		if got, err := target(c.given, append(ours, files...), ours[0]); got != c.want && (c.want != "" || err == nil) {
+			t.Errorf("%q: %q, %v", c.given, got, err)
+		}
 	}
 }
 

@@ -40,14 +40,16 @@ func (s *Grants) Refresh(ctx context.Context, r TokenRequest) (Tokens, error) {
 	if rec.Client.ID != r.ClientID {
 		return Tokens{}, InvalidGrant("The refresh token belongs to another client.")
 	}
-	if _, err := target(r.Resource, []string{rec.Resource}); err != nil {
+	if _, err := target(r.Resource, []string{rec.Resource}, s.main()); err != nil {
 		return Tokens{}, err
 	}
 	asked, err := parseScope(r.Scope)
 	if err != nil {
 		return Tokens{}, err
 	}
-	if !subset(asked, rec.Scopes) {
+	// What was asked for at sign-in and not granted may be asked for again, to
+	// the same end: many clients repeat the scope of their first request.
+	if !subset(without(asked, rec.Dropped), rec.Scopes) {
 		return Tokens{}, InvalidScope("A refresh can't widen the scope that was granted (RFC 6749 §6).")
 	}
 	var tokens Tokens

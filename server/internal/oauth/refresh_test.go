@@ -3,6 +3,7 @@ package oauth
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -97,6 +98,48 @@ func TestOldRefreshToken(t *testing.T) {
 			wantCode(t, err, "invalid_grant")
 			if r.alive(newest.Access) || len(r.Sessions()) != 0 || r.disk.count(status.TokenReused) != 1 {
 				t.Error("the replay did not end the session")
+			}
+		})
+	}
+}
+
+// Many clients repeat, at each refresh, the scope of their first request. What
+// was not granted then is no reason to end their session now (RFC 6749 §3.3);
+// what was never asked for is more than was granted (§6).
+func TestRefreshWithTheScopesOnceAskedFor(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		asked    string
+		provider []string // granted there; nil: as asked
+		refresh  string
+		want     string // "" is invalid_scope
+	}{
+		{"one that is unknown here", "openid email mcp:tools", nil, "openid email mcp:tools", "openid email"},
+		{"in another order", "openid email mcp:tools", nil, "mcp:tools email openid", "openid email"},
+		{"none that is known here", "mcp:tools", nil, "mcp:tools", "openid email"},
+		{"less than was granted", "openid email mcp:tools", nil, "openid", "openid email"},
+		{"one that the provider did not grant", "openid email", []string{"openid"}, "openid email", "openid"},
+		{"one that was never asked for", "openid email mcp:tools", nil, "openid email mcp:admin", ""},
+		{"one that is known here and was not asked for", "openid mcp:tools", nil, "openid email", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t, func(o *Options) { o.Scopes = []string{"openid", "email"} })
+			client, up := r.client(), ana()
+			up.Scopes = c.provider
+			code, err := r.code(client, up, func(q *BeginRequest) { q.Scope = c.asked })
+			if err != nil {
+				t.Fatal(err)
+			}
+			tokens, err := r.Redeem(r.redemption(client, code))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.restart()
+			tokens, err = r.Refresh(t.Context(), TokenRequest{ClientID: client.ID, Refresh: tokens.Refresh, Scope: c.refresh})
+			if c.want == "" {
+				wantCode(t, err, "invalid_scope")
+			} else if err != nil || strings.Join(tokens.Scopes, " ") != c.want {
+				t.Errorf("%v, %v, want %q", tokens.Scopes, err, c.want)
 			}
 		})
 	}

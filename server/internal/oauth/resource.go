@@ -32,13 +32,21 @@ func canonicalResource(s string) string {
 // away and put back finds its sessions again.
 func (s *Grants) SetResources(list []string) { s.resources.Store(&list) }
 
-// target picks the resource that a request is for. None given means the
-// first of ours, since MCP clients older than RFC 8707 name none. All that are
-// given must be the same one of ours: a token is for one place.
-func target(given, ours []string) (string, error) {
+// target picks the resource that a request is for, of ours. None given means the
+// first of ours, since MCP clients older than RFC 8707 name none, and an empty
+// one is none (RFC 6749 §3.1). The origin means main, the MCP URL that people
+// paste: ChatGPT and Claude Code have sent it. All that are given must be the
+// same one of ours: a token is for one place.
+func target(given, ours []string, main string) (string, error) {
 	chosen := ""
 	for _, g := range given {
+		if g == "" {
+			continue
+		}
 		r := canonicalResource(g)
+		if r == origin(main) {
+			r = main
+		}
 		if !slices.Contains(ours, r) || chosen != "" && chosen != r {
 			return "", InvalidTarget("this server is %s; it gives no tokens for another resource", ours[0])
 		}
@@ -49,6 +57,9 @@ func target(given, ours []string) (string, error) {
 	}
 	return chosen, nil
 }
+
+// main is the MCP URL that people paste.
+func (s *Grants) main() string { return (*s.resources.Load())[0] }
 
 // origin is scheme and host of a resource.
 func origin(resource string) string {

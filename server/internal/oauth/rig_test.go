@@ -170,7 +170,7 @@ func challengeOf(verifier string) string {
 
 func (r *rig) client() *Client {
 	r.t.Helper()
-	c, err := r.Register("Claude", []string{testRedirect})
+	c, _, err := r.Register("Claude", []string{testRedirect})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -195,9 +195,9 @@ func ana() Upstream {
 }
 
 // code goes all the way to an authorization code.
-func (r *rig) code(c *Client, up Upstream) (string, error) {
+func (r *rig) code(c *Client, up Upstream, change ...func(*BeginRequest)) (string, error) {
 	r.t.Helper()
-	f := r.begin(c)
+	f := r.begin(c, change...)
 	if _, err := r.View(f.ID, "browser"); err != nil {
 		r.t.Fatal(err)
 	}

@@ -30,12 +30,13 @@ func parseScope(s string) ([]string, error) {
 	return scopes, nil
 }
 
-// common returns those of want that have has too, in want's order.
+// common returns those of want that have has too, in want's order. The strings
+// are has's own: what is kept of a request must not keep all of it.
 func common(want, has []string) []string {
 	both := []string{}
 	for _, s := range want {
-		if slices.Contains(has, s) {
-			both = append(both, s)
+		if i := slices.Index(has, s); i >= 0 {
+			both = append(both, has[i])
 		}
 	}
 	return both
@@ -46,8 +47,13 @@ func subset(part, whole []string) bool {
 	return len(common(part, whole)) == len(part)
 }
 
+// without returns those of all that taken does not have.
+func without(all, taken []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(taken, s) })
+}
+
 // withoutOffline takes out offline_access, which a protected resource never
 // asks for (MCP 2026-07-28, authorization, "Refresh Tokens").
 func withoutOffline(scopes []string) []string {
-	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s == "offline_access" })
+	return without(scopes, []string{"offline_access"})
 }
