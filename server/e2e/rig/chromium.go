@@ -12,13 +12,19 @@ func StartConsoleBrowser(t *testing.T) *Script {
 	if _, err := os.Stat("node_modules/axe-core/axe.min.js"); err != nil {
 		Missing(t, "axe-core")
 	}
+	return StartScript(t, nil, "clients/console.mjs", NeedChromium(t))
+}
+
+// NeedChromium returns the browser's path.
+func NeedChromium(t testing.TB) string {
+	t.Helper()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
-			return StartScript(t, nil, "clients/console.mjs", path)
+			return path
 		}
 	}
 	Missing(t, "chromium")
-	return nil
+	return ""
 }
 
 // chromiumReport is what clients/chromium.mjs answers.
