@@ -75,6 +75,7 @@ func (t *site) newCore(base string) (*core, error) {
 func (t *site) idpConfig(base string, changed func(status.IDP)) idp.Config {
 	cfg, s := t.config(), t.app
 	return idp.Config{Issuer: cfg.IDP.Issuer, ClientID: cfg.IDP.ClientID, Audience: cfg.IDP.Audience, Scopes: cfg.IDP.Scopes,
+		GroupsClaim: cfg.IDP.GroupsClaim, TrustEmail: cfg.IDP.TrustEmail, Tenants: cfg.IDP.Tenants,
 		RedirectURI: authserver.RedirectURI(base), ClientSecret: s.opened().secret, OnChange: changed, Now: s.opts.Now, Log: s.opts.Log}
 }
 

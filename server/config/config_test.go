@@ -258,3 +258,20 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// An issuer for many tenants needs their names only where they would decide.
+func TestTenantsWhereTheyDecide(t *testing.T) {
+	for text, good := range map[string]bool{
+		"[idp]\nissuer = 'https://login.microsoftonline.com/organizations/v2.0'\n[access]\nanyone = true":                                                                  true,
+		"[idp]\nissuer = 'https://login.microsoftonline.com/common/v2.0'\n[access]\nemails = ['ana@example.com']":                                                          true,
+		"[idp]\nissuer = 'https://login.microsoftonline.com/common/v2.0'\ntenants = ['9188040d-6c67-4c5b-b112-36a304b66dad']\n[access]\ngroups = ['a']":                    true,
+		"[idp]\nissuer = 'https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0'\n[access]\ngroups = ['a']":                                          true,
+		"[idp]\nissuer = 'https://login.microsoftonline.com/consumers/v2.0'\n[access]\ndomains = ['example.com']":                                                          true,
+		"[idp]\nissuer = 'https://idp.example/organizations/v2.0'\n[access]\ngroups = ['a']":                                                                               true,
+		"[idp]\nissuer = 'https://login.microsoftonline.com/organizations/v2.0'\n[access]\nanyone = true\n[[access.rule]]\ndomains = ['example.com']\nservers = ['files']": false,
+	} {
+		if _, err := config.Parse("c", []byte(text)); (err == nil) != good {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

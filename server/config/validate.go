@@ -28,6 +28,9 @@ func (c Config) Validate() error {
 	if c.Listen == "" {
 		bad("listen", checkListen(""))
 	}
+	if len(c.IDP.Tenants) == 0 && ManyTenants(c.IDP.Issuer) && c.decidesByTenant() {
+		bad("idp.tenants", "must name the tenants that may sign in: this issuer stands for every organisation at Microsoft, and any of them may have a group of the same name")
+	}
 	if !slices.Contains(c.IDP.Scopes, "openid") {
 		bad("idp.scopes", `must contain "openid": without it the provider does not say who signs in`)
 	}
@@ -48,6 +51,22 @@ func (c Config) Validate() error {
 		errs = append(errs, checkSettings(name, c.Servers[name])...)
 	}
 	return errors.Join(errs...)
+}
+
+var manyTenants = regexp.MustCompile(`^https://(login\.microsoftonline\.(com|us)|login\.partner\.microsoftonline\.cn|sts\.windows\.net|([a-z0-9-]+\.)?ciamlogin\.com)/(common|organizations)/v2\.0$`)
+
+// ManyTenants reports whether issuer stands for many of Entra's tenants, each of
+// which calls itself by its own.
+func ManyTenants(issuer string) bool { return manyTenants.MatchString(issuer) }
+
+// decidesByTenant reports whether it depends on what a tenant's own
+// administrator says who may sign in or use what: groups, and addresses without
+// Microsoft's word for them.
+func (c Config) decidesByTenant() bool {
+	people := append([]Rule{{Emails: c.Access.Emails, Domains: c.Access.Domains, Groups: c.Access.Groups}}, c.Access.Rules...)
+	return slices.ContainsFunc(people, func(r Rule) bool {
+		return len(r.Groups)+len(r.Domains) > 0 || c.IDP.TrustEmail && len(r.Emails) > 0
+	})
 }
 
 // maxCallsPerMinute is more than one session can make, and finds what was meant
@@ -235,18 +254,28 @@ func checkScope(s string) string {
 	return ""
 }
 
+// otherLetters is said of a domain as no address is compared with it: some
+// letters look the same, and one of them is somebody else's.
+const otherLetters = `must have a domain of the letters a to z, digits and "-" (RFC 1123); one with other letters is written in its xn-- form`
+
 func checkEmail(s string) string {
 	name, domain, ok := strings.Cut(s, "@")
-	if !ok || name == "" || domain == "" || strings.Contains(domain, "@") || strings.ContainsFunc(s, notVisible) || strings.ContainsAny(s, "*,;") {
+	switch {
+	case !ok || name == "" || domain == "" || strings.Contains(domain, "@") || strings.ContainsFunc(s, notVisible) || strings.ContainsAny(s, "*,;"):
 		return `must have one whole address in each text, such as "ana@example.com"; whole organisations go into domains`
+	case !hostname.Valid(domain):
+		return otherLetters
 	}
 	return ""
 }
 
 func checkDomain(s string) string {
 	s = strings.TrimPrefix(s, "@")
-	if s == "" || strings.ContainsAny(s, "@*,;/:") || strings.ContainsFunc(s, notVisible) {
+	switch {
+	case s == "" || strings.ContainsAny(s, "@*,;/:") || strings.ContainsFunc(s, notVisible):
 		return `must have one domain in each text, such as "example.com", without patterns`
+	case !hostname.Valid(s):
+		return otherLetters
 	}
 	return ""
 }

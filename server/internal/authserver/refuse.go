@@ -96,6 +96,10 @@ var (
 	completing = place{event: status.SigninRefused, what: timeline.ProviderFailed, causes: []cause{
 		{of: is(oauth.ErrNobody), what: timeline.NobodyListed},
 		{of: is(oauth.ErrNotVerified), what: timeline.NotVerified},
+		{of: is(oauth.ErrNotVouched), what: timeline.NotVouched},
+		{of: is(oauth.ErrNoGroups), what: timeline.NoGroups},
+		{of: is(oauth.ErrGroupsElsewhere), what: timeline.GroupsElsewhere},
+		{of: is(oauth.ErrOverage), what: timeline.TooManyGroups},
 		{of: coded("access_denied"), what: timeline.NotOnList},
 	}}
 

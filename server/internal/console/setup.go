@@ -62,6 +62,7 @@ func (c *Console) setup() *Page {
 			stepAccess:   s.saveAccess,
 			stepTry:      s.try,
 			"offer":      s.takeOffer,
+			"claim":      s.takeClaim,
 		},
 	}
 }
@@ -263,6 +264,18 @@ func (s *setup) takeOffer(r *Request) (string, error) {
 		return "", r.mend(res)
 	}
 	return s.save(r, res, cand, stepTry)
+}
+
+// takeClaim takes the groups from a claim in which the last dry run saw some.
+func (s *setup) takeClaim(r *Request) (string, error) {
+	r.done(stepTry)
+	claim := r.Query("claim")
+	if found := s.app.DryRun().Result; found == nil || !slices.Contains(found.GroupsIn, claim) {
+		return "", errors.New(r.Say("setup.claim.none"))
+	}
+	cand := wizard.Candidate{Config: s.app.Config()}
+	cand.Config.IDP.GroupsClaim = claim
+	return s.save(r, &setupResult{}, cand, stepTry)
 }
 
 // redirectURI is what the provider has to know; "" until it is decided how the

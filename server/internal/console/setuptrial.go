@@ -16,7 +16,8 @@ type setupTrial struct {
 	Allowed  bool
 	Verdict  string
 	Warnings []string
-	NoGroups string // why, where it does not matter enough for a warning
+	NoGroups string   // why, where it does not matter enough for a warning
+	GroupsIn []string // claims to take groups from instead
 }
 
 // setupFact is one line of a result: the key of what it is, and what it is.
@@ -31,6 +32,7 @@ func drawTrial(r *Request, st wizard.TrialStatus) *setupTrial {
 	if res == nil {
 		return t
 	}
+	t.GroupsIn = res.GroupsIn
 	t.Allowed, t.Verdict = res.Allowed, r.sentence(res.Verdict)
 	for _, w := range res.Warnings {
 		t.Warnings = append(t.Warnings, r.sentence(w))

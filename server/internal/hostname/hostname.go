@@ -74,12 +74,16 @@ func Valid(s string) bool {
 }
 
 // DomainOf is the domain of a person's address in lower case, or "" if what
-// stands there is no host name. An address with two "@" has none: programs
-// differ in which of them counts.
+// stands there is no host name. Of several "@" the last counts if those before
+// it are quoted (RFC 5321 §4.1.2), else none: programs differ.
 func DomainOf(address string) string {
-	name, domain, ok := strings.Cut(address, "@")
-	if !ok || name == "" || !Valid(domain) {
+	at := strings.LastIndexByte(address, '@')
+	if at < 1 || !Valid(address[at+1:]) {
 		return ""
 	}
-	return Lower(domain)
+	name := address[:at]
+	if quoted := len(name) > 2 && name[0] == '"' && name[at-1] == '"'; strings.Contains(name, "@") && !quoted {
+		return ""
+	}
+	return Lower(address[at+1:])
 }

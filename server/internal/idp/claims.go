@@ -2,10 +2,10 @@ package idp
 
 import (
 	"encoding/json"
-	"slices"
 	"strings"
 	"unicode"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 )
 
@@ -78,64 +78,57 @@ func (c claims) email() string {
 	return s
 }
 
-// groups returns the groups, from an array or a single string, and whether the
-// claim is there at all.
-func (c claims) groups() (groups []string, said bool) {
-	raw, said := c["groups"]
-	if !said {
-		return nil, false
-	}
-	var one string
-	if json.Unmarshal(raw, &one) == nil {
-		return keepGroup(nil, one), true
-	}
-	var many []any
-	if json.Unmarshal(raw, &many) != nil {
-		return nil, false
-	}
-	for _, g := range many {
-		if s, ok := g.(string); ok && len(groups) < maxGroups {
-			groups = keepGroup(groups, s)
-		}
-	}
-	return groups, true
-}
-
-// keepGroup drops names that a list could not hold: one that was cut would be
-// another group's name.
-func keepGroup(groups []string, g string) []string {
-	if g == "" || len(g) > maxGroup || strings.ContainsFunc(g, unicode.IsControl) || slices.Contains(groups, g) {
-		return groups
-	}
-	return append(groups, g)
+// reader is how the claims of one provider are read.
+type reader struct {
+	*profile
+	groupsClaim string // a claim, or a path of claims
+	trustEmail  bool   // an address counts though nothing says whether it is verified
 }
 
 // vouches reports whether the provider says that the address in c is proven.
-func (p *profile) vouches(c claims) bool {
-	if p.verified != nil {
-		return p.verified(c)
+// What it denies, nothing else can grant.
+func (r reader) vouches(c claims) bool {
+	return c.truth(r.proof()) || r.trustEmail && !c.has(r.proof())
+}
+
+// proof is the claim that says whether the address is verified.
+func (p *profile) proof() string {
+	if p.verified != "" {
+		return p.verified
 	}
-	return c.truth("email_verified")
+	return "email_verified"
 }
 
 // thin reports whether c lacks something that access rules look at and that
 // userinfo could hold.
-func (p *profile) thin(c claims) bool {
-	_, groups := c.groups()
-	return c.email() == "" || p.verified == nil && !c.has("email_verified") || !groups && !p.noUserGroups
+func (r reader) thin(c claims) bool {
+	_, groups := c.groups(r.groupsClaim)
+	return c.email() == "" || r.verified == "" && !c.has("email_verified") || !groups && !r.noUserGroups
 }
 
 // fill adds what c lacks from userinfo. An address and its proof come from the
 // same place, or one would vouch for the other's.
-func (c claims) fill(info claims) claims {
+func (r reader) fill(c, info claims) claims {
 	full := claims{}
-	for _, name := range []string{"name", "preferred_username", "groups", "hd"} {
+	for _, name := range []string{"name", "preferred_username", "hd"} {
 		if info.has(name) {
 			full[name] = info[name]
 		}
 	}
 	for name, raw := range c {
 		full[name] = raw
+	}
+	if _, said := c.groups(r.groupsClaim); !said {
+		for name := range info {
+			if name == r.groupsClaim || strings.HasPrefix(r.groupsClaim, name+".") {
+				full[name] = info[name]
+			}
+		}
+		for _, path := range info.likeGroups() { // for the sentence that says where they are
+			if name, _, _ := strings.Cut(path, "."); !c.has(name) && info.has(name) {
+				full[name] = info[name]
+			}
+		}
 	}
 	proofs := []string{"email_verified", "xms_edov"}
 	switch {
@@ -157,18 +150,22 @@ func (c claims) fill(info claims) claims {
 }
 
 // identity is the person that c describes.
-func (p *profile) identity(issuer, subject string, c claims) oauth.Identity {
+func (r reader) identity(issuer, subject string, c claims) oauth.Identity {
 	id := oauth.Identity{Issuer: issuer, Subject: subject, Email: c.email(), Name: c.text("name")}
-	id.EmailVerified = id.Email != "" && p.vouches(c)
-	id.Groups, _ = c.groups()
+	id.EmailVerified = id.Email != "" && r.vouches(c)
+	id.Unsaid.Verified = id.Email != "" && !c.has(r.proof())
+	var said bool
+	if id.Groups, said = c.groups(r.groupsClaim); !said {
+		id.Unsaid.Groups, id.Unsaid.Overage, id.Unsaid.GroupsIn, id.Unsaid.Cure = true, c.overage(r.groupsClaim), c.likeGroups(), r.groupsCure
+	}
 	if id.Name == "" {
 		id.Name = c.text("preferred_username")
 	}
 	switch {
-	case p.domain != "":
-		id.Domain = strings.ToLower(c.text(p.domain))
+	case r.domain != "":
+		id.Domain = hostname.DomainOf("x@" + c.text(r.domain))
 	case id.EmailVerified:
-		id.Domain = strings.ToLower(id.Email[strings.LastIndexByte(id.Email, '@')+1:])
+		id.Domain = hostname.DomainOf(id.Email)
 	}
 	return id
 }

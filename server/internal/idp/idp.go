@@ -32,6 +32,9 @@ type Config struct {
 	Issuer      string   // https, or http on loopback; as the provider writes it, byte for byte
 	ClientID    string   // ours at the provider
 	Audience    string   // "": access tokens are opaque to us; else they must be JWTs for it
+	GroupsClaim string   // where groups stand, a claim or a path of claims; "": groups
+	TrustEmail  bool     // an address counts though the provider never says whether it is verified
+	Tenants     []string // of an issuer for many tenants (Entra), those that may sign in; empty: all
 	Scopes      []string // asked for at each sign-in; "openid" is added if it is missing
 	RedirectURI string   // PUBLIC_URL/auth/callback
 
@@ -51,6 +54,7 @@ type Client struct {
 	cfg     Config
 	http    *http.Client
 	profile *profile // what is special about this provider
+	reader  reader   // of its claims
 	name    string   // as sentences name it, for example "Okta"
 	flights singleflight.Group
 	telling sync.Mutex // held while OnChange is called
@@ -81,6 +85,10 @@ func New(cfg Config) *Client {
 		cfg.ClientSecret = func(context.Context) (string, error) { return "", nil }
 	}
 	c := &Client{cfg: cfg, http: newHTTPClient(cfg.HTTPClient), profile: profileOf(cfg.Issuer)}
+	c.reader = reader{c.profile, cfg.GroupsClaim, cfg.TrustEmail}
+	if cfg.GroupsClaim == "" {
+		c.reader.groupsClaim = "groups"
+	}
 	c.name = c.profile.name
 	if c.name == "" {
 		c.name = "the provider"

@@ -16,7 +16,7 @@ func (c *Client) whoSignedIn(ctx context.Context, m *metadata, token *oauth2.Tok
 	if fault != nil {
 		return oauth.Identity{}, fault
 	}
-	return c.profile.identity(id.issuer, id.subject, id.claims), nil
+	return c.reader.identity(id.issuer, id.subject, id.claims), nil
 }
 
 // claimsAtSignIn are the claims of a token response, those of userinfo added.
@@ -33,11 +33,11 @@ func (c *Client) claimsAtSignIn(ctx context.Context, m *metadata, token *oauth2.
 	if fault := c.verifyAccessToken(ctx, m, token.AccessToken); fault != nil {
 		return nobody, fault
 	}
-	if m.Userinfo != "" && c.profile.thin(id.claims) {
+	if m.Userinfo != "" && c.reader.thin(id.claims) {
 		info, fault := c.userinfo(ctx, m, token, id.subject)
 		switch {
 		case fault == nil:
-			id.claims = id.claims.fill(info)
+			id.claims = c.reader.fill(id.claims, info)
 		case fault.Kind == oauth.ProviderRefused, fault.Kind == oauth.ProviderUnreachable && id.claims.email() == "":
 			return nobody, fault
 		default:
@@ -67,14 +67,14 @@ func (c *Client) whoIsStill(ctx context.Context, m *metadata, token *oauth2.Toke
 		return nobody, fault
 	}
 	said := raw != ""
-	if m.Userinfo != "" && c.profile.thin(id.claims) {
+	if m.Userinfo != "" && c.reader.thin(id.claims) {
 		info, fault := c.userinfo(ctx, m, token, id.subject)
-		_, groups := id.claims.groups()
+		_, groups := id.claims.groups(c.reader.groupsClaim)
 		// An outage must not look as if the person had lost address or groups.
 		loses := prev.Email != "" && id.claims.email() == "" || len(prev.Groups) > 0 && !groups
 		switch {
 		case fault == nil:
-			id.claims, said = id.claims.fill(info), true
+			id.claims, said = c.reader.fill(id.claims, info), true
 		case fault.Kind == oauth.ProviderRefused, fault.Kind == oauth.ProviderUnreachable && loses:
 			return nobody, fault
 		default:
@@ -85,7 +85,7 @@ func (c *Client) whoIsStill(ctx context.Context, m *metadata, token *oauth2.Toke
 		return prev, nil
 	}
 	c.warnOfOverage(id.claims)
-	return c.profile.identity(id.issuer, id.subject, id.claims), nil
+	return c.reader.identity(id.issuer, id.subject, id.claims), nil
 }
 
 // userinfo asks who the access token is for (OpenID Connect Core 1.0 §5.3). An
@@ -112,16 +112,10 @@ func (c *Client) userinfo(ctx context.Context, m *metadata, token *oauth2.Token,
 	return cl, nil
 }
 
-// overage reports whether there were too many groups to send.
-func (c claims) overage() bool {
-	_, said := c.groups()
-	return !said && (c.has("_claim_names") || c.truth("hasgroups"))
-}
-
 // warnOfOverage tells the log why a member of many groups seems to be in none:
 // Entra then sends a link in their place.
 func (c *Client) warnOfOverage(cl claims) {
-	if cl.overage() {
+	if cl.overage(c.reader.groupsClaim) {
 		c.cfg.Log.Warn("the provider left the groups out, as there are too many: let it send only groups assigned to the app")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 )
@@ -22,8 +23,11 @@ type profile struct {
 	noUserGroups    bool              // its userinfo never has groups
 	scopeNames      map[string]string // what its token response calls a scope → what we asked for
 
-	// verified says whether the address in claims is proven; nil: email_verified.
-	verified func(claims) bool
+	groupsCure string // what to do there if it names no groups
+
+	// verified is the claim that says whether the address is proven; "":
+	// email_verified.
+	verified string
 	// domain is the claim that holds the organisation's domain; "": the
 	// verified address's domain.
 	domain string
@@ -74,7 +78,7 @@ func profileOf(issuer string) *profile {
 	}
 	// Others, such as Ory Hydra, take the audience as Auth0 does; the rest
 	// ignore a parameter they don't know (RFC 6749 §3.1).
-	return &profile{sendsAudience: true}
+	return &profile{sendsAudience: true, groupsCure: "The provider names no groups. Let its ID token carry a claim named groups."}
 }
 
 var profiles = []*profile{oktaCustom, oktaOrg, entra, google, auth0, keycloak}
@@ -96,9 +100,10 @@ var (
 // own APIs, its ID tokens thin: e-mail address and groups are often in
 // userinfo only.
 var oktaOrg = &profile{
-	name:      "Okta",
-	matches:   isOkta,
-	sentences: oktaSentences,
+	name:       "Okta",
+	matches:    isOkta,
+	groupsCure: "Okta names no groups. On the app's tab Sign On, under OpenID Connect ID Token, set the groups claim filter to groups, Matches regex, .*",
+	sentences:  oktaSentences,
 }
 
 // oktaCustom is an authorization server that the customer made, at Okta's
@@ -108,6 +113,7 @@ var oktaCustom = &profile{
 	matches: func(u *url.URL) bool {
 		return oktaServerPath.MatchString(u.Path) || isOkta(u) && strings.HasPrefix(u.Path, "/oauth2/")
 	},
+	groupsCure: "Okta names no groups. Add a claim named groups to the ID token under Security, API, this authorization server, Claims.",
 	sentences: append([]sentence{
 		{"server_error", "feature is not enabled", misconfigured, "This Okta organisation has no custom authorization servers (API Access Management). Use its org server: set [idp] issuer to {org} in config.toml."},
 		{"access_denied", "olicy evaluation failed", refused, "Okta refused the sign-in: no access policy of this authorization server lets this app or person in. Ask your Okta administrator to add a policy with a rule for it."},
@@ -133,7 +139,8 @@ var entra = &profile{
 	noUserGroups: true,
 	// Anybody who runs a tenant can write any address into "email"; only
 	// xms_edov says that the domain's owner was proven.
-	verified: func(c claims) bool { return c.truth("xms_edov") },
+	verified:   "xms_edov",
+	groupsCure: "Microsoft Entra names no groups. Under Token configuration choose Add groups claim.",
 	sentences: []sentence{
 		{"", "AADSTS50105", refused, "Microsoft Entra refused the sign-in: you are not assigned to this app. Ask your administrator to assign you, or a group you are in, under Enterprise applications."},
 		{"", "AADSTS50011", misconfigured, "Microsoft Entra does not know Drawbridge's redirect URI. Add {redirect} as a Web redirect URI to the app registration."},
@@ -159,6 +166,7 @@ var google = &profile{
 	prompt:          "consent",
 	noOfflineAccess: true,
 	noUserGroups:    true,
+	groupsCure:      "Google names no groups. Let people in by address or by domain.",
 	// A Google account can be made for any address; "hd" alone says that the
 	// organisation which owns the domain manages it.
 	domain: "hd",
@@ -180,6 +188,7 @@ var google = &profile{
 var auth0 = &profile{
 	name:          "Auth0",
 	matches:       hostIn("auth0.com"),
+	groupsCure:    "Auth0 names no groups. Add a post-login action that sets the claim groups in the ID token.",
 	sendsAudience: true,
 	sentences: []sentence{
 		{"access_denied", "Service not found", misconfigured, "Auth0 knows no API with the audience asked for. Compare [idp] audience in config.toml with the identifier of the API at Auth0."},
@@ -190,8 +199,9 @@ var auth0 = &profile{
 
 // keycloak is recognised by its realm path, wherever it runs.
 var keycloak = &profile{
-	name:    "Keycloak",
-	matches: func(u *url.URL) bool { return strings.Contains(u.Path, "/realms/") },
+	name:       "Keycloak",
+	matches:    func(u *url.URL) bool { return strings.Contains(u.Path, "/realms/") },
+	groupsCure: "Keycloak names no groups. Add a mapper Group Membership with the token claim name groups to the client's dedicated scope.",
 	sentences: []sentence{
 		// It answers unauthorized_client where others say invalid_client.
 		{"unauthorized_client", "credentials", misconfigured, clientUnknown},
@@ -227,22 +237,13 @@ var commonSentences = []sentence{
 	{"server_error", "", unreachable, "{Name} has a problem of its own. Try again in a minute."},
 }
 
-var entraMany = regexp.MustCompile(`^(https://[^/]+)/(common|organizations)(/v2\.0)$`)
-
-// ManyTenants reports whether issuer stands for many of Entra's tenants, each of
-// which calls itself by its own.
-func ManyTenants(issuer string) bool {
-	_, many := issuerTemplate(issuer)
-	return many
-}
-
 // issuerTemplate returns the issuer that Entra's documents for many tenants
 // carry. They have one text for all, with "{tenantid}" in it; each ID token has
 // the person's own tenant in its place.
 func issuerTemplate(issuer string) (template string, ok bool) {
-	parts := entraMany.FindStringSubmatch(issuer)
-	if parts == nil || profileOf(issuer) != entra {
+	if !config.ManyTenants(issuer) {
 		return "", false
 	}
-	return parts[1] + "/{tenantid}" + parts[3], true
+	host, _, _ := strings.Cut(strings.TrimPrefix(issuer, "https://"), "/")
+	return "https://" + host + "/{tenantid}/v2.0", true
 }

@@ -26,9 +26,7 @@ type Trial struct {
 	Audience []string
 	Opaque   bool
 
-	SaysGroups bool // the claim groups was there, empty perhaps
-	Overage    bool // there were too many groups to send
-	InForm     bool // the provider did not take the client secret in the header
+	InForm bool // the provider did not take the client secret in the header
 }
 
 // Try redeems a code as [Client.Exchange] does, and gives every token back at
@@ -52,9 +50,8 @@ func (c *Client) Try(ctx context.Context, upstreamCode, verifier, nonce string) 
 	if fault != nil {
 		return Trial{}, fault
 	}
-	t := Trial{Identity: c.profile.identity(id.issuer, id.subject, id.claims), Asked: c.scopes(m), Scopes: c.granted(token),
-		Refresh: token.RefreshToken != "", RefreshTTL: refreshTTL(token), Overage: id.claims.overage()}
-	_, t.SaysGroups = id.claims.groups()
+	t := Trial{Identity: c.reader.identity(id.issuer, id.subject, id.claims), Asked: c.scopes(m), Scopes: c.granted(token),
+		Refresh: token.RefreshToken != "", RefreshTTL: refreshTTL(token)}
 	t.Audience, t.Opaque = audienceOf(token.AccessToken)
 	c.mu.Lock()
 	t.InForm = c.authStyle == oauth2.AuthStyleInParams && (len(m.AuthMethods) == 0 || m.takes("client_secret_basic"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 )
 
@@ -62,6 +64,9 @@ func (c *Client) verifyIDToken(ctx context.Context, m *metadata, raw, accessToke
 		if issuer = strings.Replace(m.Issuer, "{tenantid}", tenant, 1); !tenantID.MatchString(tenant) || token.Issuer != issuer {
 			return none, c.misconfigured(unsound(theIDToken, "names another issuer"), nil)
 		}
+		if !c.admits(tenant) {
+			return none, c.refused("{Name} signed somebody in whose organisation may not sign in here. Sign in with an account of another, or let the owner add the tenant to [idp] tenants in config.toml.", fmt.Errorf("tenant %s is not on the list", tenant))
+		}
 	}
 	now := c.cfg.Now()
 	azp := cl.text("azp")
@@ -82,6 +87,11 @@ func (c *Client) verifyIDToken(ctx context.Context, m *metadata, raw, accessToke
 		return none, c.misconfigured(unsound(theIDToken, "belongs to another access token"), nil)
 	}
 	return idToken{issuer, token.Subject, cl}, nil
+}
+
+// admits reports whether a tenant may sign in.
+func (c *Client) admits(tenant string) bool {
+	return len(c.cfg.Tenants) == 0 || slices.ContainsFunc(c.cfg.Tenants, func(t string) bool { return hostname.Same(t, tenant) })
 }
 
 // tenantID is the shape of Entra's tenant IDs, so that nothing else can get

@@ -168,6 +168,37 @@ func TestAccessTokenOfAnAudience(t *testing.T) {
 	}
 }
 
+// Of an issuer for many tenants, those named may sign in and no others.
+func TestTenantsThatMay(t *testing.T) {
+	const ours, theirs = "9188040d-6c67-4c5b-b112-36a304b66dad", "72f988bf-86f1-41af-91ab-2d7cd011db47"
+	for _, c := range []struct {
+		name    string
+		tenants []string
+		tid     string
+		may     bool
+	}{
+		{"it handles ours", []string{theirs, strings.ToUpper(ours)}, ours, true},
+		{"it handles another's", []string{ours}, theirs, false},
+		{"it handles nobody named", nil, theirs, true}, // the configuration demands names where it matters
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := as(t, "https://login.microsoftonline.com/organizations/v2.0", func(cfg *Config) { cfg.Tenants = c.tenants })
+			r.f.metadata["issuer"] = "https://login.microsoftonline.com/{tenantid}/v2.0"
+			r.f.claims["iss"], r.f.claims["tid"] = "https://login.microsoftonline.com/"+c.tid+"/v2.0", c.tid
+			up, err := r.exchange(t)
+			if c.may {
+				if err != nil || up.Identity.Issuer != r.f.claims["iss"] {
+					t.Fatalf("%+v, %v", up, err)
+				}
+				return
+			}
+			wantError(t, err, refused, "[idp] tenants")
+			_, err = r.Refresh(t.Context(), "rt-1", oauth.Identity{Issuer: "https://login.microsoftonline.com/" + c.tid + "/v2.0", Subject: "ana"})
+			wantError(t, err, refused, "[idp] tenants")
+		})
+	}
+}
+
 func TestEntraTenants(t *testing.T) {
 	const tenant = "9188040d-6c67-4c5b-b112-36a304b66dad"
 	const own = "https://login.microsoftonline.com/" + tenant + "/v2.0"

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -25,45 +26,47 @@ func (l AccessList) Empty() bool {
 // Check returns nil if id may sign in, else an error whose text is a sentence
 // for that person.
 func (l AccessList) Check(id Identity) error {
-	if l.Anyone {
+	switch {
+	case l.Anyone || l.Names(id):
 		return nil
-	}
-	if l.Empty() {
+	case l.Empty():
 		return ErrNobody
-	}
-	if l.Names(id) {
-		return nil
-	}
-	if !l.namesAddress(id) {
+	case l.namesAddress(id) && id.Unsaid.Verified:
+		return fmt.Errorf("%s %w", id.Email, ErrNotVouched)
+	case l.namesAddress(id):
+		return fmt.Errorf("%s %w", id.Email, ErrNotVerified)
+	case len(l.Groups) == 0 || !id.Unsaid.Groups:
 		return fmt.Errorf("%s is not on the access list", who(id))
+	case id.Unsaid.Overage:
+		return fmt.Errorf("%s %w", who(id), ErrOverage)
+	case len(id.Unsaid.GroupsIn) > 0:
+		return fmt.Errorf("%s %w: the provider sent %s. Set groups_claim under [idp] in config.toml", who(id), ErrGroupsElsewhere, strings.Join(id.Unsaid.GroupsIn, ", "))
+	case id.Unsaid.Cure != "":
+		return fmt.Errorf("%s %w. %s", who(id), ErrNoGroups, strings.TrimSuffix(id.Unsaid.Cure, "."))
 	}
-	return fmt.Errorf("%s %w", id.Email, ErrNotVerified)
+	return fmt.Errorf("%s %w", who(id), ErrNoGroups)
 }
 
 // Names reports whether the list names id: one of its groups, or its address if
 // that is verified. Anyone is left out of account.
 func (l AccessList) Names(id Identity) bool {
-	return id.EmailVerified && l.namesAddress(id) || slices.ContainsFunc(id.Groups, func(group string) bool {
+	return id.EmailVerified && (l.namesEmail(id) || l.namesDomain(id.Domain)) || slices.ContainsFunc(id.Groups, func(group string) bool {
 		return slices.ContainsFunc(l.Groups, func(g string) bool { return trimGroup(g) == trimGroup(group) })
 	})
 }
 
+// namesAddress reports whether the list would name id if its address were
+// verified.
 func (l AccessList) namesAddress(id Identity) bool {
-	return slices.ContainsFunc(l.Emails, func(s string) bool { return id.Email != "" && lower(s) == lower(id.Email) }) ||
-		slices.ContainsFunc(l.Domains, func(s string) bool {
-			return id.Domain != "" && lower(strings.TrimPrefix(s, "@")) == lower(id.Domain)
-		})
+	return !id.EmailVerified && (l.namesEmail(id) || l.namesDomain(hostname.DomainOf(id.Email)))
 }
 
-// lower folds ASCII only: under Unicode's rules the Kelvin sign equals "k", and
-// an address on the list could be had by registering a look-alike.
-func lower(s string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + 'a' - 'A'
-		}
-		return r
-	}, s)
+func (l AccessList) namesEmail(id Identity) bool {
+	return id.Email != "" && slices.ContainsFunc(l.Emails, func(s string) bool { return hostname.Same(s, id.Email) })
+}
+
+func (l AccessList) namesDomain(domain string) bool {
+	return domain != "" && slices.ContainsFunc(l.Domains, func(s string) bool { return hostname.Same(strings.TrimPrefix(s, "@"), domain) })
 }
 
 // trimGroup takes off the "/" that Keycloak puts before a top-level group.

@@ -108,8 +108,8 @@ func FuzzResource(f *testing.F) {
 		plain, _, _ := strings.Cut(given, "?")
 		scheme, rest, _ := strings.Cut(plain, "://")
 		host, path, _ := strings.Cut(rest, "/")
-		host = strings.TrimSuffix(lower(host), ":443")
-		if got != testMCP || lower(scheme) != "https" || host != "bridge.example" || strings.TrimSuffix(path, "/") != "mcp" && path != "" || strings.Contains(given, "#") {
+		host = strings.TrimSuffix(strings.ToLower(host), ":443")
+		if got != testMCP || strings.ToLower(scheme) != "https" || host != "bridge.example" || strings.TrimSuffix(path, "/") != "mcp" && path != "" || strings.Contains(given, "#") {
 			t.Errorf("%q is taken for ours", given)
 		}
 	})

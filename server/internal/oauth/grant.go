@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -163,7 +164,7 @@ func (s *Grants) LastSignIn(email string) (Identity, bool) {
 	var newest *Grant
 	for _, g := range s.all() {
 		r := g.record()
-		if r.Identity.EmailVerified && lower(r.Identity.Email) == lower(email) && (newest == nil || r.CreatedAt.After(newest.CreatedAt)) {
+		if r.Identity.EmailVerified && hostname.Same(r.Identity.Email, email) && (newest == nil || r.CreatedAt.After(newest.CreatedAt)) {
 			newest = r
 		}
 	}

@@ -16,6 +16,16 @@ type Identity struct {
 	Name          string   `json:"name,omitempty"`
 	Groups        []string `json:"groups,omitempty"`
 	Domain        string   `json:"domain,omitempty"` // the organisation's domain that the provider vouches for: the verified address's, at Google only its "hd" claim
+	Unsaid        Unsaid   `json:"-"`                // at a sign-in: for sentences, nothing is decided by it
+}
+
+// Unsaid is what the provider left out of what it said of a person.
+type Unsaid struct {
+	Verified bool     // whether the address is verified
+	Groups   bool     // which groups there are, if any
+	Overage  bool     // the groups, since they are too many
+	GroupsIn []string // other claims that look as if they held groups
+	Cure     string   // a sentence: what to do at the provider so that it names groups
 }
 
 // Upstream is what the provider gave for one sign-in or refresh.

@@ -21,7 +21,12 @@ var (
 	ErrNoFlow      = errors.New("the flow is over, or was never here")
 
 	ErrNobody      = errors.New("nobody may sign in yet: the access list in config.toml is empty")
-	ErrNotVerified = errors.New("is on the access list, but the provider does not say that the address is verified")
+	ErrNotVerified = errors.New("is on the access list, but the provider says that the address is not verified")
+	ErrNotVouched  = errors.New("is on the access list, but the provider does not say whether the address is verified")
+
+	ErrNoGroups        = errors.New("is not on the access list by address, and the provider named no groups")
+	ErrGroupsElsewhere = errors.New("is not on the access list by address, and no groups stand where [idp] groups_claim says")
+	ErrOverage         = errors.New("is not on the access list by address, and the provider left the groups out, as there are too many")
 
 	ErrReplay       = errors.New("a refresh token was presented that had been rotated away long before")
 	ErrTokenExpired = errors.New("the token has expired")

@@ -1,6 +1,9 @@
 package oauth
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestRedirectPolicy(t *testing.T) {
 	policy := RedirectPolicy{Loopback: true, Own: []string{"bridge.example:443", "127.0.0.1:8000", "[::]:9000"},
@@ -204,7 +207,7 @@ func cutPrefix(s, prefix string) (string, bool) {
 }
 
 func cutFold(s, prefix string) (string, bool) {
-	if len(s) < len(prefix) || lower(s[:len(prefix)]) != prefix {
+	if len(s) < len(prefix) || strings.ToLower(s[:len(prefix)]) != prefix {
 		return "", false
 	}
 	return s[len(prefix):], true

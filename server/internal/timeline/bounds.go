@@ -34,7 +34,7 @@ func classOf(w What) class {
 	switch w {
 	case ConsentShown, ConsentApproved, ConsentKept, ConsentDenied:
 		return consented
-	case ProviderDone, NotOnList, NotVerified, NobodyListed, Issued, Refreshed, Called:
+	case ProviderDone, NotOnList, NotVerified, NotVouched, NoGroups, GroupsElsewhere, TooManyGroups, NobodyListed, Issued, Refreshed, Called:
 		return signedIn
 	case CallExpired, CallEnded, CallResource, TokenReplayed: // with a token that we made
 		return signedIn

@@ -106,6 +106,10 @@ var tokenRules = []rule{
 var providerRules = []rule{
 	{key: "access.nobody", outcome: refused, end: []What{NobodyListed}},
 	{key: "access.unverified", outcome: refused, end: []What{NotVerified}},
+	{key: "access.unvouched", outcome: refused, end: []What{NotVouched}},
+	{key: "access.nogroups", outcome: refused, end: []What{NoGroups}},
+	{key: "access.claim", outcome: refused, end: []What{GroupsElsewhere}},
+	{key: "access.overage", outcome: refused, end: []What{TooManyGroups}},
 	{key: "access.list", outcome: refused, end: []What{NotOnList}},
 	{key: "provider.refused", outcome: refused, end: []What{ProviderRefused}},
 	{key: "provider.away", outcome: failed, end: []What{ProviderAway}},

@@ -131,6 +131,10 @@ var ruleCases = []struct {
 
 	{key: "access.nobody", outcome: "refused", steps: upTo(ConsentApproved, Facts{What: NobodyListed, Flow: "f1", User: "bob@example.com"}), says: "Add bob@example.com"},
 	{key: "access.unverified", outcome: "refused", steps: upTo(ConsentApproved, Facts{What: NotVerified, Flow: "f1", User: "bob@example.com"}), says: "verified"},
+	{key: "access.unvouched", outcome: "refused", steps: upTo(ConsentApproved, Facts{What: NotVouched, Flow: "f1", User: "bob@example.com"}), says: "trust_email = true"},
+	{key: "access.nogroups", outcome: "refused", steps: upTo(ConsentApproved, Facts{What: NoGroups, Flow: "f1", User: "bob@example.com", Reason: "Okta names no groups"}), says: "Okta names no groups. Until then add bob@example.com"},
+	{key: "access.claim", outcome: "refused", steps: upTo(ConsentApproved, Facts{What: GroupsElsewhere, Flow: "f1", User: "bob@example.com", Reason: "the provider sent cognito:groups"}), says: "sent cognito:groups. The dry run"},
+	{key: "access.overage", outcome: "refused", steps: upTo(ConsentApproved, Facts{What: TooManyGroups, Flow: "f1", User: "bob@example.com"}), says: "assigned to the app"},
 	{key: "access.list", outcome: "refused", steps: upTo(ConsentApproved, Facts{What: NotOnList, Flow: "f1", User: "bob@example.com", Groups: []string{"everyone", "staff"}}), says: "add bob@example.com to emails under [access] in config.toml, or one of their groups (everyone, staff)"},
 	{key: "provider.refused", outcome: "refused", steps: upTo(ConsentApproved, Facts{What: ProviderRefused, Flow: "f1", Reason: "you are not assigned to this app."}), says: "The provider refused: you are not assigned to this app."},
 	{key: "provider.away", outcome: "error", steps: upTo(ConsentApproved, Facts{What: ProviderAway, Flow: "f1", Reason: "Okta can't be reached."}), says: "Okta can't be reached."},

@@ -69,6 +69,10 @@ const (
 	ProviderLate    What = "provider.late"    // came back to a flow that is over
 	NotOnList       What = "provider.access"  // signed in, but not on the access list
 	NotVerified     What = "provider.unverified"
+	NotVouched      What = "provider.unvouched" // it doesn't say whether the address is verified
+	NoGroups        What = "provider.nogroups"  // it named none, and they would decide
+	GroupsElsewhere What = "provider.claim"     // it named them in another claim
+	TooManyGroups   What = "provider.overage"   // it left them out
 	NobodyListed    What = "provider.nobody"
 	ProviderFailed  What = "provider.failed" // a fault of ours
 )
@@ -140,6 +144,8 @@ var natures = map[What]nature{
 	ProviderDone: {provider, status.OK}, ProviderRefused: {provider, status.Refused}, ProviderAway: {provider, status.Failed},
 	ProviderWrong: {provider, status.Failed}, ProviderClock: {provider, status.Failed}, ProviderOther: {provider, status.Refused},
 	ProviderLate: {provider, status.Refused}, NotOnList: {provider, status.Refused}, NotVerified: {provider, status.Refused},
+	NotVouched: {provider, status.Refused}, NoGroups: {provider, status.Refused}, GroupsElsewhere: {provider, status.Refused}, TooManyGroups: {provider, status.Refused},
+
 	NobodyListed: {provider, status.Refused}, ProviderFailed: {provider, status.Failed},
 
 	Issued: {token, status.OK}, Refreshed: {token, status.OK}, TokenVerifier: {token, status.Refused}, TokenRedirect: {token, status.Refused},

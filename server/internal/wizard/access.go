@@ -1,6 +1,7 @@
 package wizard
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -59,6 +60,8 @@ func (w *Wizard) CheckAccess(c Candidate) Report {
 			r.problem(FieldEmails, "One of these is no whole address. Write each as ana@example.com, one a line.")
 		case "access.domains":
 			r.problem(FieldDomains, "One of these is no domain. Write each as example.com, one a line, without patterns.")
+		case "idp.tenants":
+			r.problem(FieldTenant, "Groups and domains are what each organisation says of itself, and this tenant stands for every organisation at Microsoft. Enter your own tenant ID, or name those that may sign in as tenants under [idp] in config.toml.")
 		case "access.groups":
 			r.problem(FieldGroups, "One of these is no name of a group. Write each as the provider spells it, one a line.")
 		}
@@ -99,16 +102,16 @@ func letsIn(list oauth.AccessList, id oauth.Identity) (bool, Sentence) {
 	if list.Check(id) == nil {
 		return true, say("{who} may sign in.", "who", who)
 	}
-	sure := id
-	sure.EmailVerified = true
-	if _, domain, ok := strings.Cut(id.Email, "@"); ok && !id.EmailVerified {
-		sure.Domain = domain
-	}
+	why := list.Check(id)
 	switch {
 	case list.Empty():
 		return false, say("{who} may not sign in, nor anybody else: the list of who may is empty.", "who", who)
-	case list.Check(sure) == nil:
-		return false, say("{who} is on the list, but may not sign in: the provider does not say that the address is verified.", "who", who)
+	case errors.Is(why, oauth.ErrNotVerified):
+		return false, say("{who} is on the list, but may not sign in: the provider says that the address is not verified.", "who", who)
+	case errors.Is(why, oauth.ErrNotVouched):
+		return false, say("{who} is on the list, but may not sign in: the provider does not say whether the address is verified.", "who", who)
+	case errors.Is(why, oauth.ErrGroupsElsewhere), errors.Is(why, oauth.ErrNoGroups), errors.Is(why, oauth.ErrOverage):
+		return false, say("{who} may not sign in: the address is not on the list, and the provider named no groups.", "who", who)
 	case id.Email == "" && len(list.Emails)+len(list.Domains) > 0 && len(list.Groups) == 0:
 		return false, say("{who} may not sign in: the provider gave no e-mail address, and the list holds nothing else.", "who", who)
 	}

@@ -162,7 +162,7 @@ func (t *trial) finish(ctx context.Context, answer url.Values) TrialStatus {
 	failed := func(err error) TrialStatus {
 		return TrialStatus{State: TrialFailed, Says: fromProvider(t.client, err), Offer: t.offer(err)}
 	}
-	if iss := answer.Get("iss"); iss != "" && iss != t.cfg.Issuer && !idp.ManyTenants(t.cfg.Issuer) {
+	if iss := answer.Get("iss"); iss != "" && iss != t.cfg.Issuer && !config.ManyTenants(t.cfg.Issuer) {
 		return TrialStatus{State: TrialFailed, Says: say("The answer came from another sign-in provider than the one configured. Begin the dry run again here, and use no other link.")}
 	}
 	if code := answer.Get("error"); code != "" {

@@ -16,6 +16,7 @@ type TrialResult struct {
 	Verified             bool
 	Groups               []string
 	NoGroups             Sentence // why Groups is empty; zero if it is not
+	GroupsIn             []string // claims that hold groups, where the configured one does not
 
 	Refresh  bool     // the provider gave a refresh token
 	Audience []string // of the access token
@@ -36,6 +37,7 @@ func (t *trial) result(tried idp.Trial) *TrialResult {
 	r := &TrialResult{Name: status.Clean(id.Name, 100), Email: status.Clean(id.Email, 254), Subject: status.Clean(id.Subject, 255),
 		Verified: id.EmailVerified, Groups: shown(id.Groups), Refresh: tried.Refresh,
 		Audience: shown(tried.Audience), Opaque: tried.Opaque, Scopes: shown(tried.Scopes)}
+	r.GroupsIn = tried.Identity.Unsaid.GroupsIn
 	if tried.Scopes == nil {
 		r.Scopes = shown(tried.Asked)
 	}
@@ -55,6 +57,7 @@ func (t *trial) result(tried idp.Trial) *TrialResult {
 	warn(tried.RefreshTTL > 0 && tried.RefreshTTL <= 7*24*time.Hour, "{Name} ends each sign-in after seven days or less, as it does for apps in testing. Publish the app, or make it internal to your Workspace.")
 	warn(id.Email == "", "{Name} gave no e-mail address. Allow the scope email for the app there, unless you let people in by group only.")
 	warn(id.Email != "" && !id.EmailVerified, unverified[kind == Entra])
+	warn(t.cfg.TrustEmail && id.Unsaid.Verified, "{Name} does not say whether the e-mail address is verified, and it counts all the same, since trust_email is set. Whoever can enter another's address there can sign in as them.")
 	warn(kind == Okta && len(id.Groups) >= 100, "Okta names no more than a hundred groups and leaves the others out. Let the filter of the groups claim name only those that matter here.")
 	warn(tried.InForm, "{Name} refused the client secret in the header that the standard names first and took it in the form. Drawbridge does so from now on; nothing is to be done.")
 	warn(len(t.access.Domains) > 0 && kind == Google && id.Domain == "", "This is a private Google account: it belongs to no Workspace, so no domain on the list lets it in.")
@@ -82,7 +85,7 @@ var noRefresh = map[Kind]string{
 }
 
 var unverified = map[bool]string{
-	false: "{Name} does not say that the e-mail address is verified, so addresses and domains on the list don't let this person in. Verify the address there, or let people in by group.",
+	false: "{Name} does not say that the e-mail address is verified, so addresses and domains on the list don't let this person in. Verify the address there, let people in by group, or, if nobody there can enter another's address and it never says so, set trust_email = true under [idp] in config.toml.",
 	true:  "Microsoft Entra does not say that the e-mail address is verified. Add the optional claim xms_edov to the ID token under Token configuration, or let people in by group.",
 }
 
@@ -91,26 +94,16 @@ func noGroups(kind Kind, f Form, tried idp.Trial) Sentence {
 	switch {
 	case len(tried.Identity.Groups) > 0:
 		return Sentence{}
-	case tried.Overage:
+	case tried.Identity.Unsaid.Overage:
 		return say("Microsoft Entra left the groups out, as there are too many. Under Token configuration let it send only the groups assigned to the application.")
-	case tried.SaysGroups:
+	case !tried.Identity.Unsaid.Groups:
 		return say("The provider says that this person is in no group. If that is wrong, look at the filter of the groups claim there.")
-	case kind == Google:
-		return say("Google names no groups. Let people in by address or by domain.")
+	case len(tried.Identity.Unsaid.GroupsIn) > 0:
+		return say("The provider names no groups where Drawbridge looks, but something like groups in {claims}.", "claims", strings.Join(tried.Identity.Unsaid.GroupsIn, ", "))
 	case kind == Okta && f[FieldServer] == OrgServer && !slices.Contains(tried.Asked, groupsScope):
 		return say("Okta was not asked for groups. Setup asks for them as soon as a group is on the list of who may sign in.")
-	case kind == Okta && f[FieldServer] == OrgServer:
-		return say("Okta names no groups. On the app's tab Sign On, under OpenID Connect ID Token, set the groups claim filter to groups, Matches regex, .*")
-	case kind == Okta:
-		return say("Okta names no groups. Add a claim named groups to the ID token under Security, API, this authorization server, Claims.")
-	case kind == Entra:
-		return say("Microsoft Entra names no groups. Under Token configuration choose Add groups claim.")
-	case kind == Auth0:
-		return say("Auth0 names no groups. Add a post-login action that sets the claim groups in the ID token.")
-	case kind == Keycloak:
-		return say("Keycloak names no groups. Add a mapper Group Membership with the token claim name groups to the client's dedicated scope.")
 	}
-	return say("The provider names no groups. Let its ID token carry a claim named groups.")
+	return say(tried.Identity.Unsaid.Cure)
 }
 
 // Token says what the access token is for, as far as can be told.

@@ -105,7 +105,7 @@ func Texts(problems []Problem) []string {
 // client is the provider of cfg, asked with secret or, without one, with what
 // the keychain holds.
 func (w *Wizard) client(cfg config.IDP, secret keystore.Secret, redirect string) *idp.Client {
-	return idp.New(idp.Config{Issuer: cfg.Issuer, ClientID: cfg.ClientID, Audience: cfg.Audience, Scopes: cfg.Scopes, RedirectURI: redirect,
+	return idp.New(idp.Config{Issuer: cfg.Issuer, ClientID: cfg.ClientID, Audience: cfg.Audience, GroupsClaim: cfg.GroupsClaim, TrustEmail: cfg.TrustEmail, Tenants: cfg.Tenants, Scopes: cfg.Scopes, RedirectURI: redirect,
 		HTTPClient: staying(w.HTTP), Now: w.Now, ClientSecret: func(ctx context.Context) (string, error) {
 			if !secret.IsZero() || w.Keystore == nil {
 				return secret.Reveal(), nil
