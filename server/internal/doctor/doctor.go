@@ -21,6 +21,8 @@ import (
 type Provider interface {
 	// Check fetches discovery and keys anew.
 	Check(ctx context.Context) error
+	// LeftOut says which keys that found and could not read.
+	LeftOut() []string
 	// CheckClient asks whether the provider takes our client id and secret.
 	CheckClient(ctx context.Context) error
 	// CheckRedirect asks whether the provider knows our redirect URI.
@@ -148,7 +150,11 @@ func (p Patient) provider(ctx context.Context) (string, string) {
 		}
 		return what, err.Error()
 	}
-	return "discovery, keys and token endpoint of " + p.Config.IDP.Issuer + " are good", ""
+	result := "discovery, keys and token endpoint of " + p.Config.IDP.Issuer + " are good"
+	if left := p.Provider.LeftOut(); len(left) > 0 {
+		result += "; left out, since it can't be used: " + strings.Join(left[:min(len(left), 3)], ", ")
+	}
+	return result, ""
 }
 
 func (p Patient) redirectURI(ctx context.Context) (string, string) {

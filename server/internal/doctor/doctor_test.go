@@ -21,9 +21,11 @@ type told struct {
 	secret   error
 	redirect idp.RedirectKnown
 	refuses  error // the request, at the redirect URI or beside it
+	left     []string
 }
 
 func (p told) Check(context.Context) error       { return p.err }
+func (p told) LeftOut() []string                 { return p.left }
 func (p told) CheckClient(context.Context) error { return p.secret }
 func (p told) CheckRedirect(context.Context) (idp.RedirectKnown, error) {
 	if p.err != nil {
@@ -154,6 +156,17 @@ func TestNotSetUp(t *testing.T) {
 	for i, c := range NotSetUp("Run `drawbridge setup`.") {
 		if c.OK != (i > 0) || i > 0 && !strings.Contains(c.Result, "not checked") || i == 0 && c.Cure == "" {
 			t.Errorf("%+v", c)
+		}
+	}
+}
+
+// A key of the provider's that is left out is told, and is no fault.
+func TestProviderNotesKeys(t *testing.T) {
+	p := patient(t)
+	p.Provider = told{redirect: idp.RedirectYes, left: []string{"key 1 of 2 has no kty"}}
+	for _, check := range Run(t.Context(), p) {
+		if !check.OK || check.Name == "provider" && !strings.Contains(check.Result, "key 1 of 2 has no kty") {
+			t.Errorf("%+v", check)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package idp
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -150,7 +149,9 @@ func (c *Client) fetchMetadata(ctx context.Context) (*metadata, *oauth.ProviderE
 		}
 	}
 	// The key set keeps its context for ever, so it gets one that no request owns.
-	m.keys = oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), c.http), m.JWKS)
+	keys := *c.http
+	keys.Transport = keysTransport{keys.Transport}
+	m.keys = oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), &keys), m.JWKS)
 	return m, nil
 }
 
@@ -206,19 +207,26 @@ func (c *Client) checkKeys(ctx context.Context, m *metadata) *oauth.ProviderErro
 	if err != nil {
 		return c.keysError(err)
 	}
-	var set struct {
-		Keys []struct {
-			Type string `json:"kty"`
-		} `json:"keys"`
+	set, err := readKeys(body)
+	c.mu.Lock()
+	c.left = set.left
+	c.mu.Unlock()
+	if err == nil && len(set.keys) > 0 {
+		return nil
 	}
-	if err := json.Unmarshal(body, &set); err == nil {
-		for _, key := range set.Keys {
-			if slices.Contains([]string{"RSA", "EC", "OKP"}, key.Type) {
-				return nil
-			}
-		}
+	err = nil
+	if len(set.left) > 0 {
+		err = errors.New(set.left[0])
 	}
-	return c.misconfigured("{Name} publishes no key that could verify a sign-in. Check [idp] issuer in config.toml.", nil)
+	return c.misconfigured("{Name} publishes no key that could verify a sign-in. Check [idp] issuer in config.toml.", err)
+}
+
+// LeftOut says which of the provider's keys the last [Client.Check] could not
+// read, and why. Sign-ins do without them.
+func (c *Client) LeftOut() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.left)
 }
 
 // keysError says why the keys could not be had.

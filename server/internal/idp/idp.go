@@ -66,6 +66,7 @@ type Client struct {
 	failures  int                  // failed discoveries in a row
 	retryAt   time.Time            // no discovery before this
 	strikes   int                  // unanswered requests in a row since discovery
+	left      []string             // keys that the last check could not read
 	authStyle oauth2.AuthStyle     // how the provider takes the secret, once that is known
 	health    health
 }

@@ -2,6 +2,7 @@ package idp
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -70,8 +71,27 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if len(body) > maxBody {
 		return nil, errTooLong
 	}
+	if req.Method == http.MethodPost {
+		body = withoutExpiry(body)
+	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
+}
+
+// withoutExpiry takes expires_in out of a token answer. Nothing here asks for
+// it, and the library refuses the whole answer for a fraction, which RFC 6749
+// §5.1 does not forbid.
+func withoutExpiry(body []byte) []byte {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(body, &members) != nil || members["expires_in"] == nil {
+		return body
+	}
+	delete(members, "expires_in")
+	plain, err := json.Marshal(members)
+	if err != nil {
+		return body
+	}
+	return plain
 }
 
 // CloseIdleConnections is what [http.Client.CloseIdleConnections] looks for.

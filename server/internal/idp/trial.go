@@ -81,8 +81,8 @@ func refreshTTL(token *oauth2.Token) time.Duration {
 	case float64:
 		return time.Duration(s) * time.Second
 	case string:
-		n, _ := strconv.Atoi(s)
-		return time.Duration(n) * time.Second
+		n, _ := strconv.ParseFloat(s, 64)
+		return time.Duration(min(n, 1e9) * float64(time.Second))
 	}
 	return 0
 }
