@@ -20,6 +20,21 @@ func TestOSRoundTrip(t *testing.T) {
 	testRoundTrip(t, keystore.OS())
 }
 
+// A keyring without a password opens by being asked, with nobody there to see a
+// window.
+func TestOSOpensAKeyringWithoutPassword(t *testing.T) {
+	keyring := keyringtest.StartWithoutPassword(t)
+	if !keyring.Locked(t) {
+		t.Fatal("the keyring is open before anybody asked")
+	}
+	testRoundTrip(t, keystore.OS())
+	keyring.Lock(t)
+	if !keyring.Locked(t) {
+		t.Fatal("the keyring can't be locked")
+	}
+	testRoundTrip(t, keystore.OS())
+}
+
 func TestOSSharesItemsWithSecretTool(t *testing.T) {
 	keyringtest.Start(t)
 	keyringtest.Need(t, "secret-tool", "libsecret-tools")

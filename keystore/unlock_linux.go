@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"context"
+	"os"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -9,7 +10,8 @@ import (
 const secretsPrompt = "org.freedesktop.Secret.Prompt"
 
 // unlock opens the keyring at path, if need be by the service's own window,
-// and returns nil if it is open. go-keyring could do it, but not take the
+// and returns nil if it is open. One without a password opens by the call alone,
+// so that it is called without a display too. go-keyring could do it, but not take the
 // window away again: that of GNOME Keyring outlives whoever asked for it.
 func unlock(ctx context.Context, bus *dbus.Conn, path dbus.ObjectPath) *reply {
 	refuse := func(r reply) *reply { return &r }
@@ -23,12 +25,16 @@ func unlock(ctx context.Context, bus *dbus.Conn, path dbus.ObjectPath) *reply {
 	if prompt == noObject {
 		return nil
 	}
+	window := bus.Object(secretsName, prompt)
+	if os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
+		window.Call(secretsPrompt+".Dismiss", 0) // nobody will see it
+		return refuse(reply{Class: classLocked, Detail: "there is no display for the keychain's window"})
+	}
 	signals := make(chan *dbus.Signal, 16)
 	bus.Signal(signals)
 	if err := bus.AddMatchSignal(dbus.WithMatchObjectPath(prompt), dbus.WithMatchInterface(secretsPrompt)); err != nil {
 		return refuse(classify(err))
 	}
-	window := bus.Object(secretsName, prompt)
 	// Without ctx: a window that was asked for has to be taken away again.
 	if err := window.Call(secretsPrompt+".Prompt", 0, "").Err; err != nil {
 		return refuse(classify(err))

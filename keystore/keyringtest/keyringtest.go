@@ -28,7 +28,43 @@ import (
 func Start(t testing.TB) *Keyring {
 	t.Helper()
 	Need(t, "gnome-keyring-daemon", "gnome-keyring")
+	return begin(t, StartBus(t))
+}
+
+// StartWithoutPassword gives t the same with a keyring that has no password, as
+// people make it on machines that log in by themselves. It is locked until
+// somebody asks for it.
+func StartWithoutPassword(t testing.TB) *Keyring {
+	t.Helper()
+	Need(t, "gnome-keyring-daemon", "gnome-keyring")
 	bus := StartBus(t)
+	folder := filepath.Join(os.Getenv("HOME"), ".local", "share", "keyrings")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	// What Seahorse writes for an empty password: the items are in clear.
+	const empty = "[keyring]\ndisplay-name=Login\nctime=0\nmtime=0\nlock-on-idle=false\nlock-after=false\n"
+	if err := os.WriteFile(filepath.Join(folder, "login.keyring"), []byte(empty), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	daemon := exec.Command("gnome-keyring-daemon", "--foreground", "--components=secrets")
+	start(t, daemon)
+	waitFor(t, "the keyring", func() bool { return ready(bus) })
+	return &Keyring{bus: bus}
+}
+
+// Locked reports whether the keyring says that it is locked.
+func (k *Keyring) Locked(t testing.TB) bool {
+	t.Helper()
+	locked, err := k.bus.Object(name, collection).GetProperty("org.freedesktop.Secret.Collection.Locked")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return locked.Value() == true
+}
+
+func begin(t testing.TB, bus *dbus.Conn) *Keyring {
+	t.Helper()
 	daemon := exec.Command("gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets")
 	// The password of the new keyring. A newline would be part of it, and
 	// with nothing at all no keyring would be made.
