@@ -1,7 +1,6 @@
 package mount
 
 import (
-	"errors"
 	"net"
 	"net/http"
 	"time"
@@ -11,11 +10,10 @@ const (
 	dialTime      = 10 * time.Second
 	maxHeader     = 64 << 10 // bytes of an answer's headers
 	maxRedirects  = 3
+	maxIdle       = 256             // connections that wait for the next call, to one server
 	goodbyeTime   = 3 * time.Second // for the DELETE of a session, and what else nobody waits for
 	maxErrorBytes = 64 << 10        // read of an answer that is an error
 )
-
-var errElsewhere = errors.New("the server sends its callers to another host")
 
 // newClient returns the client for all HTTP servers. When the headers of an
 // answer come is not bounded here: a tool may take its time, and each call has
@@ -25,7 +23,7 @@ func newClient() *http.Client {
 	t.DialContext = (&net.Dialer{Timeout: dialTime, KeepAlive: 30 * time.Second}).DialContext
 	t.TLSHandshakeTimeout = dialTime
 	t.MaxResponseHeaderBytes = maxHeader
-	t.MaxIdleConnsPerHost = 4
+	t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, maxIdle         // fewer, and busy servers see a new connection a call
 	return &http.Client{Transport: t, CheckRedirect: sameHost} // and no cookies
 }
 
@@ -34,7 +32,7 @@ func newClient() *http.Client {
 func sameHost(req *http.Request, via []*http.Request) error {
 	first := via[0].URL
 	if req.URL.Host != first.Host || req.URL.Scheme != first.Scheme || len(via) > maxRedirects {
-		return errElsewhere
+		return &elsewhereError{place(req.URL)}
 	}
 	if req.Method != via[0].Method {
 		return http.ErrUseLastResponse // 301 to 303 make a GET of a POST

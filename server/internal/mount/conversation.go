@@ -29,6 +29,7 @@ type conversation struct {
 	description rpc.Description
 
 	opened time.Time
+	strays atomic.Int32 // answers to nothing
 
 	listening sync.Mutex         // held while the modern stream of changes is replaced
 	unlisten  context.CancelFunc // ends that stream; guarded by listening
@@ -39,6 +40,7 @@ type conversation struct {
 	probing bool       // the end of the wire is not that of the conversation
 	wireEnd error      // how the wire ended
 	over    error      // why it has ended
+	retired bool       // it ends with its last call
 	calls   map[int64]*call
 	lastID  int64
 	asked   map[string]context.CancelFunc // the server's requests that are being answered, by id
@@ -106,10 +108,13 @@ func (c *conversation) finish(r *call) (json.RawMessage, error) {
 	c.mu.Lock()
 	delete(c.calls, r.id)
 	c.used = c.server.set.now()
-	over := c.over
+	over, last := c.over, c.retired && len(c.calls) == 0
 	c.mu.Unlock()
 	if err != nil && err == r.ctx.Err() && over == nil {
 		c.link().cancel(r, "nobody waits for the answer any more")
+	}
+	if last {
+		c.end(errSessionGone)
 	}
 	r.cancel() // also ends what the server asked during the call
 	return result, err
@@ -120,12 +125,35 @@ func (c *conversation) answered(m *message) {
 	id, ok := m.number()
 	c.mu.Lock()
 	r := c.calls[id]
+	if m.ID == nil && len(c.calls) == 1 { // an error that can mean no other
+		for _, only := range c.calls {
+			r = only
+		}
+	}
+	late := ok && id > 0 && id <= c.lastID
 	c.mu.Unlock()
-	if !ok || r == nil {
-		// A cancelled call's, which is fine, or that of a request nobody made.
+	switch {
+	case r != nil:
+		r.inbox.finish(m.outcome())
+	case !late: // late is that of a cancelled call
+		c.strayAnswer(m)
+	}
+}
+
+// maxStray bounds the lines about answers to nothing, for one conversation.
+const maxStray = 5
+
+// strayAnswer notes an answer to a request that nobody made: without a word the
+// call that it was meant for would seem to hang.
+func (c *conversation) strayAnswer(m *message) {
+	if n := c.strays.Add(1); n > maxStray {
 		return
 	}
-	r.inbox.finish(m.outcome())
+	said := ""
+	if _, err := m.outcome(); err != nil {
+		said = ": " + err.Error()
+	}
+	c.server.log.say("It answered a request that was not made, with the id %s%s", m.ID, said)
 }
 
 // latest returns the call in flight that a message belongs to which names none:

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/mount/process"
 )
@@ -45,6 +46,7 @@ type fixture struct {
 
 	mu      sync.Mutex // guards all below, and stdout
 	tools   int        // extra ones
+	greeted bool
 	answers map[string]chan json.RawMessage
 	asked   int
 	met     bool // a handshake was done
@@ -65,7 +67,20 @@ func (f *fixture) value(flag string) (string, bool) {
 func (f *fixture) send(v any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if before, ok := f.value("before"); ok && !f.greeted {
+		text, _ := strconv.Unquote(`"` + before + `"`)
+		_, _ = os.Stdout.WriteString(text)
+	}
+	f.greeted = true
 	_, _ = os.Stdout.Write(append(encode(v), '\n'))
+}
+
+// spelt writes a number as the flag "ids" says.
+func (f *fixture) spelt(id json.RawMessage) json.RawMessage {
+	if form, ok := f.value("ids"); ok {
+		return json.RawMessage(strings.ReplaceAll(form, "N", string(id)))
+	}
+	return id
 }
 
 func (f *fixture) notify(method string, params any) {
@@ -73,11 +88,11 @@ func (f *fixture) notify(method string, params any) {
 }
 
 func (f *fixture) result(id json.RawMessage, result any) {
-	f.send(map[string]any{"jsonrpc": "2.0", "id": id, "result": result})
+	f.send(map[string]any{"jsonrpc": "2.0", "id": f.spelt(id), "result": result})
 }
 
 func (f *fixture) fail(id json.RawMessage, code int, text string) {
-	f.send(map[string]any{"jsonrpc": "2.0", "id": id, "error": map[string]any{"code": code, "message": text, "data": map[string]int{"kept": 1}}})
+	f.send(map[string]any{"jsonrpc": "2.0", "id": f.spelt(id), "error": map[string]any{"code": code, "message": text, "data": map[string]int{"kept": 1}}})
 }
 
 func (f *fixture) serve() {
@@ -105,6 +120,10 @@ func (f *fixture) serve() {
 			fmt.Println("no message at all")
 		}
 	}
+	if f.has("unicode-lines") {
+		f.serveUnicodeLines()
+		return
+	}
 	in := bufio.NewReaderSize(os.Stdin, 1<<20)
 	for {
 		line, err := in.ReadBytes('\n')
@@ -126,9 +145,31 @@ func (f *fixture) serve() {
 	}
 }
 
+// serveUnicodeLines ends lines where Unicode does, as readline of Node.js 24 and
+// Python's splitlines do.
+func (f *fixture) serveUnicodeLines() {
+	in := bufio.NewScanner(os.Stdin)
+	in.Buffer(nil, 1<<20)
+	in.Split(func(data []byte, eof bool) (int, []byte, error) {
+		if i := strings.IndexFunc(string(data), func(r rune) bool { return strings.ContainsRune("\n\u0085\u2028\u2029", r) }); i >= 0 {
+			_, size := utf8.DecodeRune(data[i:])
+			return i + size, data[:i], nil
+		}
+		return 0, nil, nil
+	})
+	for in.Scan() {
+		var m message
+		if json.Unmarshal(in.Bytes(), &m) == nil {
+			f.handle(m)
+		}
+	}
+}
+
 func (f *fixture) handle(m message) {
 	isModern := f.has("modern")
 	switch m.Method {
+	case "tools/call":
+		f.call(m)
 	case "":
 		f.mu.Lock()
 		ch := f.answers[string(m.ID)]
@@ -222,7 +263,7 @@ func (f *fixture) call(m message) {
 		f.result(m.ID, map[string]any{"params": m.Params, "pid": os.Getpid(), "environ": os.Environ(), "x-unknown": json.RawMessage(`{"a":1.0}`)})
 	case "progress":
 		for i := range 3 {
-			f.notify("notifications/progress", map[string]any{"progressToken": p.Meta["progressToken"], "progress": i, "x-own": 1})
+			f.notify("notifications/progress", map[string]any{"progressToken": f.spelt(p.Meta["progressToken"]), "progress": i, "x-own": 1})
 		}
 		f.notify("notifications/progress", map[string]any{"progressToken": "somebody's", "progress": 9})
 		f.notify("notifications/message", map[string]any{"level": "info", "data": "half way"})

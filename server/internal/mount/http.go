@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -140,10 +139,7 @@ func (w *httpWire) failed(ctx context.Context, r *call, err error) {
 		r.inbox.finish(nil, ctx.Err())
 		return
 	}
-	f := &failure{text: "can't be reached. Is it running, and is its URL in mcp.json right?", kind: unreachable, cause: err}
-	if errors.Is(err, errElsewhere) {
-		f.text, f.kind = "sends its callers to another place. Put that URL into mcp.json, if it is the right one.", lasting
-	}
+	f := noAnswer(w.url, err)
 	r.inbox.finish(nil, f)
 	w.conv.broke(f)
 }
@@ -151,16 +147,18 @@ func (w *httpWire) failed(ctx context.Context, r *call, err error) {
 // refusal says what an answer that is an HTTP error means.
 func (w *httpWire) refusal(r *call, resp *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBytes)) // what came of it must do
-	w.mu.Lock()
-	session := w.session
-	w.mu.Unlock()
-	said := ownWord(body)
+	err := meaning(resp, body)
+	if w.endsSession(r, resp.StatusCode, body) {
+		w.conv.server.sessionEnded(w.conv)
+		return fmt.Errorf("%w: %w", errSessionGone, err)
+	}
+	return err
+}
+
+func meaning(resp *http.Response, body []byte) error {
+	said := errorIn(body)
 	if isCode(said, rpc.CodeMethodNotFound) {
 		return said
-	}
-	if resp.StatusCode == http.StatusNotFound && session != "" && r.method != "initialize" {
-		w.conv.server.sessionEnded(w.conv)
-		return errSessionGone
 	}
 	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
 		return &failure{text: refused(resp.StatusCode, resp.Header.Values("WWW-Authenticate")), kind: lasting, status: resp.StatusCode}
@@ -168,15 +166,23 @@ func (w *httpWire) refusal(r *call, resp *http.Response) error {
 	if said != nil {
 		return said // which is more than the status does
 	}
+	if f := redirect(resp); f != nil {
+		f.status = resp.StatusCode
+		return f
+	}
+	text := fmt.Sprintf("answered with HTTP status %d. Is its URL in mcp.json right?", resp.StatusCode)
+	if plain := strings.ToLower(string(body)); resp.Request.URL.Scheme == "http" && strings.Contains(plain, "http request") && strings.Contains(plain, "https") { // the words of Go, nginx and Apache
+		text = "can't be reached: it speaks https there, not http. Write https:// in its URL in mcp.json."
+	}
 	kind := lasting
 	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests {
 		kind = unreachable
 	}
-	return &failure{text: fmt.Sprintf("answered with HTTP status %d. Is its URL in mcp.json right?", resp.StatusCode), kind: kind, status: resp.StatusCode}
+	return &failure{text: text, kind: kind, status: resp.StatusCode}
 }
 
-// ownWord reads a JSON-RPC error; its id may be missing.
-func ownWord(body []byte) error {
+// errorIn reads a JSON-RPC error; its id may be missing.
+func errorIn(body []byte) error {
 	var m message
 	if json.Unmarshal(body, &m) != nil || present(m.Error) == nil || m.Error[0] != '{' {
 		return nil
@@ -197,6 +203,9 @@ func (w *httpWire) readAnswer(ctx context.Context, r *call, from io.Reader) {
 		return
 	}
 	messages, err := parse(body)
+	if err == nil && w.deniesSession(ctx, r, messages) {
+		return
+	}
 	if err != nil {
 		r.inbox.finish(nil, &failure{text: "answered with what is no MCP message. Is its URL in mcp.json right?", kind: lasting, cause: err, status: http.StatusOK})
 		return
@@ -233,7 +242,7 @@ func (w *httpWire) tell(message []byte) error {
 	defer cancel()
 	resp, err := w.request(ctx, http.MethodPost, w.headers(w.lastCaller()), message)
 	if err != nil {
-		return &failure{text: "can't be reached. Is it running, and is its URL in mcp.json right?", kind: unreachable, cause: err}
+		return noAnswer(w.url, err)
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxErrorBytes)) // so that the connection is used again

@@ -170,8 +170,8 @@ func TestHTTPRefuses(t *testing.T) {
 		"refused the request (403)": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(403) },
 		"HTTP status 404":           http.NotFound,
 		"HTTP status 503":           func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(503) },
-		"to another place": func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		"sends its callers to http://127.0.0.1:": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL+"/new?key=hush", http.StatusTemporaryRedirect)
 		},
 		"what is no MCP message": func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "<html>") },
 		"can't be reached":       func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) },

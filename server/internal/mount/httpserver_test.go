@@ -3,6 +3,7 @@
 package mount
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,6 +21,8 @@ import (
 type httpServer struct {
 	*httptest.Server
 	modern bool
+	hold   chan struct{}                          // ends calls of "held"
+	denies func(w http.ResponseWriter, m message) // how it answers in a session that it does not know; nil: 404
 
 	mu       sync.Mutex // guards all below
 	sessions map[string]bool
@@ -31,7 +34,7 @@ type httpServer struct {
 }
 
 func newHTTPServer(t *testing.T, modern bool) *httpServer {
-	s := &httpServer{modern: modern, sessions: make(map[string]bool), answers: make(map[string]chan string), streams: make(map[chan string]bool),
+	s := &httpServer{modern: modern, hold: make(chan struct{}), sessions: make(map[string]bool), answers: make(map[string]chan string), streams: make(map[chan string]bool),
 		tools: `[{"name":"sql","inputSchema":{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"},"opt":{"properties":{"n":{"type":"integer","x-mcp-header":"N"}}}}}},` +
 			`{"name":"bad","inputSchema":{"properties":{"a":{"type":"number","x-mcp-header":"A"}}}}]`}
 	s.Server = httptest.NewServer(s)
@@ -47,6 +50,21 @@ func (s *httpServer) log() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return strings.Join(s.seen, "\n")
+}
+
+func (s *httpServer) sessionsMade() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.made
+}
+
+// peek reads a request's message, and leaves it to be read.
+func peek(req *http.Request) ([]byte, message) {
+	body, _ := io.ReadAll(req.Body)
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	var m message
+	_ = json.Unmarshal(body, &m)
+	return body, m
 }
 
 func (s *httpServer) count(what string) int { return strings.Count(s.log(), what) }
@@ -82,6 +100,8 @@ func (s *httpServer) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		s.mu.Unlock()
 		w.Header().Set("Mcp-Session-Id", id)
 		s.result(w, m, map[string]any{"protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": map[string]string{"name": "httpserver"}})
+	case !known && s.denies != nil:
+		s.denies(w, m)
 	case !known:
 		http.Error(w, "no such session", 404)
 	case req.Method == "GET":
@@ -155,6 +175,8 @@ func (s *httpServer) answer(w http.ResponseWriter, req *http.Request, m message)
 		tools := s.tools
 		s.mu.Unlock()
 		s.result(w, m, map[string]any{"tools": json.RawMessage(tools)})
+	case "ping":
+		s.result(w, m, object{})
 	case "prompts/list":
 		s.result(w, m, map[string]any{"prompts": []any{}})
 	case "resources/list":
@@ -187,6 +209,10 @@ func (s *httpServer) answer(w http.ResponseWriter, req *http.Request, m message)
 			s.mu.Unlock()
 			event("data: {\"jsonrpc\":\"2.0\",\"id\":\"q\",\"method\":\"sampling/createMessage\",\"params\":{}}\n\n")
 			event("data: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":%s}\n\n", m.ID, <-ch)
+		case "held":
+			event(": held\n\n")
+			<-s.hold
+			event("data: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{}}\n\n", m.ID)
 		case "hang":
 			event(": hanging\n\n")
 			<-req.Context().Done()

@@ -3,8 +3,13 @@ package mount
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
+	"unicode/utf8"
 )
+
+// byteOrderMark is what some runtimes begin their output with, .NET's among them.
+var byteOrderMark = []byte("\ufeff")
 
 // lineReader reads lines of bounded length from a process.
 type lineReader struct {
@@ -22,6 +27,9 @@ func newLineReader(r io.Reader, max int) *lineReader {
 func (l *lineReader) next() (line []byte, cut bool, err error) {
 	for {
 		chunk, err := l.r.ReadSlice('\n')
+		if len(line) == 0 {
+			chunk = bytes.TrimPrefix(chunk, byteOrderMark)
+		}
 		content := bytes.TrimRight(chunk, "\r\n")
 		if err == bufio.ErrBufferFull {
 			content = chunk
@@ -37,4 +45,41 @@ func (l *lineReader) next() (line []byte, cut bool, err error) {
 			return nil, false, err
 		}
 	}
+}
+
+// escapeLineEnds writes as \u escapes what Node.js from version 24 on, Bun, and
+// Python's splitlines take for the end of a line: U+2028, U+2029 and U+0085. In
+// JSON they stand in texts alone.
+func escapeLineEnds(message []byte) []byte {
+	for _, end := range []string{"\u2028", "\u2029", "\u0085"} {
+		if bytes.Contains(message, []byte(end)) {
+			r, _ := utf8.DecodeRuneInString(end)
+			message = bytes.ReplaceAll(message, []byte(end), fmt.Appendf(nil, `\u%04x`, r))
+		}
+	}
+	return message
+}
+
+// maxTries bounds how many braces of a line are tried.
+const maxTries = 64
+
+// parseBehind finds an answer behind a greeting that has no line end. It must be
+// an answer, and before the first message: later lines may be a log that quotes
+// what was said.
+func parseBehind(line []byte) ([]message, error) {
+	for range maxTries {
+		if len(line) > 1<<20 {
+			break // no greeting, and no answer to one
+		}
+		i := bytes.IndexByte(line[min(1, len(line)):], '{')
+		if i < 0 {
+			break
+		}
+		line = line[i+1:]
+		messages, err := parse(line)
+		if err == nil && messages[0].isAnswer() && messages[0].ID != nil {
+			return messages, nil
+		}
+	}
+	return nil, errNoMessage
 }

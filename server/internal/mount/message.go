@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math"
+	"strconv"
+	"strings"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
@@ -47,7 +50,8 @@ func parse(data []byte) ([]message, error) {
 	for i := range found {
 		m := &found[i]
 		m.ID, m.Error = present(m.ID), present(m.Error)
-		if m.Method == "" && (m.ID == nil || m.Result == nil && m.Error == nil) {
+		// An error without an id answers a request that the server could not read.
+		if m.Method == "" && m.Error == nil && (m.ID == nil || m.Result == nil) {
 			return nil, errNoMessage
 		}
 	}
@@ -65,14 +69,29 @@ func present(raw json.RawMessage) json.RawMessage {
 func (m *message) isAnswer() bool  { return m.Method == "" }
 func (m *message) isRequest() bool { return m.Method != "" && m.ID != nil }
 
-// number returns the number of our request that m answers.
-func (m *message) number() (int64, bool) {
-	var n int64
-	if json.Unmarshal(m.ID, &n) != nil {
+// numberOf reads one of our numbers: the id of a request, a progress token. Some
+// servers send back "1" or 1.0 for 1.
+func numberOf(raw json.RawMessage) (int64, bool) {
+	text := string(raw)
+	var quoted string
+	if json.Unmarshal(raw, &quoted) == nil && quoted != "" {
+		text = quoted
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return n, true
+	}
+	if strings.Trim(text, "+-.0123456789eE") != "" {
+		return 0, false // else forms that JSON has not
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	const safe = 1 << 53 // beyond it a float is no one number
+	if err != nil || f != math.Trunc(f) || math.Abs(f) >= safe {
 		return 0, false
 	}
-	return n, true
+	return int64(f), true
 }
+
+func (m *message) number() (int64, bool) { return numberOf(m.ID) }
 
 // outcome is what an answer says.
 func (m *message) outcome() (json.RawMessage, error) {

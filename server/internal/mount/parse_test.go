@@ -33,10 +33,12 @@ func FuzzLine(f *testing.F) {
 		}
 		for i := range messages {
 			m := &messages[i]
-			if m.isAnswer() && m.ID == nil {
+			if m.isAnswer() && m.ID == nil && m.Error == nil {
 				t.Fatalf("an answer to nothing: %q", data)
 			}
-			_, _ = m.number()
+			if n, ok := m.number(); ok && n != 0 && strings.Trim(string(m.ID), `"+-.0123456789eE\u`) != "" {
+				t.Fatalf("%s is the number %d", m.ID, n)
+			}
 			if result, err := m.outcome(); err == nil && m.isAnswer() && !json.Valid(result) {
 				t.Fatalf("result %q", result)
 			}

@@ -16,8 +16,10 @@ func (c *conversation) receive(m *message, r *call) {
 	case m.isAnswer() && r == nil:
 		c.answered(m)
 	case m.isAnswer():
-		if id, ok := m.number(); ok && id == r.id {
+		if id, ok := m.number(); ok && id == r.id || m.ID == nil {
 			r.inbox.finish(m.outcome())
+		} else {
+			c.strayAnswer(m)
 		}
 	case m.isRequest():
 		c.requested(m, r)
@@ -64,8 +66,8 @@ func (c *conversation) pass(r *call, n note) {
 // progressed passes progress to the call it names, under the client's token.
 func (c *conversation) progressed(params json.RawMessage) {
 	p, err := asObject(params)
-	var id int64
-	if err != nil || json.Unmarshal(p[metaProgress], &id) != nil {
+	id, ok := numberOf(p[metaProgress])
+	if err != nil || !ok {
 		return
 	}
 	c.mu.Lock()
@@ -85,8 +87,9 @@ func (c *conversation) acknowledged(params json.RawMessage, r *call) {
 		var p struct {
 			Meta object `json:"_meta"`
 		}
-		var id int64
-		if json.Unmarshal(params, &p) != nil || json.Unmarshal(p.Meta[metaSubscription], &id) != nil {
+		_ = json.Unmarshal(params, &p)
+		id, ok := numberOf(p.Meta[metaSubscription])
+		if !ok {
 			return
 		}
 		c.mu.Lock()
@@ -115,8 +118,8 @@ func (c *conversation) withdrawn(params json.RawMessage) {
 		return
 	}
 	if c.modern.Load() {
-		var id int64
-		if json.Unmarshal(p.ID, &id) != nil {
+		id, ok := numberOf(p.ID)
+		if !ok {
 			return
 		}
 		c.mu.Lock()

@@ -56,8 +56,7 @@ func (c *conversation) meetHTTP(ctx context.Context) (modern bool, err error) {
 // sessionEnded forgets a conversation whose session the server has ended, and
 // begins another where somebody watches a resource.
 func (s *server) sessionEnded(c *conversation) {
-	first, open := c.end(errSessionGone)
-	if !first || !open {
+	if !c.retire() {
 		return
 	}
 	s.mu.Lock()

@@ -42,7 +42,7 @@ func (e *eventReader) next() (event, error) {
 		case len(line) == 0:
 			continue
 		}
-		name, value, _ := bytes.Cut(bytes.TrimPrefix(line, []byte("\ufeff")), []byte(":"))
+		name, value, _ := bytes.Cut(line, []byte(":"))
 		value = bytes.TrimPrefix(value, []byte(" "))
 		switch string(name) {
 		case "data":

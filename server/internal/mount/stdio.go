@@ -64,7 +64,8 @@ func (w *stdioWire) tell(message []byte) error {
 	if w.size > 0 && w.size+len(message) > w.conv.server.set.tune.unread {
 		return errFull
 	}
-	w.queue, w.size = append(w.queue, append(message, '\n')), w.size+len(message)
+	message = append(escapeLineEnds(message), '\n')
+	w.queue, w.size = append(w.queue, message), w.size+len(message)-1
 	select {
 	case w.wake <- struct{}{}:
 	default:
@@ -100,7 +101,7 @@ func (w *stdioWire) write() {
 // read hands on what the server says, until it says no more.
 func (w *stdioWire) read() {
 	lines := newLineReader(w.proc.Stdout, maxMessage)
-	junkLines, junkBytes := 0, 0
+	junkLines, junkBytes, first := 0, 0, true
 	for {
 		line, cut, err := lines.next()
 		if err != nil {
@@ -112,6 +113,9 @@ func (w *stdioWire) read() {
 			continue
 		}
 		messages, err := parse(line)
+		if err != nil && first {
+			messages, err = parseBehind(line)
+		}
 		if err != nil && len(line) > 0 {
 			if junkLines == 0 {
 				w.conv.server.log.say("It wrote to stdout what is no message, which was passed over: %s", line[:min(len(line), 200)])
@@ -123,6 +127,7 @@ func (w *stdioWire) read() {
 			}
 		}
 		if len(messages) > 0 {
+			first = false
 			junkBytes, junkLines = 0, min(junkLines, 1)
 		}
 		for i := range messages {

@@ -18,7 +18,7 @@ const maxResumes = 20
 func (w *httpWire) follow(ctx context.Context, r *call, header http.Header, body io.Reader) {
 	place := &streamPlace{pause: time.Second}
 	for range maxResumes {
-		err := w.events(body, r, place)
+		err := w.events(ctx, body, r, place)
 		switch {
 		case r.inbox.isDone():
 			return
@@ -55,7 +55,7 @@ type streamPlace struct {
 }
 
 // events hands on what comes on a stream; r is nil on the one of no call.
-func (w *httpWire) events(body io.Reader, r *call, place *streamPlace) error {
+func (w *httpWire) events(ctx context.Context, body io.Reader, r *call, place *streamPlace) error {
 	events := newEventReader(body)
 	for {
 		ev, err := events.next()
@@ -74,6 +74,9 @@ func (w *httpWire) events(body io.Reader, r *call, place *streamPlace) error {
 		messages, err := parse(ev.data)
 		if err != nil {
 			continue
+		}
+		if r != nil && w.deniesSession(ctx, r, messages) {
+			return nil
 		}
 		for i := range messages {
 			w.conv.receive(&messages[i], r)
@@ -106,8 +109,8 @@ func (w *httpWire) listen() {
 			switch {
 			case resp.StatusCode == http.StatusOK && kind == "text/event-stream":
 				failures, was = 0, true
-				_ = w.events(resp.Body, nil, place) // the stream ended; it is asked for again
-			case resp.StatusCode == http.StatusNotFound && was:
+				_ = w.events(w.ctx, resp.Body, nil, place) // the stream ended; it is asked for again
+			case was && refusesUnread(resp.StatusCode) && resp.StatusCode != http.StatusMethodNotAllowed:
 				resp.Body.Close()
 				w.conv.server.sessionEnded(w.conv)
 				return

@@ -1,0 +1,130 @@
+package mount
+
+import (
+	"context"
+	"io"
+	"mime"
+	"net/http"
+	"regexp"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// A server that was started again does not know the transport sessions of the
+// one before. It must say so with 404 (MCP 2025-11-25, "Session Management");
+// many say it in words of their own. Then a new session begins and the request
+// is sent once more, which is safe because it was refused unread.
+
+// refusesUnread reports whether a status says that the request was not looked
+// at. 401 and 403 are about who asks, 429 about when.
+func refusesUnread(status int) bool {
+	return status >= 400 && status < 500 && status != http.StatusUnauthorized && status != http.StatusForbidden && status != http.StatusTooManyRequests
+}
+
+// sessionWord finds an error that speaks of the session, or of the handshake that
+// begins one.
+var sessionWord = regexp.MustCompile(`(?i)session|not (yet )?initiali[sz]ed|before initiali[sz]`)
+
+func (w *httpWire) inSession(r *call) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.session != "" && r.method != "initialize"
+}
+
+// endsSession reports whether an answer that is an HTTP error says that the
+// session is over.
+func (w *httpWire) endsSession(r *call, status int, body []byte) bool {
+	switch {
+	case !w.inSession(r):
+		return false
+	case status == http.StatusNotFound && !isCode(errorIn(body), rpc.CodeMethodNotFound):
+		return true
+	case refusesUnread(status):
+		return !answers(body, r) || sessionWord.Match(body)
+	}
+	return status >= 500 && sessionWord.Match(body)
+}
+
+// answers reports whether body is an error that names the request: the server
+// has read it.
+func answers(body []byte, r *call) bool {
+	messages, err := parse(body)
+	if err != nil {
+		return false
+	}
+	id, ok := messages[0].number()
+	return ok && id == r.id
+}
+
+// deniesSession reports whether an answer with status 200 is an error that says
+// so; r is finished then. It may also be a tool's own word about a session of
+// its own, a browser's for one. So the server is asked for something that needs
+// no more than a transport session.
+func (w *httpWire) deniesSession(ctx context.Context, r *call, messages []message) bool {
+	if len(messages) != 1 || !messages[0].isAnswer() || messages[0].Error == nil || !sessionWord.Match(messages[0].Error) || !w.inSession(r) || w.answersPing(ctx) {
+		return false
+	}
+	w.conv.server.sessionEnded(w.conv)
+	r.inbox.finish(nil, errSessionGone)
+	return true
+}
+
+// pingTime bounds how long the answer to a ping is waited for.
+const pingTime = 10 * time.Second
+
+// answersPing reports whether the session still answers.
+func (w *httpWire) answersPing(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, pingTime)
+	defer cancel()
+	const id = -1 // none of a call
+	resp, err := w.request(ctx, http.MethodPost, w.headers(w.lastCaller()), outgoing{ID: encode(id), Method: "ping"}.encode())
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		return false
+	}
+	m, err := oneAnswer(resp)
+	return err == nil && (m.Error == nil || !sessionWord.Match(m.Error))
+}
+
+// oneAnswer reads the answer to a request that nothing else comes with.
+func oneAnswer(resp *http.Response) (*message, error) {
+	from := io.LimitReader(resp.Body, maxErrorBytes)
+	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "text/event-stream" {
+		body, err := io.ReadAll(from)
+		if err != nil {
+			return nil, err
+		}
+		messages, err := parse(body)
+		if err != nil {
+			return nil, err
+		}
+		return &messages[0], nil
+	}
+	for events := newEventReader(from); ; {
+		ev, err := events.next()
+		if err != nil {
+			return nil, err
+		}
+		if messages, err := parse(ev.data); err == nil && messages[0].isAnswer() {
+			return &messages[0], nil
+		}
+	}
+}
+
+// retire has no new call come to c, and ends it with the last that is under way:
+// those may be running, so they must be neither cut nor sent again. It reports
+// whether c was open until now.
+func (c *conversation) retire() bool {
+	c.mu.Lock()
+	first, open, idle := c.over == nil && !c.retired, c.isOpen, len(c.calls) == 0
+	c.retired = true
+	c.mu.Unlock()
+	if first && (!open || idle) {
+		c.end(errSessionGone)
+	}
+	return first && open
+}

@@ -1,0 +1,112 @@
+package mount
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+)
+
+// noAnswer says why a request got no answer, and what to do.
+func noAnswer(rawURL string, err error) *failure {
+	f := &failure{kind: unreachable, cause: withoutURL(err)}
+	var elsewhere *elsewhereError
+	if errors.As(err, &elsewhere) {
+		f.text, f.kind = "sends its callers to "+elsewhere.to+". Put that URL into mcp.json, if it is the right one.", lasting
+		return f
+	}
+	f.text = "can't be reached: " + whyNoAnswer(rawURL, err)
+	return f
+}
+
+func whyNoAnswer(rawURL string, err error) string {
+	host := "its host"
+	u, parseErr := url.Parse(rawURL)
+	if parseErr == nil && u.Host != "" {
+		host = u.Host
+	}
+	var authority x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var dns *net.DNSError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	var netErr net.Error
+	switch {
+	case strings.Contains(err.Error(), "proxyconnect"):
+		return "the proxy of this network did not connect to " + host + ". Check `proxy` and `no_proxy` in [network] of config.toml."
+	case errors.As(err, &authority) && authority.Cert != nil && authority.Cert.Subject.String() == authority.Cert.Issuer.String():
+		return "its certificate is not trusted: it is self-signed. If it is the right server, name the certificate's PEM file as `ca_file` in [network] of config.toml."
+	case errors.As(err, &authority):
+		return "its certificate is not trusted: an authority signed it that this computer does not know. If it is your company's, name its PEM file as `ca_file` in [network] of config.toml."
+	case errors.As(err, &name):
+		return "its certificate is for another name than " + name.Host + namesOf(name.Certificate) + ". Correct the host in its URL in mcp.json."
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "its certificate has expired, or is not valid yet. Renew it there, or correct this computer's clock."
+	case errors.As(err, &invalid):
+		return "its certificate is not trusted: it is not made for a server. Get another one there."
+	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record):
+		return "it speaks http there, not https. Write http:// in its URL in mcp.json, or give its https port."
+	case strings.Contains(err.Error(), "malformed HTTP"):
+		return "what is at " + host + " does not speak HTTP. Correct the port in its URL in mcp.json, or write https://."
+	case errors.As(err, &alert), strings.Contains(err.Error(), "tls: "):
+		return "it and Drawbridge found no common form of TLS. Check its TLS settings, and whether it demands a client's certificate."
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "there is no host named " + dns.Name + ". Correct its URL in mcp.json, or connect the network or VPN that knows it."
+	case errors.As(err, &dns):
+		return "the host name " + dns.Name + " could not be looked up. Is this computer online?"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nothing listens at " + host + ". Start the server, or correct the port in its URL in mcp.json."
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return "there is no way from here to " + host + ". Connect the network or VPN that it is in."
+	case errors.As(err, &netErr) && netErr.Timeout(), errors.Is(err, context.DeadlineExceeded):
+		return host + " does not answer. Is it running, and does a firewall let you reach it?"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "it closed the connection without an answer. Look into its own log."
+	}
+	return "the connection failed. Is it running, and is its URL in mcp.json right?"
+}
+
+// namesOf lists a few of the names that a certificate is for.
+func namesOf(c *x509.Certificate) string {
+	if c == nil || len(c.DNSNames) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(c.DNSNames[:min(len(c.DNSNames), 3)], ", ") + ")"
+}
+
+// withoutURL takes the URL out of an error of net/http: its query may hold a
+// secret.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// elsewhereError says that a server sends its callers to another place.
+type elsewhereError struct{ to string }
+
+func (e *elsewhereError) Error() string { return "the server sends its callers to " + e.to }
+
+// place is a URL as it may be shown: without user and query.
+func place(u *url.URL) string {
+	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	return shown.String()
+}
+
+// redirect says where an answer sends to that was not followed.
+func redirect(resp *http.Response) *failure {
+	to, err := resp.Location()
+	if err != nil {
+		return nil
+	}
+	return noAnswer("", &elsewhereError{place(to)})
+}
