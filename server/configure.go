@@ -12,99 +12,54 @@ import (
 
 // apply makes cfg the configuration of the moment: at once where that touches
 // nobody (who may sign in, who may use what, which tools are on), else by a new
-// site, for which clients wait a moment. Sessions that cfg no longer allows
+// start, for which clients wait a moment. Sessions that cfg no longer allows
 // end. After an error everything is as it was.
 func (s *Server) apply(cfg config.Config, secretsChanged bool) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
 	s.mu.Lock()
-	old, t, d := s.cfg, s.site, s.door
+	old, now, l := s.cfg, s.now, s.listener
 	s.mu.Unlock()
-	if t != nil && !secretsChanged && d.at(cfg.Listen) && reflect.DeepEqual(fixed(cfg), fixed(old)) {
-		return s.adjust(t, cfg)
+	defer s.board.Wake()
+	if now != nil && !secretsChanged && l.at(cfg.Listen) && reflect.DeepEqual(fixed(cfg), fixed(old)) {
+		s.mu.Lock()
+		s.cfg = cfg
+		s.mu.Unlock()
+		return now.adjust(cfg)
 	}
-	if !d.at(cfg.Listen) {
+	if !l.at(cfg.Listen) {
 		var err error
-		if d, err = openDoor(s, cfg.Listen); err != nil {
+		if l, err = s.listen(cfg.Listen); err != nil {
 			return err
 		}
 	}
 	s.mu.Lock()
-	s.cfg, s.unset, s.next = cfg, nil, d
-	first := s.site == nil
+	s.cfg, s.unset, s.listener = cfg, nil, l
+	first := now == nil
 	if first {
-		s.door, s.site = d, s.newSite(cfg, d)
+		s.now = newServing(s.app, cfg, l)
 	}
 	s.mu.Unlock()
 	if first {
-		s.serveDoor(d)
+		s.changed <- struct{}{}
+	} else {
+		s.renew()
 	}
-	s.renew()
-	s.board.Wake()
 	return nil
 }
 
-// renew has the site put up anew.
+// renew has the configuration of the moment served anew.
 func (s *Server) renew() {
-	select {
-	case s.rebuild <- struct{}{}:
-	default:
+	if v := s.current(); v != nil {
+		v.end()
 	}
 }
 
-// fixed is cfg without what may change under a running site.
+// fixed is cfg without what may change while it is served.
 func fixed(cfg config.Config) config.Config {
 	cfg.Listen = ""
 	cfg.Access, cfg.Tools, cfg.Limits, cfg.Servers = config.Access{}, config.Tools{}, config.Limits{}, nil
 	return cfg
-}
-
-// adjust changes what a running site can change.
-func (s *Server) adjust(t *site, cfg config.Config) error {
-	t.mu.Lock()
-	t.cfg = cfg
-	core := t.core
-	t.mu.Unlock()
-	s.mu.Lock()
-	s.cfg = cfg
-	s.mu.Unlock()
-	defer s.board.Wake()
-	if core == nil {
-		return nil
-	}
-	return core.adjust(cfg)
-}
-
-// adjust has the parts take over what may change under them.
-func (c *core) adjust(cfg config.Config) error {
-	c.builtin.Set(tools(cfg))
-	c.mounts.adjust(cfg)
-	return c.store.SetAccess(accessList(cfg.Access))
-}
-
-// replaceSite puts up the site of the configuration of now in place of old.
-func (s *Server) replaceSite(old *site) {
-	old.dropCore()
-	s.mu.Lock()
-	between := s.between
-	s.between = nil
-	s.mu.Unlock()
-	if between != nil {
-		between()
-	}
-	s.mu.Lock()
-	was := s.door
-	if s.next != nil {
-		s.door = s.next
-	}
-	now := s.door
-	s.site, s.problem = s.newSite(s.cfg, now), ""
-	s.mu.Unlock()
-	if now != was {
-		s.serveDoor(now)
-		was.drain()
-	}
-	s.board.Wake()
 }
 
 // watchFiles applies changes that somebody makes to the configuration's files,
@@ -125,7 +80,7 @@ func (s *Server) reload() {
 	err := s.load(false)
 	s.mu.Lock()
 	s.stale = err
-	if err != nil && s.site == nil {
+	if err != nil && s.now == nil {
 		s.unset = err
 	}
 	s.mu.Unlock()
@@ -161,6 +116,6 @@ func (s *Server) staleNote(st *status.Status) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stale != nil {
-		st.Notes = append(st.Notes, "The changed configuration was not taken, the one before still counts: "+sentence(s.stale))
+		st.Notes = append(st.Notes, "The changed configuration was not taken, the one before still counts: "+status.Sentence(s.stale.Error()))
 	}
 }

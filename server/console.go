@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -34,11 +33,11 @@ func (s *Server) Configured() bool {
 
 // RevokeWhere ends the sessions of a person, of a client, or of both together.
 func (s *Server) RevokeWhere(_ context.Context, sub, clientID string) (int, error) {
-	c := s.core()
-	if c == nil {
+	p := s.parts()
+	if p == nil {
 		return 0, errNotReady
 	}
-	return c.store.RevokeWhere(func(session status.Session) bool {
+	return p.grants.RevokeWhere(func(session status.Session) bool {
 		return (sub == "" || session.User.Sub == sub) && (clientID == "" || session.Client.ID == clientID)
 	}, "revoked by the owner")
 }
@@ -56,85 +55,81 @@ func (s *Server) AllowRedirect(ctx context.Context, uri string) error {
 // Logs returns what a mounted server wrote, oldest first; false if there is
 // none of that name.
 func (s *Server) Logs(server string) ([]status.LogLine, bool) {
-	if c := s.core(); c != nil {
-		return c.mounts.set.Logs(server)
+	if p := s.parts(); p != nil {
+		return p.endpoints.Logs(server)
 	}
 	return nil, false
 }
 
 // RestartServer ends what a mounted server runs and lets it start again.
 func (s *Server) RestartServer(name string) error {
-	c := s.core()
-	if c == nil {
+	p := s.parts()
+	if p == nil {
 		return errNotReady
 	}
-	return c.mounts.set.Restart(name)
+	return p.endpoints.Restart(name)
 }
 
 // SwitchServer turns a mounted server on or off, in mcp.json.
 func (s *Server) SwitchServer(_ context.Context, name string, on bool) error {
-	c := s.core()
-	if c == nil {
+	p := s.parts()
+	if p == nil {
 		return errNotReady
 	}
-	if err := config.SwitchServer(config.ServersPath(s.opts.ConfigFile), name, !on); err != nil {
-		return err
-	}
-	c.mounts.reload()
-	return nil
+	return p.endpoints.Switch(name, on)
 }
 
 // Access returns what a person with this address, as a provider that vouches
 // for it would name them, and these groups may use. Without groups those of
 // their latest sign-in count.
 func (s *Server) Access(ctx context.Context, email string, groups []string) ([]status.Entry, error) {
-	c := s.core()
-	if c == nil {
+	p := s.parts()
+	if p == nil {
 		return nil, errNotReady
 	}
 	_, domain, _ := strings.Cut(email, "@")
 	who := &oauth.Caller{User: status.User{Email: email}, EmailVerified: true, Domain: domain, Groups: groups}
-	if known, ok := c.store.LastSignIn(email); ok && len(groups) == 0 {
+	if known, ok := p.grants.LastSignIn(email); ok && len(groups) == 0 {
 		who.Groups = known.Groups
 	}
-	if err := accessList(s.config().Access).Check(who.Identity()); err != nil {
+	if err := accessList(s.current().config().Access).Check(who.Identity()); err != nil {
 		return nil, fmt.Errorf("%w, so this person can't even sign in. If a group would let them in, name it", err)
 	}
-	return c.mounts.hub.Visible(ctx, who), nil
+	return p.endpoints.Visible(ctx, who), nil
 }
 
 // Changes returns the tools whose description is no longer what it was.
 func (s *Server) Changes() []status.ToolChange {
-	c := s.core()
-	if c == nil {
+	p := s.parts()
+	if p == nil {
 		return nil
 	}
-	return c.mounts.changes()
+	return p.endpoints.Changes()
 }
 
 // ApproveChange takes what a tool says now for good, if that is still what
 // version names.
 func (s *Server) ApproveChange(_ context.Context, server, tool, version string) error {
-	c := s.core()
-	if c == nil {
+	p := s.parts()
+	if p == nil {
 		return errNotReady
 	}
-	return c.mounts.approve(server, tool, version)
+	return p.endpoints.Approve(server, tool, version)
 }
 
 // Approvals returns the calls that wait for a click, oldest first.
 func (s *Server) Approvals() []status.Approval {
-	if c := s.core(); c != nil {
-		return c.mounts.queue.Pending()
+	if p := s.parts(); p != nil {
+		return p.endpoints.Pending()
 	}
 	return nil
 }
 
 // Answer lets a waiting call go on, or refuses it.
 func (s *Server) Answer(_ context.Context, id string, allow bool) error {
-	c := s.core()
-	if c == nil {
+	p := s.parts()
+	if p == nil {
 		return errNotReady
 	}
-	return c.mounts.queue.Answer(id, allow)
+	return p.endpoints.Answer(id, allow)
 }

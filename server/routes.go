@@ -9,14 +9,19 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/server/internal/authserver"
+	"github.com/drawbridge-app/drawbridge/server/internal/endpoints"
 	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/resource"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
-	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-// mcpPath is where MCP is, under the public URL.
-const mcpPath = "/mcp"
+// Where things are, under the public URL.
+const (
+	mcpPath    = endpoints.Path
+	prmPath    = "/.well-known/oauth-protected-resource"
+	serverPath = "/.well-known/oauth-authorization-server"
+	openIDPath = "/.well-known/openid-configuration"
+)
 
 // route is one line of what the public listener answers.
 type route struct {
@@ -39,29 +44,31 @@ const (
 	signInBurst, signInRate     = 300, 100
 )
 
-// routes returns the public listener's handler: these paths, by exact match,
-// and nothing else.
-func (t *site) routes(c *core, auth *authserver.Server) (handlers, error) {
+// handlers is what answers strangers, by the way a request came.
+type handlers struct{ local, tunnel http.Handler }
+
+// routes returns the public listener's handlers: these paths, by exact match,
+// and nothing else. base is the public URL, local that of the listener.
+func routes(base, local string, e *endpoints.Endpoints, auth *authserver.Server, attempts *timeline.Recorder, health http.Handler) (handlers, error) {
 	signIn := limit.New(signInRate, signInBurst)
 	register := limit.New(registerRate, registerBurst)
 	tokens := limit.Each(signInRate, signInBurst) // a flood at /authorize must not cost others their sessions
 	limited := func(h http.HandlerFunc) http.Handler { return auth.Limited(signIn, h) }
 	metadata := http.HandlerFunc(auth.Metadata)
 	openID := http.HandlerFunc(auth.OpenIDMetadata)
-	const prm = "/.well-known/oauth-protected-resource"
 
 	table := []route{
 		// RFC 9728: where a client that got 401 looks first. The first form is
 		// for clients that leave the path out.
-		{prm, get, t.resourceMetadata(c.base, mcpPath)},
-		{prm + mcpPath, get, t.resourceMetadata(c.base, mcpPath)},
-		{prm + mcpPath + "/", get, t.resourceMetadata(c.base, mcpPath+"/")},
+		{prmPath, get, e.Metadata(mcpPath)},
+		{prmPath + mcpPath, get, e.Metadata(mcpPath)},
+		{prmPath + mcpPath + "/", get, e.Metadata(mcpPath + "/")},
 		// RFC 8414 and OpenID Connect Discovery, in every place clients probe.
-		{"/.well-known/oauth-authorization-server", get, metadata},
-		{"/.well-known/oauth-authorization-server" + mcpPath, get, metadata},
-		{"/.well-known/openid-configuration", get, openID},
-		{"/.well-known/openid-configuration" + mcpPath, get, openID},
-		{mcpPath + "/.well-known/openid-configuration", get, openID},
+		{serverPath, get, metadata},
+		{serverPath + mcpPath, get, metadata},
+		{openIDPath, get, openID},
+		{openIDPath + mcpPath, get, openID},
+		{mcpPath + openIDPath, get, openID},
 		{"/.well-known/jwks.json", get, http.HandlerFunc(auth.Keys)}, // RFC 7517: mounted servers
 		{"/register", post, auth.Limited(register, auth.Register)},   // RFC 7591: clients
 		{"/authorize", getPost, limited(auth.Authorize)},             // RFC 6749 §3.1: browsers
@@ -70,22 +77,56 @@ func (t *site) routes(c *core, auth *authserver.Server) (handlers, error) {
 		{"/auth/callback", get, limited(auth.Callback)},      // browsers, sent by the provider
 		{"/token", post, auth.Limited(tokens, auth.Token)},   // RFC 6749 §3.2: clients
 		{"/revoke", post, auth.Limited(tokens, auth.Revoke)}, // RFC 7009: clients
-		{mcpPath, mcp, t.guard(c, mcpPath)},
-		{mcpPath + "/", mcp, t.guard(c, mcpPath+"/")},
-		{"/", get, index(c.base)},
-		{"/health", get, http.HandlerFunc(t.health)},
+		{mcpPath, mcp, e.All(mcpPath)},
+		{mcpPath + "/", mcp, e.All(mcpPath + "/")},
+		{"/", get, index(base)},
+		{"/health", get, health},
 	}
-	serve := t.app.timeline.Wrap(c.mounts.serve(auth, dispatch(table)))
-	local, err := resource.NewBoundary(resource.BoundaryOptions{Public: c.base, Local: t.local, Timeline: t.app.timeline})
+	serve := attempts.Wrap(singleServers(e, metadata, openID, dispatch(table)))
+	here, err := resource.NewBoundary(resource.BoundaryOptions{Public: base, Local: local, Timeline: attempts})
 	if err != nil {
 		return handlers{}, err
 	}
 	// Who comes from the internet has no business with this machine's names.
-	public, err := resource.NewBoundary(resource.BoundaryOptions{Public: c.base, Timeline: t.app.timeline})
+	public, err := resource.NewBoundary(resource.BoundaryOptions{Public: base, Timeline: attempts})
 	if err != nil {
 		return handlers{}, err
 	}
-	return handlers{local: local.Wrap(serve), tunnel: public.Wrap(serve)}, nil
+	return handlers{local: here.Wrap(serve), tunnel: public.Wrap(serve)}, nil
+}
+
+// singleServers answers at the paths of single servers, and leaves others to
+// next.
+func singleServers(e *endpoints.Endpoints, metadata, openID, next http.Handler) http.Handler {
+	nothing := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { notFound(w, "There is nothing here.") })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path, what := r.URL.Path, ""
+		for _, known := range []string{prmPath, serverPath, openIDPath} {
+			if rest, ok := strings.CutPrefix(path, known); ok {
+				path, what = rest, known
+			}
+		}
+		if rest, ok := strings.CutSuffix(path, openIDPath); ok && what == "" {
+			path, what = rest, openIDPath
+		}
+		name, ok := endpoints.ServerAt(path)
+		if !ok || r.URL.RawPath != "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		server := e.Single(name, nothing)
+		if server == nil {
+			nothing(w, r)
+			return
+		}
+		answer := map[string]route{
+			prmPath:    {r.URL.Path, get, e.Metadata(path)},
+			serverPath: {r.URL.Path, get, metadata},
+			openIDPath: {r.URL.Path, get, openID},
+			"":         {r.URL.Path, mcp, server.Handler(path)},
+		}[what]
+		dispatch([]route{answer}).ServeHTTP(w, r)
+	})
 }
 
 // dispatch matches paths byte for byte. http.ServeMux would clean them first,
@@ -135,25 +176,6 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-// resourceMetadata serves RFC 9728's document for an MCP path.
-func (t *site) resourceMetadata(base, path string) http.Handler {
-	return resource.Metadata(base+path, base, t.config().IDP.Scopes)
-}
-
-// guard serves /mcp to whoever has a token for it. Both spellings of the path
-// are one resource; each points at its own metadata, since clients compare the
-// URL that a person typed.
-func (t *site) guard(c *core, path string) http.Handler {
-	g := t.newGuard(c, path)
-	c.guards = append(c.guards, g)
-	return g.Wrap(c.mounts.noting(c.mounts.all.Handler()))
-}
-
-func (t *site) newGuard(c *core, path string) *resource.Guard {
-	return resource.New(resource.Options{Resource: c.base + path, MetadataURL: c.base + "/.well-known/oauth-protected-resource" + path,
-		Scopes: t.config().IDP.Scopes, Auth: c.store, SessionOf: c.store.SessionOf, Timeline: t.app.timeline, Paused: t.app.paused.Load, Log: t.app.opts.Log, Now: t.app.opts.Now})
-}
-
 // index says what this is, to a person who opened the public URL.
 func index(base string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -167,28 +189,7 @@ func index(base string) http.HandlerFunc {
 	}
 }
 
-// health answers 200 while tools can be called, else 503 and why.
-func (t *site) health(w http.ResponseWriter, r *http.Request) {
-	if st, reason := t.state(); st != status.Ready {
-		w.Header().Set("Retry-After", "10")
-		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": string(st), "reason": reason})
-		return
-	}
-	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
-}
-
-// notReady answers while the keychain has not been opened.
-func (t *site) notReady(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/health" {
-		w.Header().Set("Retry-After", "5")
-		t.health(w, r)
-		return
-	}
-	t.app.timeline.Saw(r, timeline.Facts{What: timeline.NotReady})
-	notServing(w, r)
-}
-
-// notServing answers before there is a site.
+// notServing answers before there is a configuration.
 func notServing(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Retry-After", "5")
 	writeError(w, http.StatusServiceUnavailable, "temporarily_unavailable", "Drawbridge is not ready yet. Its owner can see why in its status.")

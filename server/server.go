@@ -1,5 +1,5 @@
 // Package server is Drawbridge without its tray: a guarded MCP server on one
-// listener, and a control side on another. It is the one place where the parts
+// listener, and a control listener for its owner. It is the one place where the parts
 // meet; each of them decides for itself. Start at [Server].
 package server
 
@@ -7,92 +7,39 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/http"
-	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/control"
 	"github.com/drawbridge-app/drawbridge/server/internal/console"
+	"github.com/drawbridge-app/drawbridge/server/internal/mount/process"
 	"github.com/drawbridge-app/drawbridge/server/internal/store"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
-	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-// Options is what a [Server] is made of.
-type Options struct {
-	Config   config.Config
-	DataDir  string // state, and the control side's key; one instance at a time
-	Keystore keystore.Store
-	Version  string
-
-	// ConfigFile is where Config came from: changes of it take effect, and
-	// Setup writes it. mcp.json stands beside it. "": neither, as in the demo.
-	ConfigFile string
-	// Listen, if set, stands for the file's own listen.
-	Listen string
-	// Unusable says why there is no Config yet: then the console serves Setup,
-	// and nothing else is served until it has a result. Without it a Config
-	// that lacks something is an error of New.
-	Unusable error
-
-	// ThrowAway forgets what an earlier run left in DataDir: for the demo,
-	// whose keys do not outlive it.
-	ThrowAway bool
-	// Front reaches the public URL from outside, to see whether it leads here.
-	// It is for tests; nil means a client as strangers have.
-	Front *http.Client
-	// Documents fetches Client ID Metadata Documents. It is for tests; nil
-	// means a client that reaches public addresses alone.
-	Documents *http.Client
-	// AskWait is how long a call waits for the owner's word. It is for tests;
-	// 0 means as long as a person needs.
-	AskWait time.Duration
-	Now     func() time.Time // nil: time.Now
-	Log     *slog.Logger     // nil: none
-}
-
-// Server is one running Drawbridge. What one configuration makes of it is its
-// site, which is put up anew when the configuration changes; the data folder
-// and the control side last.
+// Server is one running Drawbridge: the data folder and the control listener,
+// which last, and what the configuration of the moment is served with.
 type Server struct {
-	opts     Options
-	db       *store.DB
-	board    *status.Board
-	timeline *timeline.Recorder // attempts to connect
-
-	dryRun  wizard.DryRun // a sign-in that Setup tries
-	paused  atomic.Bool
-	quiet   atomic.Bool   // no desktop notifications
-	retry   chan struct{} // asks to open the keychain again now
-	rebuild chan struct{} // holds one: the site has to be put up anew
-
-	streams    context.Context // of every public request; ends when Run is told to end
-	endStreams context.CancelFunc
-	doors      errgroup.Group // those that serve
-	broken     chan error     // a door that failed
+	*app
+	listeners sync.WaitGroup // those that are served
+	broken    chan error     // holds one: a listener that failed
+	changed   chan struct{}  // holds one: there is a configuration
 
 	applying sync.Mutex // held while the configuration changes
 
-	mu      sync.Mutex // guards all below
-	ctl     *control.Server
-	cfg     config.Config
-	unset   error  // why there is no usable configuration; then site is nil
-	stale   error  // why the changed file was not taken
-	vault   *vault // what the keychain opened; nil until then
-	door    *door
-	next    *door // of the next site
-	site    *site
-	between func() // to be done when no site stands
-	problem string // why nothing is served yet, and what to do
+	mu       sync.Mutex // guards all below
+	ctl      *control.Server
+	cfg      config.Config
+	unset    error     // why there is no usable configuration; then now is nil
+	stale    error     // why the changed file was not taken
+	listener *listener // what leads to now, or will to the next
+	now      *serving
+	between  func() // to be done while nothing is served
 }
 
 // stateFile is the name of what lasts, in the data folder.
@@ -102,19 +49,14 @@ const stateFile = "state.db"
 // once what is in the way. [Server.Run] does the rest; Close undoes New if Run
 // is never called.
 func New(o Options) (*Server, error) {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
+	o.fill()
 	if missing := o.Config.Missing(); len(missing) > 0 && o.Unusable == nil {
 		return nil, fmt.Errorf("the configuration lacks %s: run `drawbridge setup`", missing[0])
 	}
-	s := &Server{opts: o, cfg: o.Config, unset: o.Unusable, board: status.NewBoard(o.Now), timeline: timeline.New(o.Now),
-		retry: make(chan struct{}, 1), rebuild: make(chan struct{}, 1), broken: make(chan error, 1)}
-	s.dryRun.Now, s.dryRun.Notify = o.Now, s.board.Wake
-	s.streams, s.endStreams = context.WithCancel(context.Background())
+	a := &app{opts: o, board: status.NewBoard(o.Now), timeline: timeline.New(o.Now), retry: make(chan struct{}, 1)}
+	a.dryRun.Now, a.dryRun.Notify = o.Now, a.board.Wake
+	a.streams, a.stop = context.WithCancel(context.Background())
+	s := &Server{app: a, cfg: o.Config, unset: o.Unusable, broken: make(chan error, 1), changed: make(chan struct{}, 1)}
 	if err := s.take(); err != nil {
 		s.Close()
 		return nil, err
@@ -134,20 +76,20 @@ func (s *Server) take() (err error) {
 		}
 	}
 	if s.unset == nil {
-		if s.door, err = openDoor(s, s.cfg.Listen); err != nil {
+		if s.listener, err = s.listen(s.cfg.Listen); err != nil {
 			return err
 		}
-		s.site = s.newSite(s.cfg, s.door)
+		s.now = newServing(s.app, s.cfg, s.listener)
 	}
 	s.timeline.Tell(s.situation, s.board.Wake)
-	pages, err := console.New(console.Options{Backend: s, Setup: s, Version: s.version(), Now: o.Now, Log: o.Log})
+	pages, err := console.New(console.Options{Backend: s, Setup: s, Version: o.Version, Now: o.Now, Log: o.Log})
 	if err != nil {
 		return fmt.Errorf("draw the console: %w", err)
 	}
 	s.mu.Lock() // it answers at once, and the status says where it is
 	defer s.mu.Unlock()
-	if s.ctl, err = control.Listen(o.DataDir, s.version(), s, pages, s.board, o.Log); err != nil {
-		return fmt.Errorf("open the control side: %w", err)
+	if s.ctl, err = control.Listen(o.DataDir, o.Version, s, pages, s.board, o.Log); err != nil {
+		return fmt.Errorf("open the control listener: %w", err)
 	}
 	return nil
 }
@@ -170,8 +112,8 @@ func inUse(err error, dataDir string) error {
 func (s *Server) Run(ctx context.Context) error {
 	defer s.Close()
 	group, ctx := errgroup.WithContext(ctx)
-	s.serveDoor(s.currentDoor())
-	group.Go(func() error { return s.runSites(ctx) })
+	context.AfterFunc(ctx, s.stop) // streams would hold the drain for its whole five seconds
+	group.Go(s.serveAll)
 	group.Go(func() error { return s.watchFiles(ctx) })
 	group.Go(func() error {
 		select {
@@ -181,88 +123,102 @@ func (s *Server) Run(ctx context.Context) error {
 			return nil
 		}
 	})
-	group.Go(func() error {
-		<-ctx.Done()
-		s.endStreams() // streams would hold the drain for its whole five seconds
-		if d := s.currentDoor(); d != nil {
-			d.drain()
-		}
-		return nil
-	})
 	return group.Wait()
 }
 
-// runSites serves what the configuration of the moment says, until ctx ends.
-func (s *Server) runSites(ctx context.Context) error {
-	for ctx.Err() == nil {
-		t := s.current()
-		if t == nil { // Setup has no result yet
+// serveAll serves one configuration after the other, until Run is told to end.
+func (s *Server) serveAll() error {
+	var led *listener // what was served last
+	for !s.stopping() {
+		now, l := s.current(), s.currentListener()
+		if l != led && l != nil {
+			s.listeners.Go(func() { l.serve(s.failed) })
+			if led != nil {
+				led.drain()
+			}
+			led = l
+		}
+		if now == nil { // Setup has no result yet
 			select {
-			case <-ctx.Done():
-			case <-s.rebuild:
+			case <-s.streams.Done():
+			case <-s.changed:
 			}
 			continue
 		}
-		if err := t.run(ctx); err != nil {
+		if err := now.serve(); err != nil {
 			return err
+		}
+		if !s.stopping() {
+			s.next()
 		}
 	}
 	return nil
 }
 
+// next has the configuration of now served in place of the one before, after
+// what is to be done while nothing is served.
+func (s *Server) next() {
+	defer s.board.Wake()
+	for {
+		s.mu.Lock()
+		between := s.between
+		s.between = nil
+		if between == nil {
+			s.now = newServing(s.app, s.cfg, s.listener)
+			s.mu.Unlock()
+			return
+		}
+		s.mu.Unlock()
+		between()
+	}
+}
+
+// failed ends Run: a listener can't be served.
+func (s *Server) failed(err error) {
+	select {
+	case s.broken <- err:
+	default:
+	}
+}
+
 // Close lets go of what New took and of what Run opened.
 func (s *Server) Close() {
-	s.endStreams()
-	if t := s.current(); t != nil {
-		t.dropCore()
-	}
+	s.stop()
 	s.mu.Lock()
-	ctl, door, vault := s.ctl, s.door, s.vault
+	ctl, l := s.ctl, s.listener
 	s.ctl = nil
 	s.mu.Unlock()
-	if vault != nil {
-		_ = vault.journal.Close()
+	if k := s.unlocked(); k != nil {
+		_ = k.journal.Close()
 	}
 	if ctl != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		_ = ctl.Close(ctx)
 		cancel()
 	}
-	if door != nil {
-		door.close()
+	if l != nil {
+		l.drain()
 	}
-	_ = s.doors.Wait()
+	s.listeners.Wait()
 	if s.db != nil {
 		_ = s.db.Close()
 	}
 }
 
-// current is the site of the moment; nil while there is no configuration.
-func (s *Server) current() *site {
+// current is what the configuration of the moment is served with; nil while
+// there is none.
+func (s *Server) current() *serving {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.site
+	return s.now
 }
 
-// config is the configuration of the moment.
-func (s *Server) config() config.Config {
+func (s *Server) currentListener() *listener {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.cfg
+	return s.listener
 }
 
-func (s *Server) setProblem(text string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.problem = text
-}
-
-// version falls back to what a plain `go run .` is.
-func (s *Server) version() string {
-	if s.opts.Version == "" {
-		return "dev"
-	}
-	return s.opts.Version
-}
-
-var pid = os.Getpid()
+// ChildMain must be called first in main. It returns at once, unless this
+// process is one that keeps a mounted server: then it does that, and exits.
+func ChildMain() { process.KeeperMain() }

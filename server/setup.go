@@ -32,8 +32,8 @@ func (s *Server) Config() config.Config {
 // PublicURL is what clients see, without a slash at the end; "" while nobody
 // knows.
 func (s *Server) PublicURL() string {
-	if t := s.current(); t != nil {
-		return t.bridge.address()
+	if v := s.current(); v != nil {
+		return v.public.URL()
 	}
 	return ""
 }
@@ -83,14 +83,14 @@ func (s *Server) Configure(ctx context.Context, cfg config.Config, secrets map[s
 	return nil
 }
 
-// canListen says at once what would stop the new site from listening.
+// canListen says at once what would stop Drawbridge from listening there.
 func (s *Server) canListen(addr string) error {
-	if s.currentDoor().at(addr) || s.opts.Listen != "" {
+	if s.currentListener().at(addr) || s.opts.Listen != "" {
 		return nil
 	}
-	d, err := openDoor(s, addr)
+	l, err := s.listen(addr)
 	if err == nil {
-		d.close()
+		l.drain()
 	}
 	return err
 }
@@ -114,11 +114,12 @@ func (s *Server) keepBroken(path string) error {
 // StartDryRun begins a sign-in that makes no grant, and returns where to send
 // the browser.
 func (s *Server) StartDryRun(ctx context.Context) (string, error) {
-	t := s.current()
-	if t == nil || t.running() == nil {
+	p := s.parts()
+	if p == nil {
 		return "", errors.New("the public address is not known yet, so nobody could come back from the provider. See what the tunnel says above")
 	}
-	return s.dryRun.Start(ctx, t.idpConfig(t.running().base, nil), accessList(t.config().Access))
+	cfg := s.current().config()
+	return s.dryRun.Start(ctx, s.idpConfig(cfg, p.base, nil), accessList(cfg.Access))
 }
 
 // DryRun is how that sign-in stands.

@@ -11,6 +11,7 @@ package config
 import (
 	"net"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -195,7 +196,7 @@ func (c Config) URL() string {
 		if c.Tunnel.Domain == "" {
 			return ""
 		}
-		return "https://" + c.Tunnel.Domain
+		return "https://" + strings.ToLower(c.Tunnel.Domain)
 	}
 	host, port, err := net.SplitHostPort(c.Listen)
 	if err != nil || port == "0" {

@@ -58,6 +58,21 @@ func CleanLines(s string, max int) string {
 	return b.String()
 }
 
+// Sentence makes an error's text a sentence: it begins with a capital, unless
+// with a name that has none (an address, a file, a parameter, ngrok), and ends
+// with a full stop.
+func Sentence(s string) string {
+	word, _, _ := strings.Cut(s, " ")
+	if strings.Trim(word, "abcdefghijklmnopqrstuvwxyz'’-,") == "" && word != "" && word != "ngrok" {
+		s = strings.ToUpper(s[:1]) + s[1:]
+	}
+	return FullStop(s)
+}
+
+// FullStop ends a text that may have one already, such as an error's after a
+// colon.
+func FullStop(s string) string { return strings.TrimSuffix(s, ".") + "." }
+
 // Unprintable reports whether r moves a cursor, reorders text, breaks a line
 // or shows nothing, so that text holding it can look like something else.
 func Unprintable(r rune) bool {

@@ -32,12 +32,12 @@ func (f Finding) Sentence() string {
 	return strings.TrimSuffix(f.Result, ".") + ". " + f.Cure
 }
 
-// Front looks at the app as strangers do: by its public URL. It recognises its
+// front looks at the app as strangers do: by its public URL. It recognises its
 // own requests when they arrive, so it also tells another server that answers
 // just like this one.
-type Front struct {
-	HTTP *http.Client // nil: one of its own
-	Now  func() time.Time
+type front struct {
+	http *http.Client // nil: one of its own
+	now  func() time.Time
 
 	mu      sync.Mutex // guards waiting
 	waiting map[string]bool
@@ -52,8 +52,8 @@ const (
 	clockSkew = time.Minute // what signed things of others allow, mostly
 )
 
-// Wrap notices the requests of [Front.Look] on their way to next.
-func (f *Front) Wrap(next http.Handler) http.Handler {
+// wrap notices the requests of [Public.Look] on their way to next.
+func (f *front) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if word := r.Header.Get(checkHeader); word != "" {
 			f.mu.Lock()
@@ -67,12 +67,12 @@ func (f *Front) Wrap(next http.Handler) http.Handler {
 	})
 }
 
-// Look fetches the app's own metadata at base, compares, and says what a person
+// look fetches the app's own metadata at base, compares, and says what a person
 // has to know.
-func (f *Front) Look(ctx context.Context, base string) Finding {
+func (f *front) look(ctx context.Context, base string) Finding {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	before := f.Now()
+	before := f.now()
 	resp, body, arrived, err := f.get(ctx, base+metadataPath, "Drawbridge", "application/json")
 	if err != nil {
 		return unreachable(base, arrived, err)
@@ -103,7 +103,7 @@ func (f *Front) Look(ctx context.Context, base string) Finding {
 	case resp.StatusCode != http.StatusOK || !isJSON || !right:
 		got.Result, got.Cure = fmt.Sprintf("%s leads here, but our answer comes back changed (status %d)", base, resp.StatusCode), "Check that what stands before Drawbridge passes the Host header on and leaves answers as they are."
 	default:
-		if off := skew(resp, before, f.Now()); off != "" {
+		if off := skew(resp, before, f.now()); off != "" {
 			got.Result, got.Cure = off, "Set it: sign-ins fail while it is wrong."
 			return got
 		}
@@ -114,7 +114,7 @@ func (f *Front) Look(ctx context.Context, base string) Finding {
 }
 
 // browserNote looks as a browser does, which ngrok shows a page of its own.
-func (f *Front) browserNote(ctx context.Context, base string) string {
+func (f *front) browserNote(ctx context.Context, base string) string {
 	resp, body, _, err := f.get(ctx, base+"/", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36", "text/html")
 	if err == nil && isInterstitial(resp.Header.Get("Ngrok-Error-Code"), body) {
 		return "On ngrok's free plan a browser sees ngrok's own warning page first, once in seven days: whoever signs in presses Visit Site there."
@@ -126,7 +126,7 @@ func (f *Front) browserNote(ctx context.Context, base string) string {
 var freshly = &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, TLSHandshakeTimeout: lookTime}
 
 // get makes one request and says whether it arrived in this process.
-func (f *Front) get(ctx context.Context, url, agent, accept string) (resp *http.Response, body []byte, arrived bool, err error) {
+func (f *front) get(ctx context.Context, url, agent, accept string) (resp *http.Response, body []byte, arrived bool, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, nil, false, err
@@ -149,8 +149,8 @@ func (f *Front) get(ctx context.Context, url, agent, accept string) (resp *http.
 		f.mu.Unlock()
 	}()
 	client := http.Client{Transport: freshly}
-	if f.HTTP != nil {
-		client = *f.HTTP
+	if f.http != nil {
+		client = *f.http
 	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if resp, err = client.Do(req); err != nil {

@@ -1,0 +1,248 @@
+// Package endpoints is the MCP paths: /mcp, where everything is offered
+// together, and /s/NAME/mcp, where one mounted server is. It puts the guard, the
+// protocol, the rules and the servers behind each other, and follows mcp.json.
+// What each of them decides is its own matter, and who else answers at the public
+// URL is the caller's. Start at [New].
+package endpoints
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/approve"
+	"github.com/drawbridge-app/drawbridge/server/internal/builtin"
+	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
+	"github.com/drawbridge-app/drawbridge/server/internal/hub"
+	"github.com/drawbridge-app/drawbridge/server/internal/identity"
+	"github.com/drawbridge-app/drawbridge/server/internal/mount"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/pins"
+	"github.com/drawbridge-app/drawbridge/server/internal/policy"
+	"github.com/drawbridge-app/drawbridge/server/internal/resource"
+	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// Options make [Endpoints]. All are required but AskWait.
+type Options struct {
+	Base   string // public URL, no slash at the end
+	Config config.Config
+	File   string // mcp.json, which is followed; "": no mounted servers
+
+	Grants   *oauth.Grants
+	Journal  Journal
+	Records  oauth.Records // where what the journal saved is read from
+	DataKey  []byte
+	Identity *identity.Signer // of callers, towards mounted servers
+	// Secret returns what ${keychain:NAME} stands for.
+	Secret   func(ctx context.Context, server, name string) (string, error)
+	Paused   func() bool
+	Timeline *timeline.Recorder
+	AskWait  time.Duration // how long a call waits for the owner's word; 0: as long as a person needs
+	Wake     func()        // hears that there is something else to show; must not block
+	Version  string
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// Journal keeps events and pins.
+type Journal interface {
+	oauth.Saver
+	oauth.Recorder
+}
+
+// Endpoints is the mounted servers and the paths that offer them.
+type Endpoints struct {
+	o        Options
+	set      *mount.Set
+	hub      *hub.Hub
+	builtin  *builtin.Server
+	queue    *approve.Queue
+	pins     *pins.Pins
+	all      *gateway.Endpoint
+	memory   *gateway.Memory // of transport sessions
+	sessions sessions
+
+	config atomic.Pointer[config.Config]
+	policy atomic.Pointer[policy.Policy]
+
+	mu      sync.Mutex // guards all below
+	guards  []*resource.Guard
+	servers map[string]config.Server
+	mistake error              // why mcp.json was not taken
+	single  map[string]*Single // by server
+}
+
+// New returns the endpoints of the servers that are mounted now. The caller
+// closes them.
+func New(o Options) (*Endpoints, error) {
+	e := &Endpoints{o: o, single: map[string]*Single{}, builtin: builtin.New(tools(o.Config))}
+	e.config.Store(&o.Config)
+	e.policy.Store(policy.New(o.Config.Access.Rules))
+	e.queue = approve.NewQueue(o.Now, o.Wake)
+	e.queue.SetWait(o.AskWait)
+	key, err := hkdf.Key(sha256.New, o.DataKey, nil, "drawbridge hub v1", 32)
+	if err != nil {
+		return nil, err
+	}
+	e.pins, err = pins.Open(pins.Options{Saver: o.Journal, Records: o.Records, Now: o.Now, Log: o.Log,
+		Holds: func(server string) bool { return e.settings(server).HoldChanges }})
+	if err != nil {
+		return nil, err
+	}
+	e.set = mount.New(mount.Options{Secret: o.Secret, Identity: o.Identity.Token, OnChange: e.changed,
+		Record: func(ev status.Event) { o.Journal.Record(ev) }, Version: o.Version, Now: o.Now, Log: o.Log})
+	e.hub, err = hub.New(hub.Options{Mounts: e.set, Builtin: e.builtin, Policy: func() hub.Policy { return e.policy.Load() },
+		Ask: e.queue.Ask, Pins: e.pins, CallsPerMinute: func() int { return e.config.Load().Limits.CallsPerMinute }, OnCall: e.called,
+		Settings: e.settings, Name: "drawbridge", Version: o.Version, Key: key, Now: o.Now, Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	info, err := json.Marshal(map[string]string{"name": "drawbridge", "title": "Drawbridge", "version": o.Version})
+	if err != nil {
+		return nil, err
+	}
+	if e.memory, err = gateway.OpenMemory(o.Records, o.Journal, o.Now, o.Log); err != nil {
+		return nil, err
+	}
+	if e.all, err = e.endpoint(Path, e.hub.All(), info); err != nil {
+		return nil, err
+	}
+	servers, err := e.read()
+	e.mistake = err
+	e.apply(servers)
+	return e, nil
+}
+
+// endpoint serves what stands behind an MCP path.
+func (e *Endpoints) endpoint(path string, behind gateway.Backend, info json.RawMessage) (*gateway.Endpoint, error) {
+	return gateway.NewEndpoint(gateway.EndpointOptions{Backend: behind, Path: path, ServerInfo: info,
+		DataKey: e.o.DataKey, Memory: e.memory, Now: e.o.Now, Log: e.o.Log})
+}
+
+// Path is where MCP is, under the public URL.
+const Path = "/mcp"
+
+// All serves everything together at path, which is [Path] or the same with a
+// slash at the end: one resource, of which each spelling points at its own
+// metadata, since clients compare the URL that a person typed.
+func (e *Endpoints) All(path string) http.Handler {
+	g := e.guard(path)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.guards = append(e.guards, g)
+	return g.Wrap(e.sessions.noting(e.all.Handler()))
+}
+
+// metadataPath is where the RFC 9728 document of a path is: the path follows.
+const metadataPath = "/.well-known/oauth-protected-resource"
+
+func (e *Endpoints) guard(path string) *resource.Guard {
+	return resource.New(resource.Options{Resource: e.o.Base + path, MetadataURL: e.o.Base + metadataPath + path, Scopes: e.o.Config.IDP.Scopes,
+		Auth: e.o.Grants, SessionOf: e.o.Grants.SessionOf, Timeline: e.o.Timeline, Paused: e.o.Paused, Log: e.o.Log, Now: e.o.Now})
+}
+
+// Metadata serves the RFC 9728 document of an MCP path.
+func (e *Endpoints) Metadata(path string) http.Handler {
+	return resource.Metadata(e.o.Base+path, e.o.Base, e.o.Config.IDP.Scopes)
+}
+
+// Adjust takes over what of a configuration may change while it is served: who
+// may use what, the tools, and the settings of servers.
+func (e *Endpoints) Adjust(cfg config.Config) {
+	e.builtin.Set(tools(cfg))
+	e.config.Store(&cfg)
+	e.policy.Store(policy.New(cfg.Access.Rules))
+	e.mu.Lock()
+	servers := slices.Collect(maps.Values(e.servers))
+	e.mu.Unlock()
+	e.apply(servers)
+	for _, list := range everyList {
+		e.all.Changed(list, nil)
+	}
+}
+
+var everyList = []gateway.List{gateway.ToolList, gateway.PromptList, gateway.ResourceList}
+
+// changed tells clients that may use a server that what it offers is another.
+func (e *Endpoints) changed(server string, what mount.Change) {
+	e.hub.ServerChanged(server)
+	lists := map[mount.Change][]gateway.List{mount.ToolsChanged: {gateway.ToolList}, mount.PromptsChanged: {gateway.PromptList},
+		mount.ResourcesChanged: {gateway.ResourceList}, mount.StateChanged: everyList}[what]
+	may := func(who *oauth.Caller) bool { return e.hub.MayUse(who, server) }
+	e.mu.Lock()
+	single := e.single[server]
+	e.mu.Unlock()
+	for _, list := range lists {
+		e.all.Changed(list, may)
+		if single != nil && what != mount.StateChanged {
+			single.endpoint.Changed(list, may)
+		}
+	}
+	e.o.Wake()
+}
+
+func (e *Endpoints) settings(server string) config.ServerSettings {
+	return e.config.Load().Servers[server]
+}
+
+// EndSession drops what is kept for a session that is over, and for its person
+// if it was their last.
+func (e *Endpoints) EndSession(session string) {
+	e.all.EndSession(session)
+	e.hub.Forget(session)
+	for _, single := range e.singles() {
+		single.endpoint.EndSession(session)
+	}
+	if person, last := e.sessions.ended(session); last {
+		go e.set.Forget(person) // it may wait for a process to end
+	}
+}
+
+// Cut ends every request in progress.
+func (e *Endpoints) Cut() {
+	e.mu.Lock()
+	guards := slices.Clone(e.guards)
+	e.mu.Unlock()
+	for _, single := range e.singles() {
+		guards = append(guards, single.guards...)
+	}
+	for _, g := range guards {
+		g.Cut()
+	}
+}
+
+// Close ends every request, every stream and every server.
+func (e *Endpoints) Close() {
+	e.Cut()
+	e.all.Close()
+	for _, single := range e.singles() {
+		single.close()
+	}
+	e.memory.Close()
+	e.hub.Close()
+	e.set.Close()
+	for _, g := range e.guards {
+		g.Close()
+	}
+}
+
+func (e *Endpoints) singles() []*Single {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Collect(maps.Values(e.single))
+}
+
+func tools(cfg config.Config) builtin.Tools {
+	return builtin.Tools{Echo: cfg.Tools.Echo, Add: cfg.Tools.Add, Whoami: cfg.Tools.Whoami}
+}

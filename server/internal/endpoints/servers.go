@@ -1,0 +1,146 @@
+package endpoints
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/mount"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// read reads mcp.json, where there is one.
+func (e *Endpoints) read() ([]config.Server, error) {
+	if e.o.File == "" {
+		return nil, nil
+	}
+	return config.LoadServers(e.o.File)
+}
+
+// apply makes servers the mounted ones. Their paths come and go with them.
+func (e *Endpoints) apply(servers []config.Server) {
+	mounted, _ := e.config.Load().Mount(servers)
+	resources := []string{e.o.Base + Path}
+	var gone []*Single
+	e.mu.Lock()
+	e.servers = map[string]config.Server{}
+	for _, s := range mounted {
+		e.servers[s.Name] = s
+		resources = append(resources, e.o.Base+SinglePath(s.Name))
+	}
+	for name, single := range e.single {
+		if s, ok := e.servers[name]; !ok || s.Off {
+			gone = append(gone, single)
+			delete(e.single, name)
+		}
+	}
+	e.mu.Unlock()
+	e.o.Grants.SetResources(resources)
+	e.set.Apply(mounted)
+	for _, single := range gone {
+		single.close()
+	}
+}
+
+// Watch takes over changes of mcp.json until ctx ends. A file with a mistake
+// changes nothing.
+func (e *Endpoints) Watch(ctx context.Context) {
+	if e.o.File != "" {
+		config.Watch(ctx, []string{e.o.File}, e.reload)
+	}
+}
+
+// reload takes over what mcp.json says now, unless it has a mistake.
+func (e *Endpoints) reload() {
+	servers, err := e.read()
+	e.mu.Lock()
+	e.mistake = err
+	e.mu.Unlock()
+	if err == nil {
+		e.apply(servers)
+	}
+	e.o.Wake()
+}
+
+// Switch turns a mounted server on or off, in mcp.json.
+func (e *Endpoints) Switch(server string, on bool) error {
+	if err := config.SwitchServer(e.o.File, server, !on); err != nil {
+		return err
+	}
+	e.reload()
+	return nil
+}
+
+// Servers says how each does.
+func (e *Endpoints) Servers() []status.Server { return e.set.Status() }
+
+// Logs returns what a server wrote, oldest first; false if there is none of that
+// name.
+func (e *Endpoints) Logs(server string) ([]status.LogLine, bool) { return e.set.Logs(server) }
+
+// Restart ends what a server runs and lets it start again.
+func (e *Endpoints) Restart(server string) error { return e.set.Restart(server) }
+
+// CountTools starts a server if need be, and returns how many tools it has.
+func (e *Endpoints) CountTools(ctx context.Context, server string) (int, error) {
+	catalog, err := e.set.Catalog(ctx, server, true)
+	if err != nil {
+		return 0, err
+	}
+	return len(catalog.Tools), nil
+}
+
+// Findings says what is odd about what the servers offer, a sentence each.
+func (e *Endpoints) Findings() []string { return e.hub.Findings() }
+
+// Visible returns what somebody may use.
+func (e *Endpoints) Visible(ctx context.Context, who *oauth.Caller) []status.Entry {
+	return e.hub.Visible(ctx, who)
+}
+
+// Notes is what the owner should know of the servers.
+func (e *Endpoints) Notes() []string {
+	e.mu.Lock()
+	mistake := e.mistake
+	e.mu.Unlock()
+	var notes []string
+	if mistake != nil {
+		notes = append(notes, "mcp.json was not taken, what was mounted before still is: "+status.FullStop(mistake.Error()))
+	}
+	for _, c := range e.Changes() {
+		if !c.Held {
+			continue
+		}
+		notes = append(notes, fmt.Sprintf("The tool %s of the server %s has changed, and is held back until you approve it under Servers in the console.", c.Tool, c.Server))
+		if len(notes) > 3 { // a server that changes all it has is one matter
+			return append(notes, "More have changed: the console shows all.")
+		}
+	}
+	return notes
+}
+
+// Changes are the tools of mounted servers that are no longer what they were.
+// What is remembered of a server that has gone waits for its return, and is
+// nobody's business meanwhile.
+func (e *Endpoints) Changes() []status.ToolChange {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var list []status.ToolChange
+	for _, p := range e.pins.List() {
+		if _, ok := e.servers[p.Server]; ok {
+			list = append(list, status.ToolChange{Server: p.Server, Tool: p.Name, Old: p.Old, New: p.New, Version: p.Version, Held: e.settings(p.Server).HoldChanges})
+		}
+	}
+	return list
+}
+
+// Approve takes what a tool says now for good, if that is what version names.
+func (e *Endpoints) Approve(server, tool, version string) error {
+	if err := e.pins.Approve(server, "tool", tool, version); err != nil {
+		return err
+	}
+	e.hub.Recheck(server)
+	e.changed(server, mount.ToolsChanged)
+	return nil
+}

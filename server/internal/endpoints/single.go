@@ -1,0 +1,73 @@
+package endpoints
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/resource"
+)
+
+// Single is one mounted server at its own path, for which it has its own tokens
+// and its own resource metadata (RFC 9728).
+type Single struct {
+	endpoint *gateway.Endpoint
+	guards   []*resource.Guard
+	handlers map[string]http.Handler // by path: without and with a slash at the end
+}
+
+// Handler serves MCP at one of the two spellings of the path.
+func (s *Single) Handler(path string) http.Handler { return s.handlers[path] }
+
+func (s *Single) close() {
+	for _, g := range s.guards {
+		g.Close()
+	}
+	s.endpoint.Close()
+}
+
+// SinglePath is where a server is offered alone.
+func SinglePath(server string) string { return "/s/" + server + Path }
+
+// ServerAt undoes [SinglePath]; a slash at the end is the same place.
+func ServerAt(path string) (server string, ok bool) {
+	rest, ok := strings.CutPrefix(path, "/s/")
+	if !ok {
+		return "", false
+	}
+	server, ok = strings.CutSuffix(strings.TrimSuffix(rest, "/"), Path)
+	return server, ok && server != "" && !strings.Contains(server, "/")
+}
+
+// Single returns what serves a server at its path; nil if no such server is
+// mounted. Whoever may use nothing of it is handed to hidden.
+func (e *Endpoints) Single(server string, hidden http.Handler) *Single {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if s, ok := e.servers[server]; !ok || s.Off {
+		return nil
+	}
+	if s := e.single[server]; s != nil {
+		return s
+	}
+	endpoint, err := e.endpoint(SinglePath(server), e.hub.One(server), nil)
+	if err != nil {
+		return nil
+	}
+	s := &Single{endpoint: endpoint, handlers: map[string]http.Handler{}}
+	permitted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if who := oauth.CallerOf(r.Context()); who == nil || !e.hub.MayUse(who, server) {
+			hidden.ServeHTTP(w, r)
+			return
+		}
+		endpoint.Handler().ServeHTTP(w, r)
+	})
+	for _, path := range []string{SinglePath(server), SinglePath(server) + "/"} {
+		g := e.guard(path)
+		s.guards = append(s.guards, g)
+		s.handlers[path] = g.Wrap(e.sessions.noting(permitted))
+	}
+	e.single[server] = s
+	return s
+}

@@ -1,0 +1,170 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/authserver"
+	"github.com/drawbridge-app/drawbridge/server/internal/endpoints"
+	"github.com/drawbridge-app/drawbridge/server/internal/identity"
+	"github.com/drawbridge-app/drawbridge/server/internal/idp"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// parts is what stands once the data key and the address are known: the rules,
+// what they are told by, and the handlers in front of them.
+type parts struct {
+	base      string // public URL, no slash at the end
+	grants    *oauth.Grants
+	provider  *idp.Client
+	endpoints *endpoints.Endpoints
+	handlers  handlers
+
+	providerLost chan struct{} // holds one: the provider has just been lost
+}
+
+func (p *parts) mcpURL() string { return p.base + endpoints.Path }
+
+// build puts together what serves cfg under base, and on the listener at local.
+// Its errors are sentences.
+func (a *app) build(cfg config.Config, base, local string, health http.HandlerFunc) (*parts, error) {
+	o, keys := a.opts, a.unlocked()
+	p := &parts{base: base, providerLost: make(chan struct{}, 1)}
+	p.provider = idp.New(a.idpConfig(cfg, base, a.providerChanged(p.providerLost)))
+	var err error
+	p.grants, err = oauth.New(oauth.Options{
+		DataKey: keys.dataKey, Resources: []string{p.mcpURL()}, Issuer: cfg.IDP.Issuer, Scopes: cfg.IDP.Scopes,
+		Redirects: redirects(cfg, base, local), StaticClientID: cfg.IDP.ClientID, NoRegistration: !cfg.Clients.Registration,
+		Access: accessList(cfg.Access), AccessTTL: cfg.Tokens.Access, RefreshTTL: cfg.Tokens.Refresh,
+		Provider: p.provider, Saver: keys.journal, Recorder: keys.journal, Now: o.Now, Log: o.Log,
+		Ended: func(session string) {
+			a.timeline.Ended(session)
+			if p.endpoints != nil { // else nobody has used it yet
+				p.endpoints.EndSession(session)
+			}
+		},
+	}, a.db)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := identity.New(keys.dataKey, base, o.Now)
+	if err != nil {
+		return nil, err
+	}
+	p.endpoints, err = endpoints.New(endpoints.Options{Base: base, Config: cfg, File: o.mcpFile(),
+		Grants: p.grants, Journal: keys.journal, Records: a.db, DataKey: keys.dataKey, Identity: signer, Secret: a.serverSecret,
+		Paused: a.paused.Load, Timeline: a.timeline, AskWait: o.AskWait, Wake: a.board.Wake, Version: o.Version, Now: o.Now, Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	auth := authserver.New(authserver.Options{
+		Issuer: base, MCPURL: p.mcpURL(), Scopes: cfg.IDP.Scopes, Grants: p.grants, Provider: upstream{p.provider},
+		ProviderIssuer: cfg.IDP.Issuer, NoRegistration: !cfg.Clients.Registration,
+		Documents: authserver.NewDocuments(o.Documents, o.Now), Recorder: keys.journal, DryRun: &a.dryRun, JWKS: signer.JWKS(), Now: o.Now, Log: o.Log})
+	p.handlers, err = routes(base, local, p.endpoints, auth, a.timeline, health)
+	return p, err
+}
+
+// idpConfig is the provider as the configuration names it.
+func (a *app) idpConfig(cfg config.Config, base string, changed func(status.IDP)) idp.Config {
+	return idp.Config{Issuer: cfg.IDP.Issuer, ClientID: cfg.IDP.ClientID, Audience: cfg.IDP.Audience, Scopes: cfg.IDP.Scopes,
+		GroupsClaim: cfg.IDP.GroupsClaim, TrustEmail: cfg.IDP.TrustEmail, Tenants: cfg.IDP.Tenants,
+		RedirectURI: authserver.RedirectURI(base), ClientSecret: a.unlocked().secret, OnChange: changed, Now: a.opts.Now, Log: a.opts.Log}
+}
+
+// run does what goes on beside requests, until ctx ends.
+func (p *parts) run(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { p.grants.Run(ctx) })
+	wg.Go(func() { p.watchProvider(ctx) })
+	wg.Go(func() { p.endpoints.Watch(ctx) })
+	wg.Wait()
+}
+
+func (p *parts) close() {
+	p.endpoints.Close()
+	p.provider.Close()
+}
+
+// watchProvider asks for the provider at start, and again while it is away, so
+// that its return is noticed before somebody has to try. Discovery alone does
+// not tell: what was lost may be the token endpoint.
+func (p *parts) watchProvider(ctx context.Context) {
+	const soonest, latest = 2 * time.Second, 5 * time.Minute
+	_ = p.provider.Check(ctx) // its state tells how it went
+	pause := soonest
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.providerLost:
+			pause = soonest
+			continue
+		case <-time.After(pause):
+		}
+		if p.provider.State().State != status.IDPUnreachable {
+			pause = latest // a loss is told at once
+			continue
+		}
+		_ = p.provider.CheckClient(ctx)
+		pause = min(2*pause, latest)
+	}
+}
+
+// providerChanged tells when the provider is lost and found.
+func (a *app) providerChanged(told chan<- struct{}) func(status.IDP) {
+	lost := false
+	return func(st status.IDP) {
+		switch {
+		case st.State == status.IDPOK && lost:
+			lost = false
+			a.record(status.Event{Type: status.ProviderBack, Outcome: status.OK, Reason: st.Issuer})
+		case st.State == status.IDPUnreachable && !lost:
+			lost = true
+			a.record(status.Event{Type: status.ProviderLost, Outcome: status.Failed, Reason: st.Error})
+			select {
+			case told <- struct{}{}:
+			default:
+			}
+		}
+		a.board.Wake()
+	}
+}
+
+// redirects is where answers may be sent.
+func redirects(cfg config.Config, base, local string) oauth.RedirectPolicy {
+	p := oauth.RedirectPolicy{URIs: cfg.Clients.RedirectURIs, Own: []string{strings.TrimPrefix(local, "http://")}}
+	if p.URIs == nil {
+		p.URIs, p.Loopback = config.WellKnownRedirectURIs(), true
+	}
+	p.URIs = append(p.URIs[:len(p.URIs):len(p.URIs)], cfg.Clients.Allowed...)
+	if u, err := url.Parse(base); err == nil {
+		port := u.Port()
+		if port == "" {
+			port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		}
+		p.Own = append(p.Own, u.Hostname()+":"+port)
+	}
+	return p
+}
+
+func accessList(a config.Access) oauth.AccessList {
+	return oauth.AccessList{Emails: a.Emails, Domains: a.Domains, Groups: a.Groups, Anyone: a.Anyone}
+}
+
+// upstream is the provider as authserver asks for it.
+type upstream struct{ *idp.Client }
+
+func (u upstream) AuthURL(ctx context.Context, up oauth.UpstreamRequest, loginHint string) (string, error) {
+	return u.Client.AuthURL(ctx, idp.AuthRequest{State: up.State, Nonce: up.Nonce, Verifier: up.Verifier, LoginHint: loginHint})
+}
+
+func (u upstream) Exchange(ctx context.Context, upstreamCode string, up oauth.UpstreamRequest) (oauth.Upstream, error) {
+	return u.Client.Exchange(ctx, upstreamCode, up.Verifier, up.Nonce)
+}
