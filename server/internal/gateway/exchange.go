@@ -23,6 +23,8 @@ type exchange struct {
 	streams bool            // the client takes text/event-stream
 	plain   bool            // the client takes application/json
 	about   json.RawMessage // id of the request; nil: none
+	batch   *batch          // that the request is part of, which answers for it; nil: none
+	place   int             // in batch
 
 	silent atomic.Int32 // ticks of keepAlives since something was sent
 
@@ -92,6 +94,9 @@ func (x *exchange) event(message []byte) bool {
 	if x.ctx.Err() != nil || x.state == over || !x.streams {
 		return false
 	}
+	if x.batch != nil {
+		return x.batch.event(message)
+	}
 	if x.state == waiting {
 		x.startStream()
 	}
@@ -117,6 +122,9 @@ func (x *exchange) answer(status int, message []byte) {
 	case x.state == over:
 	case x.ctx.Err() != nil:
 		x.abandon()
+	case x.batch != nil:
+		x.state = over
+		x.batch.put(x.place, message)
 	case x.state == waiting && (x.plain || status != http.StatusOK):
 		x.whole(status, message)
 	default:
@@ -135,7 +143,10 @@ func (x *exchange) refuse(f *refusal, id json.RawMessage) { x.answer(f.status, f
 func (x *exchange) empty(status int) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.state == waiting {
+	switch {
+	case x.batch != nil:
+		x.state = over
+	case x.state == waiting:
 		x.whole(status, nil)
 	}
 }
@@ -147,18 +158,29 @@ func (x *exchange) abandon() {
 		x.finish()
 		return
 	}
+	said := ended // the grant has ended, or Drawbridge is paused; or nobody is there to read it
 	switch cause := context.Cause(x.ctx); {
-	case cause == errCancelled && x.streams:
+	case cause == errNoSession:
+		said = sessionUnknown
+	case cause != errCancelled:
+	case x.batch != nil:
+		x.state = over
+		return
+	case x.streams:
 		x.startStream()
 		x.send(nil)
 		x.finish()
-	case cause == errCancelled:
+		return
+	default:
 		x.whole(http.StatusAccepted, nil)
-	case cause == errNoSession:
-		x.whole(sessionUnknown.status, sessionUnknown.message(x.about))
-	default: // the grant has ended, or Drawbridge is paused; or nobody is there to read it
-		x.whole(ended.status, ended.message(x.about))
+		return
 	}
+	if x.batch != nil {
+		x.state = over
+		x.batch.put(x.place, said.message(x.about))
+		return
+	}
+	x.whole(said.status, said.message(x.about))
 }
 
 // header sets a header of the response, or takes it out, unless it is sent.

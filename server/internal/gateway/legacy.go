@@ -35,16 +35,21 @@ func (c *call) serveLegacy(h http.Header) {
 	if v, ok := one(h, versionHeader); ok {
 		c.version = v
 	}
+	c.inSession(request != nil)
+}
+
+// inSession answers a message of the session that it has entered.
+func (c *call) inSession(isRequest bool) {
 	switch {
 	case c.method == "":
 		c.response()
-	case request == nil:
+	case !isRequest:
 		if c.method == "notifications/cancelled" {
-			c.endpoint.sessions.cancel(s, rpc.Get(c.params, "requestId"))
+			c.endpoint.sessions.cancel(c.session, rpc.Get(c.params, "requestId"))
 		}
 		c.notified()
 	default:
-		defer c.endpoint.sessions.leave(s, c)
+		defer c.endpoint.sessions.leave(c.session, c)
 		c.run(c.legacy)
 	}
 }

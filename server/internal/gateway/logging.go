@@ -13,7 +13,7 @@ func (c *call) wants(method string, params json.RawMessage) bool {
 	case method == "notifications/message":
 		return c.wantsLog(rpc.Get(params, "level"))
 	case method == "notifications/progress":
-		return rpc.Get(c.meta, "progressToken") != nil
+		return rpc.Given(rpc.Get(c.meta, "progressToken")) != nil
 	case c.session == nil: // MCP 2026-07-28, "Receiving Messages": these have streams of their own
 		return !strings.HasSuffix(method, "/list_changed") && method != "notifications/resources/updated"
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
@@ -34,23 +35,21 @@ const (
 )
 
 var (
-	notJSON  = refusalf(http.StatusBadRequest, rpc.CodeParse, "The message is not JSON.")
-	tooDeep  = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "The message nests too deeply.")
-	doubtful = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "The message, its params or its _meta have a member twice, or too many of them.")
-	badID    = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "The id of a request must be a string or a number.")
-	not2     = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, `The message is no JSON-RPC message: "jsonrpc" must be "2.0".`)
-	noMethod = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "The message is neither a request, nor a notification, nor a response.")
-	noParams = refusalf(http.StatusBadRequest, rpc.CodeInvalidParams, "The params of a message, and the _meta in them, must be objects.")
-
-	// MCP 2025-03-26 had servers accept batches; 2025-06-18 took them out
-	// again. No client we know sends one, and a batch would evade the limits
-	// and headers that each message is checked against.
-	noBatches = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "JSON-RPC batches are not supported: send one message a request.")
+	notJSON   = refusalf(http.StatusBadRequest, rpc.CodeParse, "The message is not JSON.")
+	tooDeep   = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "The message nests too deeply.")
+	doubtful  = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "The message, its params or its _meta have a member twice, or too many of them.")
+	badID     = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "The id of a request must be a string or a number.")
+	not2      = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, `The message is no JSON-RPC message: "jsonrpc" must be "2.0".`)
+	noMethod  = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "The message is neither a request, nor a notification, nor a response.")
+	noParams  = refusalf(http.StatusBadRequest, rpc.CodeInvalidParams, "The params of a message, and the _meta in them, must be objects.")
+	noBatches = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "JSON-RPC batches are of protocol version 2025-03-26 alone: send one message a request.")
 )
 
-// parse reads a message. Of a refused one the id is set if it could be read.
+// parse reads a message. Members that are null count as if they were left out:
+// serializers of Java, Kotlin and C# write them, and no method of MCP has a
+// parameter that may be null. Of a refused one the id is set if it could be read.
 func parse(body []byte) (m message, f *refusal) {
-	if f := inspect(body); f != nil {
+	if f := inspect(body, maxDepth); f != nil {
 		return m, f
 	}
 	if !json.Valid(body) || !utf8.Valid(body) { // RFC 8259 §8.1
@@ -74,6 +73,10 @@ func parse(body []byte) (m message, f *refusal) {
 			m.err = value
 		}
 	}
+	method, m.params = rpc.Given(method), rpc.Given(m.params)
+	if name, _ := rpc.String(method); strings.HasPrefix(name, "notifications/") {
+		m.id = rpc.Given(m.id)
+	}
 	if m.id != nil && m.id[0] != '"' && m.id[0] != '-' && (m.id[0] < '0' || m.id[0] > '9') {
 		m.id = nil
 		return m, badID
@@ -87,6 +90,9 @@ func parse(body []byte) (m message, f *refusal) {
 	if m.method, _ = rpc.String(method); m.method == "" {
 		if method != nil || m.id == nil || (m.result == nil && m.err == nil) {
 			return m, noMethod
+		}
+		if m.result != nil {
+			m.err = rpc.Given(m.err)
 		}
 		return m, nil
 	}
@@ -103,6 +109,7 @@ func (m *message) parseParams() *refusal {
 	if !distinct(m.params) {
 		return doubtful
 	}
+	m.params = rpc.DropNulls(m.params)
 	if m.meta = rpc.Get(m.params, "_meta"); m.meta == nil {
 		return nil
 	}
@@ -136,9 +143,9 @@ func distinct(object json.RawMessage) bool {
 	return true
 }
 
-// inspect looks at a message's outline without decoding it: a batch or too
-// deep a nesting is refused, all else is left to the decoder.
-func inspect(body []byte) *refusal {
+// inspect looks at a message's outline without decoding it: too deep a nesting is
+// refused, all else is left to the decoder.
+func inspect(body []byte, maxDepth int) *refusal {
 	depth, quoted := 0, false
 	for i := 0; i < len(body); i++ {
 		c := body[i]
@@ -155,9 +162,6 @@ func inspect(body []byte) *refusal {
 		case '"':
 			quoted = true
 		case '[', '{':
-			if depth == 0 && c == '[' {
-				return noBatches
-			}
 			if depth++; depth > maxDepth {
 				return tooDeep
 			}

@@ -33,7 +33,7 @@ type metadata struct {
 // means those of 2026-07-28, and so does the header, except for initialize,
 // which that revision does not have.
 func (c *call) isModern(h http.Header) bool {
-	if c.meta != nil && rpc.Get(c.meta, metaVersion) != nil {
+	if c.meta != nil && rpc.Given(rpc.Get(c.meta, metaVersion)) != nil {
 		return true
 	}
 	version, _ := one(h, versionHeader)
@@ -91,9 +91,9 @@ func (c *call) readMeta() (level json.RawMessage) {
 		case metaCapabilities:
 			c.modern.capabilities = value
 		case metaInfo:
-			c.modern.info = value
+			c.modern.info = rpc.Given(value)
 		case metaLogLevel:
-			level = value
+			level = rpc.Given(value)
 		}
 	}
 	return level

@@ -50,6 +50,10 @@ func (e *Endpoint) post(w http.ResponseWriter, r *http.Request, caller *oauth.Ca
 		refusal.write(w, nil)
 		return
 	}
+	if isBatch(body) {
+		e.batch(w, r, caller, body, start)
+		return
+	}
 	c := &call{endpoint: e, caller: caller}
 	if c.message, refusal = parse(body); refusal != nil {
 		refusal.write(w, c.id)

@@ -76,7 +76,7 @@ func TestRefusals(t *testing.T) {
 		"POST of no revision":           {"POST", `{"jsonrpc":"2.0","id":4,"method":"tools/list"}`, []string{session, "MCP-Protocol-Version: 1999-01-01"}, 400, `"id":4,"error"`}, // TL-9
 		"another method":                {"PUT", "{}", nil, 405, `"error"`},                                                                                                       // TL-1
 		"HEAD":                          {"HEAD", "", nil, 405, ``},                                                                                                               // TL-1
-		"a batch":                       {"POST", ` [{"jsonrpc":"2.0","id":1,"method":"ping"}]`, []string{session}, 400, `batches are not supported`},
+		"a batch":                       {"POST", ` [{"jsonrpc":"2.0","id":1,"method":"ping"}]`, []string{session}, 400, `of protocol version 2025-03-26 alone`},
 		"a deep message":                {"POST", deep, []string{session}, 400, `nests too deeply`},
 		"a broken message":              {"POST", `{"jsonrpc"`, []string{session}, 400, `-32700`}, // JSON-RPC 2.0 §5.1
 		"no message":                    {"POST", ``, []string{session}, 400, `-32700`},           // JSON-RPC 2.0 §5.1

@@ -16,7 +16,7 @@ import (
 // nothing, or stops early. A value may be kept, and appending to it is safe.
 func Members(object json.RawMessage) iter.Seq2[[]byte, json.RawMessage] {
 	return func(yield func([]byte, json.RawMessage) bool) {
-		walk(object, func(name []byte, start, end int) bool {
+		walk(object, func(name []byte, _, start, end int) bool {
 			return yield(name, object[start:end:end])
 		})
 	}
@@ -53,6 +53,38 @@ func Set(object json.RawMessage, name string, value json.RawMessage) json.RawMes
 	return append(out, object[first+1:]...)
 }
 
+// Given returns value, or nil if it is null.
+func Given(value json.RawMessage) json.RawMessage {
+	if string(value) == "null" {
+		return nil
+	}
+	return value
+}
+
+// DropNulls returns a JSON object without the members that are null, and every
+// other one as it was.
+func DropNulls(object json.RawMessage) json.RawMessage {
+	if !bytes.Contains(object, []byte("null")) {
+		return object
+	}
+	kept, dropped := []byte{'{'}, false
+	walk(object, func(_ []byte, name, start, end int) bool {
+		if string(object[start:end]) == "null" {
+			dropped = true
+			return true
+		}
+		if len(kept) > 1 {
+			kept = append(kept, ',')
+		}
+		kept = append(kept, object[name:end]...)
+		return true
+	})
+	if !dropped {
+		return object
+	}
+	return append(kept, '}')
+}
+
 // String returns what a JSON string holds, and whether value is one.
 func String(value json.RawMessage) (string, bool) {
 	if len(value) < 2 || value[0] != '"' {
@@ -84,7 +116,7 @@ func OneLine(value json.RawMessage) json.RawMessage {
 }
 
 func find(object []byte, name string) (start, end int) {
-	walk(object, func(n []byte, s, e int) bool {
+	walk(object, func(n []byte, _, s, e int) bool {
 		if string(n) == name {
 			start, end = s, e
 		}
@@ -93,8 +125,9 @@ func find(object []byte, name string) (start, end int) {
 	return start, end
 }
 
-// walk calls visit with the name and the place of each member's value.
-func walk(object []byte, visit func(name []byte, start, end int) bool) {
+// walk calls visit with each member's name, and the places where that and the
+// value begin, and where the member ends.
+func walk(object []byte, visit func(name []byte, at, start, end int) bool) {
 	i := skipSpace(object, 0)
 	if i >= len(object) || object[i] != '{' {
 		return
@@ -110,7 +143,7 @@ func walk(object []byte, visit func(name []byte, start, end int) bool) {
 			return
 		}
 		start := skipSpace(object, i+1)
-		if end = skipValue(object, start); end == start || !visit(name, start, end) {
+		if end = skipValue(object, start); end == start || !visit(name, at, start, end) {
 			return
 		}
 		if i = skipSpace(object, end); i >= len(object) || object[i] != ',' {

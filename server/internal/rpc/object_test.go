@@ -40,6 +40,17 @@ func TestSet(t *testing.T) {
 	}
 }
 
+func TestDropNulls(t *testing.T) {
+	for object, want := range map[string]string{
+		`{"a":null}`: `{}`, ` { "a" : null , "b":1.0,"c": null }`: `{"b":1.0}`, `{"a":{"b":null},"c":[null],"d":"null"}`: `{"a":{"b":null},"c":[null],"d":"null"}`,
+		`{"a":1, "b\u0062" : "x" ,"n":null}`: `{"a":1,"b\u0062" : "x"}`, `null`: `null`, `{}`: `{}`,
+	} {
+		if got := DropNulls(json.RawMessage(object)); string(got) != want {
+			t.Errorf("%s gives %s, want %s", object, got, want)
+		}
+	}
+}
+
 func TestOneLine(t *testing.T) {
 	if got := OneLine(json.RawMessage("{\r\n\"a\":\n\"x\\n\"}")); string(got) != `{  "a": "x\n"}` {
 		t.Errorf("%q", got)
@@ -56,6 +67,19 @@ func FuzzObject(f *testing.F) {
 		found := map[string]json.RawMessage{}
 		for name, value := range Members(b) {
 			found[string(name)] = value
+		}
+		if kept := DropNulls(b); json.Valid(b) && IsObject(b) {
+			var left, all map[string]json.RawMessage
+			if err := json.Unmarshal(kept, &left); err != nil {
+				t.Fatalf("%q becomes %q: %v", b, kept, err)
+			}
+			_ = json.Unmarshal(b, &all)
+			for name, value := range all {
+				// Of a name twice, once null, the other is left.
+				if string(value) != "null" && !bytes.Equal(left[name], value) {
+					t.Errorf("%q loses %q: %q", b, name, kept)
+				}
+			}
 		}
 		set := Set(b, "a", json.RawMessage(`[7]`))
 		var want map[string]json.RawMessage

@@ -1,0 +1,173 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// batches is the one revision that has them: it has servers take batches, the
+// next took them out again.
+const batches = "2025-03-26"
+
+// maxBatch is how many messages a batch may have: they are answered side by
+// side, and each meets the limits that it would meet alone.
+const maxBatch = 32
+
+var (
+	emptyBatch = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "A batch must have a message.")
+	longBatch  = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "A batch may have %d messages: send the rest in another.", maxBatch)
+	notInBatch = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "This message must not be part of a batch: send it by itself.")
+)
+
+// batch is a JSON-RPC batch while it is answered (MCP 2025-03-26, "Sending
+// Messages to the Server"): one response for all of its requests, or a stream.
+type batch struct {
+	exchange
+
+	answering sync.Mutex // guards answers
+	answers   [][]byte   // by the place of what they answer; nil: none
+}
+
+func isBatch(body []byte) bool {
+	body = bytes.TrimLeft(body, " \t\r\n")
+	return len(body) > 0 && body[0] == '['
+}
+
+// split returns the messages of a batch, or why they are none.
+func split(body []byte) (messages []json.RawMessage, f *refusal) {
+	if f := inspect(body, maxDepth+1); f != nil {
+		return nil, f
+	}
+	if err := json.Unmarshal(body, &messages); err != nil {
+		return nil, notJSON
+	}
+	switch {
+	case len(messages) == 0: // JSON-RPC 2.0 §6
+		return nil, emptyBatch
+	case len(messages) > maxBatch:
+		return nil, longBatch
+	}
+	return messages, nil
+}
+
+// batch answers a batch. start is when its body began to be read.
+func (e *Endpoint) batch(w http.ResponseWriter, r *http.Request, caller *oauth.Caller, body []byte, start time.Time) {
+	version, said := one(r.Header, versionHeader)
+	if said && version != batches || len(r.Header[versionHeader]) > 1 {
+		noBatches.write(w, nil)
+		return
+	}
+	id := r.Header.Get(sessionHeader)
+	s, refusal := e.enter(id, caller, nil)
+	if refusal == nil && s.version != batches {
+		refusal = noBatches
+	}
+	var messages []json.RawMessage
+	if refusal == nil {
+		messages, refusal = split(body)
+	}
+	if refusal != nil {
+		refusal.write(w, nil)
+		return
+	}
+	if caller.Ended() || r.Context().Err() != nil { // while the body was still coming
+		ended.write(w, nil)
+		return
+	}
+	b := &batch{answers: make([][]byte, len(messages))}
+	e.begin(&b.exchange, w, r, true)
+	defer e.end(&b.exchange)
+	if time.Since(start) > slowBody {
+		b.lift()
+	}
+	var running sync.WaitGroup
+	for place, message := range messages {
+		c := &call{endpoint: e, caller: caller, version: batches}
+		if c.message, refusal = parse(message); refusal == nil && (c.method == "initialize" || c.isModern(r.Header)) {
+			refusal = notInBatch
+		}
+		if refusal != nil {
+			b.put(place, refusal.message(orNull(c.id)))
+			continue
+		}
+		c.batch, c.place, c.about, c.streams = b, place, c.id, b.streams
+		c.ctx, c.cancel = context.WithCancelCause(b.ctx)
+		if !c.isRequest() { // in their order, and a cancellation finds what came before it
+			c.session = s
+			c.inSession(false)
+			c.close()
+			continue
+		}
+		if c.session, refusal = e.enter(id, caller, c); refusal != nil { // ended meanwhile
+			b.put(place, refusal.message(c.id))
+			c.cancel(nil)
+			continue
+		}
+		running.Go(func() {
+			defer c.close()
+			c.inSession(true)
+		})
+	}
+	running.Wait()
+	b.finish()
+}
+
+// orNull is an id as JSON-RPC 2.0 §5 has it in the answer to what has none, so
+// that a client can count the answers.
+func orNull(id json.RawMessage) json.RawMessage {
+	if id == nil {
+		return json.RawMessage("null")
+	}
+	return id
+}
+
+// put takes the answer to the message at place. Once something has been sent it
+// is a stream, and nothing need wait for the slowest.
+func (b *batch) put(place int, message []byte) {
+	b.mu.Lock()
+	streaming := b.state == streaming
+	b.mu.Unlock()
+	b.answering.Lock()
+	defer b.answering.Unlock()
+	b.answers[place] = message
+	for i, a := range b.answers {
+		if streaming && a != nil {
+			b.event(a)
+			b.answers[i] = nil
+		}
+	}
+}
+
+// finish sends the answers that have not been sent. There are none if the batch
+// has no request, or the client has cancelled all of them.
+func (b *batch) finish() {
+	b.answering.Lock()
+	answers := slices.DeleteFunc(b.answers, func(a []byte) bool { return a == nil })
+	b.answering.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.ctx.Err() != nil: // close says so
+		return
+	case b.state == waiting && len(answers) == 0:
+		b.whole(http.StatusAccepted, nil)
+		return
+	case b.state == waiting && b.plain:
+		b.whole(http.StatusOK, slices.Concat([]byte("["), bytes.Join(answers, []byte(",")), []byte("]")))
+		return
+	case b.state == waiting:
+		b.startStream()
+	}
+	for _, a := range answers {
+		b.send(frame(a))
+	}
+	b.exchange.finish()
+}
