@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/drawbridge-app/drawbridge/server/control"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -132,4 +133,34 @@ func (s *Server) Answer(_ context.Context, id string, allow bool) error {
 		return errNotReady
 	}
 	return p.endpoints.Answer(id, allow)
+}
+
+// Gone returns the calls that have just stopped waiting.
+func (s *Server) Gone() []status.Approval {
+	if p := s.parts(); p != nil {
+		return p.endpoints.Gone()
+	}
+	return nil
+}
+
+// AllowTool lets a waiting call go on, and what its session calls of the same
+// tool in the next minutes.
+func (s *Server) AllowTool(_ context.Context, id string) error {
+	p := s.parts()
+	if p == nil {
+		return errNotReady
+	}
+	return p.endpoints.AllowTool(id)
+}
+
+// EndLeave has a session ask about each call of a tool again.
+func (s *Server) EndLeave(_ context.Context, session, server, tool string) error {
+	p := s.parts()
+	if p == nil {
+		return errNotReady
+	}
+	if p.endpoints.EndLeave(session, server, tool) != nil {
+		return control.ErrNotFound
+	}
+	return nil
 }

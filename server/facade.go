@@ -22,6 +22,10 @@ func (s *Server) Snapshot() status.Snapshot {
 	snap := status.Snapshot{Status: s.status(), Sessions: []status.Session{}, Events: s.board.Events()}
 	if p := s.parts(); p != nil {
 		snap.Sessions = p.grants.Sessions()
+		leaves := p.endpoints.Leaves()
+		for i := range snap.Sessions {
+			snap.Sessions[i].Leaves = leaves[snap.Sessions[i].ID]
+		}
 	}
 	snap.Status.Sessions = len(snap.Sessions)
 	snap.Approvals = s.Approvals()

@@ -46,6 +46,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /api/access", s.access)
 
 	mux.HandleFunc("POST /api/revoke", s.revoke)
+	mux.HandleFunc("POST /api/end-leave", s.endLeave)
 	mux.HandleFunc("POST /api/revoke-all", func(w http.ResponseWriter, r *http.Request) {
 		n, err := s.backend.RevokeAll(r.Context())
 		s.answer(w, r, map[string]int{"revoked": n}, err)
@@ -80,6 +81,19 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.answer(w, r, struct{}{}, s.backend.Revoke(r.Context(), body.ID))
+}
+
+func (s *Server) endLeave(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		ID     string `json:"id"`
+		Server string `json:"server"`
+		Tool   string `json:"tool"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || body.ID == "" || body.Tool == "" {
+		fail(w, http.StatusBadRequest, `The body must be {"id":"…","server":"…","tool":"…"}.`)
+		return
+	}
+	s.answer(w, r, struct{}{}, s.backend.EndLeave(r.Context(), body.ID, body.Server, body.Tool))
 }
 
 func (s *Server) logs(w http.ResponseWriter, r *http.Request) {

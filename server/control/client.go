@@ -71,6 +71,16 @@ func (c *Client) Revoke(ctx context.Context, id string) error {
 	return err
 }
 
+// EndLeave has a session ask about each call of a tool again. The error is
+// [ErrNotFound] in a sentence if it has to already.
+func (c *Client) EndLeave(ctx context.Context, id, server, tool string) error {
+	err := c.do(ctx, "POST", "/api/end-leave", map[string]string{"id": id, "server": server, "tool": tool}, nil)
+	if errors.Is(err, ErrNotFound) {
+		return &sentence{fmt.Sprintf("The session %q has no leave for %s. `drawbridge sessions --json` lists the leaves.", status.Clean(id, 64), status.Clean(server+"/"+tool, 200)), ErrNotFound}
+	}
+	return err
+}
+
 // RevokeAll ends all sessions and returns how many there were.
 func (c *Client) RevokeAll(ctx context.Context) (int, error) {
 	var answer struct {

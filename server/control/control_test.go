@@ -38,9 +38,15 @@ func (b *fakeBackend) tell(what string) error {
 func (b *fakeBackend) Snapshot() status.Snapshot {
 	return status.Snapshot{Status: sampleStatus, Sessions: sampleSessions}
 }
-func (b *fakeBackend) Watch(context.Context) <-chan struct{}  { return nil }
-func (b *fakeBackend) Clients() []status.Client               { return sampleClients }
-func (b *fakeBackend) Attempts() []status.Attempt             { return sampleAttempts }
+func (b *fakeBackend) Watch(context.Context) <-chan struct{} { return nil }
+func (b *fakeBackend) Clients() []status.Client              { return sampleClients }
+func (b *fakeBackend) Attempts() []status.Attempt            { return sampleAttempts }
+func (b *fakeBackend) EndLeave(_ context.Context, session, server, tool string) error {
+	if session != "s1" {
+		return ErrNotFound
+	}
+	return b.tell("end leave " + session + " " + server + " " + tool)
+}
 func (b *fakeBackend) RevokeAll(context.Context) (int, error) { return 2, b.tell("revoke all") }
 func (b *fakeBackend) Pause(context.Context) error            { return b.tell("pause") }
 func (b *fakeBackend) Resume(context.Context) error           { return b.tell("resume") }
@@ -142,10 +148,10 @@ func TestCommands(t *testing.T) {
 		t.Errorf("ConsoleLink: %q, %v", link, err)
 	}
 	n, err := c.RevokeAll(ctx)
-	if err = errors.Join(err, c.Revoke(ctx, "s1"), c.Pause(ctx), c.Resume(ctx)); err != nil || n != 2 {
+	if err = errors.Join(err, c.Revoke(ctx, "s1"), c.EndLeave(ctx, "s1", "files", "write"), c.Pause(ctx), c.Resume(ctx)); err != nil || n != 2 {
 		t.Errorf("verbs: %d, %v", n, err)
 	}
-	if want := []string{"doctor", "revoke all", "revoke s1", "pause", "resume"}; !slices.Equal(r.backend.told, want) {
+	if want := []string{"doctor", "revoke all", "revoke s1", "end leave s1 files write", "pause", "resume"}; !slices.Equal(r.backend.told, want) {
 		t.Errorf("the app was told %v, want %v", r.backend.told, want)
 	}
 	for _, id := range []string{"none", "..", "../pause", "a/b?c#d", "\x1b[2J", strings.Repeat("x", 2000)} {
@@ -153,6 +159,9 @@ func TestCommands(t *testing.T) {
 		if !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "`drawbridge sessions`") || strings.ContainsRune(err.Error(), 0x1b) {
 			t.Errorf("Revoke(%.20q): %v", id, err)
 		}
+	}
+	if err := c.EndLeave(ctx, "s2", "files", "\x1b[2J"); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "`drawbridge sessions --json`") || strings.ContainsRune(err.Error(), 0x1b) {
+		t.Errorf("a leave that is none: %v", err)
 	}
 	r.backend.fail = errors.New("The disk is full: make room on it.")
 	if err := c.Pause(ctx); err == nil || err.Error() != r.backend.fail.Error() {
@@ -212,6 +221,8 @@ func TestAttacks(t *testing.T) {
 		{"its own page", "POST", "/api/pause", map[string]string{"Key": r.key, "Origin": r.URL(), "Sec-Fetch-Site": "same-origin"}, 200},
 		{"no key", "GET", "/api/status", nil, 401},
 		{"no key on a verb", "POST", "/api/revoke-all", nil, 401},
+		{"no key on a leave", "POST", "/api/end-leave", nil, 401},
+		{"no leave named", "POST", "/api/end-leave", map[string]string{"Key": r.key}, 400},
 		{"no key on an unknown path", "GET", "/api/secret", nil, 401},
 		{"an empty key", "GET", "/api/status", map[string]string{"Key": ""}, 401},
 		{"a wrong key", "GET", "/api/status", map[string]string{"Key": strings.Repeat("A", 43)}, 401},

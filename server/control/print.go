@@ -64,7 +64,17 @@ func PrintSessions(w io.Writer, list []status.Session, asJSON bool, now time.Tim
 		rows = append(rows, []string{s.ID, either(s.User.Email, s.User.Sub), client, relative(s.CreatedAt, now),
 			relative(s.LastUsedAt, now), relative(s.ExpiresAt, now), fmt.Sprint(s.Requests), s.LastTool})
 	}
-	return printTable(w, rows, cellWidth)
+	if err := printTable(w, rows, cellWidth); err != nil {
+		return err
+	}
+	for _, s := range list {
+		for _, l := range s.Leaves {
+			if err := printLine(w, fmt.Sprintf("%s calls %s without asking you; that ends %s, or by `drawbridge revoke %[1]s --leave %[2]s`.", s.ID, status.Clean(l.Server+"/"+l.Tool, 200), relative(l.Until, now))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // PrintLogs prints one line a line, those of Drawbridge marked.

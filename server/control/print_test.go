@@ -34,7 +34,8 @@ var sampleSessions = []status.Session{
 	{ID: "s2", User: status.User{Sub: "00u1", Email: "ana@example.com", Name: "Ana"},
 		Client: status.SessionClient{ID: "c", Name: "Claude", Kind: "cimd", RedirectHost: "claude.ai"},
 		Scopes: []string{"openid"}, CreatedAt: noon.Add(-3 * time.Hour), LastUsedAt: noon.Add(-2 * time.Minute),
-		ExpiresAt: noon.Add(29*24*time.Hour + time.Hour), Requests: 17, LastTool: "echo"},
+		ExpiresAt: noon.Add(29*24*time.Hour + time.Hour), Requests: 17, LastTool: "echo",
+		Leaves: []status.Leave{{Server: "files", Tool: "write\x1b[2J_file", Until: noon.Add(9 * time.Minute)}}},
 	{ID: "s1", User: status.User{Sub: "00u2"}, Client: status.SessionClient{Name: "Evil\x1b[2J\u202e\u009b1m" + strings.Repeat("x", 100), Kind: "dcr"},
 		CreatedAt: noon.Add(-72 * time.Hour), ExpiresAt: noon.Add(30 * time.Second)},
 }

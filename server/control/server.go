@@ -40,6 +40,9 @@ type Backend interface {
 	Revoke(ctx context.Context, id string) error
 	// RevokeAll ends all sessions and returns how many there were.
 	RevokeAll(ctx context.Context) (int, error)
+	// EndLeave has a session ask its owner about each call of a tool again, or
+	// returns [ErrNotFound].
+	EndLeave(ctx context.Context, session, server, tool string) error
 	Pause(ctx context.Context) error
 	Resume(ctx context.Context) error
 	// Retry opens now what could not be opened: the keychain, the tunnel.

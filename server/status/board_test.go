@@ -60,12 +60,43 @@ func TestCleanLines(t *testing.T) {
 	for in, want := range map[string]string{
 		"{\n  \"a\": \"\u202e\x1b[1m\"\r\n}": "{\n  \"a\": \"[1m\" \n}",
 		"":                                   "",
-		strings.Repeat("\n", 100):            strings.Repeat("\n", 29),
+		strings.Repeat("\n", 100):            strings.Repeat("\n", 29) + "…",
+		strings.Repeat("\n", 30):             strings.Repeat("\n", 30),
+		strings.Repeat("x", 30):              strings.Repeat("x", 30),
+		strings.Repeat("x", 31):              strings.Repeat("x", 29) + "…",
+		strings.Repeat("x", 29) + "\n":       strings.Repeat("x", 29) + "\n",
+		strings.Repeat("x", 30) + "\n":       strings.Repeat("x", 29) + "…",
+		strings.Repeat("x", 30) + "\ny":      strings.Repeat("x", 29) + "…",
+		strings.Repeat("x", 28) + "\ny\nz":   strings.Repeat("x", 28) + "\n…",
 		strings.Repeat(" ", 100):             strings.Repeat(" ", 29) + "…",
 		"a\n" + strings.Repeat("é", 50):      "a\n" + strings.Repeat("é", 27) + "…",
 	} {
 		if got := CleanLines(in, 30); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestSpell(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                               "",
+		"plain \\u0041":                  "plain \\u0041",
+		"{\n  \"ä\": 1\n}":               "{\n  \"ä\": 1\n}",
+		"a\u202eb\x1b[2J":                `a\u202eb\u001b[2J`,
+		"a\tb\r":                         `a\u0009b\u000d`,
+		"\u00a0\u3000\u2028\u200b\ufeff": `\u00a0\u3000\u2028\u200b\ufeff`,
+		"\u3164\u2800\u115f\u1160\uffa0": `\u3164\u2800\u115f\u1160\uffa0`,
+		"\U000e0041\U000f0000":           `\udb40\udc41\udb80\udc00`, // a tag, a private letter
+		"❤\ufe0f x\ufe01\U000e0100":      "❤\ufe0f x" + `\ufe01\udb40\udd00`,
+		"e\u0301\u0302\u0303\u0304":      "e\u0301\u0302" + `\u0303\u0304`,
+		"日本語 ไทย हिन्दी":                 "日本語 ไทย हिन्दी",
+		"\xff":                           "\ufffd",
+	} {
+		if got := Spell(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+		if again := Spell(want); again != want {
+			t.Errorf("%q is spelt again as %q", want, again)
 		}
 	}
 }

@@ -1,8 +1,10 @@
 package status
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -35,25 +37,22 @@ func Clean(s string, max int) string {
 }
 
 // CleanLines is [Clean] for a text of several lines, such as indented JSON: line
-// feeds and spaces stay, max runes in all.
+// feeds and spaces stay, max runes in all. If it cuts anything away, the last of
+// them is "…".
 func CleanLines(s string, max int) string {
 	var b strings.Builder
-	first := true
-	for line := range strings.SplitSeq(s, "\n") {
-		if max < 1 {
-			break
+	n := 0
+	for line := range strings.Lines(s) {
+		body, feed := strings.CutSuffix(line, "\n")
+		text := body[:len(body)-len(strings.TrimLeft(body, " "))]
+		text += Clean(body[len(text):], len(body)+1)
+		if feed {
+			text += "\n"
 		}
-		indent := len(line) - len(strings.TrimLeft(line, " "))
-		if indent >= max {
-			indent = 0
+		b.WriteString(text)
+		if n += utf8.RuneCountInString(text); n > max {
+			return string([]rune(b.String())[:max-1]) + "…"
 		}
-		line = line[:indent] + Clean(line[indent:], max-indent)
-		if !first {
-			b.WriteByte('\n')
-		}
-		first = false
-		b.WriteString(line)
-		max -= utf8.RuneCountInString(line) + 1
 	}
 	return b.String()
 }
@@ -72,6 +71,42 @@ func Sentence(s string) string {
 // FullStop ends a text that may have one already, such as an error's after a
 // colon.
 func FullStop(s string) string { return strings.TrimSuffix(s, ".") + "." }
+
+// Spell is s with all that a person would not see, or would take for something
+// else, written out as JSON escapes: what [Unprintable] reports (but for line
+// feeds), letters without ink, spaces that are none, variation selectors and the
+// tops of towers of combining marks. Nothing is left out or cut, so that what is
+// consented to can be shown whole.
+func Spell(s string) string {
+	if plain(s) {
+		return s
+	}
+	var b strings.Builder
+	marks := 0
+	for _, r := range s {
+		if marks++; !unicode.Is(unicode.M, r) {
+			marks = 0
+		}
+		if r == '\n' || marks <= 2 && !hides(r) {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
+	return b.String()
+}
+
+func hides(r rune) bool {
+	switch {
+	case Unprintable(r), r != ' ' && unicode.IsSpace(r):
+		return true
+	case r == '\u115f', r == '\u1160', r == '\u3164', r == '\uffa0', r == '\u2800': // letters without ink
+		return true
+	}
+	return unicode.Is(unicode.Variation_Selector, r) && r != '\ufe0e' && r != '\ufe0f' // those two are of emoji
+}
 
 // Unprintable reports whether r moves a cursor, reorders text, breaks a line
 // or shows nothing, so that text holding it can look like something else.

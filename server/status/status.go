@@ -92,6 +92,15 @@ type Session struct {
 	Requests   int64         `json:"requests"`
 	LastTool   string        `json:"last_tool"`
 	Remote     string        `json:"remote,omitempty"` // address of the latest request
+	Leaves     []Leave       `json:"leaves,omitempty"`
+}
+
+// Leave is a tool that a session may call for a while without asking the owner
+// each time.
+type Leave struct {
+	Server string    `json:"server"`
+	Tool   string    `json:"tool"`
+	Until  time.Time `json:"until"`
 }
 
 // Client is a program that somebody has signed in with.
@@ -142,7 +151,7 @@ type Approval struct {
 	Session   string    `json:"session"`
 	Server    string    `json:"server"`
 	Tool      string    `json:"tool"`
-	Arguments string    `json:"arguments"` // JSON, indented, cleaned and cut
+	Arguments string    `json:"arguments"` // JSON, indented, whole, see [Spell]
 	ReadOnly  bool      `json:"read_only"` // as the server says
 }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/keystore"
@@ -101,10 +102,12 @@ func (c Events) Run(a App) error {
 	return client.Follow(a.Context, func(e status.Event) error { return show([]status.Event{e}) })
 }
 
-// Revoke ends a session, or all of them.
+// Revoke ends a session, or all of them, or the leave of a session to call a tool
+// without asking.
 type Revoke struct {
-	ID  string `arg:"" optional:"" help:"The ID of the session, as drawbridge sessions prints it."`
-	All bool   `help:"Revoke every session."`
+	ID    string `arg:"" optional:"" help:"The ID of the session, as drawbridge sessions prints it."`
+	All   bool   `help:"Revoke every session."`
+	Leave string `placeholder:"SERVER/TOOL" help:"Keep the session, and end what you allowed it for some minutes: it asks about each call of this tool again."`
 }
 
 // Run carries the command out.
@@ -112,8 +115,19 @@ func (c Revoke) Run(a App) error {
 	if (c.ID == "") == !c.All {
 		return UsageError{errors.New("give the ID of one session, or --all")}
 	}
+	server, tool, ok := strings.Cut(c.Leave, "/")
+	if c.Leave != "" && (c.All || !ok || tool == "") {
+		return UsageError{errors.New("--leave takes SERVER/TOOL and the ID of one session")}
+	}
 	client, err := control.Dial(a.DataDir)
 	if err != nil {
+		return err
+	}
+	if c.Leave != "" {
+		if err := client.EndLeave(a.Context, c.ID, server, tool); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(a.Out, "It asks about each call of this tool again.")
 		return err
 	}
 	if !c.All {

@@ -210,6 +210,13 @@ func (b *backend) Access(_ context.Context, email string, groups []string) ([]st
 	return []status.Entry{{Server: "files", Kind: "tool", Name: email, As: strings.Join(groups, "+")}}, nil
 }
 
+func (b *backend) EndLeave(_ context.Context, session, server, tool string) error {
+	if session+" "+server+" "+tool != "s1 files a/b" {
+		return control.ErrNotFound
+	}
+	return nil
+}
+
 // noConsole has no pages.
 type noConsole struct{ http.Handler }
 
@@ -237,7 +244,18 @@ func TestOfTheRunningInstance(t *testing.T) {
 	if got := h.run(t, Access{As: "ana@example.com", JSON: true}); !strings.Contains(got, `"name": "ana@example.com"`) {
 		t.Errorf("access %q", got)
 	}
+	if got := h.run(t, Revoke{ID: "s1", Leave: "files/a/b"}); got != "It asks about each call of this tool again.\n" {
+		t.Errorf("revoke a leave: %q", got)
+	}
+	if err := (Revoke{ID: "s1", Leave: "files/other"}).Run(h.App); !errors.Is(err, control.ErrNotFound) {
+		t.Errorf("revoke a leave that is none: %v", err)
+	}
 	var usage UsageError
+	for _, c := range []Revoke{{ID: "s1", Leave: "files"}, {ID: "s1", Leave: "files/"}, {All: true, Leave: "files/a"}, {Leave: "files/a"}, {}} {
+		if err := c.Run(h.App); !errors.As(err, &usage) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
 	if err := (Access{}).Run(h.App); !errors.As(err, &usage) {
 		t.Errorf("access as nobody: %v", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -26,7 +27,18 @@ const (
 	maxWaiting        = 32
 	maxWaitingSession = 8
 
-	maxArguments = 4000 // runes that are shown
+	// MaxArguments is how much of arguments a person can be asked to read, in
+	// bytes as they are shown. Nothing is allowed that was not shown whole, so a
+	// call with more is refused.
+	MaxArguments = 64 << 10
+	maxTool      = 200 // of a tool's name, likewise
+
+	// LeaveTime is how long [Queue.AllowTool] allows a tool.
+	LeaveTime = 10 * time.Minute
+
+	// goneTime is how long a call that waits no longer keeps its place on the
+	// screen, so that no other one's button comes under the pointer.
+	goneTime = 2 * time.Second
 )
 
 // A Refusal is why a call was not allowed. Its text is a sentence that the
@@ -45,6 +57,8 @@ const (
 	Expired             // nobody answered
 	Crowded             // too many wait already
 	Ended               // the client gave up, or its session ended
+	TooLong             // nobody could read all of it
+	TooSoon             // the owner has just said no to the same
 )
 
 func (r *Refusal) Error() string { return r.sentence }
@@ -52,20 +66,30 @@ func (r *Refusal) Error() string { return r.sentence }
 // ErrUnknown is what Answer returns for a call that does not wait (any more).
 var ErrUnknown = errors.New("this call waits no longer: it was answered, given up or timed out")
 
-// Queue holds the calls that wait. It is safe for concurrent use.
+// Queue holds the calls that wait, and what the owner's answers mean for those to
+// come. It is safe for concurrent use.
 type Queue struct {
 	now     func() time.Time
 	changed func()
-	wait    time.Duration
 
-	mu      sync.Mutex // guards waiting
-	waiting []*call    // oldest first
+	mu      sync.Mutex // guards all below
+	wait    time.Duration
+	waiting []*call // oldest first
+	gone    []gone  // in the last goneTime
+	leaves  map[tool]time.Time
+	denials map[tool]denial
 }
 
 // call is one that waits. Who takes it out of the queue settles it.
 type call struct {
 	status.Approval
+	tool   tool
 	answer chan bool // holds the answer
+}
+
+type gone struct {
+	status.Approval
+	at time.Time
 }
 
 // NewQueue returns an empty queue. changed hears that Pending is another now; it
@@ -74,7 +98,7 @@ func NewQueue(now func() time.Time, changed func()) *Queue {
 	if changed == nil {
 		changed = func() {}
 	}
-	return &Queue{now: now, changed: changed, wait: DefaultWait}
+	return &Queue{now: now, changed: changed, wait: DefaultWait, leaves: map[tool]time.Time{}, denials: map[tool]denial{}}
 }
 
 // SetWait sets how long calls wait that come from now on; not above 0 means
@@ -88,16 +112,18 @@ func (q *Queue) SetWait(wait time.Duration) {
 	q.wait = wait
 }
 
-// Ask returns nil once the owner has allowed the call a, and a [*Refusal] when
-// they have denied it, when nobody has answered in time, when too many calls
-// wait already, or when ctx ends, which is that of the call and of its grant.
-// ID, Time and Expires of a are given here; its texts are cleaned and cut.
+// Ask returns nil once the owner has allowed the call a, or if they allow its
+// tool for a time, and a [*Refusal] when they have denied it or just denied the
+// same, when nobody has answered in time, when too many calls wait already, when
+// it is too long to be read, or when ctx ends, which is that of the call and of
+// its grant. ID, Time and Expires of a are given here, and its texts are written
+// so that nothing in them hides.
 func (q *Queue) Ask(ctx context.Context, a status.Approval) error {
 	if ctx.Err() != nil {
 		return ended()
 	}
 	c, wait, err := q.put(a)
-	if err != nil {
+	if c == nil {
 		return err
 	}
 	q.changed()
@@ -135,39 +161,88 @@ func ended() *Refusal {
 	return &Refusal{Ended, "The call was given up, or its session ended, before the owner of this computer answered."}
 }
 
-// put appends a call.
+// put appends a call. It returns none if there is nothing to ask.
 func (q *Queue) put(a status.Approval) (*call, time.Duration, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	same := 0
+	t, now := tool{a.Session, a.Server, a.Tool}, q.now().UTC()
+	if now.Before(q.leaves[t]) {
+		return nil, 0, nil
+	}
+	if left := q.denials[t].until.Sub(now); left > 0 {
+		return nil, 0, &Refusal{TooSoon, fmt.Sprintf("The owner of this computer has just refused a call of %s. They can be asked about it again in %d seconds.", status.Clean(a.Tool, maxTool), int(math.Ceil(left.Seconds())))}
+	}
+	waiting, seen := 0, 0
 	for _, c := range q.waiting {
 		if c.Session == a.Session {
-			same++
+			waiting++
 		}
 	}
-	if len(q.waiting) >= maxWaiting || same >= maxWaitingSession {
+	q.gone = slices.DeleteFunc(q.gone, func(g gone) bool { return now.Sub(g.at) >= goneTime })
+	for _, g := range q.gone {
+		if g.Session == a.Session {
+			seen++
+		}
+	}
+	// Who asks and gives up at once fills the screen as well.
+	if len(q.waiting) >= maxWaiting || waiting >= maxWaitingSession || len(q.waiting)+len(q.gone) >= 2*maxWaiting || waiting+seen >= 2*maxWaitingSession {
 		return nil, 0, &Refusal{Crowded, "Too many calls wait for the owner of this computer already. Wait until they are answered, then try again."}
 	}
-	a.ID, a.Time = rand.Text(), q.now().UTC()
+	a.ID, a.Time = rand.Text(), now
 	a.Expires = a.Time.Add(q.wait)
-	a.User, a.Client = status.Clean(a.User, 254), status.Clean(a.Client, 80)
-	a.Server, a.Tool = status.Clean(a.Server, 64), status.Clean(a.Tool, 128)
-	a.Arguments = status.CleanLines(a.Arguments, maxArguments)
-	c := &call{Approval: a, answer: make(chan bool, 1)}
+	a.User, a.Client, a.Server = status.Clean(a.User, 254), status.Clean(a.Client, 80), status.Clean(a.Server, 64)
+	a.Tool, a.Arguments = status.Spell(a.Tool), status.Spell(a.Arguments)
+	if len(a.Arguments) > MaxArguments || len(a.Tool) > maxTool {
+		return nil, 0, &Refusal{TooLong, fmt.Sprintf("The owner of this computer is asked about each call of %s, and the arguments of this one are too long to be read. Send at most %d KiB at a time.", status.Clean(a.Tool, maxTool), MaxArguments>>10)}
+	}
+	c := &call{Approval: a, tool: t, answer: make(chan bool, 1)}
 	q.waiting = append(q.waiting, c)
 	return c, q.wait, nil
 }
 
 // Answer allows or denies a call that waits, or returns [ErrUnknown].
 func (q *Queue) Answer(id string, allow bool) error {
+	return q.settle(id, allow, func(t tool, now time.Time) {
+		if allow {
+			delete(q.denials, t)
+		} else {
+			q.deny(t, now)
+		}
+	})
+}
+
+// AllowTool allows a call that waits, with the others of its session that wait
+// for the same tool, and what they call of it for [LeaveTime]; or it returns
+// [ErrUnknown].
+func (q *Queue) AllowTool(id string) error {
+	err := q.settle(id, true, func(t tool, now time.Time) {
+		delete(q.denials, t)
+		q.leaves[t] = now.Add(LeaveTime)
+		for _, c := range slices.Clone(q.waiting) {
+			if c.tool == t {
+				q.remove(c, now)
+				c.answer <- true
+			}
+		}
+	})
+	if err == nil {
+		time.AfterFunc(LeaveTime, q.changed) // it is shown no longer
+	}
+	return err
+}
+
+// settle answers a call and takes it out of the queue.
+func (q *Queue) settle(id string, allow bool, also func(tool, time.Time)) error {
 	q.mu.Lock()
 	i := q.find(id)
 	if i < 0 {
 		q.mu.Unlock()
 		return ErrUnknown
 	}
-	q.waiting[i].answer <- allow // has room: who finds a call takes it away
-	q.waiting = slices.Delete(q.waiting, i, i+1)
+	c, now := q.waiting[i], q.now().UTC()
+	q.remove(c, now)
+	c.answer <- allow // has room: who finds a call takes it away
+	also(c.tool, now)
 	q.mu.Unlock()
 	q.changed()
 	return nil
@@ -184,15 +259,35 @@ func (q *Queue) Pending() []status.Approval {
 	return all
 }
 
+// Gone returns the calls that have just stopped waiting, whyever, never nil.
+func (q *Queue) Gone() []status.Approval {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := []status.Approval{}
+	for _, g := range q.gone {
+		if q.now().Sub(g.at) < goneTime {
+			all = append(all, g.Approval)
+		}
+	}
+	return all
+}
+
 // take removes a call, and reports whether it was there.
 func (q *Queue) take(id string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	i := q.find(id)
 	if i >= 0 {
-		q.waiting = slices.Delete(q.waiting, i, i+1)
+		q.remove(q.waiting[i], q.now().UTC())
 	}
 	return i >= 0
+}
+
+// remove needs q.mu.
+func (q *Queue) remove(c *call, now time.Time) {
+	q.waiting = slices.DeleteFunc(q.waiting, func(other *call) bool { return other == c })
+	q.gone = append(q.gone, gone{c.Approval, now})
+	time.AfterFunc(goneTime, q.changed)
 }
 
 // find needs q.mu.

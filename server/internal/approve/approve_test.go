@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,7 +21,7 @@ func kindOf(err error) string {
 	if !errors.As(err, &r) {
 		return fmt.Sprint(err)
 	}
-	return [...]string{"denied", "expired", "crowded", "ended"}[r.Kind]
+	return [...]string{"denied", "expired", "crowded", "ended", "too long", "too soon"}[r.Kind]
 }
 
 // ask has n calls of session wait and returns where their outcomes
@@ -88,7 +89,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-func TestDeskIsBounded(t *testing.T) {
+func TestQueueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := NewQueue(time.Now, nil)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -130,20 +131,267 @@ func TestDeskIsBounded(t *testing.T) {
 	})
 }
 
-func TestShownTextIsClean(t *testing.T) {
+// What hides is written out, and nothing is cut away.
+func TestTextsAreShownWhole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := NewQueue(time.Now, nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		go q.Ask(ctx, status.Approval{Tool: "a\x1b[2J\u202eb", Client: strings.Repeat("x", 500),
-			Arguments: "{\n  \"a\": \"\u202e\x1b[1m\",\n  \"b\": \"" + strings.Repeat("é", 10_000) + "\"\n}"})
+		long := strings.Repeat("é", 10_000)
+		go q.Ask(ctx, status.Approval{Tool: "a\x1b[2J\u202eb", Client: strings.Repeat("x", 500), Arguments: "{\n  \"a\": \"\u202e\x1b[1m\",\n  \"b\": \"" + long + "\"\n}"})
 		synctest.Wait()
 		p := q.Pending()[0]
-		if p.Tool != "a[2Jb" || utf8.RuneCountInString(p.Client) > 80 {
+		if p.Tool != `a\u001b[2J\u202eb` || utf8.RuneCountInString(p.Client) > 80 {
 			t.Errorf("shown %+v", p)
 		}
-		if !strings.HasPrefix(p.Arguments, "{\n  \"a\": \"[1m\",\n  \"b\": \"éé") || utf8.RuneCountInString(p.Arguments) > 4001 || !strings.HasSuffix(p.Arguments, "…") {
+		if p.Arguments != "{\n  \"a\": \""+`\u202e\u001b[1m`+"\",\n  \"b\": \""+long+"\"\n}" {
 			t.Errorf("%d runes: %.60q", utf8.RuneCountInString(p.Arguments), p.Arguments)
+		}
+	})
+}
+
+// 64 KiB are the most that a person is asked to read, as it is shown.
+func TestTooLongToRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, c := range map[string]struct {
+			tool, arguments string
+			want            string
+		}{
+			"one byte less":        {"write", strings.Repeat("x", 65535), "<nil>"},
+			"all of it":            {"write", strings.Repeat("x", 65536), "<nil>"},
+			"one byte more":        {"write", strings.Repeat("x", 65537), "too long"},
+			"by what is spelt out": {"write", strings.Repeat("\u202e", 10923), "too long"}, // 6 bytes each
+			"just not":             {"write", strings.Repeat("\u202e", 10922), "<nil>"},
+			"a long name":          {strings.Repeat("x", 200), "", "<nil>"},
+			"a longer name":        {strings.Repeat("x", 201), "", "too long"},
+		} {
+			q := NewQueue(time.Now, nil)
+			out := make(chan error, 1)
+			go func() { out <- q.Ask(t.Context(), status.Approval{Tool: c.tool, Arguments: c.arguments}) }()
+			synctest.Wait()
+			for _, p := range q.Pending() {
+				_ = q.Answer(p.ID, true)
+			}
+			err := <-out
+			if kindOf(err) != c.want {
+				t.Errorf("%s: %v", name, err)
+			}
+			if c.want == "too long" && !strings.Contains(err.Error(), "Send at most 64 KiB") {
+				t.Errorf("%s: %q does not say what to do", name, err)
+			}
+		}
+	})
+}
+
+// After a refusal the same session's same tool is not asked about for a while,
+// longer each time; another tool, session or server is.
+func TestARefusalHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := NewQueue(time.Now, nil)
+		try := func(session, server, name string, answer bool) string {
+			out := make(chan error, 1)
+			go func() {
+				out <- q.Ask(t.Context(), status.Approval{Session: session, Server: server, Tool: name})
+			}()
+			synctest.Wait()
+			if p := q.Pending(); len(p) == 1 {
+				_ = q.Answer(p[0].ID, answer)
+			}
+			return kindOf(<-out)
+		}
+		for i, pause := range []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 30 * time.Minute} {
+			if got := try("s1", "files", "write", false); got != "denied" {
+				t.Fatalf("refusal %d: %s", i, got)
+			}
+			time.Sleep(pause - time.Second)
+			if err := q.Ask(t.Context(), status.Approval{Session: "s1", Server: "files", Tool: "write"}); kindOf(err) != "too soon" || !strings.Contains(err.Error(), "in 1 seconds") {
+				t.Errorf("%s after refusal %d: %v", pause-time.Second, i, err)
+			}
+			for _, other := range [][3]string{{"s2", "files", "write"}, {"s1", "git", "write"}, {"s1", "files", "read"}} {
+				if got := try(other[0], other[1], other[2], true); got != "<nil>" {
+					t.Errorf("%q is not asked about: %s", other, got)
+				}
+			}
+			time.Sleep(time.Second)
+		}
+		if got := try("s1", "files", "write", true); got != "<nil>" {
+			t.Errorf("allowed: %s", got)
+		}
+		if got := try("s1", "files", "write", false); got != "denied" {
+			t.Errorf("right after it was allowed: %s", got)
+		}
+		time.Sleep(10 * time.Second)
+		if got := try("s1", "files", "write", false); got != "denied" {
+			t.Errorf("after the first pause anew: %s", got)
+		}
+		time.Sleep(time.Minute + time.Hour - time.Nanosecond)
+		if got := try("s1", "files", "write", false); got != "denied" {
+			t.Errorf("after an hour: %s", got)
+		}
+		time.Sleep(time.Minute)
+		if got := try("s1", "files", "write", true); got != "too soon" { // it was the third, and counts five minutes
+			t.Errorf("an hour without a moment forgave: %s", got)
+		}
+		time.Sleep(5*time.Minute + time.Hour)
+		_ = try("s1", "files", "other", false) // has old ones forgotten
+		if got := try("s1", "files", "write", false); got != "denied" {
+			t.Errorf("%s", got)
+		}
+		time.Sleep(10 * time.Second)
+		if got := try("s1", "files", "write", true); got != "<nil>" {
+			t.Errorf("after an hour it begins anew: %s", got)
+		}
+		_ = try("s1", "files", "write", false)
+		q.Forget("s1")
+		if got := try("s1", "files", "write", true); got != "<nil>" {
+			t.Errorf("of a session that has ended: %s", got)
+		}
+	})
+}
+
+// Eight that waited together and are refused one after the other are one refusal.
+func TestRefusalsAtOnceCountOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := NewQueue(time.Now, nil)
+		out := ask(t.Context(), q, "s1", 8)
+		for _, p := range q.Pending() {
+			_ = q.Answer(p.ID, false)
+		}
+		for range 8 {
+			if err := <-out; kindOf(err) != "denied" {
+				t.Error(err)
+			}
+		}
+		time.Sleep(10 * time.Second)
+		if err := <-ask(t.Context(), q, "s1", 1); kindOf(err) != "expired" { // it waited
+			t.Error(err)
+		}
+	})
+}
+
+// One click allows a tool for ten minutes, to one session; what waits for it
+// goes on; it can be taken back, and ends with the session.
+func TestAllowTool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var changes atomic.Int32
+		q := NewQueue(time.Now, func() { changes.Add(1) })
+		call := func(session, name string) string {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			return kindOf(q.Ask(ctx, status.Approval{Session: session, Server: "files", Tool: name, Arguments: strings.Repeat("x", 70_000)}))
+		}
+		out := ask(t.Context(), q, "s1", 3)
+		other := ask(t.Context(), q, "s2", 1)
+		if err := q.AllowTool(q.Pending()[0].ID); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		for range 3 {
+			if err := <-out; err != nil {
+				t.Error(err)
+			}
+		}
+		if p := q.Pending(); len(p) != 1 || p[0].Session != "s2" {
+			t.Errorf("left %+v", p)
+		}
+		want := []status.Leave{{Server: "files", Tool: "write_file", Until: start.Add(10 * time.Minute).UTC()}}
+		if got := q.Leaves()["s1"]; !slices.Equal(got, want) || len(q.Leaves()["s2"]) != 0 {
+			t.Errorf("leaves %+v, want %+v", got, want)
+		}
+		for what, got := range map[string]string{"it": call("s1", "write_file"), "another tool": call("s1", "wipe"), "another session": call("s2", "write_file")} {
+			if (got == "<nil>") != (what == "it") {
+				t.Errorf("%s: %s", what, got)
+			}
+		}
+		time.Sleep(10*time.Minute - time.Nanosecond - time.Since(start))
+		if got := call("s1", "write_file"); got != "<nil>" {
+			t.Errorf("at the end: %s", got)
+		}
+		synctest.Wait()
+		before := changes.Load()
+		time.Sleep(time.Nanosecond)
+		synctest.Wait()
+		if got := call("s1", "write_file"); got == "<nil>" || len(q.Leaves()["s1"]) != 0 {
+			t.Errorf("after ten minutes: %s, %v", got, q.Leaves()["s1"])
+		}
+		if changes.Load() == before {
+			t.Error("nobody was told that it is over")
+		}
+		<-other
+
+		out = ask(t.Context(), q, "s1", 1)
+		_ = q.AllowTool(q.Pending()[0].ID)
+		<-out
+		if err := q.EndLeave("s1", "files", "wipe"); !errors.Is(err, ErrUnknown) {
+			t.Errorf("another tool's leave: %v", err)
+		}
+		if err := q.EndLeave("s1", "files", "write_file"); err != nil || call("s1", "write_file") == "<nil>" {
+			t.Errorf("taken back: %v", err)
+		}
+		if err := q.EndLeave("s1", "files", "write_file"); !errors.Is(err, ErrUnknown) {
+			t.Errorf("twice: %v", err)
+		}
+		out = ask(t.Context(), q, "s1", 1)
+		_ = q.AllowTool(q.Pending()[0].ID)
+		<-out
+		q.Forget("s2")
+		if len(q.Leaves()["s1"]) != 1 {
+			t.Error("it ended with another session")
+		}
+		q.Forget("s1")
+		if call("s1", "write_file") == "<nil>" {
+			t.Error("it outlives its session")
+		}
+		if err := q.AllowTool("nothing"); !errors.Is(err, ErrUnknown) {
+			t.Errorf("an unknown call: %v", err)
+		}
+	})
+}
+
+// A call that waits no longer keeps its row for two seconds, and who gives up at
+// once does not fill the screen.
+func TestGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var changes atomic.Int32
+		q := NewQueue(time.Now, func() { changes.Add(1) })
+		ctx, cancel := context.WithCancel(t.Context())
+		ask(ctx, q, "s1", 2)
+		ask(t.Context(), q, "s2", 1)
+		cancel()
+		synctest.Wait()
+		if g := q.Gone(); len(g) != 2 || g[0].Session != "s1" || len(q.Pending()) != 1 {
+			t.Fatalf("gone %+v", g)
+		}
+		time.Sleep(2*time.Second - time.Nanosecond)
+		if len(q.Gone()) != 2 {
+			t.Error("gone too soon")
+		}
+		synctest.Wait()
+		before := changes.Load()
+		time.Sleep(time.Nanosecond)
+		synctest.Wait()
+		if g := q.Gone(); g == nil || len(g) != 0 || changes.Load() == before {
+			t.Errorf("after two seconds: %+v", g)
+		}
+		_ = q.Answer(q.Pending()[0].ID, true)
+		if g := q.Gone(); len(g) != 1 || g[0].Session != "s2" {
+			t.Errorf("an answered one: %+v", g)
+		}
+		crowded := 0
+		for range 20 {
+			ctx, cancel := context.WithCancel(t.Context())
+			out := ask(ctx, q, "wild", 1)
+			cancel()
+			if kindOf(<-out) == "crowded" {
+				crowded++
+			}
+		}
+		if crowded != 4 || len(q.Gone()) != 17 {
+			t.Errorf("%d were crowded, %d rows", crowded, len(q.Gone()))
+		}
+		time.Sleep(2 * time.Second)
+		if kindOf(<-ask(t.Context(), q, "wild", 1)) == "crowded" {
+			t.Error("crowded for ever")
 		}
 	})
 }

@@ -89,8 +89,16 @@ type Backend interface {
 
 	// Approvals returns the calls that wait for a click, oldest first.
 	Approvals() []status.Approval
+	// Gone returns the calls that have just stopped waiting.
+	Gone() []status.Approval
 	// Answer lets a waiting call go on, or refuses it.
 	Answer(ctx context.Context, id string, allow bool) error
+	// AllowTool lets a waiting call go on, and what its session calls of the
+	// same tool in the next minutes.
+	AllowTool(ctx context.Context, id string) error
+	// EndLeave has a session ask about each call of a tool again, or returns
+	// [control.ErrNotFound].
+	EndLeave(ctx context.Context, session, server, tool string) error
 }
 
 // Options make a [Console].

@@ -201,6 +201,7 @@ func (e *Endpoints) settings(server string) config.ServerSettings {
 func (e *Endpoints) EndSession(session string) {
 	e.all.EndSession(session)
 	e.hub.Forget(session)
+	e.queue.Forget(session)
 	for _, single := range e.singles() {
 		single.endpoint.EndSession(session)
 	}

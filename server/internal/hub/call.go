@@ -7,9 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
@@ -175,51 +176,24 @@ func isInputRequired(result json.RawMessage) bool {
 	return err == nil && kind == "input_required"
 }
 
-// readable is arguments as the owner reads them before they consent: what can't
-// be seen is written out, every line is cleaned, and cut where it gets too long to
-// read.
+// readable is arguments as the owner reads them before they consent: indented,
+// each string as it is meant, however it was escaped, and what hides written out.
+// Nothing is cut.
 func readable(arguments json.RawMessage) string {
-	const lines, width = 200, 400
 	var b bytes.Buffer
 	if len(arguments) == 0 {
 		return "{}"
 	}
 	if json.Indent(&b, arguments, "", "  ") != nil {
-		return "{}"
+		return string(arguments)
 	}
-	all := strings.SplitAfter(writtenOut(b.String()), "\n")
-	var out strings.Builder
-	for i, line := range all {
-		if i == lines {
-			fmt.Fprintf(&out, "… and %d lines more\n", len(all)-i)
-			break
+	return status.Spell(stringToken.ReplaceAllStringFunc(b.String(), func(token string) string {
+		text, ok := rpc.String(json.RawMessage(token))
+		if !ok || strings.ContainsRune(text, utf8.RuneError) { // half a surrogate pair has no other form
+			return token
 		}
-		ended := strings.HasSuffix(line, "\n")
-		out.WriteString(status.Clean(strings.TrimSuffix(line, "\n"), width))
-		if ended {
-			out.WriteByte('\n')
-		}
-	}
-	return strings.TrimSuffix(out.String(), "\n")
+		return string(quote(text))
+	}))
 }
 
-// writtenOut is JSON with the characters that hide or reorder text as escapes,
-// which mean the same (RFC 8259 §7).
-func writtenOut(text string) string {
-	if strings.IndexFunc(text, hidden) < 0 {
-		return text
-	}
-	var b strings.Builder
-	for _, r := range text {
-		if !hidden(r) {
-			b.WriteRune(r)
-			continue
-		}
-		for _, unit := range utf16.Encode([]rune{r}) {
-			fmt.Fprintf(&b, `\u%04x`, unit)
-		}
-	}
-	return b.String()
-}
-
-func hidden(r rune) bool { return r != '\n' && status.Unprintable(r) }
+var stringToken = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)

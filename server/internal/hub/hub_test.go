@@ -209,8 +209,23 @@ func TestHold(t *testing.T) {
 
 // A server that hangs or has failed holds up nobody but whoever calls it.
 
-// The owner sees what is sent, also what a page would not show.
+// The owner sees what is sent, also what a page would not show, and all of it.
 func TestReadable(t *testing.T) {
-	got := readable(json.RawMessage(`{"path":"a` + "\u202e\U000e0041" + `b","n":[1]}`))
-	equal(t, "arguments", got, "{\n  \"path\": \"a\\u202e\\udb40\\udc41b\",\n  \"n\": [\n    1\n  ]\n}")
+	for in, want := range map[string]string{
+		"":   "{}",
+		"{}": "{}",
+		`{"path":"a` + "\u202e\U000e0041" + `b","n":[1]}`: "{\n  \"path\": \"a\\u202e\\udb40\\udc41b\",\n  \"n\": [\n    1\n  ]\n}",
+		`"\u002f\u0065\u0074c\/passwd"`:                   `"/etc/passwd"`,
+		`"\u202e \ud83d\ude00 \u003c"`:                    `"\u202e 😀 <"`,
+		`"\ud800"`:                                        `"\ud800"`,
+		`"\\u0041 \" \n"`:                                 `"\\u0041 \" \n"`,
+		`{"a":"\\","\u0062":"x"}`:                         "{\n  \"a\": \"\\\\\",\n  \"b\": \"x\"\n}",
+		`[123456789012345678901234567890,1.0e5]`:          "[\n  123456789012345678901234567890,\n  1.0e5\n]",
+	} {
+		equal(t, in, readable(json.RawMessage(in)), want)
+	}
+	long := "[" + strings.Repeat(`"`+strings.Repeat("x", 5000)+`",`, 300) + "1]"
+	if got := readable(json.RawMessage(long)); strings.Count(got, "x") != 1_500_000 || !strings.HasSuffix(got, "\n  1\n]") {
+		t.Errorf("%d bytes, ending in %q", len(got), got[len(got)-20:])
+	}
 }

@@ -29,6 +29,7 @@ type Data struct {
 	Clients      []status.Client
 	Attempts     []status.Attempt
 	Approvals    []status.Approval
+	Gone         []status.Approval
 	Changes      []status.ToolChange
 	Logs         map[string][]status.LogLine
 	Entries      []status.Entry
@@ -213,4 +214,14 @@ func (b *Backend) Answer(_ context.Context, id string, allow bool) error {
 		d.Approvals = left
 	})
 	return b.tell("answer %s %v", id, allow)
+}
+
+func (b *Backend) Gone() []status.Approval { return b.get().Gone }
+
+func (b *Backend) AllowTool(_ context.Context, id string) error {
+	return b.tell("allow tool of %s", id)
+}
+
+func (b *Backend) EndLeave(_ context.Context, session, server, tool string) error {
+	return b.tell("end leave %s %s %s", session, server, tool)
 }
