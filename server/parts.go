@@ -24,6 +24,7 @@ type parts struct {
 	grants    *oauth.Grants
 	provider  *idp.Client
 	endpoints *endpoints.Endpoints
+	documents *authserver.Documents
 	handlers  handlers
 
 	providerLost chan struct{} // holds one: the provider has just been lost
@@ -63,10 +64,11 @@ func (a *app) build(cfg config.Config, base, local string, health http.HandlerFu
 	if err != nil {
 		return nil, err
 	}
+	p.documents = authserver.NewDocuments(o.Documents, o.Now)
 	auth := authserver.New(authserver.Options{
 		Issuer: base, MCPURL: p.mcpURL(), Scopes: cfg.IDP.Scopes, Grants: p.grants, Provider: upstream{p.provider},
 		ProviderIssuer: cfg.IDP.Issuer, NoRegistration: !cfg.Clients.Registration,
-		Documents: authserver.NewDocuments(o.Documents, o.Now), Recorder: keys.journal, DryRun: &a.dryRun, JWKS: signer.JWKS(), Now: o.Now, Log: o.Log})
+		NoDocuments: !cfg.Clients.MetadataDocuments, Documents: p.documents, Recorder: keys.journal, DryRun: &a.dryRun, JWKS: signer.JWKS(), Now: o.Now, Log: o.Log})
 	p.handlers, err = routes(base, local, p.endpoints, auth, a.timeline, health)
 	return p, err
 }

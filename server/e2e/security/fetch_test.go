@@ -168,3 +168,49 @@ func TestSecDocumentChanges(t *testing.T) {
 	app.MustTokens(t, app.Redeem(t, req, code))
 	app.MustRefresh(t, client, tokens.Refresh)
 }
+
+// T13: it handles a document that can't be had for a while. Who has signed in
+// with that client can again, for a week, across a restart; a stranger can't, and
+// doctor says so. What is said names host and reason.
+func TestSecDocumentAway(t *testing.T) {
+	var passed atomic.Int64 // nanoseconds
+	began := time.Now()
+	app := rig.StartApp(t, rig.AppOptions{Now: func() time.Time { return began.Add(time.Duration(passed.Load())) }})
+	document, stranger := rig.Publish(t, rig.ClientURI), rig.Publish(t, rig.ClientURI)
+	for _, d := range []*rig.Published{document, stranger} {
+		d.Answer(http.StatusOK, "Cache-Control", "no-store")
+	}
+	app.SignIn(t, rig.NewBrowser(t), document.Client(), "alice")
+	document.Answer(http.StatusServiceUnavailable)
+	stranger.Answer(http.StatusServiceUnavailable)
+	app.Stop()
+	app.Start()
+
+	refused := func(who string, d *rig.Published) {
+		t.Helper()
+		reply := app.Get(t, strings.TrimPrefix(app.NewAuthRequest(d.Client()).URL(app), app.URL))
+		if reply.Status != http.StatusServiceUnavailable || !strings.Contains(reply.Body, "localhost") || !strings.Contains(reply.Body, "status 503") {
+			t.Errorf("%s: answered %d, without host and reason: %s", who, reply.Status, reply.Body)
+		}
+	}
+	refused("a client that nobody has signed in with", stranger)
+	tokens := app.SignIn(t, rig.NewBrowser(t), document.Client(), "alice")
+	wantNoWay(t, app, "a redirect URI that it never had", app.NewAuthRequest(rig.Client{ID: document.ID, RedirectURI: rig.ClaudeURI}).Values)
+	found := ""
+	for _, c := range app.Srv.Doctor(t.Context()) {
+		if c.Name == "client documents" {
+			found = c.Result
+		}
+	}
+	if !strings.Contains(found, "localhost") || !strings.Contains(found, "503") {
+		t.Errorf("doctor says %q", found)
+	}
+	passed.Store(int64(6 * 24 * time.Hour))
+	flowInHand(t, rig.NewBrowser(t), app.NewAuthRequest(document.Client()).URL(app))
+	passed.Store(int64(7*24*time.Hour + time.Minute))
+	refused("after a week", document)
+	passed.Store(0)
+	app.MustRefresh(t, document.Client(), tokens.Refresh)
+	document.Answer(http.StatusOK)
+	app.SignIn(t, rig.NewBrowser(t), document.Client(), "alice")
+}

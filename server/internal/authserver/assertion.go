@@ -3,6 +3,7 @@ package authserver
 import (
 	"context"
 	"crypto/sha256"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -51,7 +52,7 @@ func assertionClient(assertion string) string {
 // checkAssertion verifies that client signed assertion for us, just now and for
 // the first time (RFC 7523 §3). It returns invalid_client errors, or
 // temporarily_unavailable if the client's keys can't be had.
-func (s *Server) checkAssertion(ctx context.Context, client *oauth.Client, assertion string) error {
+func (s *Server) checkAssertion(ctx context.Context, client *oauth.Client, assertion string, actor netip.Prefix) error {
 	bad := func(err error) error {
 		return oauth.InvalidClient("The client assertion is not valid.").Because(err)
 	}
@@ -59,9 +60,9 @@ func (s *Server) checkAssertion(ctx context.Context, client *oauth.Client, asser
 	if err != nil || len(parsed.Headers) != 1 {
 		return bad(err)
 	}
-	claims, err := s.verify(ctx, client, parsed, false)
+	claims, err := s.verify(ctx, client, parsed, actor, false)
 	if err != nil { // the client may have rotated its keys since we looked
-		if claims, err = s.verify(ctx, client, parsed, true); err != nil {
+		if claims, err = s.verify(ctx, client, parsed, actor, true); err != nil {
 			return err
 		}
 	}
@@ -84,8 +85,8 @@ func (s *Server) checkAssertion(ctx context.Context, client *oauth.Client, asser
 }
 
 // verify checks the signature with the client's keys.
-func (s *Server) verify(ctx context.Context, client *oauth.Client, parsed *jwt.JSONWebToken, fresh bool) (*jwt.Claims, error) {
-	keys, err := s.Documents.Keys(ctx, client, fresh)
+func (s *Server) verify(ctx context.Context, client *oauth.Client, parsed *jwt.JSONWebToken, actor netip.Prefix, fresh bool) (*jwt.Claims, error) {
+	keys, err := s.Documents.Keys(ctx, client, actor, fresh)
 	if err != nil {
 		return nil, err
 	}

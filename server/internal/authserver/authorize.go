@@ -1,7 +1,6 @@
 package authserver
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -22,8 +21,8 @@ func (s *Server) Authorize(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, &identifying, err, whom{})
 		return
 	}
-	timeline.Note(r.Context(), timeline.Facts{ClientID: params.Get("client_id"), Host: hostName(params.Get("redirect_uri")), Resource: params.Get("resource")})
-	client, err := s.client(r.Context(), params.Get("client_id"))
+	timeline.Note(r.Context(), timeline.Facts{ClientID: params.Get("client_id"), Client: documentHost(params.Get("client_id")), Host: hostName(params.Get("redirect_uri")), Resource: params.Get("resource")})
+	client, err := s.client(r, params.Get("client_id"))
 	if err != nil {
 		s.refuse(w, r, &identifying, err, whom{})
 		return
@@ -49,17 +48,38 @@ func (s *Server) Authorize(w http.ResponseWriter, r *http.Request) {
 
 // client returns the client of an id: registered here, known in advance, or
 // described by the document at that address.
-func (s *Server) client(ctx context.Context, id string) (*oauth.Client, error) {
+func (s *Server) client(r *http.Request, id string) (*oauth.Client, error) {
 	if id == "" {
 		return nil, oauth.InvalidClient("client_id is missing.")
 	}
 	if c, ok := s.Grants.Known(id); ok {
 		return c, nil
 	}
-	if isDocumentURL(id) {
-		return s.Documents.Client(ctx, id)
+	switch {
+	case !isDocumentURL(id):
+	case s.NoDocuments:
+		return nil, badDocument(nil, "Metadata documents are switched off here ([clients] metadata_documents in config.toml). The client should register instead.")
+	default:
+		known, ok := s.Grants.SignedIn(id)
+		if !ok {
+			known = nil
+		}
+		c, err := s.Documents.Client(r.Context(), id, actor(r), known)
+		if err == nil && ok && c != known {
+			s.Grants.Confirm(c)
+		}
+		return c, err
 	}
 	return nil, oauth.InvalidClient("This client is not registered here. It should register again; if it doesn't by itself, remove the connection in your client and add it anew.").Because(oauth.ErrClientUnknown)
+}
+
+// documentHost is what a client is called before its metadata document has been
+// read: the host of its id, if that is a document's address.
+func documentHost(id string) string {
+	if !isDocumentURL(id) {
+		return ""
+	}
+	return hostName(id)
 }
 
 // parameters returns the query of a GET or the form of a POST. A parameter

@@ -9,6 +9,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -44,6 +45,7 @@ type Options struct {
 	DryRun         DryRun // nil: none is ever under way
 	ProviderIssuer string // compared with the iss of the provider's answer (RFC 9207 §2.4)
 	NoRegistration bool
+	NoDocuments    bool // metadata documents are not offered, so that clients register
 	Documents      *Documents
 	Recorder       oauth.Recorder
 	JWKS           []byte // the JWK set of /.well-known/jwks.json
@@ -70,3 +72,6 @@ func RedirectURI(issuer string) string { return issuer + redirectPath }
 
 // remote is the address a request came from.
 func remote(r *http.Request) string { return limit.Address(r.RemoteAddr) }
+
+// actor is whom that address counts as.
+func actor(r *http.Request) netip.Prefix { return limit.Actor(remote(r)) }

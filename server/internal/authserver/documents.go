@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -24,31 +26,31 @@ import (
 const (
 	maxDocument    = 10 << 10 // bytes; the draft asks for 5 KB at least
 	maxKeys        = 64 << 10
-	maxDocuments   = 1000 // kept; then the one that ends first is forgotten
+	maxDocuments   = 1000 // kept
+	maxKeySets     = 200  // kept
 	documentTTL    = 5 * time.Minute
 	maxDocumentTTL = 24 * time.Hour
-	fetchesAtOnce  = 16
 	keysPause      = 10 * time.Second // between fetches of one key set: with assertions of their own, strangers choose what and when
+
+	// staleTime is for how long a document that can't be had goes on to count for
+	// a client that somebody has signed in with. One that is there and says
+	// something else, or is gone (404), counts at once.
+	staleTime = 7 * 24 * time.Hour
 )
 
-// Documents fetches and keeps what clients publish about themselves. A
-// document that can't be had any more ends new sign-ins: an old copy is never
-// used past its time.
+// Documents fetches and keeps what clients publish about themselves: documents,
+// and the keys that some of them name. A copy is used until its time is up, by
+// HTTP's rules; after that only for known clients, while nothing better can be had.
 type Documents struct {
-	http    *http.Client
-	now     func() time.Time
-	flights singleflight.Group
-	slots   chan struct{} // one for each fetch under way
+	http      *http.Client
+	now       func() time.Time
+	flights   singleflight.Group
+	slots     *slots
+	documents *copies
+	keys      *copies
 
-	mu    sync.Mutex // guards cache
-	cache map[string]cached
-}
-
-type cached struct {
-	body   []byte
-	until  time.Time
-	err    error     // of keys: why there are none
-	forced time.Time // when it was last fetched before its time was up
+	mu    sync.Mutex // guards stale
+	stale map[string]staleCopy
 }
 
 // NewDocuments returns an empty cache. client replaces the guarded one that
@@ -58,7 +60,8 @@ func NewDocuments(client *http.Client, now func() time.Time) *Documents {
 		client = publicClient()
 	}
 	client.CheckRedirect = noRedirects
-	return &Documents{http: client, now: now, slots: make(chan struct{}, fetchesAtOnce), cache: map[string]cached{}}
+	return &Documents{http: client, now: now, slots: newSlots(), stale: map[string]staleCopy{},
+		documents: newCopies("metadata document", maxDocument, maxDocuments, 0), keys: newCopies("key set", maxKeys, maxKeySets, keysPause)}
 }
 
 // errDocument is the cause of every refusal that a document, or the keys beside
@@ -92,16 +95,24 @@ type document struct {
 	JWKSURI      string          `json:"jwks_uri"`
 }
 
-// Client returns the client that the document at id describes. Errors are
-// invalid_client, or temporarily_unavailable if it can't be fetched.
-func (d *Documents) Client(ctx context.Context, id string) (*oauth.Client, error) {
+// Client returns the client that the document at id describes, for who asks from
+// the address of actor. known is the client as its document was when it
+// was last read, nil if nobody has signed in with it. Errors are invalid_client, or
+// temporarily_unavailable if the document can't be had.
+func (d *Documents) Client(ctx context.Context, id string, actor netip.Prefix, known *oauth.Client) (*oauth.Client, error) {
 	if err := checkDocumentURL(id); err != nil {
 		return nil, badDocument(nil, "The client id is not an address where a metadata document may be: %v.", err)
 	}
-	body, err := d.get(ctx, id, maxDocument, false)
+	body, err := d.get(ctx, d.documents, id, actor, false)
 	if err != nil {
-		return nil, err
+		var e *oauth.Error
+		if known == nil || !errors.As(err, &e) || e.RetryAfter == 0 || d.now().Sub(known.Confirmed) > staleTime {
+			return nil, err
+		}
+		d.usesStale(id, e, known.Confirmed)
+		return known, nil
 	}
+	d.isFresh(id)
 	var doc document
 	if err := json.Unmarshal(body, &doc); err != nil {
 		return nil, badDocument(err, "The client's metadata document is not valid JSON.")
@@ -118,6 +129,8 @@ func (d *Documents) Client(ctx context.Context, id string) (*oauth.Client, error
 		why = "it has no client_name"
 	case len(doc.RedirectURIs) == 0:
 		why = "it has no redirect_uris"
+	case len(doc.RedirectURIs) > oauth.MaxRedirectURIs:
+		why = fmt.Sprintf("its redirect_uris name more than %d", oauth.MaxRedirectURIs)
 	case len(doc.Secret) > 0:
 		why = "it holds a client secret"
 	case doc.AuthMethod != "none" && doc.AuthMethod != "private_key_jwt":
@@ -130,15 +143,21 @@ func (d *Documents) Client(ctx context.Context, id string) (*oauth.Client, error
 	if why != "" {
 		return nil, badDocument(nil, "The client's metadata document can't be used: %s.", why)
 	}
-	return &oauth.Client{ID: id, Name: name, Kind: oauth.KindCIMD, RedirectURIs: doc.RedirectURIs, AuthMethod: doc.AuthMethod, JWKS: doc.JWKS, JWKSURI: doc.JWKSURI}, nil
+	c := &oauth.Client{ID: id, Name: name, Kind: oauth.KindCIMD, RedirectURIs: doc.RedirectURIs, AuthMethod: doc.AuthMethod, Confirmed: d.now().UTC()}
+	if doc.AuthMethod == "private_key_jwt" {
+		if c.JWKS, c.JWKSURI = doc.JWKS, doc.JWKSURI; len(c.JWKS) > 0 {
+			c.JWKSURI = ""
+		}
+	}
+	return c, nil
 }
 
 // Keys returns the keys that client signs with, fetched anew if fresh is set.
-func (d *Documents) Keys(ctx context.Context, client *oauth.Client, fresh bool) (*jose.JSONWebKeySet, error) {
+func (d *Documents) Keys(ctx context.Context, client *oauth.Client, actor netip.Prefix, fresh bool) (*jose.JSONWebKeySet, error) {
 	body := client.JWKS
 	if len(body) == 0 {
 		var err error
-		if body, err = d.get(ctx, client.JWKSURI, maxKeys, fresh); err != nil {
+		if body, err = d.get(ctx, d.keys, client.JWKSURI, actor, fresh); err != nil {
 			return nil, err
 		}
 	}
@@ -170,4 +189,39 @@ func checkDocumentURL(id string) error {
 		}
 	}
 	return nil
+}
+
+// staleCopy is a document that can't be had while a client goes on with an old copy.
+type staleCopy struct {
+	why   string
+	until time.Time
+}
+
+func (d *Documents) usesStale(id string, e *oauth.Error, from time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stale[id] = staleCopy{why: e.Description, until: from.Add(staleTime)}
+}
+
+func (d *Documents) isFresh(id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.stale, id)
+}
+
+// Stale says, a sentence each, which known clients go on with an old copy of
+// their document, and until when.
+func (d *Documents) Stale() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var list []string
+	for _, id := range slices.Sorted(maps.Keys(d.stale)) {
+		c := d.stale[id]
+		if d.now().After(c.until) {
+			delete(d.stale, id)
+			continue
+		}
+		list = append(list, fmt.Sprintf("%s Until %s the client goes on with what its document said when it was last read.", c.why, c.until.Format("2006-01-02")))
+	}
+	return list
 }

@@ -1,53 +1,141 @@
 package authserver
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 )
 
-// get returns what stands at address, from the cache while HTTP's rules allow.
-func (d *Documents) get(ctx context.Context, address string, limit int64, fresh bool) ([]byte, error) {
-	d.mu.Lock()
-	c, ok := d.cache[address]
-	d.mu.Unlock()
-	if ok && d.now().Before(c.until) && (!fresh || d.now().Sub(c.forced) < keysPause) {
-		return c.body, c.err
+// fetchWait is how long a fetch waits for its turn. Clients wait ten seconds
+// for the whole of a request.
+const fetchWait = 4 * time.Second
+
+// copies are what was fetched of one kind. Each kind has its own: what is too
+// large for one may be right for another, at the same address.
+type copies struct {
+	name  string        // in sentences
+	limit int64         // bytes of one
+	most  int           // of them
+	least time.Duration // an answer counts for at least as long, a failure too; 0: failures don't count
+
+	mu        sync.Mutex // guards what follows
+	byAddress map[string]copied
+}
+
+// copied is what came of one fetch.
+type copied struct {
+	body   []byte
+	until  time.Time
+	actor  netip.Prefix // who had it fetched
+	err    error        // why there is none
+	forced time.Time    // when it was last fetched before its time was up
+	good   []byte       // the last body there was, of goodAt
+	goodAt time.Time
+}
+
+func newCopies(name string, limit int64, most int, least time.Duration) *copies {
+	return &copies{name: name, limit: limit, most: most, least: least, byAddress: map[string]copied{}}
+}
+
+// fresh returns the copy of address if its time is not up. With anew set it also
+// must have been fetched a moment ago.
+func (c *copies) fresh(address string, now time.Time, anew bool) (copied, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k, ok := c.byAddress[address]
+	return k, ok && now.Before(k.until) && (!anew || now.Sub(k.forced) < c.least)
+}
+
+// keep stores k. If there are too many it forgets what ends first, of the actor
+// who had most of them fetched.
+func (c *copies) keep(address string, k copied) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k.err != nil && c.least == 0 {
+		delete(c.byAddress, address)
+		return
+	}
+	if _, ok := c.byAddress[address]; !ok && len(c.byAddress) >= c.most {
+		of := map[netip.Prefix]int{}
+		for _, other := range c.byAddress {
+			of[other.actor]++
+		}
+		delete(c.byAddress, slices.MinFunc(slices.Collect(maps.Keys(c.byAddress)), func(x, y string) int {
+			a, b := c.byAddress[x], c.byAddress[y]
+			return cmp.Or(of[b.actor]-of[a.actor], a.until.Compare(b.until))
+		}))
+	}
+	c.byAddress[address] = k
+}
+
+// get returns what stands at address, from its copy while HTTP's rules allow.
+// Actors fetch for themselves: one that has many slow fetches under way must not
+// hold up another's of a document that both want.
+func (d *Documents) get(ctx context.Context, of *copies, address string, actor netip.Prefix, anew bool) ([]byte, error) {
+	if k, ok := of.fresh(address, d.now(), anew); ok {
+		return k.body, k.err
 	}
 	// Not under the ctx of one request: others may wait for the same document.
-	flight := d.flights.DoChan(address, func() (any, error) { return d.fetch(address, limit, fresh) })
+	flight := d.flights.DoChan(of.name+"\x00"+address+"\x00"+actor.String(), func() (any, error) { return d.fetch(of, address, actor, anew) })
 	select {
 	case <-ctx.Done():
-		return nil, oauth.Unavailable(5*time.Second, "The client's metadata document could not be fetched in time.").Because(atDocument(ctx.Err()))
+		return nil, d.unavailable(of, address, ctx.Err())
 	case result := <-flight:
 		body, _ := result.Val.([]byte)
 		return body, result.Err
 	}
 }
 
-// fetch gets what stands at address and keeps it for as long as HTTP allows,
-// keys for a while at least, and a failure to get them too.
-func (d *Documents) fetch(address string, limit int64, fresh bool) ([]byte, error) {
-	c := d.ask(address, limit)
-	if limit == maxKeys {
-		c.until = later(c.until, d.now().Add(keysPause))
-		if fresh {
-			c.forced = d.now()
+// fetch gets what stands at address in its turn, and keeps it for as long as
+// HTTP allows.
+func (d *Documents) fetch(of *copies, address string, actor netip.Prefix, anew bool) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), fetchWait)
+	defer cancel()
+	release, err := d.slots.take(ctx, hostOf(address), actor)
+	if err != nil {
+		return nil, d.unavailable(of, address, err)
+	}
+	defer release()
+	before, ok := of.fresh(address, d.now(), anew)
+	if ok { // somebody else's fetch came first
+		return before.body, before.err
+	}
+	k := d.ask(of, address)
+	k.actor = actor
+	if of.least > 0 {
+		k.until = later(k.until, d.now().Add(of.least))
+		if anew {
+			k.forced = d.now()
+		}
+		// Keys that were good serve on while they can't be had: a client that
+		// proves itself by them is one that somebody signed in with.
+		k.good, k.goodAt = before.good, before.goodAt
+		var e *oauth.Error
+		switch {
+		case k.err == nil:
+			k.good, k.goodAt = k.body, d.now()
+		case errors.As(k.err, &e) && e.RetryAfter > 0 && k.good != nil && d.now().Sub(k.goodAt) < staleTime:
+			k.body, k.err = k.good, nil
 		}
 	}
-	if c.err == nil || limit == maxKeys {
-		d.keep(address, c)
-	} else {
-		d.forget(address)
-	}
-	return c.body, c.err
+	of.keep(address, k)
+	return k.body, k.err
 }
 
 func later(a, b time.Time) time.Time {
@@ -58,68 +146,86 @@ func later(a, b time.Time) time.Time {
 }
 
 // ask makes the request. Of what it returns, until is when an answer is stale.
-func (d *Documents) ask(address string, limit int64) cached {
-	unavailable := func(err error) cached {
-		return failed(oauth.Unavailable(10*time.Second, "The client's metadata document can't be fetched right now. Try again in a moment.").Because(atDocument(err)))
-	}
-	select {
-	case d.slots <- struct{}{}:
-		defer func() { <-d.slots }()
-	default:
-		return unavailable(errors.New("too many fetches at once"))
-	}
+func (d *Documents) ask(of *copies, address string) copied {
 	req, err := http.NewRequest(http.MethodGet, address, nil)
 	if err != nil {
-		return failed(badDocument(err, "The client's metadata document has no usable address."))
+		return copied{err: badDocument(err, "The client's %s has no usable address.", of.name)}
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "Drawbridge (client metadata)")
 	resp, err := d.http.Do(req)
 	if errors.Is(err, errPrivateAddress) {
-		return failed(badDocument(err, "The client's metadata document is not on the public internet, so it is not fetched."))
+		return copied{err: badDocument(err, "The client's %s at %s is not on the public internet, so it is not fetched.", of.name, hostOf(address))}
 	}
 	if err != nil {
-		return unavailable(err)
+		return copied{err: d.unavailable(of, address, err)}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	switch {
 	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests:
-		return unavailable(fmt.Errorf("status %d", resp.StatusCode))
+		return copied{err: d.unavailable(of, address, statusError(resp.StatusCode))}
+	case resp.StatusCode >= 300 && resp.StatusCode < 400:
+		return copied{err: badDocument(nil, "The address of the client's %s at %s leads elsewhere (status %d), which is not followed.", of.name, hostOf(address), resp.StatusCode)}
 	case resp.StatusCode != http.StatusOK:
-		return failed(badDocument(nil, "There is no metadata document at the client's address (status %d).", resp.StatusCode))
+		return copied{err: badDocument(nil, "There is no %s at the client's address at %s (status %d).", of.name, hostOf(address), resp.StatusCode)}
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, of.limit+1))
 	if err != nil {
-		return unavailable(err)
+		return copied{err: d.unavailable(of, address, err)}
 	}
-	if int64(len(body)) > limit {
-		return failed(badDocument(nil, "The client's metadata document is larger than %d KB.", limit>>10))
+	if int64(len(body)) > of.limit {
+		return copied{err: badDocument(nil, "The client's %s is larger than %d KB.", of.name, of.limit>>10)}
 	}
-	return cached{body: body, until: d.now().Add(lifetime(resp.Header))}
+	return copied{body: body, until: d.now().Add(lifetime(resp.Header))}
 }
 
-func failed(err error) cached { return cached{err: err} }
-
-// keep stores c, and forgets what ends first if there are too many.
-func (d *Documents) keep(address string, c cached) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if _, ok := d.cache[address]; !ok && len(d.cache) >= maxDocuments {
-		first := ""
-		for a, other := range d.cache {
-			if first == "" || other.until.Before(d.cache[first].until) {
-				first = a
-			}
-		}
-		delete(d.cache, first)
-	}
-	d.cache[address] = c
+// unavailable is the refusal of what can't be had for now.
+func (d *Documents) unavailable(of *copies, address string, cause error) *oauth.Error {
+	return oauth.Unavailable(10*time.Second, "The client's %s can't be fetched from %s: %s.", of.name, hostOf(address), whyNot(cause)).Because(atDocument(cause))
 }
 
-func (d *Documents) forget(address string) {
-	d.mu.Lock()
-	delete(d.cache, address)
-	d.mu.Unlock()
+type statusError int
+
+func (e statusError) Error() string { return fmt.Sprintf("status %d", int(e)) }
+
+// whyNot says in plain words what kept a fetch from succeeding.
+func whyNot(err error) string {
+	var (
+		status  statusError
+		dns     *net.DNSError
+		name    x509.HostnameError
+		unknown x509.UnknownAuthorityError
+		invalid x509.CertificateInvalidError
+		cert    *tls.CertificateVerificationError
+		alert   tls.AlertError
+		record  tls.RecordHeaderError
+		timeout interface{ Timeout() bool }
+	)
+	switch {
+	case errors.As(err, &status):
+		return fmt.Sprintf("the host answers with status %d", int(status))
+	case errors.Is(err, errBusy):
+		return "too many documents are being fetched at this moment"
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "there is no such host (DNS)"
+	case errors.As(err, &dns):
+		return "the name of the host can't be resolved (DNS)"
+	case errors.As(err, &name):
+		return "the host's TLS certificate is for another name"
+	case errors.As(err, &unknown):
+		return "the host's TLS certificate is not signed by an authority that is trusted here"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "the host's TLS certificate has expired"
+	case errors.As(err, &invalid), errors.As(err, &cert):
+		return "the host's TLS certificate is not valid"
+	case errors.As(err, &alert), errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
+		return "the host does not speak TLS as it should"
+	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.Canceled):
+		return "the host does not answer in time"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "the host refuses the connection"
+	}
+	return "the connection failed"
 }
 
 // lifetime is how long a response stays fresh (RFC 9111 §4.2), a day at most.

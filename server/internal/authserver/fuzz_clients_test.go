@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -56,7 +57,7 @@ func FuzzClientDocument(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte, cacheControl string) {
 		fetch.body, fetch.cacheControl = string(body), cacheControl
 		d := NewDocuments(&http.Client{Transport: fetch}, fuzzClock)
-		c, err := d.Client(t.Context(), fuzzDocument)
+		c, err := d.Client(t.Context(), fuzzDocument, netip.Prefix{}, nil)
 		if err != nil {
 			return
 		}
@@ -73,7 +74,7 @@ func FuzzClientDocument(f *testing.F) {
 		if _, secret := says["client_secret"]; secret {
 			t.Error("a document with a secret was taken")
 		}
-		if until := d.cache[fuzzDocument].until; until.Sub(fuzzNow) > maxDocumentTTL {
+		if until := d.documents.byAddress[fuzzDocument].until; until.Sub(fuzzNow) > maxDocumentTTL {
 			t.Errorf("kept until %v", until)
 		}
 	})
@@ -90,7 +91,7 @@ func FuzzAssertion(f *testing.F) {
 	f.Fuzz(func(t *testing.T, assertion string, keys []byte) {
 		_ = assertionClient(assertion)
 		c := &oauth.Client{ID: fuzzDocument, Kind: oauth.KindCIMD, AuthMethod: "private_key_jwt", JWKS: keys}
-		if err := r.checkAssertion(t.Context(), c, assertion); err == nil {
+		if err := r.checkAssertion(t.Context(), c, assertion, netip.Prefix{}); err == nil {
 			t.Fatalf("taken: %q with keys %q", assertion, keys)
 		}
 	})

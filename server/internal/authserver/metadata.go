@@ -16,9 +16,9 @@ type metadata struct {
 	ResponseModes         []string `json:"response_modes_supported"`
 	GrantTypes            []string `json:"grant_types_supported"`
 	TokenAuth             []string `json:"token_endpoint_auth_methods_supported"`
-	TokenAuthAlgs         []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	TokenAuthAlgs         []string `json:"token_endpoint_auth_signing_alg_values_supported,omitempty"`
 	RevocationAuth        []string `json:"revocation_endpoint_auth_methods_supported"`
-	RevocationAuthAlgs    []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	RevocationAuthAlgs    []string `json:"revocation_endpoint_auth_signing_alg_values_supported,omitempty"`
 	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
 	MetadataDocuments     bool     `json:"client_id_metadata_document_supported"`
 	IssParameter          bool     `json:"authorization_response_iss_parameter_supported"`
@@ -49,8 +49,12 @@ func (s *Server) metadata() metadata {
 		RevocationAuth:     []string{"none", "private_key_jwt"},
 		RevocationAuthAlgs: assertionAlgorithmNames(),
 		ChallengeMethods:   []string{"S256"},
-		MetadataDocuments:  true,
+		MetadataDocuments:  !s.NoDocuments,
 		IssParameter:       true,
+	}
+	if s.NoDocuments { // only these have keys
+		m.TokenAuth, m.RevocationAuth = []string{"none"}, []string{"none"}
+		m.TokenAuthAlgs, m.RevocationAuthAlgs = nil, nil
 	}
 	if s.NoRegistration {
 		m.RegistrationEndpoint = ""

@@ -121,7 +121,7 @@ func (s *Server) clientRequest(w http.ResponseWriter, r *http.Request) (url.Valu
 		if client.AuthMethod != "private_key_jwt" || form.Get("client_assertion_type") != assertionType {
 			return nil, nil, oauth.InvalidClient("This client does not authenticate by private_key_jwt.")
 		}
-		err = s.checkAssertion(r.Context(), client, assertion)
+		err = s.checkAssertion(r.Context(), client, assertion, actor(r))
 	case client.AuthMethod == "private_key_jwt":
 		err = oauth.InvalidClient("This client must authenticate by private_key_jwt (RFC 7523), as its metadata document says.")
 	}
@@ -130,11 +130,11 @@ func (s *Server) clientRequest(w http.ResponseWriter, r *http.Request) (url.Valu
 
 // tokenClient is [Server.client], but a public client whose metadata document
 // can't be had right now goes on with the sessions it has: the document is for
-// new sign-ins.
+// new sign-ins. So does every client once documents are switched off.
 func (s *Server) tokenClient(r *http.Request, id string) (*oauth.Client, error) {
-	client, err := s.client(r.Context(), id)
+	client, err := s.client(r, id)
 	if err != nil && isDocumentURL(id) {
-		if known, ok := s.Grants.SignedIn(id); ok && known.AuthMethod == "none" {
+		if known, ok := s.Grants.SignedIn(id); ok && (known.AuthMethod == "none" || s.NoDocuments) {
 			return known, nil
 		}
 	}

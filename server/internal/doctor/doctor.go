@@ -42,6 +42,10 @@ type Patient struct {
 	Tunnel status.Tunnel
 	Front  func(context.Context) tunnel.Finding // looks at the public URL from outside
 
+	// Documents is which clients' metadata documents can't be had while their old
+	// copies count, a sentence each.
+	Documents []string
+
 	// Servers is the mounted ones; Mistake is what is wrong with mcp.json.
 	Servers []Server
 	Mistake error

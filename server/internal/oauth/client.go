@@ -29,7 +29,7 @@ type Client struct {
 	JWKS         []byte // its keys, for private_key_jwt; inline
 	JWKSURI      string // or where they are
 	Registered   time.Time
-	LastSignIn   time.Time // of anybody with it; zero where that is not asked
+	Confirmed    time.Time // when its metadata document was last read, if it has one
 }
 
 // registration is what the client id of RFC 7591 holds, under our MAC. The
@@ -159,6 +159,7 @@ type clientRecord struct {
 	JWKSURI      string          `json:"jwks_uri,omitempty"`
 	FirstSeen    time.Time       `json:"first_seen"`
 	LastSignIn   time.Time       `json:"last_sign_in"`
+	Confirmed    time.Time       `json:"confirmed,omitzero"` // see [Client]
 }
 
 // clientKeyOf is the key of a client's record. Ids can be long, keys stay short.
@@ -172,7 +173,44 @@ func (s *Grants) SignedIn(id string) (*Client, bool) {
 	s.mu.RLock()
 	r, ok := s.clients[clientKeyOf(id)]
 	s.mu.RUnlock()
-	return &Client{ID: r.ID, Name: r.Name, Kind: r.Kind, RedirectURIs: r.RedirectURIs, AuthMethod: r.AuthMethod, JWKS: r.JWKS, JWKSURI: r.JWKSURI, LastSignIn: r.LastSignIn}, ok
+	return &Client{ID: r.ID, Name: r.Name, Kind: r.Kind, RedirectURIs: r.RedirectURIs, AuthMethod: r.AuthMethod, JWKS: r.JWKS, JWKSURI: r.JWKSURI, Confirmed: r.confirmed()}, ok
+}
+
+// confirmEvery is how often it is written down that a document still stands.
+const confirmEvery = 24 * time.Hour
+
+// Confirm notes what the metadata document of a client says now that somebody
+// has signed in with before.
+func (s *Grants) Confirm(c *Client) {
+	key := clientKeyOf(c.ID)
+	s.mu.RLock()
+	r, ok := s.clients[key]
+	s.mu.RUnlock()
+	if !ok || c.Confirmed.Sub(r.confirmed()) < confirmEvery {
+		return
+	}
+	r.describe(c)
+	if err := s.opts.Saver.Save([]Change{change(BucketClients, key, r)}); err != nil {
+		s.opts.Log.Warn("client not saved", "client", r.Name, "cause", err)
+		return
+	}
+	s.mu.Lock()
+	s.clients[key] = r
+	s.mu.Unlock()
+}
+
+func (r *clientRecord) describe(c *Client) {
+	r.Name, r.Kind, r.RedirectURIs, r.AuthMethod, r.JWKS, r.JWKSURI = c.Name, c.Kind, c.RedirectURIs, c.AuthMethod, c.JWKS, c.JWKSURI
+	r.Confirmed = c.Confirmed
+}
+
+// confirmed is when r's document was last read; records of before this was
+// written down have been made by a sign-in, which reads it.
+func (r *clientRecord) confirmed() time.Time {
+	if r.Confirmed.IsZero() {
+		return r.LastSignIn
+	}
+	return r.Confirmed
 }
 
 // Clients returns every client that somebody has signed in with.

@@ -93,7 +93,8 @@ func (s *Grants) signedIn(c *Client, now time.Time) clientRecord {
 	if !ok {
 		r = clientRecord{Version: 1, ID: c.ID, FirstSeen: now}
 	}
-	r.Name, r.Kind, r.RedirectURIs, r.AuthMethod, r.JWKS, r.JWKSURI, r.LastSignIn = c.Name, c.Kind, c.RedirectURIs, c.AuthMethod, c.JWKS, c.JWKSURI, now
+	r.describe(c)
+	r.LastSignIn = now
 	return r
 }
 
