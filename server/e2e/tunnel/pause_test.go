@@ -152,7 +152,16 @@ func TestTunnelDrains(t *testing.T) {
 
 	_ = begin() // never finished
 	began := time.Now()
-	app.Stop()
+	srv, stopped := app.Srv, make(chan struct{})
+	go func() {
+		defer close(stopped)
+		app.Stop()
+	}()
+	rig.WaitFor(t, "the status to say that it stops", func() bool {
+		st := srv.Snapshot().Status
+		return st.State == status.Error && st.Error == "Drawbridge is stopping."
+	})
+	<-stopped
 	if took := time.Since(began); took < 4*time.Second || took > 8*time.Second {
 		t.Errorf("stopped after %v, want the five seconds of the drain", took)
 	}
