@@ -60,7 +60,7 @@ func (a *app) build(cfg config.Config, base, local string, health http.HandlerFu
 	}
 	p.endpoints, err = endpoints.New(endpoints.Options{Base: base, Config: cfg, File: o.mcpFile(),
 		Grants: p.grants, Journal: keys.journal, Records: a.db, DataKey: keys.dataKey, Identity: signer, Secret: a.serverSecret,
-		Paused: a.paused.Load, Timeline: a.timeline, AskWait: o.AskWait, Wake: a.board.Wake, Version: o.Version, Now: o.Now, Log: o.Log})
+		Paused: a.paused.Load, Page: index(base), Timeline: a.timeline, AskWait: o.AskWait, Wake: a.board.Wake, Version: o.Version, Now: o.Now, Log: o.Log})
 	if err != nil {
 		return nil, err
 	}

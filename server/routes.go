@@ -79,7 +79,7 @@ func routes(base, local string, e *endpoints.Endpoints, auth *authserver.Server,
 		{"/revoke", post, auth.Limited(tokens, auth.Revoke)}, // RFC 7009: clients
 		{mcpPath, mcp, e.All(mcpPath)},
 		{mcpPath + "/", mcp, e.All(mcpPath + "/")},
-		{"/", get, index(base)},
+		{"/", get, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { index(base)(w, http.StatusOK) })},
 		{"/health", get, health},
 	}
 	serve := attempts.Wrap(singleServers(e, metadata, openID, dispatch(table)))
@@ -176,15 +176,16 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-// index says what this is, to a person who opened the public URL.
-func index(base string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
+// index says what this is, to a person who opened the public URL or an MCP URL.
+func index(base string) func(w http.ResponseWriter, status int) {
+	return func(w http.ResponseWriter, status int) {
 		var b bytes.Buffer
 		if err := assets.Index(&b, assets.IndexPage{MCPURL: base + mcpPath, ServerName: strings.TrimPrefix(strings.TrimPrefix(base, "https://"), "http://")}); err != nil {
 			http.Error(w, "Drawbridge could not draw this page.", http.StatusInternalServerError)
 			return
 		}
 		authserver.PageHeaders(w.Header(), "'none'")
+		w.WriteHeader(status)
 		_, _ = w.Write(b.Bytes())
 	}
 }

@@ -198,6 +198,57 @@ func TestSecManySignInsOneBrowser(t *testing.T) {
 	}
 }
 
+// It handles a flood of requests without a token, from 60 addresses: everybody
+// still learns how to sign in, those who share an address with it too.
+func TestSecFloodOfFirstRequests(t *testing.T) {
+	app := rig.StartApp(t, rig.AppOptions{})
+	const first = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}`
+	var clients []*http.Client
+	for i := range 60 {
+		clients = append(clients, fromAddress(t, fmt.Sprintf("127.9.1.%d", i+1)))
+	}
+	statuses := rig.Flood(t, 20_000, func(i int) (*http.Client, *http.Request) {
+		req, _ := http.NewRequestWithContext(t.Context(), "POST", app.MCPURL, strings.NewReader(first))
+		return clients[i%len(clients)], req
+	})
+	if statuses[401] != 20_000 {
+		t.Errorf("answered %v", statuses)
+	}
+	for i := range 40 {
+		req, _ := http.NewRequestWithContext(t.Context(), "POST", app.MCPURL, strings.NewReader(first))
+		resp, err := clients[i].Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusUnauthorized || !strings.Contains(resp.Header.Get("WWW-Authenticate"), "resource_metadata=") {
+			t.Errorf("an honest first request: %d %v", resp.StatusCode, resp.Header)
+		}
+	}
+}
+
+// It handles a person who opens the URL that they were to give a client: the page
+// of /, with the status and the challenge that the client would have had.
+func TestSecMCPURLInABrowser(t *testing.T) {
+	app := rig.StartApp(t, rig.AppOptions{})
+	page := app.Get(t, "/")
+	for _, path := range []string{"/mcp", "/mcp/", "/s/any/mcp"} {
+		program := app.Get(t, path)
+		r := app.Do(t, "GET", path, nil, "Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+		if r.Status != http.StatusUnauthorized || r.Body != page.Body || r.Header.Get("WWW-Authenticate") != program.Header.Get("WWW-Authenticate") || r.Header.Get("WWW-Authenticate") == "" {
+			t.Errorf("%s: %d %v", path, r.Status, r.Header)
+		}
+		for name, values := range page.Header {
+			if name != "Date" && name != "Content-Length" && r.Header.Get(name) != values[0] {
+				t.Errorf("%s: %s is %q, that of the page %q", path, name, r.Header.Get(name), values[0])
+			}
+		}
+		if strings.Contains(program.Body, "<html") {
+			t.Errorf("%s: a program gets a page", path)
+		}
+	}
+}
+
 // It handles a guesser of tokens: told to slow down, while the holder of a good
 // one at the same address is served.
 func TestSecFloodOfBadTokens(t *testing.T) {

@@ -77,7 +77,7 @@ func TestSecRequestTargets(t *testing.T) {
 func TestSecPathTricks(t *testing.T) {
 	app := rig.StartApp(t, rig.AppOptions{})
 	for _, path := range []string{
-		"//mcp", "/./mcp", "/x/../mcp", "/mcp/..", "/mcp//", "/MCP", "/mcp%2f", "/%6dcp", "/mcp;x=1", "/mcp%00", "/mcp.", "/mcp/x", "/s/x/mcp",
+		"//mcp", "/./mcp", "/x/../mcp", "/mcp/..", "/mcp//", "/MCP", "/mcp%2f", "/%6dcp", "/mcp;x=1", "/mcp%00", "/mcp.", "/mcp/x", "/s/x", "/s/x/", "/s//mcp", "/s/x/y/mcp", "/s/x/mcp/y", "/s/-x/mcp", "/s/x%20/mcp", "/s/x%22/mcp",
 		"/token/", "/register/", "/authorize/", "/consent/", "/auth/callback/", "/revoke/", "/health/", "/.well-known/", "/.well-known/jwks.json/",
 		"/.env", "/debug/pprof/", "/control.json", "/state.db", "/..%2f..%2fetc%2fpasswd", "/api/status", "/console",
 	} {

@@ -79,11 +79,58 @@ func TestRulesForTwoPeople(t *testing.T) {
 	}
 	// Tokens are for one path.
 	access := app.SignInAt(t, app.Register(t, rig.ClientURI), "alice", "/s/one/mcp").Access
-	for path, want := range map[string]int{"/s/one/mcp": 200, "/s/one/mcp/": 200, "/mcp": 401, "/s/two/mcp": 401, "/s/three/mcp": 404} {
+	for path, want := range map[string]int{"/s/one/mcp": 200, "/s/one/mcp/": 200, "/mcp": 401, "/s/two/mcp": 401, "/s/three/mcp": 401} {
 		if r := app.MCPAt(t, access, path).Initialize(); r.Status != want {
 			t.Errorf("%s answered %d, want %d: %s", path, r.Status, want, rig.Clip(r.Body))
 		}
 	}
+}
+
+// What stands at /s/NAME/mcp a stranger can't tell: a server, one that is off, or
+// none answer alike, at every path and in every way, without a token and with one
+// of another path. So do a server that the person may not see and one that is
+// gone, with a token that was given for it.
+func TestHiddenServers(t *testing.T) {
+	one, two := rig.SmallServer(t, 1), rig.SmallServer(t, 1)
+	both := map[string]rig.MCPServer{"one": one, "two": two}
+	app := rig.StartApp(t, rig.Mounting(t, rig.AppOptions{}, both))
+	app.WaitForServers(t)
+	c := app.Register(t, rig.ClientURI)
+	tokens := map[string]string{"none": "", "bad": "dba_x", "of /mcp": app.SignIn(t, rig.NewBrowser(t), c, "alice").Access, "of /s/two/mcp": app.SignInAt(t, c, "alice", "/s/two/mcp").Access}
+	alike := func(a, b string, tokens map[string]string) {
+		t.Helper()
+		for _, path := range []string{"/s/NAME/mcp", "/s/NAME/mcp/", "/s/NAME", "/s/NAME/", "/s/NAME/mcp/x", "/.well-known/oauth-protected-resource/s/NAME/mcp", "/.well-known/oauth-protected-resource/s/NAME/mcp/",
+			"/.well-known/oauth-authorization-server/s/NAME/mcp", "/.well-known/openid-configuration/s/NAME/mcp", "/s/NAME/mcp/.well-known/openid-configuration"} {
+			for _, method := range []string{"GET", "POST", "DELETE", "OPTIONS", "PUT", "HEAD"} {
+				for _, accept := range []string{"application/json, text/event-stream", "text/html"} {
+					for of, token := range tokens {
+						headers := []string{"Accept", accept, "Content-Type", "application/json"}
+						if token != "" {
+							headers = append(headers, "Authorization", "Bearer "+token)
+						}
+						var said []string
+						for _, name := range []string{a, b} {
+							r := app.Do(t, method, strings.Replace(path, "NAME", name, 1), strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`), headers...)
+							r.Header.Del("Date")
+							said = append(said, strings.ReplaceAll(fmt.Sprint(r.Status, r.Header, r.Body), "/s/"+name+"/", "/s/NAME/"))
+						}
+						if said[0] != said[1] {
+							t.Errorf("%s %s, token %s:\n%s\n%s", method, path, of, said[0], said[1])
+						}
+					}
+				}
+			}
+		}
+	}
+	alike("one", "non", map[string]string{"none": "", "bad": tokens["bad"], "of /mcp": tokens["of /mcp"], "of /s/two/mcp": tokens["of /s/two/mcp"]})
+	if r := app.Get(t, "/s/non/mcp"); r.Status != http.StatusUnauthorized || !strings.Contains(r.Header.Get("WWW-Authenticate"), "/.well-known/oauth-protected-resource/s/non/mcp") {
+		t.Errorf("a server that is not there: %d %v", r.Status, r.Header)
+	}
+	delete(both, "two") // its token is left
+	rig.WriteServers(t, app.Options.ConfigFile, both)
+	m := app.MCPAt(t, tokens["of /s/two/mcp"], "/s/two/mcp")
+	rig.WaitFor(t, "two to go", func() bool { return m.Initialize().Status == http.StatusNotFound })
+	alike("two", "tow", map[string]string{"none": "", "bad": tokens["bad"], "of /mcp": tokens["of /mcp"]})
 }
 
 // hidden checks that calling each of names gives the same answer, but for the

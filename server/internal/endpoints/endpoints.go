@@ -24,6 +24,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/hub"
 	"github.com/drawbridge-app/drawbridge/server/internal/identity"
+	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/pins"
@@ -47,6 +48,7 @@ type Options struct {
 	// Secret returns what ${keychain:NAME} stands for.
 	Secret   func(ctx context.Context, server, name string) (string, error)
 	Paused   func() bool
+	Page     func(w http.ResponseWriter, status int) // for a person who opens an MCP URL
 	Timeline *timeline.Recorder
 	AskWait  time.Duration // how long a call waits for the owner's word; 0: as long as a person needs
 	Wake     func()        // hears that there is something else to show; must not block
@@ -72,6 +74,7 @@ type Endpoints struct {
 	all      *gateway.Endpoint
 	memory   *gateway.Memory // of transport sessions
 	sessions sessions
+	failures *limit.Limit // of bad tokens, at all paths
 
 	config atomic.Pointer[config.Config]
 	policy atomic.Pointer[policy.Policy]
@@ -86,7 +89,7 @@ type Endpoints struct {
 // New returns the endpoints of the servers that are mounted now. The caller
 // closes them.
 func New(o Options) (*Endpoints, error) {
-	e := &Endpoints{o: o, single: map[string]*Single{}, builtin: builtin.New(tools(o.Config))}
+	e := &Endpoints{o: o, single: map[string]*Single{}, builtin: builtin.New(tools(o.Config)), failures: resource.NewFailures()}
 	e.config.Store(&o.Config)
 	e.policy.Store(policy.New(o.Config.Access.Rules))
 	e.queue = approve.NewQueue(o.Now, o.Wake)
@@ -149,7 +152,7 @@ const metadataPath = "/.well-known/oauth-protected-resource"
 
 func (e *Endpoints) guard(path string) *resource.Guard {
 	return resource.New(resource.Options{Resource: e.o.Base + path, MetadataURL: e.o.Base + metadataPath + path, Scopes: e.o.Config.IDP.Scopes,
-		Auth: e.o.Grants, SessionOf: e.o.Grants.SessionOf, Timeline: e.o.Timeline, Paused: e.o.Paused, Log: e.o.Log, Now: e.o.Now})
+		Failures: e.failures, Page: e.o.Page, Auth: e.o.Grants, SessionOf: e.o.Grants.SessionOf, Timeline: e.o.Timeline, Paused: e.o.Paused, Log: e.o.Log, Now: e.o.Now})
 }
 
 // Metadata serves the RFC 9728 document of an MCP path.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/resource"
@@ -40,13 +41,22 @@ func ServerAt(path string) (server string, ok bool) {
 	return server, ok && server != "" && !strings.Contains(server, "/")
 }
 
-// Single returns what serves a server at its path; nil if no such server is
-// mounted. Whoever may use nothing of it is handed to hidden.
+// Single returns what serves a server at its path; nil if no server can have
+// that name. Whoever may use nothing of it is handed to hidden. A server that
+// does not exist looks like one whose name is all that the caller knows: the
+// same challenge without a token, and with one of another path.
 func (e *Endpoints) Single(server string, hidden http.Handler) *Single {
+	if config.GoodName(server) != server {
+		return nil
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if s, ok := e.servers[server]; !ok || s.Off {
-		return nil
+		s := &Single{handlers: map[string]http.Handler{}} // not kept: anybody can ask for any name
+		for _, path := range []string{SinglePath(server), SinglePath(server) + "/"} {
+			s.handlers[path] = e.guard(path).Wrap(hidden)
+		}
+		return s
 	}
 	if s := e.single[server]; s != nil {
 		return s

@@ -35,11 +35,19 @@ type Options struct {
 	SessionOf   func(token string) string // the session a token is of, good or not; nil: not told
 	Now         func() time.Time
 
-	// FailureRate and FailureBurst limit requests of one address that come
-	// without a good token; 0 means 20 a second in bursts of 200.
-	FailureRate  float64
-	FailureBurst int
+	// Failures limits requests of one address that come with a bad token; guards
+	// may share it. nil: one of its own, see [NewFailures].
+	Failures *limit.Limit
+
+	// Page answers a browser, a person's that is, with status: a page says what to
+	// do with the URL. nil: it gets what a program gets.
+	Page func(w http.ResponseWriter, status int)
 }
+
+// NewFailures allows each address twenty bad tokens a second, in bursts of 200.
+// There is no limit in all: a client whose token has expired must be told so,
+// whatever others send.
+func NewFailures() *limit.Limit { return limit.Each(20, 200) }
 
 // Guard lets a request through to an MCP path if its access token is good.
 type Guard struct {
@@ -48,7 +56,6 @@ type Guard struct {
 	missing   string // challenges, ready to send
 	invalid   string
 	malformed string
-	failures  *limit.Limit
 	watches   watches
 }
 
@@ -63,11 +70,8 @@ func New(o Options) *Guard {
 	if o.Paused == nil {
 		o.Paused = func() bool { return false }
 	}
-	if o.FailureRate == 0 {
-		o.FailureRate = 20
-	}
-	if o.FailureBurst == 0 {
-		o.FailureBurst = 200
+	if o.Failures == nil {
+		o.Failures = NewFailures()
 	}
 	// RFC 9728 §5.1. The scope parameter tells a client what to ask for at
 	// /authorize (MCP, "Scope Selection Strategy").
@@ -78,7 +82,6 @@ func New(o Options) *Guard {
 		missing:   "Bearer " + where,
 		invalid:   `Bearer error="invalid_token", error_description="` + invalidToken + `", ` + where,
 		malformed: `Bearer error="invalid_request", error_description="` + tokenInQuery + `", ` + where,
-		failures:  limit.New(o.FailureRate, o.FailureBurst),
 		watches:   watches{byGrant: map[<-chan struct{}]*watch{}, closed: make(chan struct{})},
 	}
 }
@@ -101,7 +104,7 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 		if g.opts.Paused() {
 			g.opts.Timeline.Saw(r, timeline.Facts{What: timeline.CallPaused})
 			w.Header().Set("Retry-After", "60")
-			writeJSON(w, http.StatusServiceUnavailable, oauthError{"temporarily_unavailable", paused})
+			g.answer(w, r, http.StatusServiceUnavailable, oauthError{"temporarily_unavailable", paused})
 			return
 		}
 		if r.URL.RawQuery != "" && hasQueryToken(r.URL) {
@@ -111,8 +114,12 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 		}
 		headers := r.Header["Authorization"]
 		if len(headers) == 0 {
-			// RFC 6750 §3.1: without authentication information no error code.
-			g.challenge(w, r, http.StatusUnauthorized, g.missing, "unauthorized", noToken, timeline.Facts{What: timeline.Challenged, Path: r.URL.Path})
+			// RFC 6750 §3.1: without authentication information no error code. It is
+			// how every sign-in begins and costs less than to count who asks, so no
+			// flood keeps anybody from it.
+			g.opts.Timeline.Saw(r, timeline.Facts{What: timeline.Challenged, Path: r.URL.Path})
+			w.Header().Set("WWW-Authenticate", g.missing)
+			g.answer(w, r, http.StatusUnauthorized, oauthError{"unauthorized", noToken})
 			return
 		}
 		remote := limit.Address(r.RemoteAddr)
@@ -186,17 +193,40 @@ func (g *Guard) Close() {
 }
 
 // challenge refuses a request that has no good token, or tells its address to
-// slow down if it had many of them.
+// slow down if it had many of them. Either says how to get one.
 func (g *Guard) challenge(w http.ResponseWriter, r *http.Request, status int, header, code, description string, why timeline.Facts) {
-	if _, ok := g.failures.Allow(limit.Address(r.RemoteAddr), g.opts.Now()); !ok {
+	w.Header().Set("WWW-Authenticate", header)
+	if _, ok := g.opts.Failures.Allow(limit.Address(r.RemoteAddr), g.opts.Now()); !ok {
 		g.opts.Timeline.Saw(r, timeline.Facts{What: timeline.CallLimited})
 		w.Header().Set("Retry-After", "1")
-		writeJSON(w, http.StatusTooManyRequests, oauthError{"temporarily_unavailable", "Too many requests without a good access token."})
+		g.answer(w, r, http.StatusTooManyRequests, oauthError{"temporarily_unavailable", "Too many requests without a good access token."})
 		return
 	}
 	g.opts.Timeline.Saw(r, why)
-	w.Header().Set("WWW-Authenticate", header)
-	writeJSON(w, status, oauthError{code, description})
+	g.answer(w, r, status, oauthError{code, description})
+}
+
+// answer refuses in the form that whoever asks can read.
+func (g *Guard) answer(w http.ResponseWriter, r *http.Request, status int, why oauthError) {
+	if g.opts.Page != nil && r.Method == http.MethodGet && wantsPage(r.Header["Accept"]) {
+		g.opts.Page(w, status)
+		return
+	}
+	writeJSON(w, status, why)
+}
+
+// wantsPage reports whether a page is accepted by name, as browsers do that
+// were given a URL. MCP clients name the two forms of MCP.
+func wantsPage(accept []string) bool {
+	for _, line := range accept {
+		for part := range strings.SplitSeq(line, ",") {
+			media, _, _ := strings.Cut(part, ";")
+			if media = strings.TrimSpace(media); strings.EqualFold(media, "text/html") || strings.EqualFold(media, "application/xhtml+xml") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // bearer returns the token of the one Authorization header; the scheme's name

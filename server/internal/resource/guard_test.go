@@ -157,16 +157,69 @@ func TestFailuresAreLimited(t *testing.T) {
 			t.Fatalf("failure %d: %d", i, w.Code)
 		}
 	}
-	w := ask(h, "POST", "/mcp", "name.example", "X-Forwarded-For: 203.0.113.9")
-	if w.Code != 429 || w.Header().Get("Retry-After") == "" {
+	w := ask(h, "POST", "/mcp", "name.example", "Authorization: Bearer dba_bad", "X-Forwarded-For: 203.0.113.9")
+	if w.Code != 429 || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Header().Get("WWW-Authenticate"), metadataURL) {
 		t.Errorf("%d %v", w.Code, w.Header())
+	}
+	// How a sign-in begins is never refused.
+	for range 5000 {
+		if w := ask(h, "POST", "/mcp", "name.example"); w.Code != 401 || w.Header().Get("WWW-Authenticate") == "" {
+			t.Fatalf("without a token: %d %v", w.Code, w.Header())
+		}
 	}
 	if w := ask(h, "POST", "/mcp", "name.example", "Authorization: Bearer dba_good"); w.Code != 200 {
 		t.Errorf("good token: %d", w.Code)
 	}
 	now = now.Add(time.Second)
-	if w := ask(h, "POST", "/mcp", "name.example"); w.Code != 401 {
+	if w := ask(h, "POST", "/mcp", "name.example", "Authorization: Bearer dba_bad"); w.Code != 401 {
 		t.Errorf("a second later: %d", w.Code)
+	}
+}
+
+// It handles a person who opens the MCP URL in a browser: a page, with the
+// status and the headers that a program gets. Programs get no page.
+func TestPage(t *testing.T) {
+	pause := false
+	_, h := guarded(func(o *Options) {
+		o.Paused = func() bool { return pause }
+		o.Page = func(w http.ResponseWriter, status int) {
+			w.WriteHeader(status)
+			io.WriteString(w, "<p>a page")
+		}
+	})
+	const chrome = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+	for _, c := range []struct {
+		method, accept string
+		headers        []string
+		page           bool
+	}{
+		{"GET", chrome, nil, true},
+		{"GET", "text/html", nil, true},
+		{"GET", "application/json;q=0.1, TEXT/HTML ;q=1", nil, true},
+		{"GET", chrome, []string{"Authorization: Bearer dba_bad"}, true},
+		{"GET", "", nil, false},
+		{"GET", "*/*", nil, false},
+		{"GET", "text/event-stream", nil, false},
+		{"GET", "application/json, text/event-stream", nil, false},
+		{"GET", "text/htmlx", nil, false},
+		{"POST", chrome, nil, false},
+		{"DELETE", chrome, nil, false},
+	} {
+		for _, pause = range []bool{false, true} {
+			plain, w := ask(h, c.method, "/mcp", "name.example", c.headers...), ask(h, c.method, "/mcp", "name.example", append(c.headers, "Accept: "+c.accept)...)
+			if (w.Body.String() == "<p>a page") != c.page {
+				t.Errorf("%s, Accept %s: %s", c.method, c.accept, w.Body)
+			}
+			for _, name := range []string{"WWW-Authenticate", "Retry-After"} {
+				if w.Code != plain.Code || w.Header().Get(name) != plain.Header().Get(name) || w.Code < 400 {
+					t.Errorf("%s, Accept %s: %d %v", c.method, c.accept, w.Code, w.Header())
+				}
+			}
+		}
+	}
+	pause = false
+	if w := ask(h, "GET", "/mcp", "name.example", "Authorization: Bearer dba_good", "Accept: "+chrome); w.Code != 200 || !strings.HasPrefix(w.Body.String(), "reached") {
+		t.Errorf("a good token: %s", w.Body)
 	}
 }
 
