@@ -4,6 +4,9 @@
 #
 #   bash server/e2e/test.sh                 everything
 #   bash server/e2e/test.sh ./keystore/...  these packages only
+#
+# TEST_PARALLEL is how many packages run side by side (default: twice the cores,
+# since many tests wait).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 log=server/e2e/out/test.log
@@ -29,6 +32,9 @@ install_packages() {
 	need desktop-file-validate desktop-file-utils
 	need gio libglib2.0-bin
 	need npm npm
+	need git git # mcp-server-git looks into a repository
+	need python3 python3
+	python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 	[ ${#packages[@]} -eq 0 ] && return
 	if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
 		echo "test.sh: please install ${packages[*]} (Debian's names), or run this as root on Debian" >&2
@@ -40,15 +46,26 @@ install_packages() {
 	"${get[@]}" >"$log" 2>&1 || { apt-get update -qq >>"$log" 2>&1 && "${get[@]}" >>"$log" 2>&1; } || { cat "$log" >&2; exit 1; }
 }
 
-# install_node_modules installs what package-lock.json pins, and no browsers,
-# unless that is done already.
-install_node_modules() {
-	local want
-	want=$(sha256sum <server/e2e/package-lock.json)
-	[ "$(cat server/e2e/node_modules/.installed 2>/dev/null)" = "$want" ] && return
+# once FOLDER LIST COMMAND... runs COMMAND unless FOLDER holds what LIST pins.
+once() {
+	local folder=$1 list=$2 want
+	shift 2
+	want=$(sha256sum <"$list")
+	[ "$(cat "$folder/.installed" 2>/dev/null)" = "$want" ] && return
+	"$@"
+	echo "$want" >"$folder/.installed"
+}
+
+install_node_modules() { # and no browsers
 	echo "installing npm packages"
 	(cd server/e2e && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
-	echo "$want" >server/e2e/node_modules/.installed
+}
+
+install_python() { # NAME: the packages of python/NAME.txt
+	echo "installing Python packages ($1)"
+	python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "test.sh: needs Python 3.11 or newer" >&2; exit 1; }
+	python3 -m venv --clear "server/e2e/venv/$1"
+	"server/e2e/venv/$1/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r "server/e2e/python/$1.txt"
 }
 
 # run_tests shows results as they come, and the whole story of what failed. A
@@ -56,7 +73,7 @@ install_node_modules() {
 run_tests() {
 	export DRAWBRIDGE_TEST_ALL=1
 	local rc=0 skipped
-	go test -race -count=1 -timeout=40m -v "$@" >"$log" 2>&1 || rc=$?
+	go test -race -count=1 -timeout=30m -p "${TEST_PARALLEL:-$(($(nproc) * 2))}" -v "$@" >"$log" 2>&1 || rc=$?
 	if [ $rc -ne 0 ]; then
 		grep -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS)|^(PASS|ok|\?|FAIL)' "$log" || true
 	else
@@ -74,7 +91,12 @@ run_tests() {
 }
 
 install_packages
-install_node_modules
-[ $# -gt 0 ] || set -- ./...
+once server/e2e/node_modules server/e2e/package-lock.json install_node_modules
+for name in sdk1 sdk2; do
+	once "server/e2e/venv/$name" "server/e2e/python/$name.txt" install_python "$name"
+done
+if [ $# -eq 0 ]; then # those that take longest begin first
+	set -- ./server/e2e/tunnel ./server/e2e/security ./server/e2e/console ./server/e2e/setup ./server/e2e/tray ./server/e2e/servers ./...
+fi
 go vet "$@"
 run_tests "$@"

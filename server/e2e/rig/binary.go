@@ -10,16 +10,10 @@ import (
 	"sync"
 )
 
-// binaryEnv names the program if somebody has built it already, as test.sh does.
-const binaryEnv = "DRAWBRIDGE_TEST_BINARY"
-
 // Binary is the real program, with the race detector if the tests have it. It is
 // built into out/bin, which all packages share: go build does nothing where the
 // file is still good.
 var Binary = sync.OnceValues(func() (string, error) {
-	if path := os.Getenv(binaryEnv); path != "" {
-		return path, nil
-	}
 	name, args := "drawbridge", []string{"build"}
 	if raced() {
 		name, args = "drawbridge-race", append(args, "-race")
