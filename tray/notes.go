@@ -44,7 +44,7 @@ const pause = time.Minute
 var paced = map[string]note{
 	status.SigninRefused: {Title: "A sign-in was refused", Page: "/activity"},
 	status.ServerFailed:  {Title: "A mounted server has failed", Page: "/servers"},
-	status.ServerChanged: {Title: "A tool has changed", Page: "/servers"},
+	status.ServerChanged: {Title: "A server has changed", Page: "/servers"},
 }
 
 // notifier decides what is worth a note: a sign-in of a client that the person

@@ -263,7 +263,7 @@ func TestServerNotes(t *testing.T) {
 			})
 			time.Sleep(time.Second)
 		}
-		if got := s.titles(); got != "A tool has changed, A mounted server has failed" {
+		if got := s.titles(); got != "A server has changed, A mounted server has failed" {
 			t.Fatalf("told %q", got)
 		}
 		changed, failed := s.look().notes[0], s.look().notes[1]

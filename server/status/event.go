@@ -30,7 +30,7 @@ const (
 	ProviderLost     = "idp.unreachable"
 	ProviderBack     = "idp.recovered"
 	ServerFailed     = "server.failed"
-	ServerChanged    = "server.changed" // a tool is no longer what the owner approved
+	ServerChanged    = "server.changed" // what a server offers is new, or no longer what the owner approved
 )
 
 // Event is one line of history. It never holds a token, a code, a secret, a

@@ -186,14 +186,16 @@ type Step struct {
 	Times   int               `json:"times,omitempty"` // in a row, if more than once
 }
 
-// ToolChange is a tool of a mounted server whose description is no longer what
-// the owner approved.
+// ToolChange is a tool of a mounted server, or another part of what it offers,
+// that is new or no longer what the owner approved.
 type ToolChange struct {
 	Server string `json:"server"`
-	Tool   string `json:"tool"`
-	Old    string `json:"old"`  // as approved: description and schema, cleaned
-	New    string `json:"new"`  // as the server says it now
-	Held   bool   `json:"held"` // nobody can call the tool until that is approved
+	Kind   string `json:"kind"` // tool, prompt, template, instructions
+	Tool   string `json:"tool"` // its name; instructions have none
+	Old    string `json:"old"`  // as approved, see [Spell]; "" if it is new
+	New    string `json:"new"`  // as the server says it now, whole
+	Long   bool   `json:"long"` // too long to be shown whole, so that it can't be approved: New is cut
+	Held   bool   `json:"held"` // nobody can use it until that is approved
 	// Version names the new look, so that nobody approves another than they saw.
 	Version string `json:"version"`
 }

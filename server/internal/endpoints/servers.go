@@ -112,7 +112,14 @@ func (e *Endpoints) Notes() []string {
 		if !c.Held {
 			continue
 		}
-		notes = append(notes, fmt.Sprintf("The tool %s of the server %s has changed, and is held back until you approve it under Servers in the console.", c.Tool, c.Server))
+		what, how := fmt.Sprintf("The %s %s of the server %s", c.Kind, c.Tool, c.Server), "has changed"
+		switch {
+		case c.Kind == "instructions":
+			what = fmt.Sprintf("What the server %s tells every model", c.Server)
+		case c.Old == "":
+			how = "is new"
+		}
+		notes = append(notes, fmt.Sprintf("%s %s, and is held back until you approve it under Servers in the console.", what, how))
 		if len(notes) > 3 { // a server that changes all it has is one matter
 			return append(notes, "More have changed: the console shows all.")
 		}
@@ -120,7 +127,7 @@ func (e *Endpoints) Notes() []string {
 	return notes
 }
 
-// Changes are the tools of mounted servers that are no longer what they were.
+// Changes are what mounted servers offer that is new or no longer what it was.
 // What is remembered of a server that has gone waits for its return, and is
 // nobody's business meanwhile.
 func (e *Endpoints) Changes() []status.ToolChange {
@@ -129,7 +136,7 @@ func (e *Endpoints) Changes() []status.ToolChange {
 	var list []status.ToolChange
 	for _, p := range e.pins.List() {
 		if _, ok := e.servers[p.Server]; ok {
-			list = append(list, status.ToolChange{Server: p.Server, Tool: p.Name, Old: p.Old, New: p.New, Version: p.Version, Held: e.settings(p.Server).HoldChanges})
+			list = append(list, status.ToolChange{Server: p.Server, Kind: p.Kind, Tool: p.Name, Old: p.Old, New: p.New, Long: p.Long, Version: p.Version, Held: e.settings(p.Server).HoldChanges})
 		}
 	}
 	return list
@@ -137,10 +144,12 @@ func (e *Endpoints) Changes() []status.ToolChange {
 
 // Approve takes what a tool says now for good, if that is what version names.
 func (e *Endpoints) Approve(server, tool, version string) error {
-	if err := e.pins.Approve(server, "tool", tool, version); err != nil {
+	if err := e.pins.Approve(server, tool, version); err != nil {
 		return err
 	}
 	e.hub.Recheck(server)
-	e.changed(server, mount.ToolsChanged)
+	for _, what := range []mount.Change{mount.ToolsChanged, mount.PromptsChanged, mount.ResourcesChanged} {
+		e.changed(server, what)
+	}
 	return nil
 }

@@ -89,7 +89,7 @@ func (s *endpoint) callTool(ctx context.Context, c gateway.Client, params object
 	}
 	if s.h.held(t) {
 		s.h.o.OnCall(who, t.server, t.name, ErrHeld)
-		return failed(fmt.Sprintf("The tool %s has changed since the owner of this Drawbridge approved it, and is held back until they have looked at it.", t.listed)), nil
+		return failed(heldBack(t)), nil
 	}
 	if !s.h.resumes(c, mounted{t.server, t.cat}, "tools/call", t.name, params) { // else it was asked when the call began
 		if answer, err := s.h.admit(ctx, c, t, params["arguments"]); answer != nil || err != nil {
@@ -114,6 +114,10 @@ func (s *endpoint) callTool(ctx context.Context, c gateway.Client, params object
 		s.h.o.OnCall(who, t.server, t.name, outcome(result))
 	}
 	return result, nil
+}
+
+func heldBack(t *item) string {
+	return fmt.Sprintf("The %s %s is new or has changed since the owner of this Drawbridge let its server in, and is held back until they have looked at it.", kindWord(t.kind), shorten(t.listed))
 }
 
 // admit lets a call begin, or answers why not.

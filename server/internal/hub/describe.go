@@ -32,6 +32,9 @@ func (s *endpoint) Describe(ctx context.Context, c gateway.Client) (rpc.Descript
 			return rpc.Description{}, errNoServer
 		}
 		d := x.of[0].cat.Description
+		if s.h.holds(x.of[0], kindInstructions, "") {
+			d.Instructions = ""
+		}
 		d.Capabilities = carried(d.Capabilities)
 		return d, nil
 	}
@@ -48,7 +51,7 @@ func (s *endpoint) instructions(c gateway.Client, x *index) string {
 	var b strings.Builder
 	for _, m := range x.of {
 		text := strings.TrimSpace(m.cat.Description.Instructions)
-		if text == "" || !s.h.o.Policy().Server(c.Caller(), m.server) {
+		if text == "" || !s.h.o.Policy().Server(c.Caller(), m.server) || s.h.holds(m, kindInstructions, "") {
 			continue
 		}
 		if len(text) > maxInstructions {

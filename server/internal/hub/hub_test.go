@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/pins"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -163,7 +164,7 @@ func TestAsk(t *testing.T) {
 
 // fakePins is pins of tools that have changed.
 type fakePins struct {
-	changed string
+	changed string // a name, or "instructions"
 	checks  int
 }
 
@@ -171,7 +172,7 @@ func (b *fakePins) Check(_ string, items ...pins.Item) ([]pins.State, error) {
 	b.checks++
 	states := make([]pins.State, len(items))
 	for i, item := range items {
-		if item.Name == b.changed {
+		if item.Name == b.changed || item.Kind == b.changed {
 			states[i] = pins.Changed
 		}
 	}
@@ -207,7 +208,54 @@ func TestHold(t *testing.T) {
 	equal(t, "changed", r.listed(r.All(), alice(), "tools/list"), "echo whoami new")
 }
 
-// A server that hangs or has failed holds up nobody but whoever calls it.
+// Prompts, templates and instructions are held back as tools are, by every name
+// and in every way to them.
+func TestHoldOtherKinds(t *testing.T) {
+	seen := &fakePins{changed: "none"}
+	a := offering("p:hello", "template:x://new/{id}", "template:x://old/{id}", "uri:x://new/listed")
+	a.cat.Description.Instructions = "Send all."
+	r := newRig(t, map[string]*server{"a": a, "b": offering("p:bye")}, func(o *Options) {
+		o.Pins = seen
+		o.Settings = func(string) config.ServerSettings { return config.ServerSettings{HoldChanges: true} }
+	})
+	hold := func(what string) {
+		seen.changed = what
+		r.Recheck("a")
+		r.Recheck("b")
+	}
+	told := func(b gateway.Backend) string {
+		d, err := b.Describe(t.Context(), alice())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Instructions
+	}
+	equal(t, "instructions", told(r.All())+told(r.One("a")), "## a\n\nSend all.Send all.")
+	hold("instructions")
+	equal(t, "instructions", told(r.All())+told(r.One("a")), "")
+	hold("hello")
+	equal(t, "prompts", r.listed(r.All(), alice(), "prompts/list"), "bye")
+	for _, name := range []string{"hello", "a__hello"} {
+		contains(t, name, r.ask(alice(), "prompts/get", `{"name":"`+name+`"}`), "-32602 The prompt hello is new or has changed since the owner")
+		contains(t, name, r.ask(alice(), "completion/complete", `{"ref":{"type":"ref/prompt","name":"`+name+`"},"argument":{"name":"a","value":""}}`), "-32602 The prompt hello is new")
+	}
+	hold("x://new/{id}")
+	equal(t, "templates", r.listed(r.All(), alice(), "resources/templates/list"), "x://old/{id}")
+	for uri, want := range map[string]string{"x://new/1": "-32002", "x://old/1": "a: resources/read", "x://new/listed": "a: resources/read", "x://other": "resources/read"} {
+		contains(t, uri, r.askAt(r.One("a"), alice(), "resources/read", `{"uri":"`+uri+`"}`), want)
+	}
+	_ = r.ask(alice(), "resources/read", `{"uri":"x://new/1"}`) // b may have it
+	contains(t, "by the server's name", r.ask(alice(), "resources/read", `{"uri":"drawbridge://s/a/x://new/1"}`), "-32002")
+	if _, err := r.One("a").Subscribe(t.Context(), alice(), "x://new/1", func(json.RawMessage) {}); err == nil {
+		t.Error("subscribed to what is held back")
+	}
+	contains(t, "completion", r.ask(alice(), "completion/complete", `{"ref":{"type":"ref/resource","uri":"x://new/{id}"},"argument":{"name":"id","value":""}}`), "-32602 The resource template x://new/{id} is new")
+	for _, call := range r.mounts.called("a") {
+		if strings.Contains(call, "x://new/1") || strings.Contains(call, "hello") {
+			t.Errorf("asked %s", call)
+		}
+	}
+}
 
 // The owner sees what is sent, also what a page would not show, and all of it.
 func TestReadable(t *testing.T) {

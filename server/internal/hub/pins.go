@@ -17,28 +17,42 @@ type verdicts struct {
 
 type verdict struct {
 	cat     *mount.Catalog
-	changed map[string]bool // names of tools
+	changed map[offered]bool
 }
 
+// offered is what can be held back of a server.
+type offered struct{ kind, name string }
+
+// kindInstructions is what a server says to every model; it has no name.
+const kindInstructions = "instructions"
+
 // look compares what a server offers with what the owner approved.
-func (h *Hub) look(m mounted) map[string]bool {
+func (h *Hub) look(m mounted) map[offered]bool {
 	h.verdicts.mu.Lock()
 	defer h.verdicts.mu.Unlock()
 	if v, ok := h.verdicts.of[m.server]; ok && v.cat == m.cat {
 		return v.changed
 	}
-	items := make([]pins.Item, len(m.cat.Tools))
-	for i, tool := range m.cat.Tools {
-		items[i] = pins.Item{Kind: kindTool, Name: tool.Name, Raw: tool.Raw}
+	var items []pins.Item
+	add := func(kind string, list []mount.Item) {
+		for _, it := range list {
+			items = append(items, pins.Item{Kind: kind, Name: it.Name, Raw: it.Raw})
+		}
+	}
+	add(kindTool, m.cat.Tools)
+	add(kindPrompt, m.cat.Prompts)
+	add(kindTemplate, m.cat.Templates)
+	if text := m.cat.Description.Instructions; text != "" {
+		items = append(items, pins.Item{Kind: kindInstructions, Raw: encode(object{kindInstructions: quote(text)})})
 	}
 	states, err := h.o.Pins.Check(m.server, items...)
 	if err != nil {
-		h.o.Log.Error("what the tools look like was not saved", "server", m.server, "cause", err)
+		h.o.Log.Error("what a server offers was not remembered", "server", m.server, "cause", err)
 	}
-	changed := map[string]bool{}
+	changed := map[offered]bool{}
 	for i, state := range states {
 		if state == pins.Changed {
-			changed[items[i].Name] = true
+			changed[offered{items[i].Kind, items[i].Name}] = true
 		}
 	}
 	if h.verdicts.of == nil {
@@ -48,7 +62,7 @@ func (h *Hub) look(m mounted) map[string]bool {
 	return changed
 }
 
-// Recheck forgets how a server's tools compared with what was approved: the
+// Recheck forgets how what a server offers compared with what was approved: the
 // owner has approved a change.
 func (h *Hub) Recheck(server string) {
 	h.verdicts.mu.Lock()
@@ -56,10 +70,14 @@ func (h *Hub) Recheck(server string) {
 	delete(h.verdicts.of, server)
 }
 
-// held reports whether a tool is no longer what the owner approved, and held
-// back for that.
+// held reports whether something is new or no longer what the owner approved, and
+// held back for that.
 func (h *Hub) held(t *item) bool {
-	return t.kind == kindTool && t.server != Own && h.o.Settings(t.server).HoldChanges && h.look(mounted{t.server, t.cat})[t.name]
+	return t.server != Own && h.holds(mounted{t.server, t.cat}, t.kind, t.name)
+}
+
+func (h *Hub) holds(m mounted, kind, name string) bool {
+	return h.o.Settings(m.server).HoldChanges && h.look(m)[offered{kind, name}]
 }
 
 // ServerChanged hears that a server, or what it offers, is another now.

@@ -21,6 +21,9 @@ func (s *endpoint) getPrompt(ctx context.Context, c gateway.Client, params objec
 	if err != nil {
 		return nil, err
 	}
+	if s.h.held(t) {
+		return nil, invalid("%s", heldBack(t))
+	}
 	params["name"] = quote(t.name)
 	result, err := s.h.forward(ctx, c, mounted{t.server, t.cat}, "prompts/get", t.name, params)
 	if err != nil {
@@ -45,7 +48,7 @@ func (s *endpoint) places(ctx context.Context, who *oauth.Caller, uri string) (_
 	p := s.h.o.Policy()
 	if server, own, ok := splitURI(uri); ok && s.server == "" {
 		for _, m := range x.of {
-			if m.server == server && p.Resource(who, server, own) {
+			if m.server == server && p.Resource(who, server, own) && !s.heldURI(x, m, own) {
 				return []place{{m, own}}, true, nil
 			}
 		}
@@ -58,17 +61,33 @@ func (s *endpoint) places(ctx context.Context, who *oauth.Caller, uri string) (_
 		return []place{{mounted{t.server, t.cat}, uri}}, true, nil
 	}
 	for _, t := range x.templates.list {
-		if t.match != nil && t.match.MatchString(uri) && p.Resource(who, t.server, uri) {
+		if t.match != nil && t.match.MatchString(uri) && p.Resource(who, t.server, uri) && !s.h.held(t) {
 			return []place{{mounted{t.server, t.cat}, uri}}, true, nil
 		}
 	}
 	var list []place
 	for _, m := range x.of {
-		if (s.server != "" || offers(m.cat, "resources")) && p.Resource(who, m.server, uri) {
+		if (s.server != "" || offers(m.cat, "resources")) && p.Resource(who, m.server, uri) && !s.heldURI(x, m, uri) {
 			list = append(list, place{m, uri})
 		}
 	}
 	return list, len(list) == 1, nil
+}
+
+// heldURI reports whether a server has a URI by a template that is held back.
+func (s *endpoint) heldURI(x *index, m mounted, uri string) (held bool) {
+	for _, t := range x.templates.list {
+		if t.server != m.server || !s.h.o.Settings(m.server).HoldChanges {
+			continue
+		}
+		if match := templatePattern(t.name); match != nil && match.MatchString(uri) {
+			if !s.h.held(t) {
+				return false
+			}
+			held = true
+		}
+	}
+	return held
 }
 
 // readTime is how long one server has to say whether it knows a resource that
@@ -163,6 +182,9 @@ func (s *endpoint) complete(ctx context.Context, c gateway.Client, params object
 	t, key, err := s.completes(ctx, c, ref)
 	if err != nil {
 		return nil, err
+	}
+	if s.h.held(t) {
+		return nil, invalid("%s", heldBack(t))
 	}
 	if t.kind != kindPrompt && !s.mayComplete(t.server, params) {
 		return nil, invalid("This value can't be completed here.")

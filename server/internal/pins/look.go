@@ -5,17 +5,36 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"io"
+	"regexp"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // look is what a model and a client see of something.
 type look struct {
 	Hash string            `json:"hash"`
-	Text string            `json:"text"`           // for a person to compare
+	Set  string            `json:"set,omitempty"`  // a hash that the order within sets does not change; older records have none
+	Text string            `json:"text"`           // for a person to compare, everything that hides written out
+	Long bool              `json:"long,omitempty"` // Text is cut
 	Part map[string]string `json:"part,omitempty"` // a hash of each member, to say which one changed
+}
+
+// same reports whether two looks say the same. Programs build schemas from sets,
+// so that enum, required and some defaults come in another order at each start.
+func (l look) same(other look) bool {
+	return l.Hash == other.Hash || l.Set != "" && l.Set == other.Set
+}
+
+// short is l with less of its text, for keeping.
+func (l look) short() look {
+	if utf8.RuneCountInString(l.Text) > keptText {
+		l.Text, l.Long = status.CleanLines(l.Text, keptText), true
+	}
+	return l
 }
 
 // members are those that tell a model or a client what something is and does,
@@ -23,103 +42,128 @@ type look struct {
 var members = []struct{ name, words string }{
 	{"title", "its title"}, {"description", "its description"}, {"inputSchema", "what it takes"}, {"outputSchema", "what it returns"},
 	{"annotations", "what it says of itself (annotations)"}, {"arguments", "what it takes"},
-	{"name", "its name"}, {"uri", "its address"}, {"uriTemplate", "its address"}, {"mimeType", "its type"},
+	{"instructions", "what it tells every model"}, {"name", "its name"}, {"uri", "its address"}, {"uriTemplate", "its address"}, {"mimeType", "its type"},
 }
 
-// The most of a look that is kept, in runes: of each member, and in all.
+// maxText is how much of a new look a person can be asked to read, in bytes, as
+// it is with the arguments of calls: what was not shown whole can't be approved.
+// keptText is what is kept of one that nobody has to approve, in runes.
 const (
-	maxPart = 4000
-	maxText = 10_000
+	maxText  = 64 << 10
+	keptText = 10_000
 )
 
 // lookOf reads what counts. The same values in another order or layout look the
 // same; what can't be read in one way only is taken byte for byte.
 func lookOf(item Item) look {
 	var object map[string]json.RawMessage
-	if json.Unmarshal(item.Raw, &object) != nil || ambiguous(item.Raw) {
-		return look{Hash: sum(item.Raw), Text: status.CleanLines(string(item.Raw), maxText)}
+	if json.Unmarshal(item.Raw, &object) != nil || rpc.Doubled(item.Raw) {
+		return readable(look{Hash: sum(item.Raw)}, string(item.Raw))
 	}
 	l := look{Part: map[string]string{}}
-	var all bytes.Buffer
+	var all, sets bytes.Buffer
 	var text strings.Builder
 	for _, m := range members {
 		raw, ok := object[m.name]
 		if !ok {
 			continue
 		}
-		canonical, shown := canon(raw)
-		all.WriteString(m.name + "\x00")
-		all.Write(canonical)
-		all.WriteByte(0)
+		canonical, set, shown := canon(raw)
+		for _, w := range []struct {
+			to    *bytes.Buffer
+			value []byte
+		}{{&all, canonical}, {&sets, set}} {
+			w.to.WriteString(m.name + "\x00")
+			w.to.Write(w.value)
+			w.to.WriteByte(0)
+		}
 		l.Part[m.name] = sum(canonical)[:12]
 		if m.name != "name" {
-			text.WriteString(m.name + ":\n" + status.CleanLines(shown, maxPart) + "\n")
+			text.WriteString(m.name + ":\n" + shown + "\n")
 		}
 	}
-	l.Hash, l.Text = sum(all.Bytes()), status.CleanLines(strings.TrimSuffix(text.String(), "\n"), maxText)
+	l.Hash, l.Set = sum(all.Bytes()), sum(sets.Bytes())
+	return readable(l, strings.TrimSuffix(text.String(), "\n"))
+}
+
+func readable(l look, text string) look {
+	if l.Text = status.Spell(text); len(l.Text) > maxText {
+		l.Text, l.Long = status.CleanLines(l.Text, keptText), true
+	}
 	return l
 }
 
-// canon is a value in one spelling (sorted, no space), and as it is shown.
-func canon(raw json.RawMessage) (canonical []byte, shown string) {
+// canon is a value in one spelling (members sorted, no space), the same with
+// what is a set sorted as well, and as it is shown.
+func canon(raw json.RawMessage) (canonical, set []byte, shown string) {
 	var v any
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
 	if d.Decode(&v) != nil {
-		return raw, string(raw)
+		return raw, raw, string(raw)
 	}
 	canonical, err := json.Marshal(v)
 	if err != nil {
-		return raw, string(raw)
+		return raw, raw, string(raw)
 	}
-	if s, ok := v.(string); ok {
-		return canonical, s
+	shown, ok := v.(string)
+	if !ok {
+		var b bytes.Buffer
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		_ = e.Encode(v) // as above
+		shown = strings.TrimSuffix(b.String(), "\n")
 	}
-	indented, _ := json.MarshalIndent(v, "", "  ")
-	return canonical, string(indented)
+	set, _ = json.Marshal(sorted(v))
+	return canonical, set, shown
 }
 
-// ambiguous reports whether an object of raw has a member twice: of two readers
-// each may see another one.
-func ambiguous(raw json.RawMessage) bool {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	type level struct {
-		names map[string]bool // nil in a list
-		value bool            // a value comes next, not a name
-	}
-	var open []*level
-	for {
-		token, err := d.Token()
-		if err != nil {
-			return err != io.EOF
+// sorted is a value with the sets of JSON Schema in one order.
+func sorted(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = sorted(v[i])
 		}
-		var in *level
-		if len(open) > 0 {
-			in = open[len(open)-1]
-		}
-		if delim, ok := token.(json.Delim); ok && (delim == '}' || delim == ']') {
-			open = open[:len(open)-1]
-			continue
-		}
-		if in != nil && in.names != nil && !in.value {
-			name := token.(string)
-			if in.names[name] {
-				return true
+	case map[string]any:
+		for name, value := range v {
+			value = sorted(value)
+			list, isList := value.([]any)
+			switch text, isText := value.(string); {
+			case isList && (name == "enum" || name == "required" || name == "type" || name == "default" && (v["uniqueItems"] == true || words(list))):
+				slices.SortFunc(list, func(a, b any) int { return bytes.Compare(must(a), must(b)) })
+			case isText && name == "default" && listed.MatchString(text):
+				parts := regexp.MustCompile(`\s*,\s*`).Split(text, -1)
+				slices.Sort(parts)
+				value = strings.Join(parts, ",")
 			}
-			in.names[name], in.value = true, true
-			continue
-		}
-		if in != nil {
-			in.value = false
-		}
-		switch token {
-		case json.Delim('{'):
-			open = append(open, &level{names: map[string]bool{}})
-		case json.Delim('['):
-			open = append(open, &level{})
+			v[name] = value
 		}
 	}
+	return v
+}
+
+// listed is a set that somebody joined with commas. In prose the order counts.
+var listed = regexp.MustCompile(`^[\w.:*/-]+(\s*,\s*[\w.:*/-]+)+$`)
+
+// words reports whether a list is a set by its look: texts, none of them twice.
+// The order of numbers may well mean something.
+func words(list []any) bool {
+	seen := map[string]bool{}
+	for _, v := range list {
+		text, ok := v.(string)
+		if !ok || seen[text] {
+			return false
+		}
+		seen[text] = true
+	}
+	return true
+}
+
+func must(v any) []byte {
+	b, _ := json.Marshal(v) // it was decoded from JSON
+	return b
 }
 
 // differs says in words what is not the same.

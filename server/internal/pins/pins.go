@@ -1,7 +1,7 @@
-// Package pins remembers what each tool, prompt and resource of a mounted
-// server looked like when it was first seen or approved, and notices when it
-// looks otherwise: a server that was updated, or one that turned bad and tells
-// the model something new in a description.
+// Package pins remembers what a mounted server offered when it was first used,
+// what each tool, prompt, template and its instructions looked like, and notices
+// what looks otherwise or was not there: a server that was updated, or one that
+// turned bad and tells the model something new.
 //
 // It holds nothing back itself and knows no client. Start at [Pins].
 package pins
@@ -41,21 +41,23 @@ const (
 	Changed
 )
 
-// Item is something a server offers. Kind is tool, prompt, resource or template.
+// Item is something a server offers. Kind is tool, prompt, template or
+// instructions, which have no name.
 type Item struct {
 	Kind, Name string
 	Raw        json.RawMessage // the whole object as the server sent it
 }
 
-// Change is something that is no longer what was approved.
+// Change is something that is no longer what was approved, or is new.
 type Change struct {
-	Server  string    `json:"server"`
-	Kind    string    `json:"kind"`
-	Name    string    `json:"name"`
-	Version string    `json:"version"` // of the new look, for Approve
-	Time    time.Time `json:"time"`
-	Old     string    `json:"old"` // what a model reads, in lines, cleaned and cut
-	New     string    `json:"new"`
+	Server  string
+	Kind    string
+	Name    string
+	Version string // of the new look, for Approve
+	Time    time.Time
+	Old     string // what a model read, in lines, as [status.Spell] writes; "" if it is new
+	New     string
+	Long    bool // New is cut, so that it can't be approved
 }
 
 var (
@@ -63,6 +65,8 @@ var (
 	ErrUnknown = errors.New("nothing of this name has changed, or it was approved already")
 	// ErrNewer says that it has changed again since it was shown.
 	ErrNewer = errors.New("it has changed again meanwhile: look at it once more, then approve it")
+	// ErrLong says that nobody was shown all of it.
+	ErrLong = errors.New("it says more than can be shown, so it can't be approved: take the server out of mcp.json, or set hold_changes = false for it")
 )
 
 // Options make a [Pins].
@@ -80,9 +84,10 @@ type Options struct {
 type Pins struct {
 	opts Options
 
-	mu   sync.Mutex // guards pins, and is held while they are saved
+	mu   sync.Mutex // guards all below, and is held while pins are saved
 	pins map[id]*pin
-	size map[string]int // pins of each server
+	size map[string]int  // pins of each server
+	used map[string]bool // servers whose first catalog was seen
 }
 
 type id struct{ server, kind, name string }
@@ -93,7 +98,7 @@ type pin struct {
 	Server  string    `json:"server"`
 	Kind    string    `json:"kind"`
 	Name    string    `json:"name"`
-	Look    look      `json:"look"` // as approved
+	Look    look      `json:"look"` // as approved; empty if it is an addition
 	Since   time.Time `json:"since"`
 
 	// Next is how it looks now, if otherwise.
@@ -106,6 +111,10 @@ type pin struct {
 
 const pinVersion = 1
 
+// firstUse is the kind of the record that says that a server's first catalog was
+// seen. Records of before there were such are of tools only.
+const firstUse = "first use"
+
 // quietTime is the least between two events about one item.
 const quietTime = 10 * time.Minute
 
@@ -114,7 +123,7 @@ func Open(o Options) (*Pins, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	ps := &Pins{opts: o, pins: map[id]*pin{}, size: map[string]int{}}
+	ps := &Pins{opts: o, pins: map[id]*pin{}, size: map[string]int{}, used: map[string]bool{}}
 	err := o.Records.Load(Bucket, func(key string, value []byte) error {
 		var p pin
 		if err := json.Unmarshal(value, &p); err != nil {
@@ -131,6 +140,10 @@ func Open(o Options) (*Pins, error) {
 
 // put needs ps.mu, except in Open.
 func (ps *Pins) put(p *pin) {
+	if p.Kind == firstUse {
+		ps.used[p.Server] = true
+		return
+	}
 	if _, ok := ps.pins[p.id()]; !ok {
 		ps.size[p.Server]++
 	}
@@ -139,47 +152,72 @@ func (ps *Pins) put(p *pin) {
 
 func (p *pin) id() id { return id{p.Server, p.Kind, p.Name} }
 
-// Check compares what a server offers now with what is remembered, and
-// remembers what is new. One that has begun to differ is an event, once. The
-// states are those of items, in order. With an error, what should have been
-// remembered was not, and the states are right all the same.
+// Check compares all that a server offers now with what is remembered. What its
+// first catalog holds is remembered; from then on what is new is a change, too.
+// Something that has begun to differ is an event, once. The states are those of
+// items, in order. With an error, what should have been remembered was not, and
+// the states are right all the same.
 func (ps *Pins) Check(server string, items ...Item) ([]State, error) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
+	now := ps.opts.Now().UTC()
 	states := make([]State, len(items))
 	next := map[id]*pin{} // to be saved
-	var events []status.Event
+	if !ps.used[server] && len(items) > 0 {
+		next[id{server, firstUse, ""}] = &pin{Version: pinVersion, Server: server, Kind: firstUse, Since: now}
+	}
+	added := 0
+	var told []*pin
 	for i, item := range items {
 		key := id{server, item.Kind, item.Name}
 		p := next[key]
 		if p == nil {
 			p = ps.pins[key]
 		}
-		now := ps.opts.Now().UTC()
 		seen := lookOf(item)
 		switch {
-		case p == nil && (ps.size[server]+len(next) >= maxPins || status.Clean(item.Name, maxName) != item.Name):
+		case p == nil && (ps.size[server]+added >= maxPins || status.Clean(item.Name, maxName) != item.Name):
 			states[i] = Changed
 			ps.opts.Log.Warn("can't be remembered: too many, or a name that can't be shown", "server", server, "kind", item.Kind)
-		case p == nil:
+			continue
+		case p == nil && ps.isFirst(server, item.Kind):
 			states[i] = New
-			next[key] = &pin{Version: pinVersion, Server: server, Kind: item.Kind, Name: item.Name, Look: seen, Since: now}
-		case p.Look.Hash == seen.Hash && p.Next == nil:
-		case p.Look.Hash == seen.Hash: // it is again what it was
-			next[key] = p.with(nil, now)
-		case p.Next != nil && p.Next.Hash == seen.Hash:
-			states[i] = Changed
-		default:
-			states[i] = Changed
-			changed := p.with(&seen, now)
-			if p.Next == nil && (p.Announced.IsZero() || now.Sub(p.Announced) >= quietTime) {
-				changed.Announced = now
-				events = append(events, ps.event(changed))
+			next[key] = &pin{Version: pinVersion, Server: server, Kind: item.Kind, Name: item.Name, Look: seen.short(), Since: now}
+			added++
+			continue
+		case p == nil:
+			p = &pin{Version: pinVersion, Server: server, Kind: item.Kind, Name: item.Name}
+			added++
+		case p.Look.same(seen):
+			if p.Next != nil { // it is again what it was
+				p = p.with(nil, now)
+				next[key] = p
 			}
-			next[key] = changed
+			if p.Look.Set == "" && seen.Set != "" && p.Look.Hash == seen.Hash { // an older record
+				c := *p
+				c.Look.Set = seen.Set
+				next[key] = &c
+			}
+			continue
+		case p.Next != nil && p.Next.same(seen):
+			states[i] = Changed
+			continue
 		}
+		states[i] = Changed
+		changed := p.with(&seen, now)
+		if p.Next == nil && (p.Announced.IsZero() || now.Sub(p.Announced) >= quietTime) {
+			changed.Announced = now
+			told = append(told, changed)
+		}
+		next[key] = changed
 	}
-	return states, ps.save(next, events)
+	return states, ps.save(next, ps.events(server, told)...)
+}
+
+// isFirst reports whether what a server offers of a kind is seen for the first
+// time. It needs ps.mu.
+func (ps *Pins) isFirst(server, kind string) bool {
+	return !ps.used[server] && (kind != "tool" || ps.size[server] == 0)
 }
 
 // with is a copy of p that looks otherwise now, or as approved if next is nil.
@@ -192,19 +230,40 @@ func (p *pin) with(next *look, now time.Time) *pin {
 	return &c
 }
 
-// event tells of a change. The name is the server's choice: the board cleans it.
-func (ps *Pins) event(p *pin) status.Event {
-	e := status.Event{Type: status.ServerChanged, Outcome: status.OK, Tool: p.Server + "/" + p.Name}
-	e.Reason = fmt.Sprintf("The %s is no longer what it was: %s.", p.Kind, differs(p.Look, *p.Next))
-	if ps.opts.Holds != nil && ps.opts.Holds(p.Server) {
-		e.Outcome = status.Refused
-		e.Reason += " It is held back until you approve it."
+// maxTold is how many changes are events of their own; more at once are one.
+const maxTold = 5
+
+// events tell of changes. Names are the server's choice: the board cleans them.
+func (ps *Pins) events(server string, told []*pin) []status.Event {
+	var list []status.Event
+	if len(told) > maxTold {
+		list = append(list, status.Event{Tool: server, Reason: fmt.Sprintf("The server %s offers %d things that are new, or no longer what they were.", server, len(told))})
+	} else {
+		for _, p := range told {
+			e := status.Event{Tool: strings.TrimSuffix(p.Server+"/"+p.Name, "/")}
+			switch {
+			case p.Kind == "instructions":
+				e.Reason = "The server's instructions to every model are no longer what they were."
+			case p.Look.Hash == "":
+				e.Reason = fmt.Sprintf("The %s is new: the server did not offer it before.", p.Kind)
+			default:
+				e.Reason = fmt.Sprintf("The %s is no longer what it was: %s.", p.Kind, differs(p.Look, *p.Next))
+			}
+			list = append(list, e)
+		}
 	}
-	return e
+	for i := range list {
+		list[i].Type, list[i].Outcome = status.ServerChanged, status.OK
+		if ps.opts.Holds != nil && ps.opts.Holds(server) {
+			list[i].Outcome = status.Refused
+			list[i].Reason += " Held back until you approve it."
+		}
+	}
+	return list
 }
 
 // save needs ps.mu.
-func (ps *Pins) save(pins map[id]*pin, events []status.Event) error {
+func (ps *Pins) save(pins map[id]*pin, events ...status.Event) error {
 	if len(pins) == 0 {
 		return nil
 	}
@@ -225,21 +284,31 @@ func (ps *Pins) save(pins map[id]*pin, events []status.Event) error {
 	return nil
 }
 
-// Approve takes the new look of something for the one to be. version is that of
-// the [Change] that was shown; it returns [ErrUnknown] or [ErrNewer].
-func (ps *Pins) Approve(server, kind, name, version string) error {
+// Approve takes the new look of something for the one to be, of whichever kind
+// it is. version is that of the [Change] that was shown; it returns [ErrUnknown],
+// [ErrNewer] or [ErrLong].
+func (ps *Pins) Approve(server, name, version string) error {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	p := ps.pins[id{server, kind, name}]
-	switch {
-	case p == nil || p.Next == nil:
-		return ErrUnknown
-	case p.Next.Hash != version:
-		return ErrNewer
+	err := ErrUnknown
+	approved := map[id]*pin{}
+	for key, p := range ps.pins {
+		switch {
+		case key.server != server || key.name != name || p.Next == nil:
+		case p.Next.Hash != version:
+			err = ErrNewer
+		case p.Next.Long:
+			return ErrLong
+		default:
+			next := p.with(nil, time.Time{})
+			next.Look, next.Since = p.Next.short(), ps.opts.Now().UTC()
+			approved[key] = next
+		}
 	}
-	approved := p.with(nil, time.Time{})
-	approved.Look, approved.Since = *p.Next, ps.opts.Now().UTC()
-	return ps.save(map[id]*pin{approved.id(): approved}, nil)
+	if len(approved) == 0 {
+		return err
+	}
+	return ps.save(approved)
 }
 
 // List returns what has changed and is not approved, by server, kind and name;
@@ -251,36 +320,11 @@ func (ps *Pins) List() []Change {
 	for _, p := range ps.pins {
 		if p.Next != nil {
 			list = append(list, Change{Server: p.Server, Kind: p.Kind, Name: p.Name, Version: p.Next.Hash, Time: p.NextSince,
-				Old: p.Look.Text, New: p.Next.Text})
+				Old: p.Look.Text, New: p.Next.Text, Long: p.Next.Long})
 		}
 	}
 	slices.SortFunc(list, func(x, y Change) int {
 		return strings.Compare(x.Server+"\x00"+x.Kind+"\x00"+x.Name, y.Server+"\x00"+y.Kind+"\x00"+y.Name)
 	})
 	return list
-}
-
-// Forget removes what is remembered of a server: it begins anew.
-func (ps *Pins) Forget(server string) error {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	var changes []oauth.Change
-	for key, p := range ps.pins {
-		if key.server == server {
-			changes = append(changes, oauth.Change{Bucket: Bucket, Key: p.key()})
-		}
-	}
-	if len(changes) == 0 {
-		return nil
-	}
-	if err := ps.opts.Saver.Save(changes); err != nil {
-		return fmt.Errorf("forget pins: %w", err)
-	}
-	for key := range ps.pins {
-		if key.server == server {
-			delete(ps.pins, key)
-		}
-	}
-	delete(ps.size, server)
-	return nil
 }

@@ -137,24 +137,20 @@ func TestAChangeIsShownApprovedAndRemembered(t *testing.T) {
 		t.Fatalf("list %+v", list)
 	}
 	r.expect(t, "held", worse, Changed)
-	if err := r.Approve("held", "tool", "read", list[0].Version); !errors.Is(err, ErrNewer) {
+	if err := r.Approve("held", "read", list[0].Version); !errors.Is(err, ErrNewer) {
 		t.Errorf("approved what was not shown: %v", err)
 	}
 	list = r.List()
-	if err := r.Approve("held", "tool", "read", list[0].Version); err != nil {
+	if err := r.Approve("held", "read", list[0].Version); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Approve("held", "tool", "read", list[0].Version); !errors.Is(err, ErrUnknown) || len(r.List()) != 0 {
+	if err := r.Approve("held", "read", list[0].Version); !errors.Is(err, ErrUnknown) || len(r.List()) != 0 {
 		t.Errorf("a second time: %v, %v", err, r.List())
 	}
 	r = open(t, d)
 	r.expect(t, "held", worse, Same)
 	r.expect(t, "held", plain, Changed)
-	if err := r.Forget("held"); err != nil || len(d.records) != 0 {
-		t.Errorf("forgotten: %v, %d records", err, len(d.records))
-	}
-	r.expect(t, "held", plain, New)
-	if err := r.Approve("nowhere", "tool", "read", ""); !errors.Is(err, ErrUnknown) {
+	if err := r.Approve("nowhere", "read", ""); !errors.Is(err, ErrUnknown) {
 		t.Errorf("nowhere: %v", err)
 	}
 }
@@ -185,7 +181,7 @@ func TestBounds(t *testing.T) {
 		items[i] = Item{Kind: "tool", Name: fmt.Sprint(i), Raw: json.RawMessage(`{"description":"x"}`)}
 	}
 	states, err := r.Check("files", items...)
-	if err != nil || states[maxPins-1] != New || states[maxPins] != Changed || len(d.records) != maxPins || d.saves != 1 {
+	if err != nil || states[1999] != New || states[2000] != Changed || len(d.records) != 2000+1 || d.saves != 1 {
 		t.Errorf("%v, %d records in %d saves", err, len(d.records), d.saves)
 	}
 	states, err = r.Check("other", Item{Kind: "tool", Name: "a\u202eb", Raw: json.RawMessage("{}")}, Item{Kind: "tool", Name: strings.Repeat("x", 2000), Raw: json.RawMessage("{}")},
@@ -195,7 +191,7 @@ func TestBounds(t *testing.T) {
 	if err != nil || !slices.Equal(states, []State{Changed, Changed, New, Changed, New}) {
 		t.Errorf("%v, %v", states, err)
 	}
-	if list := r.List(); len(list) != 1 || len(list[0].Old) > 10_000 || strings.Contains(list[0].Old, "\u202e") {
+	if list := r.List(); len(list) != 1 || len([]rune(list[0].Old)) > 10_000 || strings.Contains(list[0].Old, "\u202e") {
 		t.Errorf("list %d", len(list))
 	}
 	for _, value := range d.records {
@@ -217,11 +213,8 @@ func TestAFullDisk(t *testing.T) {
 	d.fail = nil
 	r.expect(t, "files", bad, Changed)
 	d.fail = errors.New("disk full")
-	if err := r.Approve("files", "tool", "read", r.List()[0].Version); err == nil || len(r.List()) != 1 {
+	if err := r.Approve("files", "read", r.List()[0].Version); err == nil || len(r.List()) != 1 {
 		t.Errorf("approved without a record: %v", err)
-	}
-	if err := r.Forget("files"); err == nil {
-		t.Error("forgotten without a record")
 	}
 }
 
@@ -235,19 +228,233 @@ func TestOtherRecords(t *testing.T) {
 	}
 }
 
-// The record of this version, as it stands on people's disks.
-func TestStoredSample(t *testing.T) {
-	data, err := os.ReadFile("testdata/pin.json")
-	if err != nil {
-		t.Fatal(err)
+// Records of before stand on people's disks: they mean what they meant, learn what
+// they lack, and what kinds they don't know is seen for the first time.
+func TestStoredSamples(t *testing.T) {
+	for _, name := range []string{"pin.json", "pin-2.json"} {
+		data, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := newDisk()
+		for i, line := range strings.Split(strings.TrimSpace(string(data)), "\n") {
+			d.records[fmt.Sprint("x", i)] = []byte(line)
+		}
+		r := open(t, d)
+		prompt := Item{Kind: "prompt", Name: "p", Raw: json.RawMessage("{}")}
+		states, err := r.Check("files", Item{Kind: "tool", Name: "read", Raw: json.RawMessage(plain)}, prompt)
+		if want := map[string]State{"pin.json": New, "pin-2.json": Changed}[name]; err != nil || !slices.Equal(states, []State{Same, want}) {
+			t.Errorf("%s: %v, %v", name, states, err)
+		}
+		if n := len(d.events); n != map[string]int{"pin.json": 0, "pin-2.json": 1}[name] {
+			t.Errorf("%s: %d events", name, n)
+		}
+		reordered := strings.Replace(plain, `"type":"object"`, `"required":["path"],"type":"object"`, 1)
+		r.expect(t, "files", reordered, Changed)
+		r.expect(t, "files", plain, Same)
+		states, err = r.Check("files", Item{Kind: "tool", Name: "read", Raw: json.RawMessage(plain)}, Item{Kind: "tool", Name: "new", Raw: json.RawMessage("{}")})
+		if err != nil || !slices.Equal(states, []State{Same, Changed}) {
+			t.Errorf("%s: %v, %v", name, states, err)
+		}
+		var kept pin
+		for _, p := range r.pins {
+			if p.Name == "read" {
+				kept = *p
+			}
+		}
+		if kept.Look.Set == "" || !kept.Since.Equal(time.Date(2026, 11, 22, 14, 2, 0, 0, time.UTC)) {
+			t.Errorf("%s is kept as %+v", name, kept)
+		}
 	}
-	sample := strings.TrimSpace(string(data))
-	d := newDisk()
-	d.records["x"] = []byte(sample)
-	r := open(t, d)
-	r.expect(t, "files", plain, Same)
-	if got, err := json.Marshal(r.pins[id{"files", "tool", "read"}]); err != nil || string(got) != sample {
-		t.Errorf("written as %s, %v", got, err)
+}
+
+// Whatever comes after the first catalog is a change, of each kind, until it is
+// approved.
+func TestWhatIsNew(t *testing.T) {
+	for _, kind := range []string{"tool", "prompt", "template", "instructions"} {
+		t.Run(kind, func(t *testing.T) {
+			d := newDisk()
+			r := open(t, d)
+			first := Item{Kind: "tool", Name: "read", Raw: json.RawMessage(plain)}
+			added := Item{Kind: kind, Name: "added", Raw: json.RawMessage(`{"name":"added","description":"And this.","instructions":"Send all."}`)}
+			if kind == "instructions" {
+				added.Name = ""
+			}
+			check := func(want State, items ...Item) {
+				t.Helper()
+				states, err := r.Check("held", items...)
+				if err != nil || states[len(states)-1] != want {
+					t.Errorf("%v, %v, want %d", states, err, want)
+				}
+			}
+			if states, err := r.Check("held"); len(states) != 0 || err != nil { // it has said nothing yet
+				t.Error(states, err)
+			}
+			check(New, first)
+			check(Same, first)
+			check(Changed, first, added)
+			check(Changed, first, added)
+			if len(d.events) != 1 || d.events[0].Type != status.ServerChanged || d.events[0].Outcome != status.Refused || !strings.HasPrefix(d.events[0].Tool, "held") ||
+				!strings.Contains(d.events[0].Reason, kind) || !strings.Contains(d.events[0].Reason, "approve it") {
+				t.Errorf("events %+v", d.events)
+			}
+			r = open(t, d)
+			check(Changed, first, added)
+			list := r.List()
+			if len(list) != 1 || list[0].Kind != kind || list[0].Name != added.Name || list[0].Old != "" || !strings.Contains(list[0].New, "And this.") {
+				t.Fatalf("list %+v", list)
+			}
+			check(Changed, first, Item{Kind: kind, Name: added.Name, Raw: json.RawMessage(`{"description":"Something else."}`)})
+			if err := r.Approve("held", added.Name, list[0].Version); !errors.Is(err, ErrNewer) {
+				t.Errorf("approved what was not shown: %v", err)
+			}
+			check(Changed, first, added)
+			if err := r.Approve("held", added.Name, list[0].Version); err != nil {
+				t.Fatal(err)
+			}
+			check(Same, first, added)
+			check(Same, first)
+			check(Same, first, added)
+			if len(d.events) != 1 || len(r.List()) != 0 {
+				t.Errorf("events %+v, list %+v", d.events, r.List())
+			}
+			states, err := r.Check("another", first, added) // its own first use
+			if err != nil || !slices.Equal(states, []State{New, New}) {
+				t.Errorf("another server: %v, %v", states, err)
+			}
+		})
+	}
+}
+
+// A tool and a prompt of one name are told apart by what was shown.
+func TestOneNameOfTwoKinds(t *testing.T) {
+	r := open(t, newDisk())
+	r.expect(t, "held", plain, New)
+	tool, prompt := Item{Kind: "tool", Name: "x", Raw: json.RawMessage(`{"description":"a"}`)}, Item{Kind: "prompt", Name: "x", Raw: json.RawMessage(`{"description":"b"}`)}
+	check := func(want ...State) {
+		t.Helper()
+		if states, err := r.Check("held", tool, prompt); err != nil || !slices.Equal(states, want) {
+			t.Errorf("%v, %v", states, err)
+		}
+	}
+	check(Changed, Changed)
+	list := r.List()
+	if len(list) != 2 || list[0].Kind != "prompt" {
+		t.Fatalf("list %+v", list)
+	}
+	if err := r.Approve("held", "x", list[0].Version); err != nil {
+		t.Error(err)
+	}
+	check(Changed, Same)
+	if err := r.Approve("held", "y", list[1].Version); !errors.Is(err, ErrUnknown) {
+		t.Errorf("another name: %v", err)
+	}
+	if err := r.Approve("files", "x", list[1].Version); !errors.Is(err, ErrUnknown) {
+		t.Errorf("another server: %v", err)
+	}
+}
+
+// Many at once are one event: a server can't fill the history.
+func TestManyNew(t *testing.T) {
+	for n, want := range map[int]int{1: 1, 5: 5, 6: 1, 500: 1} {
+		d := newDisk()
+		r := open(t, d)
+		r.expect(t, "files", plain, New)
+		items := []Item{{Kind: "tool", Name: "read", Raw: json.RawMessage(plain)}}
+		for i := range n {
+			items = append(items, Item{Kind: "tool", Name: fmt.Sprint("new", i), Raw: json.RawMessage("{}")})
+		}
+		if _, err := r.Check("files", items...); err != nil || len(d.events) != want || len(r.List()) != n {
+			t.Errorf("%d new ones: %d events, %d listed, %v", n, len(d.events), len(r.List()), err)
+		}
+		if want == 1 && n > 1 && !strings.Contains(d.events[0].Reason, fmt.Sprint(n)) {
+			t.Errorf("%q does not say how many", d.events[0].Reason)
+		}
+	}
+}
+
+// What programs build from a set comes in another order at each start. That is
+// no change; another content is.
+func TestSets(t *testing.T) {
+	tool := func(schema string) string { return `{"name":"read","inputSchema":` + schema + `}` }
+	for _, c := range []struct {
+		name, old, now string
+		want           State
+	}{
+		{"enum", `{"properties":{"a":{"enum":["x","y",1]}}}`, `{"properties":{"a":{"enum":[1,"y","x"]}}}`, Same},
+		{"another enum", `{"properties":{"a":{"enum":["x","y"]}}}`, `{"properties":{"a":{"enum":["x","z"]}}}`, Changed},
+		{"a longer enum", `{"enum":["x","y"]}`, `{"enum":["x","y","y"]}`, Changed},
+		{"required", `{"required":["a","b"]}`, `{"required":["b","a"]}`, Same},
+		{"another required", `{"required":["a","b"]}`, `{"required":["a"]}`, Changed},
+		{"type", `{"type":["string","null"]}`, `{"type":["null","string"]}`, Same},
+		{"a default list of words", `{"default":["a","b"]}`, `{"default":["b","a"]}`, Same},
+		{"another default list", `{"default":["a","b"]}`, `{"default":["b","c"]}`, Changed},
+		{"a default of numbers", `{"default":[0,1]}`, `{"default":[1,0]}`, Changed},
+		{"a default of unique numbers", `{"uniqueItems":true,"default":[0,1]}`, `{"default":[1,0],"uniqueItems":true}`, Same},
+		{"a default with a word twice", `{"default":["a","b","a"]}`, `{"default":["a","a","b"]}`, Changed},
+		{"a joined set", `{"default":"summary,status,*all"}`, `{"default":"*all,summary,status"}`, Same}, // mcp-atlassian
+		{"a joined set with spaces", `{"default":"a, b"}`, `{"default":"b, a"}`, Same},
+		{"another joined set", `{"default":"a,b"}`, `{"default":"a,b,c"}`, Changed},
+		{"prose with commas", `{"default":"delete nothing, keep all"}`, `{"default":"keep all, delete nothing"}`, Changed},
+		{"a description with commas", `{"description":"a,b"}`, `{"description":"b,a"}`, Changed},
+		{"examples", `{"examples":["a","b"]}`, `{"examples":["b","a"]}`, Changed},
+		{"a parameter of that name", `{"properties":{"enum":{"type":"string"}}}`, `{"properties":{"enum":{"type":"number"}}}`, Changed},
+		{"deep inside", `{"anyOf":[{"items":{"enum":[["b","a"],{"x":1,"y":2}]}}]}`, `{"anyOf":[{"items":{"enum":[{"y":2,"x":1},["b","a"]]}}]}`, Same},
+		{"order that counts inside", `{"enum":[["b","a"]]}`, `{"enum":[["a","b"]]}`, Changed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := open(t, newDisk())
+			r.expect(t, "held", tool(c.old), New)
+			r.expect(t, "held", tool(c.now), c.want)
+			r.expect(t, "held", tool(c.old), Same)
+			if n := len(r.disk.events); (n == 0) != (c.want == Same) {
+				t.Errorf("%d events", n)
+			}
+		})
+	}
+	// Nor is it one while a real change waits.
+	r := open(t, newDisk())
+	r.expect(t, "held", tool(`{}`), New)
+	r.expect(t, "held", tool(`{"enum":["a","b"]}`), Changed)
+	shown := r.List()[0].Version
+	r.expect(t, "held", tool(`{"enum":["b","a"]}`), Changed)
+	if err := r.Approve("held", "read", shown); err != nil {
+		t.Error(err)
+	}
+}
+
+// What is approved was shown whole: hidden letters are written out, the end is
+// there, and what is too long to read can't be approved.
+func TestChangesAreShownWhole(t *testing.T) {
+	for name, c := range map[string]struct {
+		description, shown string
+		ok                 bool
+	}{
+		"tags":                    {"Reads.\U000e0053\U000e0045", `Reads.\udb40\udc53\udb40\udc45`, true},
+		"a bidi override":         {"a\u202eb", `a\u202eb`, true},
+		"far down":                {strings.Repeat("x\n", 20_000) + "the end", "the end", true},
+		"as long as can be read":  {strings.Repeat("x", 65536-len("description:\n")), "xxx", true},
+		"one byte more than that": {strings.Repeat("x", 65536-len("description:\n")+1), "x…", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := open(t, newDisk())
+			r.expect(t, "held", plain, New)
+			raw, _ := json.Marshal(map[string]string{"description": c.description})
+			r.expect(t, "held", string(raw), Changed)
+			list := r.List()
+			if len(list) != 1 || !strings.HasSuffix(list[0].New, c.shown) || list[0].Long == c.ok {
+				t.Fatalf("shown …%q, long: %v", list[0].New[len(list[0].New)-20:], list[0].Long)
+			}
+			if err := r.Approve("held", "read", list[0].Version); (err == nil) != c.ok || !c.ok && !errors.Is(err, ErrLong) {
+				t.Errorf("approved: %v", err)
+			}
+			if c.ok {
+				r.expect(t, "held", plain, Changed)
+				if old := r.List()[0].Old; len([]rune(old)) > 10_000 || len(c.description) > 10_000 && !strings.HasSuffix(old, "…") {
+					t.Errorf("kept %d runes, …%q", len([]rune(old)), old[len(old)-20:])
+				}
+			}
+		})
 	}
 }
 
@@ -262,10 +469,7 @@ func TestConcurrentUse(t *testing.T) {
 					t.Error(err)
 				}
 				for _, c := range r.List() {
-					_ = r.Approve(c.Server, c.Kind, c.Name, c.Version)
-				}
-				if n%20 == 0 {
-					_ = r.Forget(server)
+					_ = r.Approve(c.Server, c.Name, c.Version)
 				}
 			}
 		})
@@ -278,7 +482,7 @@ func FuzzLook(f *testing.F) {
 	f.Add([]byte(`{"name":"a","name":"b","annotations":[{"x":1,"x":2}]}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		l := lookOf(Item{Raw: raw})
-		if l.Hash == "" || len([]rune(l.Text)) > maxText+1 {
+		if l.Hash == "" || len(l.Text) > 65536 || l.Set == "" && l.Part != nil {
 			t.Errorf("%q: %+v", raw, l)
 		}
 		if again := lookOf(Item{Raw: raw}); again.Hash != l.Hash {
