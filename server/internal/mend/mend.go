@@ -1,0 +1,266 @@
+// Package mend makes what servers offer into what clients take. The SDKs check
+// a list as a whole: one tool with a null for a description, and every tool of
+// every server is gone. So what is odd in one item is left out of it, and an
+// item that can't be mended is left out of the list.
+//
+// It changes nothing about an item that is in order, byte for byte, and asks
+// nobody. Start at [Tool]; what clients demand stands in shape.go.
+package mend
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Tool mends an element of tools/list. notes say what was done, each beginning
+// with the member; ok is false if the item has to be left out.
+func Tool(raw json.RawMessage) (mended json.RawMessage, notes []string, ok bool) {
+	return item(raw, "name", tool)
+}
+
+// Prompt mends an element of prompts/list, as [Tool] does.
+func Prompt(raw json.RawMessage) (mended json.RawMessage, notes []string, ok bool) {
+	return item(raw, "name", prompt)
+}
+
+// Resource mends an element of resources/list, as [Tool] does.
+func Resource(raw json.RawMessage) (mended json.RawMessage, notes []string, ok bool) {
+	return item(raw, "uri", resource)
+}
+
+// Template mends an element of resources/templates/list, as [Tool] does.
+func Template(raw json.RawMessage) (mended json.RawMessage, notes []string, ok bool) {
+	return item(raw, "uriTemplate", template)
+}
+
+type object = map[string]json.RawMessage
+
+// maxDepth is how deep an item may be nested: parsers of some clients give up
+// at 200, with the whole list.
+const maxDepth = 100
+
+func item(raw json.RawMessage, key string, is shape) (json.RawMessage, []string, bool) {
+	var notes []string
+	if clean := readable(raw); clean != nil {
+		raw, notes = clean, append(notes, "text: characters that are no Unicode were replaced")
+	}
+	if depth(raw) > maxDepth {
+		return nil, []string{fmt.Sprintf("left out: it is nested more than %d deep", maxDepth)}, false
+	}
+	var o object
+	if json.Unmarshal(raw, &o) != nil || o == nil {
+		return nil, []string{"left out: it is no object"}, false
+	}
+	if name := asText(o[key]); name == "" {
+		return nil, []string{"left out: it has no " + key}, false
+	}
+	m := &mender{notes: notes}
+	changed := m.object(o, is, "")
+	if !isText(o["name"]) { // of a resource: clients want one, if only to show it
+		o["name"], changed = o[key], true
+		m.note("name: there is none, so it is the %s", key)
+	}
+	if !changed {
+		return raw, m.notes, true
+	}
+	return encode(o), m.notes, true
+}
+
+// mender collects what is done to one item.
+type mender struct{ notes []string }
+
+// maxNotes bounds what is said about one item.
+const maxNotes = 8
+
+func (m *mender) note(format string, args ...any) {
+	if len(m.notes) < maxNotes {
+		m.notes = append(m.notes, fmt.Sprintf(format, args...))
+	}
+}
+
+// shape is what the members of an object must be. Other members are free.
+type shape map[string]rule
+
+// rule mends a value. It returns nil to have the member left out, and says why
+// the value was not taken as it is; "" if it was.
+type rule func(m *mender, raw json.RawMessage, path string) (mended json.RawMessage, why string)
+
+// object mends the members of o, and reports whether any was changed.
+func (m *mender) object(o object, is shape, path string) (changed bool) {
+	for _, name := range slices.Sorted(maps.Keys(is)) {
+		raw, there := o[name]
+		if !there && !strings.HasPrefix(name, required) {
+			continue
+		}
+		key := strings.TrimPrefix(name, required)
+		if raw = o[key]; raw == nil {
+			raw = null
+		}
+		mended, why := is[name](m, raw, path+key)
+		switch {
+		case mended == nil && !there && o[key] == nil:
+			continue
+		case mended == nil:
+			delete(o, key)
+		case bytes.Equal(mended, o[key]):
+			continue
+		default:
+			o[key] = mended
+		}
+		changed = true
+		if why != "" {
+			m.note("%s: %s", path+key, why)
+		}
+	}
+	return changed
+}
+
+// required marks members that must be there.
+const required = "!"
+
+var null = json.RawMessage("null")
+
+// optional leaves a member out unless it is what is says.
+func optional(is func(raw json.RawMessage) bool, what string) rule {
+	return func(_ *mender, raw json.RawMessage, _ string) (json.RawMessage, string) {
+		if is(raw) {
+			return raw, ""
+		}
+		return nil, leftOut(raw, what)
+	}
+}
+
+func leftOut(raw json.RawMessage, what string) string {
+	if bytes.Equal(raw, null) {
+		return "null was left out"
+	}
+	return "it is no " + what + ", and was left out"
+}
+
+// within mends an object; what is none is left out.
+func within(is shape) rule {
+	return func(m *mender, raw json.RawMessage, path string) (json.RawMessage, string) {
+		var o object
+		if json.Unmarshal(raw, &o) != nil || o == nil {
+			return nil, leftOut(raw, "object")
+		}
+		if m.object(o, is, path+".") {
+			return encode(o), ""
+		}
+		return raw, ""
+	}
+}
+
+// each mends the elements of a list, and leaves out those that can't be.
+func each(element rule) rule {
+	return func(m *mender, raw json.RawMessage, path string) (json.RawMessage, string) {
+		var all []json.RawMessage
+		if json.Unmarshal(raw, &all) != nil || all == nil {
+			return nil, leftOut(raw, "list")
+		}
+		changed := false
+		kept := []json.RawMessage{}
+		for i, one := range all {
+			at := fmt.Sprintf("%s[%d]", path, i)
+			mended, why := element(m, one, at)
+			if why != "" {
+				m.note("%s: %s", at, why)
+			}
+			changed = changed || !bytes.Equal(one, mended)
+			if mended != nil {
+				kept = append(kept, mended)
+			}
+		}
+		if changed {
+			return encode(kept), ""
+		}
+		return raw, ""
+	}
+}
+
+// asText returns a JSON string's text, "" for anything else.
+func asText(raw json.RawMessage) string {
+	var s string
+	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
+		return ""
+	}
+	return s
+}
+
+func isText(raw json.RawMessage) bool { return len(raw) > 0 && raw[0] == '"' }
+func isBool(raw json.RawMessage) bool { return string(raw) == "true" || string(raw) == "false" }
+
+// encode leaves <, > and & as they are.
+func encode(v any) json.RawMessage {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if enc.Encode(v) != nil {
+		return null // of RawMessages that were parsed
+	}
+	return bytes.TrimRight(b.Bytes(), "\n")
+}
+
+// readable returns raw with what is no Unicode replaced: bytes that are no
+// UTF-8, and escapes of half a surrogate pair, at which Python's parser gives
+// up. nil if there is none.
+func readable(raw json.RawMessage) json.RawMessage {
+	if utf8.Valid(raw) && !halfPair(raw) {
+		return nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	var v any
+	if decoder.Decode(&v) != nil {
+		return nil
+	}
+	return encode(v) // encoding/json puts U+FFFD in their place
+}
+
+func halfPair(raw json.RawMessage) bool {
+	for rest := string(raw); ; {
+		i := strings.IndexByte(rest, '\\')
+		if i < 0 || i+1 >= len(rest) {
+			return false
+		}
+		rest = rest[i:]
+		if rest[1] != 'u' || !isSurrogate(rest) {
+			rest = rest[2:]
+			continue
+		}
+		if len(rest) < 12 || strings.IndexByte("89abAB", rest[3]) < 0 || rest[6:8] != `\u` || !isSurrogate(rest[6:]) || strings.IndexByte("cdefCDEF", rest[9]) < 0 {
+			return true
+		}
+		rest = rest[12:]
+	}
+}
+
+// isSurrogate reports whether s begins with \uD8.. to \uDF..
+func isSurrogate(s string) bool {
+	return len(s) >= 6 && (s[2] == 'd' || s[2] == 'D') && strings.IndexByte("89abcdefABCDEF", s[3]) >= 0
+}
+
+// depth is how deep lists and objects stand in each other.
+func depth(raw json.RawMessage) int {
+	deep, deepest, inText := 0, 0, false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case inText && c == '\\':
+			i++
+		case c == '"':
+			inText = !inText
+		case inText:
+		case c == '{' || c == '[':
+			deep++
+			deepest = max(deepest, deep)
+		case c == '}' || c == ']':
+			deep--
+		}
+	}
+	return deepest
+}

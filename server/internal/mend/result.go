@@ -1,0 +1,71 @@
+package mend
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// Result leaves the nulls of optional members out of the result of a tools/call,
+// prompts/get or resources/read: clients refuse the whole result for one. What
+// a tool says in structuredContent, and _meta, is its own.
+func Result(method string, raw json.RawMessage) json.RawMessage {
+	if !bytes.Contains(raw, null) {
+		return raw
+	}
+	of := map[string]func(json.RawMessage) json.RawMessage{
+		"tools/call":     members("content", block),
+		"prompts/get":    members("messages", members("content", block)),
+		"resources/read": members("contents", members("", nil)),
+	}[method]
+	if of == nil {
+		return raw
+	}
+	return of(raw)
+}
+
+// block is one of content. A resource stands in it, and annotations and icons.
+func block(raw json.RawMessage) json.RawMessage {
+	plain := members("", nil)
+	for _, key := range []string{"annotations", "resource", "icons"} {
+		raw = members(key, plain)(raw)
+	}
+	return raw
+}
+
+// members takes the nulls out of an object, and mends what stands under key with
+// of. Of a list it does so with each element. Anything else stays as it is.
+func members(key string, of func(json.RawMessage) json.RawMessage) func(json.RawMessage) json.RawMessage {
+	return func(raw json.RawMessage) json.RawMessage {
+		raw = bytes.TrimSpace(raw)
+		if len(raw) > 0 && raw[0] == '[' {
+			var all []json.RawMessage
+			if !bytes.Contains(raw, null) || json.Unmarshal(raw, &all) != nil {
+				return raw
+			}
+			for i := range all {
+				all[i] = members(key, of)(all[i])
+			}
+			return encode(all)
+		}
+		var o object
+		if !bytes.Contains(raw, null) || json.Unmarshal(raw, &o) != nil || o == nil {
+			return raw
+		}
+		changed := false
+		for name, value := range o {
+			if bytes.Equal(value, null) {
+				delete(o, name)
+				changed = true
+			}
+		}
+		if below := o[key]; of != nil && below != nil {
+			mended := of(below)
+			changed = changed || !bytes.Equal(below, mended)
+			o[key] = mended
+		}
+		if !changed {
+			return raw
+		}
+		return encode(o)
+	}
+}
