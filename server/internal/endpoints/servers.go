@@ -92,7 +92,26 @@ func (e *Endpoints) CountTools(ctx context.Context, server string) (int, error) 
 }
 
 // Findings says what is odd about what the servers offer, a sentence each.
-func (e *Endpoints) Findings() []string { return e.hub.Findings() }
+func (e *Endpoints) Findings() []string {
+	list := e.hub.Findings()
+	for _, name := range e.set.Names() {
+		catalog, err := e.set.Catalog(context.Background(), name, false)
+		if err != nil || catalog == nil {
+			continue
+		}
+		for i, line := range catalog.Odd {
+			if i == maxOdd {
+				list = append(list, fmt.Sprintf("More of what the server %s offers is odd: its log says what, %d lines in all.", name, len(catalog.Odd)))
+				break
+			}
+			list = append(list, fmt.Sprintf("What the server %s offers was mended, so that clients take it: %s.", name, line))
+		}
+	}
+	return list
+}
+
+// maxOdd bounds the lines about one server.
+const maxOdd = 10
 
 // Visible returns what somebody may use.
 func (e *Endpoints) Visible(ctx context.Context, who *oauth.Caller) []status.Entry {

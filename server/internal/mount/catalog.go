@@ -110,6 +110,10 @@ func (s *server) readCatalog(ctx context.Context) {
 		return
 	}
 	headers := s.checkHeaders(found)
+	s.mu.Lock()
+	was := s.catalog
+	s.mu.Unlock()
+	s.sayOdd(was, found)
 	var changes []Change
 	s.change(func() {
 		changes = differences(s.catalog, found)

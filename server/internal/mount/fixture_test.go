@@ -228,6 +228,10 @@ var capabilities = map[string]any{"tools": map[string]bool{"listChanged": true},
 
 // list is two pages of tools.
 func (f *fixture) list(m message) {
+	if tools, ok := f.value("tools"); ok {
+		f.result(m.ID, map[string]any{"tools": json.RawMessage(tools)})
+		return
+	}
 	var p struct{ Cursor string }
 	_ = json.Unmarshal(m.Params, &p)
 	tool := func(name string) any {

@@ -36,7 +36,7 @@ type httpServer struct {
 func newHTTPServer(t *testing.T, modern bool) *httpServer {
 	s := &httpServer{modern: modern, hold: make(chan struct{}), sessions: make(map[string]bool), answers: make(map[string]chan string), streams: make(map[chan string]bool),
 		tools: `[{"name":"sql","inputSchema":{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"},"opt":{"properties":{"n":{"type":"integer","x-mcp-header":"N"}}}}}},` +
-			`{"name":"bad","inputSchema":{"properties":{"a":{"type":"number","x-mcp-header":"A"}}}}]`}
+			`{"name":"bad","inputSchema":{"type":"object","properties":{"a":{"type":"number","x-mcp-header":"A"}}}}]`}
 	s.Server = httptest.NewServer(s)
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
 	return s

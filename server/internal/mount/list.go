@@ -19,6 +19,7 @@ type lister struct {
 	conv  *conversation
 	items int
 	bytes int
+	odd   []string // see Catalog.Odd
 }
 
 // list reads every list that the server has, to its end.
@@ -51,6 +52,7 @@ func (c *conversation) list(ctx context.Context) (*Catalog, error) {
 		}
 		*one.to = items
 	}
+	found.Odd = l.odd
 	return found, nil
 }
 
@@ -69,10 +71,9 @@ func (l *lister) read(ctx context.Context, method, key, name string) ([]Item, er
 			return nil, rpc.Errorf(rpc.CodeInternal, "the answer to %s holds no list", method)
 		}
 		for _, raw := range page {
-			var o object
-			var title string
-			if json.Unmarshal(raw, &o) != nil || json.Unmarshal(o[name], &title) != nil || title == "" || seen[title] {
-				continue // it could not be named, or not apart from another
+			raw, title, ok := l.mend(method, name, raw)
+			if !ok || seen[title] {
+				continue // it could not be told from another
 			}
 			seen[title] = true
 			if l.items, l.bytes = l.items+1, l.bytes+len(raw); l.items > maxItems || l.bytes > maxCatalog {

@@ -57,8 +57,9 @@ type Catalog struct {
 	Description rpc.Description
 	Tools       []Item
 	Prompts     []Item
-	Resources   []Item // named by URI
-	Templates   []Item // named by URI template
+	Resources   []Item   // named by URI
+	Templates   []Item   // named by URI template
+	Odd         []string // what was mended in the items, or left out: a line each, "tool NAME: MEMBER: what was done"
 }
 
 // Item is one entry of a catalog.

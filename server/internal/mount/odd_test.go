@@ -137,3 +137,27 @@ func FuzzBehind(f *testing.F) {
 		}
 	})
 }
+
+// TestOddItems has lists with items that clients refuse, among good ones.
+func TestOddItems(t *testing.T) {
+	r := newRig(t, quick, Options{})
+	good := `{"name":"good","inputSchema":{"type":"object"},"x-own":1.50}`
+	r.Apply([]config.Server{own("x", `tools=[`+good+`,{"name":"bad"},{"name":"null","description":null,"inputSchema":{"type":"object"}},{"inputSchema":{}},7,{"name":"good"},{"name":"out","outputSchema":[],"inputSchema":{"anyOf":[]}}]`)})
+	c, err := r.Catalog(within(t), "x", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, tool := range c.Tools {
+		got = append(got, string(tool.Raw))
+	}
+	want := []string{good, `{"inputSchema":{"type":"object"},"name":"bad"}`, `{"inputSchema":{"type":"object"},"name":"null"}`, `{"inputSchema":{"anyOf":[],"type":"object"},"name":"out"}`}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	for _, line := range []string{`tool "bad": inputSchema: there is none`, `tool "null": description: null was left out`, `tool "": left out: it has no name`, `tool "": left out: it is no object`, `tool "out": outputSchema: it is no schema`} {
+		if !strings.Contains(strings.Join(c.Odd, "\n"), line) || !strings.Contains(r.logs(), line) {
+			t.Errorf("%s is not said in %q, or in the log\n%s", line, c.Odd, r.logs())
+		}
+	}
+}

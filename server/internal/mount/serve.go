@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/mend"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
@@ -73,7 +74,8 @@ func (s *server) attempt(ctx context.Context, caller *oauth.Caller, method strin
 	if err != nil {
 		return nil, err
 	}
-	return c.do(ctx, caller, method, params, peer)
+	result, err := c.do(ctx, caller, method, params, peer)
+	return mend.Result(method, result), err
 }
 
 // Notify sends a notification to caller's conversation, if there is one. In
