@@ -77,13 +77,31 @@ function live({ part, html, title }) {
   const old = $(`[data-part="${part}"]`);
   if (!old) return;
   const waiting = $('.badge')?.textContent;
+  const before = places();
   const fresh = old.cloneNode(false);
   fresh.append(...parse(html).body.childNodes);
   morph(old, fresh);
+  for (const [button, place] of places()) if (before.get(button) !== place) moved.set(button, performance.now());
   document.title = title;
   const now = $('.badge')?.textContent;
   if (now && now !== waiting) say(now);
 }
+
+// A button that has just come, or has another place than a moment ago, takes no
+// click: the hand was on its way to another one. Keys know what they are on.
+const still = 700; // ms
+const moved = new WeakMap(); // button → when
+function places() {
+  const place = (b) => (({ left, top }) => `${Math.round(left)} ${Math.round(top)}`)(b.getBoundingClientRect());
+  return new Map([...document.querySelectorAll('form[method=post] button')].map((b) => [b, place(b)]));
+}
+document.addEventListener('click', (event) => {
+  const button = event.target.closest('form[method=post] button');
+  if (!button || !event.detail || performance.now() - (moved.get(button) ?? -still) >= still) return;
+  event.preventDefault();
+  event.stopPropagation();
+  say($('[data-say=moved]').textContent);
+}, true);
 
 const say = (words) => ($('#say').textContent = words);
 

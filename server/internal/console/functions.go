@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/assets"
+	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // functions are those that templates call, in the language of t, beside the
@@ -21,6 +22,7 @@ func functions(t *assets.Texts) template.FuncMap {
 		"has":   t.Has,
 		"pair":  func(a, b any) pair { return pair{a, b} },
 		"key":   key,
+		"exact": status.Spell, // what is consented to stands there whole, each character of it
 		"iso":   func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
 	}
 }

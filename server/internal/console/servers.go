@@ -1,6 +1,8 @@
 package console
 
 import (
+	"cmp"
+	"errors"
 	"slices"
 	"strings"
 
@@ -40,7 +42,13 @@ func (c *Console) switchServer(on bool) Action {
 
 func (c *Console) approveChange(r *Request) (string, error) {
 	tool := r.PostFormValue("tool")
-	return r.Say("servers.did.approve", tool), c.backend.ApproveChange(r.Context(), r.PostFormValue("server"), tool, r.PostFormValue("version"))
+	for _, change := range c.backend.Changes() {
+		if change.Server == r.PostFormValue("server") && change.Tool == tool && change.Version == r.PostFormValue("version") &&
+			!fold(change.New, false).Whole && r.PostFormValue("seen") != key(change.New) {
+			return "", errors.New(r.Say("servers.unread"))
+		}
+	}
+	return r.Say("servers.did.approve", cmp.Or(tool, r.PostFormValue("server"))), c.backend.ApproveChange(r.Context(), r.PostFormValue("server"), tool, r.PostFormValue("version"))
 }
 
 // access finds out what a person would see. It is an action, so that the
@@ -63,7 +71,7 @@ func (c *Console) access(r *Request) (string, error) {
 
 type serversData struct {
 	Servers []serverRow
-	Changes []status.ToolChange
+	Changes []changeRow
 	Access  *accessAnswer
 }
 
@@ -74,6 +82,14 @@ type serverRow struct {
 	Log  []status.LogLine // newest first
 }
 
+// changeRow is something that a server has changed or added.
+type changeRow struct {
+	status.ToolChange
+	Key, Seen   string
+	Was, Is     folded
+	IsNew, Open bool
+}
+
 type accessAnswer struct {
 	Email, Groups string
 	Entries       []status.Entry
@@ -81,7 +97,12 @@ type accessAnswer struct {
 }
 
 func (c *Console) serversOf(r *Request) serversData {
-	d := serversData{Changes: c.backend.Changes()}
+	var d serversData
+	for _, change := range c.backend.Changes() {
+		id := key(change.Server, change.Kind, change.Tool)
+		open := r.Query("open") == id
+		d.Changes = append(d.Changes, changeRow{change, id, key(change.New), fold(change.Old, open), fold(change.New, open), change.Old == "", open})
+	}
 	d.Access, _ = r.Result.(*accessAnswer)
 	for _, s := range r.Snap.Status.Servers {
 		row := serverRow{Server: s, Look: look(s.State)}

@@ -25,6 +25,7 @@ func (c *Console) sessions() *Page {
 		Parts: []string{"sessions-list"},
 		Actions: map[string]Action{
 			"revoke": c.revoke,
+			"ask":    c.askAgain,
 			"where":  sure(c.revokeWhere),
 			"all":    sure(c.revokeAll),
 		},
@@ -41,6 +42,16 @@ func (c *Console) revoke(r *Request) (string, error) {
 		return r.Say("sessions.gone"), nil
 	}
 	return r.Count("sessions.did", 1), err
+}
+
+// askAgain ends the leave of a session to call a tool without asking.
+func (c *Console) askAgain(r *Request) (string, error) {
+	server, tool := r.PostFormValue("server"), r.PostFormValue("tool")
+	err := c.backend.EndLeave(r.Context(), r.PostFormValue("id"), server, tool)
+	if errors.Is(err, control.ErrNotFound) {
+		return r.Say("sessions.leave.gone"), nil
+	}
+	return r.Say("sessions.leave.did", server+": "+tool), err
 }
 
 func (c *Console) revokeWhere(r *Request) (string, error) {
