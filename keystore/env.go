@@ -8,6 +8,7 @@ import (
 var envVars = map[string]string{
 	IDPClientSecret: "DRAWBRIDGE_IDP_CLIENT_SECRET",
 	NgrokAuthtoken:  "DRAWBRIDGE_NGROK_AUTHTOKEN",
+	ProxyPassword:   "DRAWBRIDGE_PROXY_PASSWORD",
 	DataKey:         "DRAWBRIDGE_DATA_KEY",
 }
 

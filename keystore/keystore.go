@@ -24,8 +24,9 @@ const Service = "drawbridge"
 const (
 	IDPClientSecret = "idp-client-secret" // the client secret at the OpenID provider
 	NgrokAuthtoken  = "ngrok-authtoken"
-	DataKey         = "data-key"      // seals what is stored: base64 of 32 bytes
-	NextDataKey     = "data-key-next" // while it takes the place of the other
+	ProxyPassword   = "proxy-password" // of the user that [network] proxy names
+	DataKey         = "data-key"       // seals what is stored: base64 of 32 bytes
+	NextDataKey     = "data-key-next"  // while it takes the place of the other
 )
 
 const serverPrefix = "server/"

@@ -37,7 +37,7 @@ func (v *serving) settle() error {
 	if cfg.Tunnel.Domain != "" {
 		ask = "https://" + strings.ToLower(cfg.Tunnel.Domain)
 	}
-	provider := tunnel.Ngrok{Authtoken: a.authtoken, ConnectURL: cfg.Tunnel.ConnectURL, ConnectCAs: cfg.Tunnel.ConnectCAs, Version: a.opts.Version}
+	provider := tunnel.Ngrok{Authtoken: a.authtoken, ConnectURL: cfg.Tunnel.ConnectURL, ConnectCAs: cfg.Tunnel.ConnectCAs, Network: a.opts.network(cfg.Network), Version: a.opts.Version}
 	v.public.Open(cmp.Or(cfg.PublicURL, ask, a.unlocked().url), ask, provider, func() *http.Server {
 		return a.httpServer(v.public.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			answer(v.answers.Load().tunnel, w, r)

@@ -94,7 +94,7 @@ func (v *serving) offer() string {
 // the keychain and the provider.
 func Examine(ctx context.Context, o Options) []status.Check {
 	base := publicURL(o.Config, "http://"+o.Config.Listen)
-	provider := idp.New(idp.Config{Issuer: o.Config.IDP.Issuer, ClientID: o.Config.IDP.ClientID, Scopes: o.Config.IDP.Scopes,
+	provider := idp.New(idp.Config{Issuer: o.Config.IDP.Issuer, ClientID: o.Config.IDP.ClientID, Scopes: o.Config.IDP.Scopes, HTTPClient: o.network(o.Config.Network).Client(providerTime),
 		RedirectURI: authserver.RedirectURI(base), ClientSecret: func(ctx context.Context) (string, error) {
 			secret, err := o.Keystore.Get(ctx, keystore.IDPClientSecret)
 			if errors.Is(err, keystore.ErrNotFound) {
@@ -107,7 +107,7 @@ func Examine(ctx context.Context, o Options) []status.Check {
 
 // patient is what doctor looks at, also where nothing runs.
 func (o *Options) patient(cfg config.Config, base string, provider *idp.Client) doctor.Patient {
-	p := doctor.Patient{Config: cfg, Keystore: o.Keystore, Provider: provider, PublicURL: base, RedirectURI: authserver.RedirectURI(base)}
+	p := doctor.Patient{Config: cfg, Keystore: o.Keystore, Provider: provider, PublicURL: base, RedirectURI: authserver.RedirectURI(base), Network: o.network(cfg.Network)}
 	var servers []config.Server
 	if file := o.mcpFile(); file != "" {
 		servers, p.Mistake = config.LoadServers(file)

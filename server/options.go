@@ -1,12 +1,15 @@
 package server
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 )
 
 // Options is what a [Server] is made of.
@@ -52,6 +55,20 @@ func (o *Options) fill() {
 	if o.Version == "" {
 		o.Version = "dev"
 	}
+}
+
+// providerTime bounds one request at the provider.
+const providerTime = 10 * time.Second
+
+// network is the way out that the configuration names.
+func (o *Options) network(n config.Network) *outbound.Network {
+	return outbound.New(outbound.Options{Proxy: n.Proxy, NoProxy: n.NoProxy, CAFile: n.CAFile, Password: func(ctx context.Context) (string, error) {
+		secret, err := o.Keystore.Get(ctx, keystore.ProxyPassword)
+		if errors.Is(err, keystore.ErrNotFound) {
+			return "", nil // the proxy says what it thinks of that
+		}
+		return secret.Reveal(), err
+	}})
 }
 
 // mcpFile is the file of the mounted servers; "" where there is none.

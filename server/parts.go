@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -37,6 +38,7 @@ func (p *parts) mcpURL() string { return p.base + endpoints.Path }
 func (a *app) build(cfg config.Config, base, local string, health http.HandlerFunc) (*parts, error) {
 	o, keys := a.opts, a.unlocked()
 	p := &parts{base: base, providerLost: make(chan struct{}, 1)}
+	network := o.network(cfg.Network)
 	p.provider = idp.New(a.idpConfig(cfg, base, a.providerChanged(p.providerLost)))
 	var err error
 	p.grants, err = oauth.New(oauth.Options{
@@ -59,12 +61,12 @@ func (a *app) build(cfg config.Config, base, local string, health http.HandlerFu
 		return nil, err
 	}
 	p.endpoints, err = endpoints.New(endpoints.Options{Base: base, Config: cfg, File: o.mcpFile(),
-		Grants: p.grants, Journal: keys.journal, Records: a.db, DataKey: keys.dataKey, Identity: signer, Secret: a.serverSecret,
+		Grants: p.grants, Journal: keys.journal, Records: a.db, DataKey: keys.dataKey, Identity: signer, Secret: a.serverSecret, Network: network,
 		Paused: a.paused.Load, Page: index(base), Timeline: a.timeline, AskWait: o.AskWait, Wake: a.board.Wake, Version: o.Version, Now: o.Now, Log: o.Log})
 	if err != nil {
 		return nil, err
 	}
-	p.documents = authserver.NewDocuments(o.Documents, o.Now)
+	p.documents = authserver.NewDocuments(cmp.Or(o.Documents, authserver.PublicClient(network)), o.Now)
 	auth := authserver.New(authserver.Options{
 		Issuer: base, MCPURL: p.mcpURL(), Scopes: cfg.IDP.Scopes, Grants: p.grants, Provider: upstream{p.provider},
 		ProviderIssuer: cfg.IDP.Issuer, NoRegistration: !cfg.Clients.Registration,
@@ -76,7 +78,7 @@ func (a *app) build(cfg config.Config, base, local string, health http.HandlerFu
 // idpConfig is the provider as the configuration names it.
 func (a *app) idpConfig(cfg config.Config, base string, changed func(status.IDP)) idp.Config {
 	return idp.Config{Issuer: cfg.IDP.Issuer, ClientID: cfg.IDP.ClientID, Audience: cfg.IDP.Audience, Scopes: cfg.IDP.Scopes,
-		GroupsClaim: cfg.IDP.GroupsClaim, TrustEmail: cfg.IDP.TrustEmail, Tenants: cfg.IDP.Tenants,
+		HTTPClient: a.opts.network(cfg.Network).Client(providerTime), GroupsClaim: cfg.IDP.GroupsClaim, TrustEmail: cfg.IDP.TrustEmail, Tenants: cfg.IDP.Tenants,
 		RedirectURI: authserver.RedirectURI(base), ClientSecret: a.unlocked().secret, OnChange: changed, Now: a.opts.Now, Log: a.opts.Log}
 }
 

@@ -36,7 +36,7 @@ func newServing(a *app, cfg config.Config, l *listener) *serving {
 	v := &serving{app: a, cfg: cfg, listener: l}
 	v.ctx, v.end = context.WithCancel(a.streams)
 	v.public = tunnel.NewPublic(tunnel.PublicOptions{URL: publicURL(cfg, l.local), Expected: cfg.TunnelProvider(false) == config.TunnelNgrok,
-		Remember: a.remember, Record: a.record, Wake: a.board.Wake, HTTP: a.opts.Front, Now: a.opts.Now, Log: a.opts.Log})
+		Remember: a.remember, Record: a.record, Wake: a.board.Wake, HTTP: a.opts.Front, Network: a.opts.network(cfg.Network), Now: a.opts.Now, Log: a.opts.Log})
 	v.close()
 	l.lead(v.public.Wrap(trusted(cfg.Tunnel.TrustedProxies).wrap(func(w http.ResponseWriter, r *http.Request) {
 		answer(v.answers.Load().local, w, r)

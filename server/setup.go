@@ -9,6 +9,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
 )
 
@@ -52,7 +53,13 @@ func (s *Server) HasSecret(account string) bool {
 
 // Wizard checks what is about to be saved, with the app's own keychain.
 func (s *Server) Wizard() *wizard.Wizard {
-	return &wizard.Wizard{Keystore: s.opts.Keystore, Now: s.opts.Now}
+	network := func(n config.Network, password keystore.Secret) *outbound.Network {
+		if password.IsZero() {
+			return s.opts.network(n)
+		}
+		return outbound.New(outbound.Options{Proxy: n.Proxy, NoProxy: n.NoProxy, CAFile: n.CAFile, Password: func(context.Context) (string, error) { return password.Reveal(), nil }})
+	}
+	return &wizard.Wizard{Keystore: s.opts.Keystore, HTTP: s.opts.network(s.Config().Network).Client(providerTime), Network: network, Now: s.opts.Now}
 }
 
 // Configure saves a configuration and secrets, all or nothing, and applies them

@@ -6,8 +6,13 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
+	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 )
 
 // errPrivateAddress stops a fetch that strangers make us do from reaching what
@@ -59,16 +64,53 @@ func publicOnly(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// publicClient fetches what strangers name: public addresses only, no
-// redirects, no proxy (it would resolve the name for us), little time.
-func publicClient() *http.Client {
+// PublicClient fetches what strangers name: public addresses only, no redirects,
+// little time. A proxy resolves names for us, so by it nobody can look at the
+// address: then a name has to be one that the public internet could have.
+func PublicClient(n *outbound.Network) *http.Client {
 	dialer := &net.Dialer{Timeout: 3 * time.Second, Control: publicOnly}
+	direct, proxied := n.Transport(), n.Transport()
+	direct.Proxy, direct.DialContext = nil, dialer.DialContext
+	for _, t := range []*http.Transport{direct, proxied} {
+		t.TLSHandshakeTimeout, t.ResponseHeaderTimeout, t.MaxResponseHeaderBytes, t.DisableKeepAlives = 3*time.Second, 4*time.Second, 16<<10, true
+	}
 	return &http.Client{
-		Timeout: 5 * time.Second, // clients wait ten for the whole of /authorize
-		Transport: &http.Transport{DialContext: dialer.DialContext, TLSHandshakeTimeout: 3 * time.Second,
-			ResponseHeaderTimeout: 4 * time.Second, MaxResponseHeaderBytes: 16 << 10, DisableKeepAlives: true, ForceAttemptHTTP2: true},
+		Timeout:       5 * time.Second, // clients wait ten for the whole of /authorize
+		Transport:     byProxy{n, direct, proxied},
 		CheckRedirect: noRedirects,
 	}
+}
+
+// byProxy takes the proxy where there is one for a URL.
+type byProxy struct {
+	network         *outbound.Network
+	direct, proxied http.RoundTripper
+}
+
+func (t byProxy) RoundTrip(req *http.Request) (*http.Response, error) {
+	proxy, err := t.network.ProxyOf(req.URL)
+	switch {
+	case err != nil:
+		return nil, err
+	case proxy == nil:
+		return t.direct.RoundTrip(req)
+	case !publicName(req.URL.Hostname()):
+		return nil, errPrivateAddress
+	}
+	return t.proxied.RoundTrip(req)
+}
+
+// inside are the last labels of names that are never public (RFC 6761, 6762,
+// 8375; ICANN reserved internal).
+var inside = []string{"localhost", "local", "internal", "arpa", "test", "invalid", "onion", "lan", "home", "corp", "intranet"}
+
+// publicName reports whether host is a name of several labels, no address in any
+// spelling (WHATWG: one whose last label is a number is one), and not of a
+// network's own.
+func publicName(host string) bool {
+	at := strings.LastIndexByte(host, '.')
+	last := hostname.Lower(host[at+1:])
+	return at > 0 && hostname.Valid(host) && !strings.ContainsAny(last[:1], "0123456789") && !slices.Contains(inside, last)
 }
 
 func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

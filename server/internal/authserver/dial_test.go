@@ -13,6 +13,9 @@ import (
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
+	"github.com/drawbridge-app/drawbridge/server/internal/outbound/proxytest"
 )
 
 func TestPublic(t *testing.T) {
@@ -83,12 +86,12 @@ func trap(t *testing.T) (port string, caught *atomic.Int64) {
 func TestPublicClientReachesNothingHere(t *testing.T) {
 	port, caught := trap(t)
 	resolveTo(t, "127.0.0.1", "::1", "10.0.0.1", "169.254.169.254")
-	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:"+port)
-	t.Setenv("https_proxy", "http://127.0.0.1:"+port)
+	t.Setenv("HTTPS_PROXY", "") // else a proxy resolves the names
+	t.Setenv("https_proxy", "")
 	for _, host := range []string{"localhost", "127.0.0.1", "127.0.0.2", "[::1]", "0.0.0.0", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]",
 		"[2002:7f00:1::]", "[2001:0:7f00:1::1]", "10.0.0.1", "192.168.0.1", "172.16.0.1", "100.64.0.1", "169.254.169.254", "198.18.0.1", "255.255.255.255", "[fe80::1]", "[fd00::1]",
 		"rebinding.example", "rebinding.example."} {
-		resp, err := publicClient().Get("https://" + host + ":" + port + "/client.json")
+		resp, err := PublicClient(nil).Get("https://" + host + ":" + port + "/client.json")
 		if err == nil {
 			_ = resp.Body.Close()
 		}
@@ -102,12 +105,39 @@ func TestPublicClientReachesNothingHere(t *testing.T) {
 }
 
 func TestPublicClientFollowsNothing(t *testing.T) {
-	client := publicClient()
+	client := PublicClient(nil)
 	if err := client.CheckRedirect(&http.Request{}, nil); err != http.ErrUseLastResponse {
 		t.Errorf("CheckRedirect gives %v", err)
 	}
-	if client.Jar != nil || client.Transport.(*http.Transport).Proxy != nil || client.Timeout == 0 {
-		t.Error("it keeps cookies, asks a proxy, or waits for ever")
+	if client.Jar != nil || client.Timeout == 0 {
+		t.Error("it keeps cookies, or waits for ever")
+	}
+}
+
+// By a proxy nobody sees the address, so that only names go there which the
+// public internet could have; what needs no proxy is checked as ever.
+func TestPublicClientByProxy(t *testing.T) {
+	resolveTo(t, "127.0.0.1")
+	proxy, company := proxytest.Start(t), proxytest.NewAuthority(t, "Company")
+	company.Serve(t, proxy, "client.example.com", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}")) }))
+	client := PublicClient(outbound.New(outbound.Options{Proxy: proxy.URL, NoProxy: []string{"near.example.com"}, CAFile: company.File}))
+	resp, err := client.Get("https://client.example.com/client.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	for _, host := range []string{"localhost", "127.0.0.1", "127.1", "2130706433", "0x7f.0.0.1", "0x7f000001", "1.0x7f", "[::1]", "[2606:4700::1111]", "1.1.1.1", "10.0.0.1",
+		"intranet", "a.localhost", "printer.local", "db.internal", "x.corp", "host.lan", "1.0.0.127.in-addr.arpa", "client.example.com.", "CLIENT.LOCAL", "near.example.com"} {
+		resp, err := client.Get("https://" + host + "/client.json")
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		if !errors.Is(err, errPrivateAddress) {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+	if asked := proxy.Asked(); len(asked) != 1 {
+		t.Errorf("the proxy was asked for %q", asked)
 	}
 }
 

@@ -53,11 +53,11 @@ type Documents struct {
 	stale map[string]staleCopy
 }
 
-// NewDocuments returns an empty cache. client replaces the guarded one that
-// reaches public addresses only; it is for tests, nil otherwise.
+// NewDocuments returns an empty cache of what client fetches: one of
+// [PublicClient], but in tests.
 func NewDocuments(client *http.Client, now func() time.Time) *Documents {
 	if client == nil {
-		client = publicClient()
+		client = PublicClient(nil)
 	}
 	client.CheckRedirect = noRedirects
 	return &Documents{http: client, now: now, slots: newSlots(), stale: map[string]staleCopy{},

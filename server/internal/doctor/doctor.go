@@ -4,8 +4,11 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"net"
+	"net/url"
 	"strings"
 	"time"
 
@@ -13,6 +16,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/idp"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 	"github.com/drawbridge-app/drawbridge/server/internal/tunnel"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -34,7 +38,8 @@ type Patient struct {
 	Config      config.Config
 	Keystore    keystore.Store
 	Provider    Provider
-	PublicURL   string // no slash at the end
+	Network     *outbound.Network // nil: the environment's
+	PublicURL   string            // no slash at the end
 	RedirectURI string
 	Running     bool // by this process: only then can the public URL answer
 
@@ -83,6 +88,7 @@ func Run(ctx context.Context, p Patient) []status.Check {
 		{"configuration", p.configuration},
 		{"access list", p.access},
 		{"keychain", p.keychain},
+		{"network", p.wayOut},
 		{"provider", p.provider},
 		{"redirect URI", p.redirectURI},
 		{"audience", p.audience},
@@ -140,6 +146,28 @@ func (p Patient) keychain(ctx context.Context) (string, string) {
 		return "the client secret can't be read", err.Error()
 	}
 	return "it answers, and holds the client secret", ""
+}
+
+// wayOut looks at the way out, if it is not a direct one: whether there is a
+// proxy where one should be is what the checks of provider and tunnel show.
+func (p Patient) wayOut(ctx context.Context) (string, string) {
+	way := p.Network.Describe()
+	if err := p.Network.Broken(); err != nil {
+		return "it can't be used as configured", err.Error()
+	}
+	u, err := url.Parse(p.Config.IDP.Issuer)
+	if way == "" || err != nil || u.Scheme != "https" {
+		return cmp.Or(way, "direct"), ""
+	}
+	conn, err := p.Network.Dial(ctx, "tcp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443")))
+	if err != nil {
+		if why := outbound.Why(err); why != nil {
+			return way + ": it leads nowhere", why.Error()
+		}
+		return way + ": it leads nowhere", "Compare [network] in config.toml with what whoever runs this network says."
+	}
+	_ = conn.Close()
+	return way, ""
 }
 
 func (p Patient) provider(ctx context.Context) (string, string) {

@@ -27,6 +27,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 	"github.com/drawbridge-app/drawbridge/server/internal/pins"
 	"github.com/drawbridge-app/drawbridge/server/internal/policy"
 	"github.com/drawbridge-app/drawbridge/server/internal/resource"
@@ -47,6 +48,7 @@ type Options struct {
 	Identity *identity.Signer // of callers, towards mounted servers
 	// Secret returns what ${keychain:NAME} stands for.
 	Secret   func(ctx context.Context, server, name string) (string, error)
+	Network  *outbound.Network // the way to HTTP servers; nil: the environment's
 	Paused   func() bool
 	Page     func(w http.ResponseWriter, status int) // for a person who opens an MCP URL
 	Timeline *timeline.Recorder
@@ -103,7 +105,7 @@ func New(o Options) (*Endpoints, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.set = mount.New(mount.Options{Secret: o.Secret, Identity: o.Identity.Token, OnChange: e.changed,
+	e.set = mount.New(mount.Options{Secret: o.Secret, Identity: o.Identity.Token, Network: o.Network, OnChange: e.changed,
 		Record: func(ev status.Event) { o.Journal.Record(ev) }, Version: o.Version, Now: o.Now, Log: o.Log})
 	e.hub, err = hub.New(hub.Options{Mounts: e.set, Builtin: e.builtin, Policy: func() hub.Policy { return e.policy.Load() },
 		Ask: e.queue.Ask, Pins: e.pins, CallsPerMinute: func() int { return e.config.Load().Limits.CallsPerMinute }, OnCall: e.called,

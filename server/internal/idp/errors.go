@@ -13,6 +13,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 )
 
 // Explain turns the error that the provider sent to our callback (RFC 6749
@@ -55,6 +56,9 @@ func (c *Client) explain(code, description string, httpStatus int, secrets ...st
 func (c *Client) tell(pe *oauth.ProviderError, sentence string) *oauth.ProviderError {
 	pe.Template = sentence
 	pe.Message = strings.ReplaceAll(c.say(sentence), "{code}", pe.Code)
+	for word, is := range pe.Words {
+		pe.Message = strings.ReplaceAll(pe.Message, "{"+word+"}", is)
+	}
 	return pe
 }
 
@@ -92,6 +96,13 @@ func (c *Client) refused(sentence string, err error) *oauth.ProviderError {
 
 // unreachable is an error that waiting may mend.
 func (c *Client) unreachable(err error) *oauth.ProviderError {
+	if why := outbound.Why(err); why != nil {
+		pe := &oauth.ProviderError{Kind: oauth.ProviderUnreachable, Words: why.Words, Err: why}
+		if why.Text == outbound.Direct {
+			return c.tell(pe, "{Name} can't be reached. Check this computer's connection and try again in a minute; if this network has a proxy, name it under [network] in config.toml, or in Setup.")
+		}
+		return c.tell(pe, why.Text)
+	}
 	sentence := "{Name} can't be reached. Check this computer's connection and try again in a minute."
 	var answered *statusError
 	if errors.As(err, &answered) {

@@ -42,7 +42,7 @@ type Config struct {
 	// may be locked at start. nil or "" means a public client.
 	ClientSecret func(context.Context) (string, error)
 
-	HTTPClient *http.Client     // nil: time-outs of 10 s, and a proxy only as the environment says
+	HTTPClient *http.Client     // nil: time-outs of 10 s, and the way out of the environment
 	OnChange   func(status.IDP) // called after State changed, the first answer included, one call at a time; may call State only
 	Now        func() time.Time // nil: time.Now
 	Log        *slog.Logger     // nil: silent

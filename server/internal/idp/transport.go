@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
+	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 )
 
 const (
@@ -22,15 +23,12 @@ const (
 // bounds bodies, and turns answers without OAuth content into errors. base may
 // be nil.
 func newHTTPClient(base *http.Client) *http.Client {
-	client := http.Client{Timeout: httpTimeout}
-	if base != nil {
-		client = *base
+	if base == nil {
+		base = (*outbound.Network)(nil).Client(httpTimeout)
 	}
+	client := *base
 	if client.Transport == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.TLSHandshakeTimeout = httpTimeout
-		t.ResponseHeaderTimeout = httpTimeout
-		client.Transport = t
+		client.Transport = http.DefaultTransport
 	}
 	client.Transport = &transport{client.Transport}
 	client.CheckRedirect = checkRedirect

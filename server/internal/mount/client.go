@@ -1,9 +1,10 @@
 package mount
 
 import (
-	"net"
 	"net/http"
 	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 )
 
 const (
@@ -18,9 +19,8 @@ const (
 // newClient returns the client for all HTTP servers. When the headers of an
 // answer come is not bounded here: a tool may take its time, and each call has
 // its own bound.
-func newClient() *http.Client {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DialContext = (&net.Dialer{Timeout: dialTime, KeepAlive: 30 * time.Second}).DialContext
+func newClient(network *outbound.Network) *http.Client {
+	t := network.Transport()
 	t.TLSHandshakeTimeout = dialTime
 	t.MaxResponseHeaderBytes = maxHeader
 	t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, maxIdle         // fewer, and busy servers see a new connection a call

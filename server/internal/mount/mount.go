@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -31,6 +32,8 @@ type Options struct {
 	// OnChange hears that what a server offers, or its state, is another now.
 	// It must not block. nil: nobody hears.
 	OnChange func(server string, what Change)
+	// Network is the way to HTTP servers; nil: the environment's.
+	Network *outbound.Network
 	// Record takes events (server.failed). nil: nobody hears.
 	Record func(status.Event)
 

@@ -50,7 +50,7 @@ func New(o Options) *Set { return newSet(o, normal) }
 
 func newSet(o Options, tune tuning) *Set {
 	s := &Set{secret: o.Secret, identity: o.Identity, changed: o.OnChange, record: o.Record,
-		version: cmp.Or(o.Version, "dev"), now: o.Now, log: o.Log, tune: tune, client: newClient(),
+		version: cmp.Or(o.Version, "dev"), now: o.Now, log: o.Log, tune: tune, client: newClient(o.Network),
 		slots: make(chan struct{}, inBackground), quit: make(chan struct{}),
 		servers: make(map[string]*server), rings: make(map[string]*ring)}
 	if s.secret == nil {

@@ -154,6 +154,7 @@ func (n *Network) Transport() *http.Transport {
 // Client returns a client whose requests take no longer than timeout each.
 func (n *Network) Client(timeout time.Duration) *http.Client {
 	t := n.Transport()
+	t.DialContext = n.orEnvironment().dialer(timeout / 2) // so that it is told from a server that does not answer
 	t.TLSHandshakeTimeout, t.ResponseHeaderTimeout = timeout, timeout
 	return &http.Client{Timeout: timeout, Transport: t}
 }

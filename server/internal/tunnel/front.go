@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 )
 
 // Finding is what a look at the app from outside has found.
@@ -36,8 +38,9 @@ func (f Finding) Sentence() string {
 // own requests when they arrive, so it also tells another server that answers
 // just like this one.
 type front struct {
-	http *http.Client // nil: one of its own
-	now  func() time.Time
+	http    *http.Client // nil: one of its own, by network
+	network *outbound.Network
+	now     func() time.Time
 
 	mu      sync.Mutex // guards waiting
 	waiting map[string]bool
@@ -122,9 +125,6 @@ func (f *front) browserNote(ctx context.Context, base string) string {
 	return ""
 }
 
-// freshly uses no connection twice: an old one may be of a network that is gone.
-var freshly = &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, TLSHandshakeTimeout: lookTime}
-
 // get makes one request and says whether it arrived in this process.
 func (f *front) get(ctx context.Context, url, agent, accept string) (resp *http.Response, body []byte, arrived bool, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -148,7 +148,9 @@ func (f *front) get(ctx context.Context, url, agent, accept string) (resp *http.
 		delete(f.waiting, word)
 		f.mu.Unlock()
 	}()
-	client := http.Client{Transport: freshly}
+	t := f.network.Transport()
+	t.DisableKeepAlives = true // an old connection may be of a network that is gone
+	client := http.Client{Transport: t}
 	if f.http != nil {
 		client = *f.http
 	}
@@ -199,6 +201,8 @@ func unreachable(base string, arrived bool, err error) Finding {
 	var unknown x509.UnknownAuthorityError
 	var host x509.HostnameError
 	switch {
+	case outbound.Why(err) != nil && outbound.Why(err).Text != outbound.Direct && !errors.As(err, &unknown):
+		got.Result, got.Cure = base+" can't be reached from here", outbound.Why(err).Error()
 	case errors.As(err, &dns):
 		got.Result, got.Cure = "the name of "+base+" does not resolve", "Check that this computer is online; a new name takes a few minutes."
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:

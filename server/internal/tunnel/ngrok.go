@@ -13,6 +13,8 @@ import (
 
 	"golang.ngrok.com/ngrok/v2"
 	"golang.ngrok.com/ngrok/v2/rpc"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 )
 
 // Ngrok is the provider ngrok.com, by its Go SDK in this process. The SDK
@@ -22,9 +24,10 @@ import (
 type Ngrok struct {
 	// Authtoken is asked before each connection, so that a new one counts.
 	Authtoken  func(context.Context) (string, error)
-	ConnectURL string // host:port of a custom agent ingress; "" is ngrok's own
-	ConnectCAs string // PEM file with the authorities of that ingress, or ""
-	Version    string // Drawbridge's own, for ngrok's dashboard
+	ConnectURL string            // host:port of a custom agent ingress; "" is ngrok's own
+	ConnectCAs string            // PEM file with the authorities of that ingress, or ""
+	Network    *outbound.Network // the way there; nil: the environment's
+	Version    string            // Drawbridge's own, for ngrok's dashboard
 }
 
 // Name is "ngrok".
@@ -36,7 +39,7 @@ func (n Ngrok) Open(ctx context.Context, url string) (*Line, error) {
 	if err != nil {
 		return nil, err
 	}
-	call := &ngrokCall{token: token, lost: make(chan error, 1)}
+	call := &ngrokCall{token: token, network: n.Network, lost: make(chan error, 1)}
 	agent, err := n.agent(call)
 	if err != nil {
 		return nil, err
@@ -74,6 +77,7 @@ func (n Ngrok) agent(call *ngrokCall) (ngrok.Agent, error) {
 		ngrok.WithAgentMetadata("Drawbridge " + n.Version),
 		ngrok.WithLogger(slog.New(slog.DiscardHandler)), // it would log what keeps a session apart from a thief's
 		ngrok.WithDialer(call),
+		ngrok.WithTLSConfig(n.Network.TrustToo), // what an inspecting proxy shows is not ngrok's
 		ngrok.WithEventHandler(call.event),
 		ngrok.WithRPCHandler(call.command),
 	}
@@ -100,9 +104,10 @@ func (n Ngrok) agent(call *ngrokCall) (ngrok.Agent, error) {
 
 // ngrokCall is one connection to ngrok, from dialling to its end.
 type ngrokCall struct {
-	token  string
-	cancel context.CancelFunc // of the SDK's session
-	lost   chan error         // holds one: why an open line is gone
+	token   string
+	network *outbound.Network
+	cancel  context.CancelFunc // of the SDK's session
+	lost    chan error         // holds one: why an open line is gone
 
 	mu     sync.Mutex // guards all below
 	conn   net.Conn   // nil before it is dialled
@@ -140,7 +145,7 @@ func (c *ngrokCall) DialContext(ctx context.Context, network, address string) (n
 	if again {
 		return nil, errOneConnection
 	}
-	conn, err := (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 15 * time.Second}).DialContext(ctx, network, address)
+	conn, err := c.network.Dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

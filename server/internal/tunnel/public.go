@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -36,8 +37,9 @@ type PublicOptions struct {
 	// Remember keeps the URL for the next start.
 	Remember func(url string) error
 	Record   func(status.Event)
-	Wake     func()       // hears of each change; must not block
-	HTTP     *http.Client // looks from outside; nil: one of its own
+	Wake     func()            // hears of each change; must not block
+	HTTP     *http.Client      // looks from outside; nil: one of its own, by Network
+	Network  *outbound.Network // nil: the environment's
 	Now      func() time.Time
 	Log      *slog.Logger
 }
@@ -45,7 +47,7 @@ type PublicOptions struct {
 // NewPublic returns an address without a tunnel, whose URL may not be known
 // yet.
 func NewPublic(o PublicOptions) *Public {
-	return &Public{o: o, url: o.URL, known: make(chan struct{}), front: front{http: o.HTTP, now: o.Now}}
+	return &Public{o: o, url: o.URL, known: make(chan struct{}), front: front{http: o.HTTP, network: o.Network, now: o.Now}}
 }
 
 // URL is what clients know, "" while nobody does.

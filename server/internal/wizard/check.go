@@ -19,6 +19,7 @@ import (
 type Candidate struct {
 	Config                  config.Config
 	ClientSecret, Authtoken keystore.Secret
+	ProxyPassword           keystore.Secret
 	// Former is the issuer whose client secret the keychain holds; "" if nobody
 	// knows. Another host does not get to see that secret.
 	Former string
@@ -69,6 +70,7 @@ func (w *Wizard) Check(ctx context.Context, c Candidate) Report {
 func (w *Wizard) CheckProvider(ctx context.Context, kind Kind, c *Candidate) Report {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
+	w = w.by(c.Config.Network, c.ProxyPassword)
 	var r Report
 	if !kind.Known() || c.Config.IDP.Issuer == "" {
 		r.problem(FieldKind, "Choose your provider first.")
@@ -82,7 +84,11 @@ func (w *Wizard) CheckProvider(ctx context.Context, kind Kind, c *Candidate) Rep
 		if fields := kind.Fields(); len(fields) > 0 {
 			field = fields[0].Name
 		}
-		r.Problems = append(r.Problems, Problem{field, fromProvider(client, err)})
+		says := fromProvider(client, err)
+		if network := w.networkField(ctx, err); network != "" {
+			field = network
+		}
+		r.Problems = append(r.Problems, Problem{field, says})
 		return r
 	}
 	c.Config.IDP.Issuer = issuer

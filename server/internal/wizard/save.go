@@ -69,7 +69,7 @@ func Save(ctx context.Context, s Saving) error {
 // store puts the secrets into the keystore, and returns what takes them back,
 // and the variables that a person has to set where it can't be written.
 func (s Saving) store(ctx context.Context) (undo []func() error, env []string, err error) {
-	for _, account := range []string{keystore.IDPClientSecret, keystore.NgrokAuthtoken} {
+	for _, account := range []string{keystore.IDPClientSecret, keystore.NgrokAuthtoken, keystore.ProxyPassword} {
 		secret := s.Secrets[account]
 		if secret.IsZero() {
 			continue

@@ -51,6 +51,7 @@ func sentencesIn(t *testing.T, dir string) []string {
 // Whatever Setup may say is known in Japanese, with the same words in it.
 func TestEverySentenceIsTranslated(t *testing.T) {
 	all := append(sentencesIn(t, "."), sentencesIn(t, "../idp")...)
+	all = append(all, sentencesIn(t, "../outbound")...)
 	for code := range tunnel.Codes() {
 		all = append(all, FromTunnel(tunnel.Refusal(code)).Sentence.Text)
 	}

@@ -12,7 +12,10 @@ package wizard
 import (
 	"context"
 	"errors"
+	"maps"
+	"net"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 
@@ -20,6 +23,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/idp"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -27,7 +31,12 @@ import (
 type Wizard struct {
 	Keystore keystore.Store // for the secrets that the person left as they are; nil: none
 	HTTP     *http.Client   // nil: time-outs of 10 s, and a proxy only as the environment says
-	Now      func() time.Time
+	// Network is the way out of a configuration, for a password of its proxy that
+	// is new, or else the keychain's. nil: HTTP, whatever [network] says.
+	Network func(n config.Network, password keystore.Secret) *outbound.Network
+	// Dial looks whether anything can be reached directly; nil: the system's.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Now  func() time.Time
 }
 
 // Sentence is something said to a person. Text is English and the key of its
@@ -102,6 +111,16 @@ func Texts(problems []Problem) []string {
 	return all
 }
 
+// by is w with the way out of n, unless that is the usual one.
+func (w *Wizard) by(n config.Network, password keystore.Secret) *Wizard {
+	if w.Network == nil || reflect.DeepEqual(n, config.Network{}) {
+		return w
+	}
+	other := *w
+	other.HTTP = w.Network(n, password).Client(10 * time.Second)
+	return &other
+}
+
 // client is the provider of cfg, asked with secret or, without one, with what
 // the keychain holds.
 func (w *Wizard) client(cfg config.IDP, secret keystore.Secret, redirect string) *idp.Client {
@@ -129,19 +148,23 @@ func fromProvider(c *idp.Client, err error) Sentence {
 	}
 	words := c.Words()
 	words["code"] = pe.Code
+	maps.Copy(words, pe.Words)
 	return Sentence{Text: pe.Template, Words: words}
 }
 
 // staying returns base, or a client with time-outs, whose requests end where
 // they began: what a person pasted must not lead elsewhere.
 func staying(base *http.Client) *http.Client {
-	client := http.Client{Timeout: 10 * time.Second}
-	if base != nil {
-		client = *base
+	if base == nil {
+		base = (*outbound.Network)(nil).Client(10 * time.Second)
 	}
+	client := *base
 	if client.Transport == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.TLSHandshakeTimeout, t.ResponseHeaderTimeout, t.DisableKeepAlives = 10*time.Second, 10*time.Second, true
+		client.Transport = http.DefaultTransport
+	}
+	if t, ok := client.Transport.(*http.Transport); ok {
+		t = t.Clone()
+		t.DisableKeepAlives = true // a look is soon over
 		client.Transport = t
 	}
 	client.Transport = stay{client.Transport}

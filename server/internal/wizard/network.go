@@ -1,0 +1,97 @@
+package wizard
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
+)
+
+// Fields of [network], which are asked for where nothing can be reached without.
+const (
+	FieldProxy         = "proxy"
+	FieldProxyPassword = "proxy_password"
+	FieldNoProxy       = "no_proxy"
+	FieldCAFile        = "ca_file"
+)
+
+// elsewhere is reached by everybody who reaches anything, and will be needed.
+const elsewhere = "connect.ngrok-agent.com:443"
+
+// networkField is the field of [network] that an error at the provider is about,
+// or "". That the provider alone can't be reached is no reason to ask for a proxy.
+func (w *Wizard) networkField(ctx context.Context, err error) string {
+	why := outbound.Why(err)
+	switch {
+	case why == nil:
+		return ""
+	case why.Text != outbound.Direct && strings.Contains(why.Text, "password"):
+		return FieldProxyPassword
+	case why.Text != outbound.Direct && strings.Contains(why.Text, "ca_file"):
+		return FieldCAFile
+	case why.Text != outbound.Direct:
+		return FieldProxy
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	dial := w.Dial
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	conn, err := dial(ctx, "tcp", elsewhere)
+	if err == nil {
+		_ = conn.Close()
+		return ""
+	}
+	return FieldProxy
+}
+
+// Network reads [network] from what a person typed: a password in the proxy's
+// URL is taken out of it, since it is a secret.
+func Network(proxy, noProxy, caFile string) (n config.Network, password keystore.Secret) {
+	n = config.Network{Proxy: Trim(proxy), CAFile: strings.TrimSpace(caFile)}
+	if n.Proxy != "" && !strings.Contains(n.Proxy, "://") {
+		n.Proxy = "http://" + n.Proxy
+	}
+	if u, err := url.Parse(n.Proxy); err == nil && u.User != nil {
+		if p, has := u.User.Password(); has {
+			password = keystore.NewSecret(p)
+			u.User = url.User(u.User.Username())
+			n.Proxy = u.String()
+		}
+	}
+	for _, host := range words(noProxy) {
+		n.NoProxy = once(n.NoProxy, host)
+	}
+	return n, password
+}
+
+// CheckNetwork says what [network] can't be.
+func (w *Wizard) CheckNetwork(n config.Network) Report {
+	var r Report
+	c := config.Default()
+	c.Network = n
+	for _, e := range config.Errors(c.Validate()) {
+		switch key, _, _ := strings.Cut(e.Key, "["); key {
+		case "network.proxy":
+			r.problem(FieldProxy, "This is no address of a proxy. Enter it as http://proxy.example.com:8080, with NAME@ before the host if it wants a user name.")
+		case "network.no_proxy":
+			r.problem(FieldNoProxy, "One of these is no host, domain or network. Write each as intranet.example.com, .example.com or 10.0.0.0/8, one a line.")
+		case "network.ca_file":
+			r.problem(FieldCAFile, "This is no path of a file. Enter the path of the PEM file with your company's authority.")
+		}
+	}
+	if w.Network != nil && r.OK() {
+		var fault *outbound.Fault
+		if errors.As(w.Network(n, keystore.Secret{}).Broken(), &fault) {
+			r.Problems = append(r.Problems, Problem{FieldCAFile, Sentence{Text: fault.Text, Words: fault.Words}})
+		}
+	}
+	return r
+}
