@@ -24,13 +24,13 @@ func eventLines(events []status.Event, now time.Time) []string {
 			continue
 		}
 		if n := len(list); n > 0 && list[n-1].text == text {
-			list[n-1].times++
+			list[n-1].times += max(events[i].Count, 1)
 			continue
 		}
 		if len(list) == eventSlots {
 			break
 		}
-		list = append(list, entry{text, events[i].Time, 1})
+		list = append(list, entry{text, events[i].Time, max(events[i].Count, 1)})
 	}
 	var lines []string
 	for _, e := range list {

@@ -145,6 +145,9 @@ func PrintEvents(w io.Writer, list []status.Event, asJSON bool) error {
 		if reason == ev.Tool {
 			reason = ""
 		}
+		if ev.Count > 1 {
+			reason = strings.TrimSpace(fmt.Sprintf("%s (%d times)", reason, ev.Count))
+		}
 		line := fmt.Sprintf("%s  %-7s  %-17s  %s", ev.Time.Local().Format(time.DateTime), ev.Outcome, ev.Type,
 			join(ev.User, ev.Client, ev.Tool, reason, ev.Remote))
 		if err := printLine(w, line); err != nil {

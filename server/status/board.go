@@ -1,47 +1,14 @@
 package status
 
 import (
-	"cmp"
 	"context"
 	"encoding/base32"
 	"encoding/binary"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 )
-
-// Class groups the types of events whose history is bounded together, so that
-// a flood of one class never pushes out another.
-type Class int
-
-// The classes of events.
-const (
-	Calls     Class = iota // tool.called: frequent, of signed-in people
-	Strangers              // what anybody on the internet can cause without a sign-in
-	History                // the rest: what a person wants to find weeks later
-	Classes                // how many classes there are
-)
-
-// ClassOf returns the class of an event's type.
-func ClassOf(eventType string) Class {
-	switch eventType {
-	case ToolCalled:
-		return Calls
-	case ClientRegistered, ClientRefused, ConsentShown, ConsentDenied, TokenRefused, SigninRefused:
-		return Strangers
-	}
-	return History
-}
-
-// Limit is how many events of the class are kept, the newest.
-func (c Class) Limit() int {
-	if c == History {
-		return 2000
-	}
-	return 1000
-}
 
 // Board holds the newest events in memory and wakes those who watch. A wake
 // carries no data: who is woken reads again what it shows. Tool calls wake no
@@ -50,8 +17,7 @@ type Board struct {
 	now func() time.Time
 
 	mu        sync.Mutex // guards all below
-	seq       uint64     // number of the newest event
-	rings     [Classes]ring
+	history   History
 	watchers  map[chan struct{}]struct{}
 	followers map[*Follower]struct{}
 }
@@ -112,7 +78,7 @@ func (b *Board) Publish(events ...*Event) {
 	defer b.mu.Unlock()
 	wake := false
 	for _, ev := range events {
-		b.push(ev)
+		b.history.Add(ev)
 		wake = wake || ev.Type != ToolCalled
 	}
 	for f := range b.followers {
@@ -128,15 +94,8 @@ func (b *Board) Restore(events []Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i := range events {
-		b.push(&events[i])
+		b.history.Add(&events[i])
 	}
-}
-
-// push needs b.mu.
-func (b *Board) push(ev *Event) {
-	b.seq++
-	c := ClassOf(ev.Type)
-	b.rings[c].push(numbered{b.seq, ev}, c.Limit())
 }
 
 // Events returns the events on the board, oldest first, never nil. The slice
@@ -144,21 +103,7 @@ func (b *Board) push(ev *Event) {
 func (b *Board) Events() []Event {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.events()
-}
-
-// events needs b.mu.
-func (b *Board) events() []Event {
-	var all []numbered
-	for _, r := range b.rings {
-		all = append(all, r.items...)
-	}
-	slices.SortFunc(all, func(x, y numbered) int { return cmp.Compare(x.seq, y.seq) })
-	events := make([]Event, len(all))
-	for i, n := range all {
-		events[i] = *n.event
-	}
-	return events
+	return b.history.Events()
 }
 
 // Watch returns a channel that holds at most one wake. It is closed when ctx
@@ -192,25 +137,4 @@ func (b *Board) wake() {
 		default: // one is waiting already
 		}
 	}
-}
-
-// numbered is an event and its place in the order of all classes.
-type numbered struct {
-	seq   uint64
-	event *Event
-}
-
-// ring holds the newest events of a class, in no particular order.
-type ring struct {
-	items []numbered
-	next  int // where the oldest stands once the ring is full
-}
-
-func (r *ring) push(n numbered, limit int) {
-	if len(r.items) < limit {
-		r.items = append(r.items, n)
-		return
-	}
-	r.items[r.next] = n
-	r.next = (r.next + 1) % limit
 }

@@ -48,6 +48,9 @@ type Event struct {
 	Reason  string    `json:"reason"`
 	Remote  string    `json:"remote"`
 
+	// Count is how often it happened, the last time at Time, if more than once.
+	Count int `json:"count,omitempty"`
+
 	// RedirectURI is one that client.refused refused because it is not on the
 	// list, so that the owner can allow it; without a query.
 	RedirectURI string `json:"redirect_uri,omitempty"`

@@ -36,7 +36,7 @@ func (b *Board) Follow() *Follower {
 	f := &Follower{board: b, signal: make(chan struct{}, 1)}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	f.queue = b.events()
+	f.queue = b.history.Events()
 	b.followers[f] = struct{}{}
 	return f
 }

@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -60,7 +61,7 @@ func (m *modelRun) rotatable(o op) (*modelGrant, modelToken) {
 func (m *modelRun) refreshedEvents(g *modelGrant) (last string) {
 	for _, e := range m.app.Events(m.t, "token.refreshed") {
 		if e.Session == g.id {
-			last = e.ID
+			last = fmt.Sprint(e.ID, " ", e.Count) // several are one event
 		}
 	}
 	return last

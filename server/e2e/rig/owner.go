@@ -35,10 +35,14 @@ func (app *App) Events(t testing.TB, types ...string) []status.Event {
 	return out
 }
 
-// CountEvents returns how many events of a type there were.
+// CountEvents returns how often what an event type tells of has happened.
 func (app *App) CountEvents(t testing.TB, kind string) int {
 	t.Helper()
-	return len(app.Events(t, kind))
+	n := 0
+	for _, e := range app.Events(t, kind) {
+		n += max(e.Count, 1)
+	}
+	return n
 }
 
 // RevokeSession ends a session as a click on Revoke does.

@@ -60,8 +60,8 @@ func (j *Journal) busy() bool {
 	if len(j.pending) < manyCalls {
 		return false
 	}
-	for s := range j.pending {
-		if s.class != status.Calls {
+	for at := range j.pending {
+		if at.Class != status.Calls {
 			return false
 		}
 	}
@@ -77,48 +77,55 @@ func (j *Journal) flush() error {
 	}
 	j.mu.Lock()
 	batch := j.pending
-	j.pending = make(map[slot]storedEvent, len(batch))
+	j.pending = make(map[status.Place]storedEvent, len(batch))
 	j.mu.Unlock()
 	if len(batch) == 0 {
 		return nil
 	}
 	sealed := sealEvents(aead, batch)
+	var stale []string
 	r, err := j.enqueue(func() (*request, error) {
 		j.dropTaken(batch)
 		var puts []put
-		for s := range batch {
-			puts = append(puts, sealed[s])
+		for key := range j.stale {
+			stale = append(stale, key)
+			puts = append(puts, put{bucket: eventBucket, key: key})
+		}
+		for at := range batch {
+			puts = append(puts, sealed[at])
 		}
 		return j.db.enqueue(aead, puts)
 	})
 	if err == nil {
 		err = j.db.wait(r)
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	if err != nil {
-		j.mu.Lock()
-		defer j.mu.Unlock()
 		j.dropTaken(batch)
 		maps.Copy(j.pending, batch)
+		return err
 	}
-	return err
+	for _, key := range stale {
+		delete(j.stale, key)
+	}
+	return nil
 }
 
 // dropTaken removes the events whose place a newer one has taken since. It
 // needs j.mu.
-func (j *Journal) dropTaken(batch map[slot]storedEvent) {
-	maps.DeleteFunc(batch, func(s slot, e storedEvent) bool {
-		return j.count[s.class]-e.count > s.class.Limit()
-	})
+func (j *Journal) dropTaken(batch map[status.Place]storedEvent) {
+	maps.DeleteFunc(batch, func(at status.Place, e storedEvent) bool { return j.history.At(at) != e.Event })
 }
 
-func sealEvents(aead cipher.AEAD, places map[slot]storedEvent) map[slot]put {
-	sealed := make(map[slot]put, len(places))
-	for s, e := range places {
+func sealEvents(aead cipher.AEAD, places map[status.Place]storedEvent) map[status.Place]put {
+	sealed := make(map[status.Place]put, len(places))
+	for at, e := range places {
 		value, err := json.Marshal(e)
 		if err != nil { // a year beyond 9999: no clock says so
 			value = []byte("{}")
 		}
-		sealed[s] = put{eventBucket, s.key(), seal(aead, eventBucket, s.key(), value)}
+		sealed[at] = put{eventBucket, key(at), seal(aead, eventBucket, key(at), value)}
 	}
 	return sealed
 }

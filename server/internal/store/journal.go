@@ -22,10 +22,11 @@ type Journal struct {
 	board *status.Board
 	log   *slog.Logger
 
-	mu      sync.Mutex           // guards all below, and the order of requests to db
-	seq     uint64               // number of the newest event
-	count   [status.Classes]int  // events so far; says which place is next
-	pending map[slot]storedEvent // published, not yet written
+	mu      sync.Mutex                   // guards all below, and the order of requests to db
+	seq     uint64                       // number of the newest event
+	history status.History               // says which place is next
+	pending map[status.Place]storedEvent // published, not yet written
+	stale   map[string]bool              // keys on disk that are nobody's place
 
 	nudge   chan struct{} // holds one: there is something to write
 	stop    chan struct{}
@@ -33,29 +34,21 @@ type Journal struct {
 	once    sync.Once
 }
 
-// slot is a place on disk. Each class has as many as it keeps events, used in
-// turn, so that a new event takes the place of the oldest.
-type slot struct {
-	class status.Class
-	n     int
-}
-
-func (s slot) key() string { return fmt.Sprintf("%d-%04d", s.class, s.n) }
-
-// storedEvent is the record of one event.
+// storedEvent is the record of one event. It stands under the number of its
+// class and its place there.
 type storedEvent struct {
 	Seq   uint64        `json:"seq"`
 	Event *status.Event `json:"event"`
-
-	count int // of its class when it came
 }
+
+func key(p status.Place) string { return fmt.Sprintf("%d-%04d", p.Class, p.N) }
 
 // OpenJournal puts the stored events on the board and starts to write new ones
 // to db, which must be unsealed. The caller closes it before db.
 func OpenJournal(db *DB, board *status.Board, log *slog.Logger) (*Journal, error) {
 	j := &Journal{
 		db: db, board: board, log: log,
-		pending: make(map[slot]storedEvent),
+		pending: make(map[status.Place]storedEvent), stale: make(map[string]bool),
 		nudge:   make(chan struct{}, 1),
 		stop:    make(chan struct{}),
 		stopped: make(chan struct{}),
@@ -68,37 +61,48 @@ func OpenJournal(db *DB, board *status.Board, log *slog.Logger) (*Journal, error
 }
 
 func (j *Journal) load() error {
-	var stored []storedEvent
-	var newest [status.Classes]uint64
+	type found struct {
+		storedEvent
+		key string
+		at  status.Place
+	}
+	var all []found
 	err := j.db.Load(eventBucket, func(key string, value []byte) error {
-		var s slot
-		var e storedEvent
-		if _, err := fmt.Sscanf(key, "%d-%d", &s.class, &s.n); err != nil || s.class < 0 || s.class >= status.Classes {
+		f := found{key: key}
+		if _, err := fmt.Sscanf(key, "%d-%d", &f.at.Class, &f.at.N); err != nil || f.at.Class < 0 || f.at.Class >= status.Classes {
 			return fmt.Errorf("event %q: no such place", key)
 		}
-		if err := json.Unmarshal(value, &e); err != nil {
+		if err := json.Unmarshal(value, &f.storedEvent); err != nil {
 			return fmt.Errorf("event %q: %w", key, err)
 		}
-		if e.Event == nil {
+		if f.Event == nil {
 			return fmt.Errorf("event %q: it is empty", key)
 		}
-		stored = append(stored, e)
-		j.seq = max(j.seq, e.Seq)
-		if e.Seq > newest[s.class] {
-			newest[s.class] = e.Seq
-			j.count[s.class] = s.n + 1
-		}
+		all = append(all, f)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(stored, func(a, b storedEvent) int { return cmp.Compare(a.Seq, b.Seq) })
-	events := make([]status.Event, len(stored))
-	for i, s := range stored {
-		events[i] = *s.Event
+	slices.SortFunc(all, func(a, b found) int { return cmp.Compare(a.Seq, b.Seq) })
+	events := make([]status.Event, len(all))
+	var stray []found
+	for i, f := range all {
+		j.seq = max(j.seq, f.Seq)
+		events[i] = *f.Event
+		if f.key != key(f.at) || !j.history.Restore(f.at, f.Event) {
+			stray = append(stray, f)
+		}
 	}
 	j.board.Restore(events)
+	for _, f := range stray { // of a version whose classes were others
+		j.stale[f.key] = true
+	}
+	for _, f := range stray {
+		at, ev := j.history.Add(f.Event)
+		j.pending[at] = storedEvent{f.Seq, ev}
+		delete(j.stale, key(at))
+	}
 	return nil
 }
 
@@ -119,12 +123,12 @@ func (j *Journal) Save(changes []oauth.Change, events ...status.Event) error {
 		prepared[i] = &ev
 	}
 	r, err := j.enqueue(func() (*request, error) {
-		places := make(map[slot]storedEvent, len(events))
-		for _, ev := range prepared {
-			j.place(places, ev)
+		places := make(map[status.Place]storedEvent, len(events))
+		for i, ev := range prepared {
+			prepared[i] = j.place(places, ev)
 		}
-		for s := range places {
-			delete(j.pending, s) // older: its place is taken
+		for at := range places {
+			delete(j.pending, at) // older: its place is taken
 		}
 		puts = slices.AppendSeq(puts, maps.Values(sealEvents(aead, places)))
 		return j.db.enqueue(aead, puts)
@@ -149,26 +153,29 @@ func (j *Journal) enqueue(fn func() (*request, error)) (*request, error) {
 	return fn()
 }
 
-// place gives ev a number and a place among places. It needs j.mu.
-func (j *Journal) place(places map[slot]storedEvent, ev *status.Event) {
-	c := status.ClassOf(ev.Type)
+// place gives ev a number and a place among places, and returns what is kept
+// there. It needs j.mu.
+func (j *Journal) place(places map[status.Place]storedEvent, ev *status.Event) *status.Event {
+	at, ev := j.history.Add(ev)
 	j.seq++
-	places[slot{c, j.count[c] % c.Limit()}] = storedEvent{j.seq, ev, j.count[c]}
-	j.count[c]++
+	places[at] = storedEvent{j.seq, ev}
+	delete(j.stale, key(at))
+	return ev
 }
 
-// Record publishes ev at once and returns it with its time and ID. It reaches
-// the disk within a second, one of many tool calls within five; while the disk
-// is full, once there is room.
+// Record publishes ev at once and returns it with its time and ID, which is
+// that of the event that it repeats, if it does. It reaches the disk within a
+// second, one of many tool calls within five; while the disk is full, once there
+// is room.
 func (j *Journal) Record(ev status.Event) status.Event {
 	prepared := j.board.Prepare(ev)
 	j.mu.Lock()
-	j.place(j.pending, &prepared)
-	j.board.Publish(&prepared)
+	kept := j.place(j.pending, &prepared)
+	j.board.Publish(kept)
 	j.mu.Unlock()
 	select {
 	case j.nudge <- struct{}{}:
 	default:
 	}
-	return prepared
+	return *kept
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -129,7 +130,7 @@ func TestHistoryIsBounded(t *testing.T) {
 		for i := range 60 {
 			var many []status.Event
 			for k := range 50 {
-				many = append(many, status.Event{Type: status.TokenRefused, Reason: fmt.Sprint(i*50 + k)}, status.Event{Type: status.TokenIssued})
+				many = append(many, status.Event{Type: status.TokenRefused, Reason: fmt.Sprint(i*50 + k)}, status.Event{Type: status.TokenIssued, Session: fmt.Sprint(i*50 + k)})
 			}
 			if err := j.Save(nil, many...); err != nil {
 				t.Error(err)
@@ -155,6 +156,98 @@ func TestHistoryIsBounded(t *testing.T) {
 	slices.SortFunc(after, byID)
 	if !slices.Equal(before, after) {
 		t.Error("after the restart the board holds other events")
+	}
+}
+
+// A history of the time when events had other classes is read whole and in
+// order, and stands in its new places from then on.
+func TestOldHistory(t *testing.T) {
+	sample, err := os.ReadFile("testdata/history-v1.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := write(t, sample)
+	want := []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"}
+	for range 2 { // as it was left, then as it stands now
+		db := openDB(t, path)
+		j, board := openJournal(t, db)
+		if got := reasons(board.Events()); !slices.Equal(got, want) {
+			t.Errorf("got %q", got)
+		}
+		if err := j.Save(nil, status.Event{Type: status.SessionExpired, Reason: fmt.Sprint(len(want))}); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, fmt.Sprint(len(want)))
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(mustLoad(t, db, eventBucket)); n != len(want) {
+			t.Errorf("%d events on disk, want %d", n, len(want))
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What repeats is one event, on the board, on disk and after a restart; it keeps
+// the reference that a page has shown.
+func TestRepeatsAreOneEvent(t *testing.T) {
+	path := newPath(t)
+	db := openDB(t, path)
+	j, board := openJournal(t, db)
+	refused := status.Event{Type: status.TokenRefused, Outcome: status.Refused, Client: "Claude", Reason: "code is unknown", Remote: "203.0.113.7"}
+	first := j.Record(refused)
+	for range 298 {
+		j.Record(refused)
+	}
+	if err := j.Save(nil, refused); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		got := board.Events()
+		if len(got) != 1 || got[0].Count != 300 || got[0].ID != first.ID {
+			t.Errorf("got %+v, want 300 times %s", got, first.ID)
+		}
+		if err := errors.Join(j.Close(), db.Close()); err != nil {
+			t.Fatal(err)
+		}
+		db = openDB(t, path)
+		j, board = openJournal(t, db)
+	}
+}
+
+// Strangers and people push out nothing but what is theirs, on disk either.
+func TestFloodsKeepToTheirRoom(t *testing.T) {
+	path := newPath(t)
+	db := openDB(t, path)
+	j, _ := openJournal(t, db)
+	keep := []status.Event{
+		{Type: status.TunnelUp, Reason: "the owner's"},
+		{Type: status.SigninSucceeded, User: "ana@example.com", Reason: "ana's"},
+		{Type: status.SessionRevoked, User: "ana@example.com", Reason: "ana's, too"},
+		{Type: status.ToolCalled, User: "ana@example.com", Reason: "ana's call"},
+		{Type: status.ClientRefused, Remote: "192.0.2.1", Reason: "another stranger's"},
+	}
+	if err := j.Save(nil, keep...); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2100 {
+		for _, typ := range []string{status.ConsentShown, status.ConsentApproved, status.TokenRefused} {
+			j.Record(status.Event{Type: typ, Client: fmt.Sprint("Client ", i), Remote: fmt.Sprintf("2001:db8::%x", i)})
+		}
+		j.Record(status.Event{Type: status.SigninSucceeded, User: "bob@example.com", Session: fmt.Sprint(i)})
+		j.Record(status.Event{Type: status.TokenRefreshed, User: "bob@example.com", Session: fmt.Sprint(i)})
+	}
+	if err := errors.Join(j.Close(), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	_, board := openJournal(t, openDB(t, path))
+	all := reasons(board.Events())
+	for _, want := range keep {
+		if !slices.Contains(all, want.Reason) {
+			t.Errorf("%s was pushed out", want.Reason)
+		}
 	}
 }
 

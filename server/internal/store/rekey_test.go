@@ -27,7 +27,7 @@ func TestRekey(t *testing.T) {
 		want[key] = "v" + key
 		save(t, db, set("grants", key, want[key]))
 		if i%1000 == 0 {
-			j.Record(status.Event{Type: status.TunnelUp, Reason: "before"})
+			j.Record(status.Event{Type: status.TunnelUp, Reason: fmt.Sprint("before ", i)})
 		}
 	}
 	if err := db.Rekey(otherKey); err != nil {
