@@ -46,8 +46,8 @@ func (a *app) build(cfg config.Config, base, local string, health http.HandlerFu
 		Redirects: redirects(cfg, base, local), StaticClientID: cfg.IDP.ClientID, NoRegistration: !cfg.Clients.Registration,
 		Access: accessList(cfg.Access), AccessTTL: cfg.Tokens.Access, RefreshTTL: cfg.Tokens.Refresh,
 		Provider: p.provider, Saver: keys.journal, Recorder: keys.journal, Now: o.Now, Log: o.Log,
-		Ended: func(session string) {
-			a.timeline.Ended(session)
+		Ended: func(session, reason string) {
+			a.timeline.Ended(session, reason)
 			if p.endpoints != nil { // else nobody has used it yet
 				p.endpoints.EndSession(session)
 			}

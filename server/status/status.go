@@ -167,10 +167,11 @@ type Attempt struct {
 	Remote     string            `json:"remote"`
 	Agent      string            `json:"agent,omitempty"` // how the program or browser calls itself
 	Session    string            `json:"session,omitempty"`
-	Calls      int64             `json:"calls,omitempty"` // let through to tools so far
-	Steps      []Step            `json:"steps"`           // oldest first
-	Outcome    string            `json:"outcome"`         // ok, refused, error; "" while it may go on
-	Verdict    string            `json:"verdict"`         // one plain sentence: what happened, and what to do
+	Server     string            `json:"server,omitempty"` // the one mounted server it is for; "" is all of them, at /mcp
+	Calls      int64             `json:"calls,omitempty"`  // of tools so far
+	Steps      []Step            `json:"steps"`            // oldest first
+	Outcome    string            `json:"outcome"`          // ok, refused, error; "" while it may go on
+	Verdict    string            `json:"verdict"`          // one plain sentence: what happened, and what to do
 	VerdictKey string            `json:"verdict_key"`
 	Args       map[string]string `json:"args,omitempty"`
 }

@@ -167,7 +167,7 @@ var brokenTokens = []broken{
 	}, "token.twice", "refused", "presented its code twice"},
 	{"a token for another resource", rig.AppOptions{}, func(t *testing.T, app *rig.App) {
 		req, code := withCode(t, app)
-		app.Redeem(t, req, code, "resource", app.URL).Want(t, 400, "invalid_target")
+		app.Redeem(t, req, code, "resource", app.URL+"/other").Want(t, 400, "invalid_target")
 	}, "resource", "refused", ", but this server is http"},
 	{"a client whose id was forgotten", rig.AppOptions{}, func(t *testing.T, app *rig.App) {
 		app.PostForm(t, "/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"gone"}}).Want(t, 401, "invalid_client")

@@ -55,6 +55,7 @@ var (
 
 	registering = place{event: status.ClientRefused, what: timeline.RegisterRefused, causes: []cause{
 		{of: is(oauth.ErrNotAllowed), what: timeline.RegisterRedirect},
+		{of: is(oauth.ErrNoRedirects), what: timeline.RegisterNone},
 		{of: coded("access_denied"), what: timeline.RegisterOff},
 	}}
 

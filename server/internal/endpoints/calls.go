@@ -18,6 +18,7 @@ func (e *Endpoints) called(who *oauth.Caller, server, tool string, err error) {
 		tool = server + "/" + tool
 	}
 	e.o.Grants.UsedTool(who.Session, tool)
+	e.o.Timeline.CalledTool(who.Session)
 	ev := status.Event{Type: status.ToolCalled, Outcome: status.OK, User: cmp.Or(who.User.Email, who.User.Sub), Client: who.Client.Name,
 		Session: who.Session, Tool: tool, Reason: tool, Remote: who.Remote}
 	switch why := refusal(err); {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 )
 
 // call is one message of a client while it is answered. It is the [Client]
@@ -129,6 +130,9 @@ func (c *call) fail(err error) {
 			c.endpoint.opts.Log.Error("mcp request failed", "method", c.method, "cause", err)
 		}
 		said = rpc.Errorf(rpc.CodeInternal, internal)
+	}
+	if c.method == "initialize" || c.method == "server/discover" { // whose status may be 200
+		timeline.Note(c.ctx, timeline.Facts{What: timeline.CallError, Method: c.method, Reason: said.Message})
 	}
 	said = &rpc.Error{Code: said.Code, Message: said.Message, Data: rpc.OneLine(said.Data)}
 	c.refuse(&refusal{c.status(said.Code), *said}, c.id)

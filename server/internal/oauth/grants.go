@@ -31,7 +31,7 @@ type Options struct {
 	Provider       Provider
 	Saver          Saver
 	Recorder       Recorder
-	Ended          func(session string) // is told of each session that has ended, and must not block; nil: nobody is told
+	Ended          func(session, reason string) // is told of each session that has ended, and must not block; nil: nobody is told
 	Now            func() time.Time
 	Log            *slog.Logger
 }
@@ -71,7 +71,7 @@ type Grants struct {
 // access list) end here.
 func New(opts Options, records Records) (*Grants, error) {
 	if opts.Ended == nil {
-		opts.Ended = func(string) {}
+		opts.Ended = func(string, string) {}
 	}
 	s := &Grants{
 		opts: opts, newExpiry: make(chan struct{}, 1), newUse: make(chan struct{}, 1), newRevoke: make(chan struct{}, 1),

@@ -65,7 +65,7 @@ func (s *Grants) end(g *grant, why ending, more ...Change) error {
 	}
 	s.mu.Unlock()
 	close(g.ended)
-	s.opts.Ended(rec.ID)
+	s.opts.Ended(rec.ID, why.reason)
 	if pending != nil {
 		poke(s.newRevoke)
 	}

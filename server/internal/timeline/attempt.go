@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -33,10 +32,14 @@ type attempt struct {
 	remote   string
 	agent    string
 	session  string
-	browser  bool // remote and agent are those of a browser
-	flow     bool // has an authorization request
-	again    bool // of a source that is connected already
-	calls    *atomic.Int64
+	browser  bool   // remote and agent are those of a browser
+	flow     bool   // has an authorization request
+	again    bool   // of a source that is connected already
+	ended    bool   // its session is over
+	after    bool   // of a source whose session is over
+	why      string // that session is over; "" where that is not known
+	at       string // path of the one server that it is for; "" is the MCP URL that people paste
+	calls    *tally
 }
 
 // step is one thing seen, n times in a row.
@@ -68,6 +71,13 @@ func (a *attempt) learn(f Facts) {
 	a.client = cmp.Or(status.Clean(f.Client, 80), a.client)
 	a.user = cmp.Or(status.Clean(f.User, 254), a.user)
 	a.session = cmp.Or(status.Clean(f.Session, 64), a.session)
+	a.at = cmp.Or(f.At, a.at)
+	switch f.What {
+	case SessionEnded, CallEnded, RefreshEnded, RefreshExpired, RefreshPerson, TokenReplayed, TokenTwice:
+		a.ended, a.why = true, cmp.Or(status.Clean(f.Reason, 300), a.why)
+	case Issued, Refreshed, Called:
+		a.ended, a.why = false, ""
+	}
 }
 
 // absorb takes the steps of b, which turned out to be the same attempt.
@@ -91,7 +101,7 @@ func (a *attempt) tell(now time.Time, w Situation) status.Attempt {
 	v := newView(a, now, w)
 	outcome, name, args := judge(v)
 	out := status.Attempt{ID: a.id, Started: a.started, Last: a.last, Client: a.client, User: a.user, Remote: a.remote,
-		Agent: a.agent, Session: a.session, Calls: v.calls, Steps: make([]status.Step, 0, len(a.steps)),
+		Agent: a.agent, Session: a.session, Server: serverOf(a.at), Calls: v.calls, Steps: make([]status.Step, 0, len(a.steps)),
 		Outcome: outcome, Verdict: Sentence("en", "verdict."+name, args), VerdictKey: name, Args: args}
 	for _, s := range a.steps {
 		n := natures[s.what]

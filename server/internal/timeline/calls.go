@@ -13,9 +13,12 @@ import (
 // at once again.
 const maxLive = 20_000
 
-// Connected counts a call of session and reports whether that is all there is
-// to do: a call of it has come through before, and nothing failed since. It is
-// on the path of every tool call.
+// tally is how much came through of a session that is told as one attempt.
+type tally struct{ requests, tools atomic.Int64 }
+
+// Connected counts a request of session and reports whether that is all there is
+// to do: one has come through before, and nothing failed since. It is on the path
+// of every call.
 func (rec *Recorder) Connected(session string) bool {
 	if rec == nil {
 		return true
@@ -26,8 +29,27 @@ func (rec *Recorder) Connected(session string) bool {
 	if calls == nil {
 		return false
 	}
-	calls.Add(1)
+	calls.requests.Add(1)
 	return true
+}
+
+// CalledTool counts a tool call of session that has reached its tool.
+func (rec *Recorder) CalledTool(session string) {
+	if rec == nil {
+		return
+	}
+	rec.liveMu.RLock()
+	calls := rec.live[session]
+	rec.liveMu.RUnlock()
+	if calls != nil {
+		calls.tools.Add(1)
+		return
+	}
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	if a := rec.byKey[key{kind: bySession, session: session}]; a != nil {
+		a.calls.tools.Add(1)
+	}
 }
 
 // settle notes whether the calls of a's sessions need a look from now on. The
@@ -35,7 +57,7 @@ func (rec *Recorder) Connected(session string) bool {
 func (rec *Recorder) settle(a *attempt, s seen) {
 	switch {
 	case s.What == Called:
-		a.calls.Add(1)
+		a.calls.requests.Add(1)
 		rec.learnt(s.Session, a.calls)
 	case natures[s.What].outcome != status.OK || s.What == SessionEnded:
 		for _, k := range a.keys {
@@ -46,7 +68,7 @@ func (rec *Recorder) settle(a *attempt, s seen) {
 	}
 }
 
-func (rec *Recorder) learnt(session string, calls *atomic.Int64) {
+func (rec *Recorder) learnt(session string, calls *tally) {
 	rec.liveMu.Lock()
 	defer rec.liveMu.Unlock()
 	if len(rec.live) >= maxLive {
@@ -73,8 +95,8 @@ func (rec *Recorder) Saw(r *http.Request, f Facts) {
 	}
 }
 
-// Ended takes in that a session is over.
-func (rec *Recorder) Ended(session string) {
+// Ended takes in that a session is over, and why.
+func (rec *Recorder) Ended(session, reason string) {
 	if rec == nil {
 		return
 	}
@@ -85,8 +107,9 @@ func (rec *Recorder) Ended(session string) {
 		rec.unlearn(session)
 		return
 	}
-	s := seen{Facts: Facts{What: SessionEnded, Session: session}, at: rec.now()}
-	a.add(step{at: s.at, what: s.What, n: 1})
+	s := seen{Facts: Facts{What: SessionEnded, Session: session, Reason: reason}, at: rec.now()}
+	a.learn(s.Facts)
+	a.add(step{at: s.at, what: s.What, args: s.args(), n: 1})
 	rec.settle(a, s)
 	wake := rec.changed(a, s.at)
 	rec.mu.Unlock()
@@ -121,7 +144,7 @@ func (rec *Recorder) stranger(session string) bool {
 	if rec.byKey[key{kind: bySession, session: session}] != nil {
 		return false
 	}
-	rec.learnt(session, new(atomic.Int64))
+	rec.learnt(session, new(tally))
 	return true
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-// The first calls of a session are looked at until one comes through; then
-// they are counted, until something fails.
+// The first calls of a session are looked at until one comes through, and
+// again once something has failed. Only those of tools are counted.
 func TestCalls(t *testing.T) {
 	r := newRig()
 	for _, f := range upTo(Issued) {
@@ -40,14 +40,17 @@ func TestCalls(t *testing.T) {
 	for range 10 {
 		call()
 	}
-	if a := r.Attempts()[0]; a.VerdictKey != "connected" || a.Calls != 10 {
+	for range 3 {
+		r.CalledTool("s1")
+	}
+	if a := r.Attempts()[0]; a.VerdictKey != "connected" || a.Calls != 3 {
 		t.Errorf("%s after %d calls", a.VerdictKey, a.Calls)
 	}
 	r.see(Facts{What: CallExpired, Session: "s1"})
 	if r.Connected("s1") {
 		t.Error("calls need no look after a failure")
 	}
-	r.Ended("s1")
+	r.Ended("s1", "revoked by the owner")
 	if got := r.keys(); got != "over" {
 		t.Errorf("comes to %s", got)
 	}
@@ -67,7 +70,7 @@ func TestSessionFromBefore(t *testing.T) {
 	if got := r.keys(); got != "" || !r.Connected("old") {
 		t.Errorf("came to %q", got)
 	}
-	r.Ended("old")
+	r.Ended("old", "")
 	if r.Connected("old") || r.keys() != "" {
 		t.Error("it lives on")
 	}
@@ -92,7 +95,8 @@ func TestPathsKeepNothing(t *testing.T) {
 func TestNobodyRecords(t *testing.T) {
 	var none *Recorder
 	none.Saw(httptest.NewRequest("GET", "/", nil), Facts{What: Probed})
-	none.Ended("s")
+	none.Ended("s", "")
+	none.CalledTool("s")
 	Note(t.Context(), Facts{What: Probed})
 	if !none.Connected("s") || len(none.Attempts()) != 0 || none.Wrap(http.NotFoundHandler()) == nil {
 		t.Error("a nil recorder does something")
@@ -110,7 +114,7 @@ func TestConcurrentUse(t *testing.T) {
 					r.record(seen{Facts: f, at: time.Now(), remote: fmt.Sprintf("192.0.2.%d", j%200)})
 				}
 				r.Connected(fmt.Sprint("s1", i))
-				r.Ended(fmt.Sprint("s1", i))
+				r.Ended(fmt.Sprint("s1", i), "")
 				for _, a := range r.Attempts()[:1] {
 					_ = a.Outcome == status.OK
 				}

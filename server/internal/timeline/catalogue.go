@@ -27,6 +27,10 @@ func catalogue(language string) map[string]string {
 	return lines
 }
 
+// ofProgram are the words whose value is the name of a program, for which the
+// catalogue has what to do in it.
+var ofProgram = map[string]bool{"signin": true, "restart": true, "document": true}
+
 // maxSentence bounds a sentence, in characters.
 const maxSentence = 700
 
@@ -45,6 +49,9 @@ func Sentence(language, key string, args map[string]string) string {
 		var name string
 		name, line, _ = strings.Cut(rest, "}")
 		value := args[name]
+		if ofProgram[name] {
+			value = lines["word."+name+"."+value]
+		}
 		if value == "" {
 			value = lines["word."+name]
 		}

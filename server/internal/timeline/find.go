@@ -4,7 +4,6 @@ import (
 	"hash/maphash"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -143,6 +142,9 @@ func (rec *Recorder) record(s seen) {
 		rec.name(a, key{kind: bySession, session: s.Session})
 	}
 	rec.settle(a, s)
+	if s.What == Issued || s.What == Called {
+		rec.fold(a)
+	}
 	wake := rec.changed(a, s.at)
 	rec.mu.Unlock()
 	wake()
@@ -172,8 +174,8 @@ func (rec *Recorder) attemptOf(s seen) *attempt {
 		if before.class == bare && before.clientID == 0 && a.class+classOf(s.What) > bare && s.at.Sub(before.last) <= window && s.What != Registered {
 			a.absorb(before)
 			rec.forget(before)
-		} else if before.connected() || before.again {
-			a.again = a.class == bare
+		} else if a.class == bare {
+			a.follows(before)
 		}
 	}
 	rec.name(a, from)
@@ -184,7 +186,17 @@ func (rec *Recorder) attemptOf(s seen) *attempt {
 }
 
 func (rec *Recorder) begin(s seen) *attempt {
-	return &attempt{id: newID(), started: s.at, last: s.at, remote: s.remote, agent: s.agent, browser: s.browser, calls: new(atomic.Int64)}
+	return &attempt{id: newID(), started: s.at, last: s.at, remote: s.remote, agent: s.agent, browser: s.browser, calls: new(tally)}
+}
+
+// follows notes what a source that looks around has been before.
+func (a *attempt) follows(before *attempt) {
+	switch {
+	case before.ended, before.after:
+		a.after, a.why, a.client, a.user = true, before.why, before.client, before.user
+	case before.connected(), before.again:
+		a.again = true
+	}
 }
 
 // connected reports whether a call of a's has come through.

@@ -51,6 +51,39 @@ func (rec *Recorder) gather(a *attempt, s seen) {
 	}
 }
 
+// fold takes into a, which got its tokens, what the same program tried before by
+// itself: many probe, register and wait for a person, and what came of that is
+// told by what it led to. What is long past is only forgotten. The caller holds mu.
+func (rec *Recorder) fold(a *attempt) {
+	from := network(a.remote)
+	for _, list := range [][]*attempt{rec.classes[bare], rec.classes[registered]} {
+		for _, b := range slices.Clone(list) {
+			same := b.agent == a.agent && (b.client == "" || b.client == a.client)
+			near := b.clientID == 0 && b.client == "" && b.last.After(a.started.Add(-gatherWithin))
+			if b == a || b == rec.probes || b.browser || network(b.remote) != from || !same && !near || !b.onlyProbed() {
+				continue
+			}
+			if a.started.Sub(b.last) <= window {
+				a.absorb(b)
+			}
+			rec.forget(b)
+		}
+	}
+}
+
+// onlyProbed reports whether nothing was refused but what a client may look for
+// in vain, and no person has come for it.
+func (a *attempt) onlyProbed() bool {
+	for _, s := range a.steps {
+		switch s.what {
+		case Challenged, Resource, Metadata, Missing, AtRoot, AtSSE, Nearby, Guessed, Registered, RegisterNone, CallForged:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 // onlyLooked reports whether nothing but metadata and challenges was seen.
 func (a *attempt) onlyLooked() bool {
 	for _, s := range a.steps {

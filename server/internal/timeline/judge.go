@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -20,7 +21,7 @@ type view struct {
 }
 
 func newView(a *attempt, now time.Time, w Situation) *view {
-	v := &view{attempt: a, now: now, situation: w, calls: a.calls.Load()}
+	v := &view{attempt: a, now: now, situation: w, calls: a.calls.tools.Load()}
 	for _, s := range a.steps {
 		if v.end.what == "" || counts(s.what) || !counts(v.end.what) {
 			v.end = s
@@ -90,6 +91,15 @@ func (v *view) words(about What) map[string]string {
 		args["agent"] = v.agent
 	}
 	args["mcp"] = cmp.Or(v.situation.MCPURL, "/mcp")
+	if args["to"] = "/mcp"; v.at != "" {
+		args["to"], args["mcp"] = v.at, strings.TrimSuffix(args["mcp"], "/mcp")+v.at
+	}
+	if v.why != "" && (v.ended || v.after) {
+		args["reason"] = v.why
+	}
+	if name := v.program(); name != "" {
+		args["signin"], args["restart"], args["document"] = name, name, name
+	}
 	args["redirect"] = cmp.Or(v.situation.RedirectURI, "/auth/callback")
 	args["calls"] = strconv.FormatInt(v.calls, 10)
 	args["times"] = strconv.Itoa(v.times(v.end.what))

@@ -161,3 +161,113 @@ func TestOneProgramTwoNames(t *testing.T) {
 		t.Errorf("come to %s", got)
 	}
 }
+
+// What a client is told to do, it can do: in its own words where they are known.
+func TestWhatToDoInEachClient(t *testing.T) {
+	for _, c := range []struct{ client, agent, says string }{
+		{"opencode", "opencode/1.0", "run `opencode mcp auth NAME`"},
+		{"", "opencode/1.0", "run `opencode mcp auth NAME`"},
+		{"Gemini CLI MCP Client", "node", "type /mcp auth NAME in Gemini CLI"},
+		{"Claude Code (drawbridge)", "claude-code/2.1", "type /mcp in Claude Code"},
+		{"Codex", "codex_cli_rs/0.9", "run `codex mcp login NAME`"},
+		{"Cursor", "Cursor/1", "Cursor's settings"},
+		{"Visual Studio Code", "node", "MCP: List Servers"},
+		{"ChatGPT", "", "ChatGPT's settings"},
+		{"Claude", "Claude-User", "Claude's settings"},
+		{"Something else", "x", "connect again from the client"},
+	} {
+		for _, ends := range []Facts{{What: SessionEnded, Session: "s", Reason: "revoked by the owner"}, {What: CallEnded, Session: "s"}, {What: RefreshEnded, Session: "s"}, {What: RefreshExpired, Session: "s"}} {
+			r := newRig()
+			for _, f := range []Facts{{What: Issued, ClientID: "c", Session: "s", Client: c.client}, {What: Called, Session: "s", Client: c.client, User: "ana@example.com"}, ends} {
+				r.from("192.0.2.1", c.agent, f)
+			}
+			if a := r.Attempts()[0]; !strings.Contains(a.Verdict, c.says) || !strings.Contains(strings.ToLower(a.Verdict), "sign in again") {
+				t.Errorf("%s, %s, after %s: %s", c.client, c.agent, ends.What, a.Verdict)
+			}
+			r.from("192.0.2.1", c.agent, Facts{What: Challenged, Path: "/mcp"})
+			r.from("192.0.2.1", c.agent, Facts{What: Metadata})
+			if a := r.Attempts()[0]; a.Outcome != "refused" || !strings.Contains(a.Verdict, c.says) {
+				t.Errorf("%s, looking around after %s: %s %s", c.client, ends.What, a.Outcome, a.Verdict)
+			}
+		}
+	}
+}
+
+// A client that probes, and waits for a person, leaves nothing behind once it is
+// connected; what was refused, and what others tried, stays.
+func TestProbesAreFolded(t *testing.T) {
+	const here, agent = "192.0.2.1", "opencode/1.0"
+	sign := func(r *rig) {
+		for _, f := range goodSteps {
+			r.from(here, agent, f)
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		before func(*rig)
+		after  string // verdicts beside the success
+	}{
+		{"looked around an hour ago", func(r *rig) {
+			r.from(here, agent, Facts{What: Challenged, Path: "/mcp"})
+			r.from(here, agent, Facts{What: Metadata})
+			r.now = r.now.Add(time.Hour)
+		}, ""},
+		{"tried SSE and old paths", func(r *rig) {
+			r.from(here, agent, Facts{What: AtSSE, Path: "/sse"})
+			r.from(here, agent, Facts{What: Guessed, Path: "/authorize/"})
+			r.now = r.now.Add(time.Hour)
+		}, ""},
+		{"another part of the program a moment ago", func(r *rig) {
+			r.from(here, "undici", Facts{What: AtSSE, Path: "/sse"})
+			r.now = r.now.Add(5 * time.Second)
+		}, ""},
+		{"registered at start, and nobody came", func(r *rig) {
+			r.from(here, agent, Facts{What: Registered, ClientID: "c0", Client: "Claude"})
+			r.now = r.now.Add(time.Hour)
+		}, ""},
+		{"its session was over", func(r *rig) {
+			sign(r)
+			r.Ended("s1", "revoked by the owner")
+			r.from(here, agent, Facts{What: Challenged})
+			r.from(here, agent, Facts{What: RegisterNone})
+			r.now = r.now.Add(time.Hour)
+			r.from(here, agent, Facts{What: Challenged})
+			r.now = r.now.Add(time.Hour)
+			for _, f := range goodSteps {
+				f.Session, f.Flow, f.ClientID = f.Session+"b", f.Flow+"b", f.ClientID+"b"
+				if f.Session == "b" {
+					f.Session = ""
+				}
+				if f.Flow == "b" {
+					f.Flow = ""
+				}
+				if f.ClientID == "b" {
+					f.ClientID = ""
+				}
+				r.from(here, agent, f)
+			}
+		}, "over"},
+		{"a redirect URI was refused", func(r *rig) {
+			r.from(here, agent, Facts{What: RegisterRedirect, Host: "evil.example"})
+			r.now = r.now.Add(time.Hour)
+		}, "redirect.list"},
+		{"another program", func(r *rig) {
+			r.from(here, "other/1", Facts{What: AtSSE, Path: "/sse"})
+			r.now = r.now.Add(time.Hour)
+		}, "path.sse"},
+		{"another address", func(r *rig) {
+			r.from("192.0.2.2", agent, Facts{What: AtSSE, Path: "/sse"})
+		}, "path.sse"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig()
+			c.before(r)
+			if !strings.Contains(r.keys(), "connected.first") || c.after != "over" {
+				sign(r)
+			}
+			if got := strings.Join(strings.Fields(strings.ReplaceAll(r.keys(), "connected.first", "")), " "); got != c.after {
+				t.Errorf("beside the success: %q, want %q", got, c.after)
+			}
+		})
+	}
+}

@@ -41,9 +41,9 @@ var rules = slices.Concat(successes, callRules, tokenRules, providerRules, conse
 var successes = []rule{
 	{key: "over", outcome: ok, end: []What{SessionEnded}, when: (*view).wasConnected},
 	{key: "over.early", outcome: refused, end: []What{SessionEnded}},
-	{key: "connected.first", outcome: ok, end: []What{Called}, when: func(v *view) bool { return v.calls == 1 }},
-	{key: "connected", outcome: ok, end: []What{Called}},
-	{key: "connected", outcome: ok, end: []What{Refreshed}, when: (*view).wasConnected},
+	{key: "connected.server", outcome: ok, end: []What{Called, Refreshed}, when: func(v *view) bool { return v.connected() && v.at != "" }},
+	{key: "connected.first", outcome: ok, end: []What{Called}, when: func(v *view) bool { return v.attempt.calls.requests.Load() == 1 }},
+	{key: "connected", outcome: ok, end: []What{Called, Refreshed}, when: (*view).wasConnected},
 	{key: "renewed", outcome: ok, end: []What{Refreshed}},
 }
 
@@ -68,15 +68,21 @@ var callRules = []rule{
 	{key: "call.version", outcome: failed, end: []What{CallVersion}},
 	{key: "call.session", outcome: failed, end: []What{CallSession}, after: callTime,
 		known: "claude-ai-mcp#99: the session id is not sent on"},
+	{key: "call.session", outcome: failed, end: []What{CallSession}, when: func(v *view) bool { return v.times(CallSession) >= retries }},
 	{key: "call.initialize", end: []What{CallSession}},
 	{key: "call.stream", outcome: failed, end: []What{CallRefused}, when: (*view).asksForStream},
 	{key: "call.refused", outcome: failed, end: []What{CallRefused}},
 	{key: "call.failed", outcome: failed, end: []What{CallFailed}},
+	{key: "call.error", outcome: failed, end: []What{CallError}},
 }
 
 // asksForStream reports whether a client opened a stream before all else, as
 // the transport of 2024-11-05 does.
 func (v *view) asksForStream() bool { return v.end.args["method"] == "GET" && !v.connected() }
+
+// retries are how many failures in a row tell that a client will not mend them
+// by itself.
+const retries = 3
 
 var tokenRules = []rule{
 	{key: "call.never", outcome: failed, end: []What{Issued}, after: callTime,
@@ -155,7 +161,9 @@ const loop = 4
 
 var registrationRules = []rule{
 	{key: "registration.off", outcome: refused, end: []What{RegisterOff}},
-	{key: "registration.refused", outcome: refused, end: []What{RegisterRefused}},
+	{key: "registration.over", outcome: refused, end: []What{RegisterNone}, when: func(v *view) bool { return v.ended || v.after || v.program() == "gemini" },
+		known: "Gemini CLI registers without a redirect URI when its token was refused"},
+	{key: "registration.refused", outcome: refused, end: []What{RegisterRefused, RegisterNone}},
 	{key: "registration.loop", outcome: failed, end: []What{Registered}, when: func(v *view) bool { return v.times(Registered) >= loop },
 		known: "claude-ai-mcp#423: a client registers again and again"},
 	{key: "ngrok.warning", outcome: failed, end: []What{Registered}, after: openTime, when: (*view).warned},
@@ -165,6 +173,7 @@ var registrationRules = []rule{
 
 var discoveryRules = []rule{
 	{key: "probes", outcome: refused, end: []What{Probed}},
+	{key: "session.over", outcome: refused, when: func(v *view) bool { return v.after }},
 	{key: "again", outcome: ok, when: func(v *view) bool { return v.again }},
 	{key: "path.root", outcome: failed, about: AtRoot},
 	{key: "path.sse", outcome: failed, about: AtSSE},

@@ -73,13 +73,17 @@ var ruleCases = []struct {
 	key, outcome string
 	steps        []Facts
 	wait         time.Duration
+	tools        int    // calls of tools
 	says         string // part of the sentence
 	situation    func(*Situation)
 }{
 	{key: "connected.first", outcome: "ok", steps: upTo(Called), says: "Claude is connected: ana@example.com; its first"},
-	{key: "connected", outcome: "ok", steps: upTo(Called, Facts{What: Called, Session: "s1"}), says: "Claude is connected: ana@example.com, 2 calls."},
-	{key: "connected", outcome: "ok", steps: upTo(Called, Facts{What: Refreshed, Session: "s1"}), wait: time.Hour, says: "Claude is connected"},
-	{key: "connected", outcome: "ok", steps: upTo(Called, Facts{What: CallExpired, Session: "s1"}, Facts{What: Refreshed, Session: "s1"}, Facts{What: Called, Session: "s1"}), says: "2 calls"},
+	{key: "connected", outcome: "ok", steps: upTo(Called, repeat(8, Facts{What: Called, Session: "s1"})...), says: "tool calls: 0."}, // lists and pings are no tool calls
+	{key: "connected", outcome: "ok", steps: upTo(Called, Facts{What: Called, Session: "s1"}), tools: 1, says: "tool calls: 1."},
+	{key: "connected", outcome: "ok", steps: upTo(Called, Facts{What: Called, Session: "s1"}), tools: 8, says: "Claude is connected: ana@example.com, tool calls: 8."},
+	{key: "connected.server", outcome: "ok", steps: upTo(Called, Facts{What: Called, Session: "s1", At: "/s/files/mcp"}), tools: 8, says: "connected to /s/files/mcp:"},
+	{key: "connected", outcome: "ok", steps: upTo(Called, Facts{What: Refreshed, Session: "s1"}), wait: time.Hour, tools: 2, says: "Claude is connected"},
+	{key: "connected", outcome: "ok", steps: upTo(Called, Facts{What: CallExpired, Session: "s1"}, Facts{What: Refreshed, Session: "s1"}, Facts{What: Called, Session: "s1"}), tools: 2, says: "tool calls: 2"},
 	{key: "renewed", outcome: "ok", steps: []Facts{{What: Refreshed, Session: "old", Client: "Claude"}}, says: "renewed its access"},
 	{key: "over", outcome: "ok", steps: upTo(Called, Facts{What: SessionEnded, Session: "s1"}), says: "the session has ended"},
 	{key: "over.early", outcome: "refused", steps: upTo(Issued, Facts{What: SessionEnded, Session: "s1"}), says: "before its first call"},
@@ -100,6 +104,15 @@ var ruleCases = []struct {
 	{key: "call.accept", outcome: "error", steps: upTo(Issued, Facts{What: CallAccept, Session: "s1"}), says: "text/event-stream"},
 	{key: "call.version", outcome: "error", steps: upTo(Issued, Facts{What: CallVersion, Session: "s1", Version: "2031-01-01"}), says: "MCP version 2031-01-01"},
 	{key: "call.session", outcome: "error", steps: upTo(Issued, Facts{What: CallSession, Session: "s1"}), wait: callTime, says: "Mcp-Session-Id"},
+	{key: "call.session", outcome: "error", steps: upTo(Called, repeat(3, Facts{What: CallSession, Session: "s1"})...), says: "restart Claude"},
+	{key: "call.error", outcome: "error", steps: upTo(Issued, Facts{What: CallError, Session: "s1", Method: "initialize", Reason: "initialize needs protocolVersion"}), says: "initialize was answered with an error: initialize needs protocolVersion."},
+	{key: "session.over", outcome: "refused", steps: upTo(Called, Facts{What: SessionEnded, Session: "s1", Reason: "all sessions were revoked by the owner"}, Facts{What: Challenged}, Facts{What: Resource}),
+		says: "The session of Claude has ended (all sessions were revoked by the owner)"},
+	{key: "session.over", outcome: "refused", steps: upTo(Called, Facts{What: CallEnded, Session: "s1"}, Facts{What: RefreshEnded, Session: "s1"}, Facts{What: Metadata}, Facts{What: Metadata}), says: "Sign in again"},
+	{key: "registration.over", outcome: "refused", steps: upTo(Called, Facts{What: SessionEnded, Session: "s1"}, Facts{What: RegisterNone}), says: "Sign in again"},
+	{key: "registration.over", outcome: "refused", steps: []Facts{{What: RegisterNone, Client: "Gemini CLI MCP Client"}}, says: "/mcp auth NAME in Gemini CLI"},
+	{key: "registration.refused", outcome: "refused", steps: []Facts{{What: RegisterNone, Client: "X", Reason: "redirect_uris must name at least one"}}, says: "could not register: redirect_uris must"},
+	{key: "document", outcome: "refused", steps: []Facts{{What: AuthorizeDocument, Client: "auth.openai.com", Reason: "no host"}}, says: "`codex mcp login NAME --oauth-client-registration dcr`"},
 	{key: "call.initialize", steps: upTo(Issued, Facts{What: CallSession, Session: "s1"}), says: "initialize again"},
 	{key: "call.stream", outcome: "error", steps: upTo(Issued, Facts{What: CallRefused, Session: "s1", Method: "GET", Reason: "status 400"}), says: "older SSE"},
 	{key: "call.refused", outcome: "error", steps: upTo(Issued, Facts{What: CallRefused, Session: "s1", Method: "POST", Reason: "status 400"}), says: "refused (status 400)"},
@@ -121,7 +134,7 @@ var ruleCases = []struct {
 	{key: "token.proof", outcome: "refused", steps: upTo(ProviderDone, Facts{What: ClientProof, ClientID: "c1", Reason: "no"}), says: "prove who it is: no."},
 	{key: "token.replayed", outcome: "refused", steps: upTo(Called, Facts{What: TokenReplayed, Session: "s1"}), says: "old refresh token"},
 	{key: "token.expired", outcome: "refused", steps: upTo(Called, Facts{What: RefreshExpired, Session: "s1"}), says: "sign-in expired"},
-	{key: "token.ended", outcome: "refused", steps: upTo(Called, Facts{What: SessionEnded, Session: "s1"}, Facts{What: RefreshEnded, Session: "s1"}), says: "has ended"},
+	{key: "token.ended", outcome: "refused", steps: upTo(Called, Facts{What: SessionEnded, Session: "s1"}, Facts{What: RefreshEnded, Session: "s1"}), says: "that has ended"},
 	{key: "token.person", outcome: "refused", steps: upTo(Called, Facts{What: RefreshPerson, Session: "s1", Reason: "ana@example.com is not on the access list"}), says: "may not use Claude here any more: ana@"},
 	{key: "token.away", outcome: "error", steps: upTo(Called, Facts{What: RefreshAway, Session: "s1"}), says: "the session is kept"},
 	{key: "token.refused", outcome: "refused", steps: upTo(ProviderDone, Facts{What: TokenRefused, ClientID: "c1", Reason: "The body must be a form."}), says: "The body must be a form. Start"},
@@ -198,6 +211,9 @@ func TestVerdicts(t *testing.T) {
 			}
 			for _, f := range c.steps {
 				r.see(f)
+			}
+			for range c.tools {
+				r.CalledTool("s1")
 			}
 			r.now = r.now.Add(c.wait)
 			a := r.Attempts()[0]

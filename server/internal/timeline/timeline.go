@@ -14,7 +14,6 @@ package timeline
 import (
 	"hash/maphash"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -34,8 +33,8 @@ type Recorder struct {
 	now  func() time.Time
 	seed maphash.Seed
 
-	liveMu sync.RWMutex             // guards live; taken after mu, never before
-	live   map[string]*atomic.Int64 // calls of the sessions whose calls need no look any more
+	liveMu sync.RWMutex      // guards live; taken after mu, never before
+	live   map[string]*tally // calls of the sessions whose calls need no look any more
 
 	mu        sync.Mutex // guards all below
 	situation func() Situation
@@ -48,7 +47,7 @@ type Recorder struct {
 
 // New returns an empty recorder.
 func New(now func() time.Time) *Recorder {
-	return &Recorder{now: now, seed: maphash.MakeSeed(), live: map[string]*atomic.Int64{}, byKey: map[key]*attempt{},
+	return &Recorder{now: now, seed: maphash.MakeSeed(), live: map[string]*tally{}, byKey: map[key]*attempt{},
 		situation: func() Situation { return Situation{} }, wake: func() {}}
 }
 

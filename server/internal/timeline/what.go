@@ -39,6 +39,7 @@ const (
 	Registered       What = "registration.ok"
 	RegisterOff      What = "registration.off"
 	RegisterRedirect What = "registration.redirect" // a redirect URI that is not on the list
+	RegisterNone     What = "registration.none"     // no redirect URI at all
 	RegisterRefused  What = "registration.refused"
 
 	Authorized        What = "authorize.ok"
@@ -117,6 +118,7 @@ const (
 	CallSession  What = "call.session" // an unknown Mcp-Session-Id
 	CallRefused  What = "call.refused" // another 4xx
 	CallFailed   What = "call.failed"  // 5xx
+	CallError    What = "call.error"   // answered with 200, and an error inside
 )
 
 // nature is what a step is whatever its attempt.
@@ -132,7 +134,7 @@ var natures = map[What]nature{
 	NotReady: {discovery, status.Refused}, WrongOrigin: {discovery, status.Refused}, Probed: {discovery, status.Refused}, Limited: {discovery, status.Refused},
 
 	Registered: {registration, status.OK}, RegisterOff: {registration, status.Refused},
-	RegisterRedirect: {registration, status.Refused}, RegisterRefused: {registration, status.Refused},
+	RegisterRedirect: {registration, status.Refused}, RegisterNone: {registration, status.Refused}, RegisterRefused: {registration, status.Refused},
 
 	Authorized: {authorize, status.OK}, AuthorizeUnknown: {authorize, status.Refused}, AuthorizeDocument: {authorize, status.Refused},
 	AuthorizeRedirect: {authorize, status.Refused}, AuthorizeOther: {authorize, status.Refused}, AuthorizePKCE: {authorize, status.Refused},
@@ -158,5 +160,5 @@ var natures = map[What]nature{
 	Called: {call, status.OK}, CallExpired: {call, status.Refused}, CallEnded: {call, status.Refused}, CallResource: {call, status.Refused},
 	CallKind: {call, status.Refused}, CallForged: {call, status.Refused}, CallQuery: {call, status.Refused}, CallPaused: {call, status.Refused},
 	CallLimited: {call, status.Refused}, CallAccept: {call, status.Refused}, CallVersion: {call, status.Refused},
-	CallSession: {call, status.Refused}, CallRefused: {call, status.Refused}, CallFailed: {call, status.Failed},
+	CallSession: {call, status.Refused}, CallRefused: {call, status.Refused}, CallFailed: {call, status.Failed}, CallError: {call, status.Failed},
 }
