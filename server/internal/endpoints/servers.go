@@ -2,6 +2,7 @@ package endpoints
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
@@ -85,10 +86,15 @@ func (e *Endpoints) Restart(server string) error { return e.set.Restart(server) 
 // CountTools starts a server if need be, and returns how many tools it has.
 func (e *Endpoints) CountTools(ctx context.Context, server string) (int, error) {
 	catalog, err := e.set.Catalog(ctx, server, true)
-	if err != nil {
-		return 0, err
+	if err == nil {
+		return len(catalog.Tools), nil
 	}
-	return len(catalog.Tools), nil
+	for _, st := range e.set.Status() {
+		if st.Name == server && st.Error != "" { // which says more, to the owner
+			return 0, errors.New(st.Error)
+		}
+	}
+	return 0, err
 }
 
 // Findings says what is odd about what the servers offer, a sentence each.

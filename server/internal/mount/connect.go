@@ -41,7 +41,7 @@ func (c *conversation) connect(ctx context.Context) error {
 
 // launch starts the server's process.
 func (c *conversation) launch(ctx context.Context) error {
-	p, err := c.server.program(ctx)
+	p, secrets, err := c.server.program(ctx)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (c *conversation) launch(ctx context.Context) error {
 		c.server.log.say("It could not be started: %v", err)
 		return &failure{text: "could not be started. Its log says why.", kind: lasting, cause: err}
 	}
-	w := newStdioWire(c, proc)
+	w := newStdioWire(c, proc, secrets)
 	if err := c.use(w); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package mount
 
 import (
+	"strings"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -20,7 +21,7 @@ func (s *server) failed(f *failure) {
 		pause := s.set.tune.pause(s.failures)
 		s.failedAt = s.set.now()
 		s.retryAt = s.failedAt.Add(pause)
-		s.problem = s.name + " " + f.text
+		s.problem, s.detail = s.name+" "+f.text, f.detail
 		s.state = stateStarting
 		if f.kind != crashed || s.failures >= crashLoop {
 			s.state = stateFailed
@@ -34,7 +35,7 @@ func (s *server) failed(f *failure) {
 			s.retryIn(pause)
 		}
 	})
-	s.log.say("It %s", f.text)
+	s.log.say("It %s", strings.TrimSpace(f.text+" "+f.detail))
 	s.set.log.Warn("mounted server failed", "server", s.name, "error", f.text, "cause", f.cause)
 	if event != nil {
 		s.set.record(*event)

@@ -101,9 +101,11 @@ func (s *server) makeRoom() error {
 
 // open opens c and notes how that went.
 func (s *server) open(c *conversation) {
-	ctx, cancel := context.WithTimeout(s.ctx, s.set.tune.open)
+	bound := s.begins()
+	ctx, cancel := context.WithTimeout(s.ctx, bound)
 	defer cancel()
 	err := c.connect(ctx)
+	s.begun()
 	if err == nil {
 		c.mu.Lock()
 		if err = c.over; err == nil {
@@ -113,7 +115,7 @@ func (s *server) open(c *conversation) {
 		c.mu.Unlock()
 	}
 	if err != nil {
-		s.notOpened(ctx, c, err)
+		s.notOpened(ctx, c, bound, err)
 		return
 	}
 	s.mu.Lock()
@@ -129,7 +131,7 @@ func (s *server) open(c *conversation) {
 	c.resume(sub)
 }
 
-func (s *server) notOpened(ctx context.Context, c *conversation, err error) {
+func (s *server) notOpened(ctx context.Context, c *conversation, bound time.Duration, err error) {
 	var f *failure
 	var e *Error
 	if s.ctx.Err() != nil {
@@ -139,7 +141,7 @@ func (s *server) notOpened(ctx context.Context, c *conversation, err error) {
 		f = &failure{text: "could not be started.", kind: unreachable, cause: err}
 		switch {
 		case ctx.Err() == context.DeadlineExceeded:
-			f.text = "did not finish starting within " + s.set.tune.open.String() + ". See what it says in its log."
+			f.text = "did not finish starting within " + roundly(bound).String() + ". See what it says in its log, or allow it more with `start` in [server." + s.name + "] of config.toml."
 		case isOwn(err):
 			f.text, f.kind = "refused to begin a conversation. See what it says in its log.", lasting
 		}

@@ -12,11 +12,11 @@ import (
 )
 
 // program reads how the server's process is started, with its secrets, which
-// are asked for at each start and kept nowhere.
-func (s *server) program(ctx context.Context) (process.Program, error) {
+// are asked for at each start and kept nowhere, and what these are.
+func (s *server) program(ctx context.Context) (process.Program, []string, error) {
 	conf, err := s.filled(ctx)
 	if err != nil {
-		return process.Program{}, err
+		return process.Program{}, nil, err
 	}
 	p := process.Program{Args: conf.Args, Dir: conf.Dir, Env: process.Environ(conf.Env)}
 	if p.Dir == "" {
@@ -24,14 +24,35 @@ func (s *server) program(ctx context.Context) (process.Program, error) {
 	}
 	if info, err := os.Stat(p.Dir); err != nil || !info.IsDir() {
 		s.log.say("It could not be started: there is no folder %s.", p.Dir)
-		return process.Program{}, &failure{text: `could not be started: its folder does not exist. Correct "cwd" in mcp.json.`, kind: lasting, cause: err}
+		return process.Program{}, nil, &failure{text: `could not be started: its folder does not exist. Correct "cwd" in mcp.json.`, kind: lasting, cause: err}
 	}
-	p.Path, err = process.Find(conf.Command, p.Dir, p.Env)
-	if err != nil {
+	if err := p.Find(conf.Command); err != nil {
+		f := &failure{text: `could not be started: its program was not found. Correct "command" in mcp.json, or install it.`, kind: lasting, cause: err}
+		var nowhere *process.NotFoundError
+		switch {
+		case process.HasArguments(conf.Command):
+			f.text = `could not be started: its "command" in mcp.json holds arguments too. Write the program alone there, and what follows it into "args".`
+		case errors.As(err, &nowhere):
+			f.detail = "Looked in " + strings.Join(nowhere.Folders, ", ") + "."
+		case errors.Is(err, os.ErrPermission):
+			f.text = `could not be started: its program may not be run. Make the file executable, or correct "command" in mcp.json.`
+		}
 		s.log.say("It could not be started: there is no program %q that may be run.", conf.Command)
-		return process.Program{}, &failure{text: `could not be started: its program was not found. Correct "command" in mcp.json, or install it.`, kind: lasting, cause: err}
+		return process.Program{}, nil, f
 	}
-	return p, nil
+	return p, filledIn(s.settings().Env, conf.Env), nil
+}
+
+// filledIn returns the values that settings got from elsewhere, which may be
+// secrets, if they are long enough to be one.
+func filledIn(written, filled map[string]string) []string {
+	var values []string
+	for name, value := range filled {
+		if value != written[name] && len(value) >= 8 {
+			values = append(values, value)
+		}
+	}
+	return values
 }
 
 // filled returns the settings with what their placeholders stand for.

@@ -62,7 +62,7 @@ func (s *server) call(ctx context.Context, caller *oauth.Caller, method string, 
 			// wants (MCP 2026-07-28, "Client Behavior").
 			s.readCatalog(within)
 			continue
-		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		case within.Err() != nil && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
 			return nil, s.errorf(err, "did not answer within %s. It was told to stop.", roundly(timeout))
 		}
 		return nil, s.unanswered(err)

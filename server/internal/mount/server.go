@@ -1,6 +1,7 @@
 package mount
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,13 +41,15 @@ type server struct {
 	stale    bool                     // the catalog may be another now
 	attempts int                      // to read the catalog, finished
 
-	state    string // ok, starting, failed
-	problem  string // a sentence, while state is not ok
-	failures int    // in a row
-	failedAt time.Time
-	told     bool // the event of this row is recorded
-	retryAt  time.Time
-	retry    *time.Timer
+	state     string    // ok, starting, failed
+	problem   string    // a sentence, while state is not ok
+	detail    string    // more of it, for the owner alone
+	failures  int       // in a row
+	openingAt time.Time // since when a start is under way, if one is
+	failedAt  time.Time
+	told      bool // the event of this row is recorded
+	retryAt   time.Time
+	retry     *time.Timer
 }
 
 func newServer(set *Set, conf config.Server, log *ring) *server {
@@ -83,10 +86,40 @@ func (s *server) adjust(conf config.Server) {
 // status needs mu.
 func (s *server) statusLocked() status.Server {
 	st := status.Server{Name: s.name, State: s.state, Error: s.problem}
+	if s.problem != "" && s.detail != "" {
+		st.Error += " " + s.detail
+	}
+	if since := s.set.now().Sub(s.openingAt); s.state == stateStarting && !s.openingAt.IsZero() && since >= slowStart {
+		st.Error = fmt.Sprintf("%s is starting: for %s now, of the %s that it may take.", s.name, since.Round(time.Second), s.startBoundLocked())
+	}
 	if s.catalog != nil {
 		st.Tools = len(s.catalog.Tools)
 	}
 	return st
+}
+
+// slowStart is after how long a start is told of.
+const slowStart = 3 * time.Second
+
+// startBoundLocked is how long a start may take. It needs mu.
+func (s *server) startBoundLocked() time.Duration {
+	return cmp.Or(s.conf.Start, s.set.tune.open)
+}
+
+// begins notes that a start is under way, and returns how long it may take.
+func (s *server) begins() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.openingAt.IsZero() {
+		s.openingAt = s.set.now()
+	}
+	return s.startBoundLocked()
+}
+
+func (s *server) begun() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.openingAt = time.Time{}
 }
 
 // change runs f under mu, and tells if the status is another then.

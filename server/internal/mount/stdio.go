@@ -3,10 +3,12 @@ package mount
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/mount/process"
+	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 const (
@@ -15,6 +17,7 @@ const (
 	maxJunkLines = 10_000
 	maxJunkBytes = 64 << 20
 	maxNoteLine  = 4096 // bytes of a line on stderr
+	maxQuote     = 200  // runes of the line that is quoted when the server ended
 )
 
 var errFull = errors.New("the server does not read its input")
@@ -30,10 +33,14 @@ type stdioWire struct {
 	queue [][]byte   // to be written
 	size  int        // bytes of it
 	why   *failure   // why we ended it, if we did
+
+	noted    chan struct{} // closed once stderr is read to its end
+	lastNote string        // the last line of it; set before noted is closed
+	secrets  []string      // what was filled in of its settings
 }
 
-func newStdioWire(c *conversation, p *process.Process) *stdioWire {
-	return &stdioWire{conv: c, proc: p, wake: make(chan struct{}, 1)}
+func newStdioWire(c *conversation, p *process.Process, secrets []string) *stdioWire {
+	return &stdioWire{conv: c, proc: p, wake: make(chan struct{}, 1), noted: make(chan struct{}), secrets: secrets}
 }
 
 // run begins to carry messages.
@@ -152,6 +159,10 @@ func (w *stdioWire) ended() {
 		if w.proc.NotStarted {
 			f = &failure{text: "could not be started. Its log says why.", kind: lasting}
 		}
+		<-w.noted // its last words come after its end, sometimes
+		if w.lastNote != "" {
+			f.detail = "It last wrote: " + w.lastNote
+		}
 	}
 	w.conv.wireEnded(w, f)
 }
@@ -168,6 +179,7 @@ func (w *stdioWire) abandon(text string) {
 
 // readNotes keeps what the server writes to stderr.
 func (w *stdioWire) readNotes() {
+	defer close(w.noted)
 	lines := newLineReader(w.proc.Stderr, maxNoteLine)
 	for {
 		line, _, err := lines.next()
@@ -175,8 +187,20 @@ func (w *stdioWire) readNotes() {
 			_ = w.proc.Stderr.Close()
 			return
 		}
-		w.conv.server.log.add(string(line))
+		text := w.masked(string(line))
+		w.conv.server.log.add(text)
+		if clean := status.Clean(text, maxQuote); strings.TrimSpace(clean) != "" {
+			w.lastNote = clean
+		}
 	}
+}
+
+// masked is a line without the server's secrets: programs print their settings.
+func (w *stdioWire) masked(line string) string {
+	for _, secret := range w.secrets {
+		line = strings.ReplaceAll(line, secret, "[secret]")
+	}
+	return line
 }
 
 func (w *stdioWire) close() {

@@ -59,7 +59,8 @@ var errSessionGone = errors.New("the transport session is over")
 // failure is why a server can't be talked to. Its text is a sentence without
 // the server's name.
 type failure struct {
-	text   string
+	text   string // for clients, too
+	detail string // sentences for the owner alone, such as what the server wrote
 	kind   failureKind
 	cause  error
 	status int // of HTTP, if the server answered
