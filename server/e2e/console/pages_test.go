@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
 	"github.com/drawbridge-app/drawbridge/server/internal/console/consoletest"
@@ -60,6 +61,21 @@ func TestConsolePagesOfTrouble(t *testing.T) {
 		{name: "trouble-sessions", path: "/sessions", press: "#revoke-s-bob-1 button", en: "The disk is full", ja: "The disk is full"},
 	} {
 		p.take(t, browser, trouble.Link)
+	}
+	full := consoletest.Sample()
+	long := strings.Repeat("  \"line\",\n", 100) + "  \"the end\""
+	full.Approvals = append(full.Approvals, status.Approval{ID: "a2", Server: "files", Tool: "write_file", User: "ana@example.com", Client: "Claude", Arguments: long, Time: consoletest.Now(), Expires: consoletest.Now().Add(time.Minute)})
+	full.Gone = []status.Approval{{ID: "a0", Server: "files", Tool: "delete_file", User: "ana@example.com", Client: "Claude", Arguments: "{\n  \"path\": \"a  b\\u202e\"\n}", Time: consoletest.Now().Add(-time.Hour)}}
+	full.Changes = append(full.Changes, status.ToolChange{Server: "notes", Kind: "prompt", Tool: "summarise", New: "description:\n" + long}, status.ToolChange{Server: "notes", Kind: "instructions", Old: "Ask first.", New: long, Long: true})
+	full.Sessions[0].Leaves = []status.Leave{{Server: "files", Tool: "write_file", Until: consoletest.Now().Add(9 * time.Minute)}}
+	much := consoletest.Start(t, full, consoletest.Now)
+	for _, p := range []picture{
+		{name: "much-approvals", path: "/approvals", en: "No longer waiting", ja: "待機終了"},
+		{name: "much-approvals-open", path: "/approvals?open=a2", en: "the end", ja: "the end"},
+		{name: "much-servers", path: "/servers", en: "it was not offered before", ja: "以前は提供されていませんでした"},
+		{name: "much-sessions", path: "/sessions", en: "Does not ask about", ja: "再び確認する"},
+	} {
+		p.take(t, browser, much.Link)
 	}
 	picture{name: "closed", path: "/sessions", en: "Open the console from Drawbridge’s tray menu", ja: "トレイメニューから"}.take(t, browser, trouble.URL)
 }

@@ -1,8 +1,10 @@
 package console
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
 	"github.com/drawbridge-app/drawbridge/server/internal/console/consoletest"
@@ -80,6 +82,72 @@ func TestConsoleLive(t *testing.T) {
 	}})
 	if len(r.Texts) != 2 || r.Texts[0] != "a-email half typed true" || !strings.Contains(r.Texts[1], "3 calls wait for you") {
 		t.Errorf("after the change: %q", r.Texts)
+	}
+}
+
+// A row that goes takes the next one's buttons to where its own were. A click
+// that was meant for it does nothing; one a moment later, or by a key, counts.
+func TestConsoleTakesNoClickOnWhatMoved(t *testing.T) {
+	d := consoletest.Sample()
+	call := func(id string, second int) status.Approval {
+		return status.Approval{ID: id, Server: "files", Tool: "write", Arguments: "{}", Time: consoletest.Now().Add(time.Duration(second) * time.Second), Expires: consoletest.Now().Add(time.Minute)}
+	}
+	d.Approvals = []status.Approval{call("a1", 1), call("a2", 2)}
+	shown := consoletest.Start(t, d, consoletest.Now)
+	browser := rig.StartConsoleBrowser(t)
+	// clickWhere(x, y) clicks what is there, as a mouse does.
+	browser.Ask(t, map[string]any{"do": "steps", "keep": true, "link": shown.Link, "steps": []step{
+		{"key", "#nav-approvals"}, {"wait", "files: write"},
+		{"eval", `(() => {
+			const at = document.querySelector('#answer-a1 [value=allow]').getBoundingClientRect();
+			window.click = () => document.elementFromPoint(at.x + 5, at.y + 5)?.closest('button')?.dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true, detail: 1 }));
+			window.early = new Promise((done) => new MutationObserver(() => {
+				if (document.querySelector('#approval-a1')) return;
+				const under = document.elementFromPoint(at.x + 5, at.y + 5)?.closest('form')?.getAttribute('id');
+				click();
+				done(under);
+			}).observe(document.querySelector('#main'), { subtree: true, childList: true }));
+		})()`},
+	}})
+	shown.Change(func(d *consoletest.Data) { d.Approvals, d.Gone = d.Approvals[1:], d.Approvals[:1] })
+	r := browser.Ask(t, map[string]any{"do": "steps", "keep": true, "steps": []step{
+		{"wait", "No longer waiting"},
+		{"eval", "click() + ' ' + document.querySelector('#approval-a1').className"}, // its buttons do nothing any more
+	}})
+	if len(r.Texts) != 1 || !strings.HasSuffix(r.Texts[0], "gone") || len(shown.Told()) != 0 {
+		t.Fatalf("the row that is gone: %q", r.Texts)
+	}
+	shown.Change(func(d *consoletest.Data) { d.Gone = nil })
+	r = browser.Ask(t, map[string]any{"do": "steps", "keep": true, "steps": []step{
+		{"eval", "early"}, {"eval", "document.querySelector('#say').textContent"},
+	}})
+	if want := []string{"answer-a2", "The list has just changed. Please look again before you click."}; !slices.Equal(r.Texts, want) || len(shown.Told()) != 0 {
+		t.Fatalf("under the pointer and said: %q, want %q", r.Texts, want)
+	}
+	browser.Ask(t, map[string]any{"do": "steps", "steps": []step{
+		{"eval", `(async () => { while (document.querySelector('#approval-a2')) { click(); await new Promise(requestAnimationFrame); } })()`}, {"wait", "No call waits."},
+	}})
+	if told := strings.Join(shown.Told(), "; "); told != "answer a2 true" {
+		t.Errorf("told %q", told)
+	}
+}
+
+// What is too long to be seen at once is opened with a key, and then allowed.
+func TestConsoleOpensWhatIsLong(t *testing.T) {
+	d := consoletest.Sample()
+	d.Approvals[0].Arguments = strings.Repeat("{\n", 60) + `"path": "/etc/passwd"` + strings.Repeat("\n}", 60)
+	shown := consoletest.Start(t, d, consoletest.Now)
+	id := d.Approvals[0].ID
+	read := use(t, rig.StartConsoleBrowser(t), shown.Link, "en-GB",
+		step{"key", "#nav-approvals"}, step{"wait", "more lines are not shown"}, step{"eval", "document.querySelectorAll('[value=allow]').length + ' ' + document.body.innerText.includes('/etc/passwd')"},
+		step{"key", "#open-" + id + " button"}, step{"wait", "/etc/passwd"},
+		step{"eval", "(() => { const pre = document.querySelector('pre'); return pre.scrollHeight <= pre.clientHeight + 1 && pre.scrollWidth <= pre.clientWidth + 1; })()"},
+		step{"key", "#answer-" + id + " [value=tool]"}, step{"wait", "for 10 minutes"})
+	if want := []string{"0 false", "true"}; !slices.Equal(read, want) {
+		t.Errorf("read %q, want %q", read, want)
+	}
+	if told := strings.Join(shown.Told(), "; "); told != "allow tool of "+id {
+		t.Errorf("told %q", told)
 	}
 }
 

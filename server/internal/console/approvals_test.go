@@ -97,7 +97,7 @@ func TestGoneRowsStay(t *testing.T) {
 	if one < 0 || two < one || three < two {
 		t.Fatalf("the rows stand at %d, %d, %d", one, two, three)
 	}
-	if row := page[two:three]; !strings.Contains(row, `class="gone"`) || strings.Count(row, `aria-disabled="true"`) != 3 || !strings.Contains(row, "No longer waiting") {
+	if row := page[two:three]; !strings.Contains(row, `class="card gone"`) || strings.Count(row, `aria-disabled="true"`) != 3 || !strings.Contains(row, "No longer waiting") {
 		t.Errorf("the row that is gone: %s", row)
 	}
 	if rest := page[one:two] + page[three:]; strings.Contains(rest, "gone") || strings.Contains(rest, "aria-disabled") {
