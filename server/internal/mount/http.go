@@ -24,6 +24,9 @@ type httpWire struct {
 	ctx     context.Context
 	quit    context.CancelFunc
 	streams group // goroutines of requests and streams
+	// endpoint is where requests are posted with HTTP+SSE, whose answers come on
+	// its stream; set before the first.
+	endpoint string
 
 	mu      sync.Mutex // guards session
 	session string     // Mcp-Session-Id (Legacy)
@@ -91,7 +94,11 @@ func (w *httpWire) headers(caller *oauth.Caller) http.Header {
 
 // request sends one HTTP request.
 func (w *httpWire) request(ctx context.Context, method string, header http.Header, body []byte) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, w.url, bytes.NewReader(body))
+	to := w.url
+	if method == http.MethodPost && w.endpoint != "" {
+		to = w.endpoint
+	}
+	req, err := http.NewRequestWithContext(ctx, method, to, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -114,6 +121,8 @@ func (w *httpWire) exchange(ctx context.Context, r *call, header http.Header) {
 	switch {
 	case resp.StatusCode >= 300:
 		r.inbox.finish(nil, w.refusal(r, resp))
+	case w.endpoint != "":
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxErrorBytes))
 	case kind == "text/event-stream":
 		w.follow(ctx, r, header, resp.Body)
 	default:

@@ -23,13 +23,25 @@ func (c *conversation) connectHTTP(ctx context.Context) error {
 	if err := c.use(w); err != nil {
 		return err
 	}
+	if conf.SSE {
+		if err := w.openSSE(ctx); err != nil {
+			return err
+		}
+	}
+	if w.endpoint != "" || endsInSSE(conf.URL) && w.offersSSE(ctx) {
+		c.speak(rpc.Legacy, "")
+		return c.initialize(ctx)
+	}
 	if !c.server.knownLegacy() {
 		if modern, err := c.meetHTTP(ctx); modern || err != nil {
 			return err
 		}
 	}
 	c.speak(rpc.Legacy, "") // its revision is not known yet
-	if err := c.initialize(ctx); err != nil {
+	switch err := c.initialize(ctx); {
+	case refusesPost(err) && w.offersSSE(ctx):
+		return c.initialize(ctx)
+	case err != nil:
 		return err
 	}
 	w.streams.start(w.listen)

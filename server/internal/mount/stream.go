@@ -18,7 +18,7 @@ const maxResumes = 20
 func (w *httpWire) follow(ctx context.Context, r *call, header http.Header, body io.Reader) {
 	place := &streamPlace{pause: time.Second}
 	for range maxResumes {
-		err := w.events(ctx, body, r, place)
+		err := w.events(ctx, newEventReader(body), r, place)
 		switch {
 		case r.inbox.isDone():
 			return
@@ -55,8 +55,7 @@ type streamPlace struct {
 }
 
 // events hands on what comes on a stream; r is nil on the one of no call.
-func (w *httpWire) events(ctx context.Context, body io.Reader, r *call, place *streamPlace) error {
-	events := newEventReader(body)
+func (w *httpWire) events(ctx context.Context, events *eventReader, r *call, place *streamPlace) error {
 	for {
 		ev, err := events.next()
 		if err != nil {
@@ -109,7 +108,7 @@ func (w *httpWire) listen() {
 			switch {
 			case resp.StatusCode == http.StatusOK && kind == "text/event-stream":
 				failures, was = 0, true
-				_ = w.events(w.ctx, resp.Body, nil, place) // the stream ended; it is asked for again
+				_ = w.events(w.ctx, newEventReader(resp.Body), nil, place) // the stream ended; it is asked for again
 			case was && refusesUnread(resp.StatusCode) && resp.StatusCode != http.StatusMethodNotAllowed:
 				resp.Body.Close()
 				w.conv.server.sessionEnded(w.conv)

@@ -9,6 +9,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -49,7 +51,7 @@ func serveTLS(t *testing.T, certs ...tls.Certificate) *httptest.Server {
 	if len(certs) > 0 {
 		s.TLS = &tls.Config{Certificates: certs}
 	}
-	s.Config.ErrorLog = nil
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s
