@@ -169,9 +169,10 @@ func TestUnusedClientsAreForgotten(t *testing.T) {
 func TestTokensOfAnotherKey(t *testing.T) {
 	r := newRig(t)
 	_, tokens := r.signIn()
+	last := map[bool]string{true: "_", false: "A"}[tokens.Access[len(tokens.Access)-1] != '_'] // one token in 64 ends in "_"
 	for name, text := range map[string]string{
 		"the refresh token": tokens.Refresh, "nothing": "", "a prefix": "dba_", "another resource's": tokens.Access,
-		"a changed last character": tokens.Access[:len(tokens.Access)-1] + "_", "white space": tokens.Access + " ",
+		"a changed last character": tokens.Access[:len(tokens.Access)-1] + last, "white space": tokens.Access + " ",
 	} {
 		resource := testMCP
 		if name == "another resource's" {
