@@ -18,11 +18,15 @@ type Connection struct {
 // Connections are the clients that people use, most used first.
 var Connections = []Connection{
 	{"Claude", none, always("https://claude.ai/settings/connectors")},
-	{"Claude Code", command("claude mcp add --transport http drawbridge "), none},
+	{"Claude Code", command("claude mcp add --scope user --transport http drawbridge "), none},
+	{"Codex", command("codex mcp add drawbridge --url "), none},
 	{"ChatGPT", none, always("https://chatgpt.com/#settings/Connectors")},
+	{"Copilot CLI", command("copilot mcp add --transport http drawbridge "), none},
 	{"Cursor", none, cursorLink},
 	{"VS Code", none, vsCodeLink},
-	{"Gemini CLI", command("gemini mcp add --transport http drawbridge "), none},
+	{"Gemini CLI", command("gemini mcp add --scope user --transport http drawbridge "), none},
+	{"opencode", command("opencode mcp add drawbridge --url "), none},
+	{"LM Studio", none, lmStudioLink},
 	{"MCP Inspector", always("npx @modelcontextprotocol/inspector"), none},
 	{"mcp-remote", command("npx mcp-remote "), none},
 }
@@ -55,9 +59,15 @@ func shellWord(s string) string {
 }
 
 func cursorLink(mcpURL string) string {
+	return "cursor://anysphere.cursor-deeplink/mcp/install?" + install(mcpURL)
+}
+
+func lmStudioLink(mcpURL string) string { return "lmstudio://add_mcp?" + install(mcpURL) }
+
+// install is the query that Cursor and LM Studio read.
+func install(mcpURL string) string {
 	config, _ := json.Marshal(map[string]string{"url": mcpURL})
-	q := url.Values{"name": {"drawbridge"}, "config": {base64.StdEncoding.EncodeToString(config)}}
-	return "cursor://anysphere.cursor-deeplink/mcp/install?" + q.Encode()
+	return url.Values{"name": {"drawbridge"}, "config": {base64.StdEncoding.EncodeToString(config)}}.Encode()
 }
 
 func vsCodeLink(mcpURL string) string {

@@ -40,7 +40,7 @@ func TestTrayMenu(t *testing.T) {
 	s.copied(t, app.MCPURL)
 	menu.Await("✓ Copied")
 	menu.Click("Connect a client", "Claude Code")
-	s.copied(t, "claude mcp add --transport http drawbridge "+app.MCPURL)
+	s.copied(t, "claude mcp add --scope user --transport http drawbridge "+app.MCPURL)
 	menu.Click("Connect a client", "Cursor")
 	s.openedAddress(t, "cursor://anysphere.cursor-deeplink/mcp/install?")
 	menu.Click("Connect a client", "Show QR code")

@@ -84,7 +84,7 @@ func TestHostileTexts(t *testing.T) {
 				}
 				if (a.Key == "href" || a.Key == "action" || a.Key == "src") && !strings.HasPrefix(a.Val, "/") && !strings.HasPrefix(a.Val, "#") && !strings.HasPrefix(a.Val, "?") &&
 					!strings.HasPrefix(a.Val, "https://claude.ai/") && !strings.HasPrefix(a.Val, "https://chatgpt.com/") &&
-					!strings.HasPrefix(a.Val, "cursor://anysphere.cursor-deeplink/mcp/install?") && !strings.HasPrefix(a.Val, "vscode:mcp/install?") {
+					!strings.HasPrefix(a.Val, "cursor://anysphere.cursor-deeplink/mcp/install?") && !strings.HasPrefix(a.Val, "vscode:mcp/install?") && !strings.HasPrefix(a.Val, "lmstudio://add_mcp?") {
 					t.Errorf("%s: <%s %s=%q>", name, n.Data, a.Key, a.Val)
 				}
 			}
@@ -230,7 +230,8 @@ func TestUnconfigured(t *testing.T) {
 	}
 }
 
-// A card turns green for the client that was seen, and for no other.
+// A card is green while the client has a session, grey once it had one; no other
+// client's card is. The signs are the client's own words.
 func TestConnectCards(t *testing.T) {
 	for _, c := range []struct {
 		client status.Client
@@ -239,27 +240,63 @@ func TestConnectCards(t *testing.T) {
 		{status.Client{Name: "Claude", RedirectURIs: []string{"https://claude.ai/api/mcp/auth_callback"}}, "claude"},
 		{status.Client{Name: "x", RedirectURIs: []string{"https://claude.com/api/mcp/auth_callback"}}, "claude"},
 		{status.Client{Name: "Claude Code (drawbridge)", RedirectURIs: []string{"http://localhost:4/callback"}}, "claudecode"},
+		{status.Client{Name: "Codex"}, "codex"},
 		{status.Client{Name: "ChatGPT"}, "chatgpt"},
+		{status.Client{Name: "GitHub Copilot CLI"}, "copilot"},
 		{status.Client{Name: "y", RedirectURIs: []string{"cursor://anysphere.cursor-mcp/oauth/callback"}}, "cursor"},
 		{status.Client{Name: "Visual Studio Code"}, "vscode"},
 		{status.Client{Name: "Gemini CLI MCP Client"}, "gemini"},
+		{status.Client{Name: "OpenCode"}, "opencode"},
+		{status.Client{Name: "LM Studio"}, "lmstudio"},
 		{status.Client{Name: "MCP Inspector"}, "inspector"},
 		{status.Client{Name: "mcp-remote"}, "other"},
 		{status.Client{Name: "evil", RedirectURIs: []string{"https://evil.example/?https://claude.ai/"}}, ""},
 	} {
-		d := consoletest.Sample()
-		d.Clients = []status.Client{c.client}
-		rig := consoletest.Start(t, d, consoletest.Now)
-		body := rig.Get(t, rig.Token(t), "/").Body
-		want := 1
-		if c.card == "" {
-			want = 0
+		for state, sessions := range map[string]int{"seen": 2, "was": 0} {
+			d := consoletest.Sample()
+			c.client.Sessions = sessions
+			d.Clients = []status.Client{c.client, {Name: c.client.Name, RedirectURIs: c.client.RedirectURIs}} // registered anew at each sign-in
+			rig := consoletest.Start(t, d, consoletest.Now)
+			body := rig.Get(t, rig.Token(t), "/").Body
+			marked := strings.Count(body, `class="card seen"`) + strings.Count(body, `class="card was"`)
+			if want := map[bool]int{true: 0, false: 1}[c.card == ""]; marked != want {
+				t.Errorf("%q: %d cards are marked", c.client.Name, marked)
+			}
+			if c.card != "" && !strings.Contains(body, `id="card-`+c.card+`" class="card `+state+`"`) {
+				t.Errorf("%q with %d sessions: the card %s is not %q", c.client.Name, sessions, c.card, state)
+			}
 		}
-		if n := strings.Count(body, `class="card seen"`); n != want {
-			t.Errorf("%q: %d cards are green", c.client.Name, n)
-		}
-		if c.card != "" && !strings.Contains(body, `id="card-`+c.card+`" class="card seen"`) {
-			t.Errorf("%q: the card %s is not green", c.client.Name, c.card)
+	}
+}
+
+// Each card has the command or the link that its client takes, for this MCP URL;
+// none binds Drawbridge to the folder that it is pasted in. Of a URL that only
+// this computer can reach, the cards of clients on the internet say so.
+func TestConnectCommands(t *testing.T) {
+	for _, at := range []struct {
+		url     string
+		unheard int // cards
+	}{{"https://name.ngrok.app/mcp", 0}, {"http://127.0.0.1:8000/mcp", 2}, {"http://localhost:8000/mcp", 2}, {"http://[::1]:8000/mcp", 2}} {
+		for lang, says := range map[string]string{"en": "calls from the internet", "ja": "インターネットから接続する"} {
+			d := consoletest.Sample()
+			d.Status.MCPURL = at.url
+			rig := consoletest.Start(t, d, consoletest.Now)
+			body := html.UnescapeString(rig.Get(t, rig.Token(t), "/", "Accept-Language", lang).Body)
+			if n := strings.Count(body, says); n != at.unheard {
+				t.Errorf("%s, %s: %d cards say that it can't be reached, want %d", at.url, lang, n, at.unheard)
+			}
+			for _, want := range []string{
+				"claude mcp add --scope user --transport http drawbridge " + at.url, "claude mcp login drawbridge",
+				"codex mcp add drawbridge --url " + at.url, "codex mcp login drawbridge",
+				"copilot mcp add --transport http drawbridge " + at.url,
+				"gemini mcp add --scope user --transport http drawbridge " + at.url, "/mcp auth drawbridge",
+				"opencode mcp add drawbridge --url " + at.url, "opencode mcp auth drawbridge",
+				"npx mcp-remote " + at.url, "cursor://anysphere.cursor-deeplink/mcp/install?", "vscode:mcp/install?", "lmstudio://add_mcp?",
+			} {
+				if !strings.Contains(body, want) {
+					t.Errorf("%s, %s: %q is not on the page", at.url, lang, want)
+				}
+			}
 		}
 	}
 }
