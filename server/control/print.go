@@ -61,6 +61,9 @@ func PrintSessions(w io.Writer, list []status.Session, asJSON bool, now time.Tim
 		if s.Client.RedirectHost != "" {
 			client += " (" + s.Client.RedirectHost + ")"
 		}
+		if s.Server != "" {
+			client += " at " + s.Server
+		}
 		rows = append(rows, []string{s.ID, either(s.User.Email, s.User.Sub), client, relative(s.CreatedAt, now),
 			relative(s.LastUsedAt, now), relative(s.ExpiresAt, now), fmt.Sprint(s.Requests), s.LastTool})
 	}

@@ -3,7 +3,10 @@
 // imports limit alone, so that every part can speak it. Start at [Snapshot].
 package status
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // State is the whole app in one word.
 type State string
@@ -92,7 +95,19 @@ type Session struct {
 	Requests   int64         `json:"requests"`
 	LastTool   string        `json:"last_tool"`
 	Remote     string        `json:"remote,omitempty"` // address of the latest request
+	Server     string        `json:"server,omitempty"` // the one mounted server it is for, see [ServerOf]
 	Leaves     []Leave       `json:"leaves,omitempty"`
+}
+
+// ServerOf is the mounted server that an MCP path is for alone; "" for every
+// other path.
+func ServerOf(path string) string {
+	name, there := strings.CutPrefix(path, "/s/")
+	name, ok := strings.CutSuffix(strings.TrimSuffix(name, "/"), "/mcp")
+	if !there || !ok || strings.Contains(name, "/") {
+		return ""
+	}
+	return name
 }
 
 // Leave is a tool that a session may call for a while without asking the owner

@@ -7,6 +7,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
+	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // maxForm is how large a form may be, in bytes.
@@ -21,7 +22,7 @@ func (s *Server) Authorize(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, &identifying, err, whom{})
 		return
 	}
-	timeline.Note(r.Context(), timeline.Facts{ClientID: params.Get("client_id"), Client: documentHost(params.Get("client_id")), Host: hostName(params.Get("redirect_uri")), Resource: params.Get("resource"), At: s.single(params.Get("resource"))})
+	timeline.Note(r.Context(), timeline.Facts{ClientID: params.Get("client_id"), Client: documentHost(params.Get("client_id")), Host: hostName(params.Get("redirect_uri")), Resource: params.Get("resource"), Server: status.ServerOf(strings.TrimPrefix(params.Get("resource"), s.Issuer))})
 	client, err := s.client(r, params.Get("client_id"))
 	if err != nil {
 		s.refuse(w, r, &identifying, err, whom{})
@@ -71,16 +72,6 @@ func (s *Server) client(r *http.Request, id string) (*oauth.Client, error) {
 		return c, err
 	}
 	return nil, oauth.InvalidClient("This client is not registered here. It should register again; if it doesn't by itself, remove the connection in your client and add it anew.").Because(oauth.ErrClientUnknown)
-}
-
-// single is the path of the one mounted server that a resource of ours is, "" for
-// any other.
-func (s *Server) single(resource string) string {
-	path, ok := strings.CutPrefix(resource, s.Issuer)
-	if !ok {
-		return ""
-	}
-	return timeline.ServerPath(path)
 }
 
 // documentHost is what a client is called before its metadata document has been

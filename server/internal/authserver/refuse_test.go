@@ -64,7 +64,7 @@ func TestARefusalIsToldOnce(t *testing.T) {
 		{"an answer of the provider to nothing", func(r *fuzzRig) *http.Request { return request(http.MethodGet, "/auth/callback", "code=x&state=y", "") }, 400, "", "", "provider.late"},
 		{"registration without redirect URIs", func(r *fuzzRig) *http.Request {
 			return request(http.MethodPost, "/register", "", `{"client_name":"X"}`)
-		}, 400, "client.refused", "refused", "registration.refused"},
+		}, 400, "client.refused", "refused", "registration.none"},
 		{"registration of an unlisted redirect URI", func(r *fuzzRig) *http.Request {
 			return request(http.MethodPost, "/register", "", `{"redirect_uris":["https://evil.example/cb"]}`)
 		}, 400, "client.refused", "refused", "registration.redirect"},

@@ -3,6 +3,7 @@ package oauth
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -125,7 +126,8 @@ func (r *Grant) client() status.SessionClient {
 func (g *grant) session() status.Session {
 	r := g.withUse(*g.record())
 	return status.Session{ID: r.ID, User: r.user(), Client: r.client(), Scopes: r.Scopes, CreatedAt: r.CreatedAt,
-		LastUsedAt: r.LastUsedAt, ExpiresAt: r.ExpiresAt, Requests: r.Requests, LastTool: r.LastTool, Remote: r.Remote}
+		LastUsedAt: r.LastUsedAt, ExpiresAt: r.ExpiresAt, Requests: r.Requests, LastTool: r.LastTool, Remote: r.Remote,
+		Server: status.ServerOf(strings.TrimPrefix(r.Resource, origin(r.Resource)))}
 }
 
 // event starts an event about this grant.

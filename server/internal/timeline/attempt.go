@@ -38,7 +38,7 @@ type attempt struct {
 	ended    bool   // its session is over
 	after    bool   // of a source whose session is over
 	why      string // that session is over; "" where that is not known
-	at       string // path of the one server that it is for; "" is the MCP URL that people paste
+	server   string // the one mounted server that it is for; "" is all of them
 	calls    *tally
 }
 
@@ -71,7 +71,7 @@ func (a *attempt) learn(f Facts) {
 	a.client = cmp.Or(status.Clean(f.Client, 80), a.client)
 	a.user = cmp.Or(status.Clean(f.User, 254), a.user)
 	a.session = cmp.Or(status.Clean(f.Session, 64), a.session)
-	a.at = cmp.Or(f.At, a.at)
+	a.server = cmp.Or(plain(f.Server, 64), a.server)
 	switch f.What {
 	case SessionEnded, CallEnded, RefreshEnded, RefreshExpired, RefreshPerson, TokenReplayed, TokenTwice:
 		a.ended, a.why = true, cmp.Or(status.Clean(f.Reason, 300), a.why)
@@ -101,7 +101,7 @@ func (a *attempt) tell(now time.Time, w Situation) status.Attempt {
 	v := newView(a, now, w)
 	outcome, name, args := judge(v)
 	out := status.Attempt{ID: a.id, Started: a.started, Last: a.last, Client: a.client, User: a.user, Remote: a.remote,
-		Agent: a.agent, Session: a.session, Server: serverOf(a.at), Calls: v.calls, Steps: make([]status.Step, 0, len(a.steps)),
+		Agent: a.agent, Session: a.session, Server: a.server, Calls: v.calls, Steps: make([]status.Step, 0, len(a.steps)),
 		Outcome: outcome, Verdict: Sentence("en", "verdict."+name, args), VerdictKey: name, Args: args}
 	for _, s := range a.steps {
 		n := natures[s.what]

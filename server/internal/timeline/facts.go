@@ -24,7 +24,7 @@ type Facts struct {
 	Path     string   // by which the request came, if it is one of those we name
 	Version  string   // of the MCP protocol
 	Method   string   // of MCP
-	At       string   // path of the one server that this is for, as [ServerPath] reads it
+	Server   string   // the one mounted server that this is for
 }
 
 // with returns f with what more says besides, or instead.
@@ -37,7 +37,7 @@ func (f Facts) with(more Facts) Facts {
 		What:   cmp.Or(more.What, f.What), ClientID: cmp.Or(more.ClientID, f.ClientID), Client: cmp.Or(more.Client, f.Client),
 		Flow: cmp.Or(more.Flow, f.Flow), Session: cmp.Or(more.Session, f.Session), User: cmp.Or(more.User, f.User),
 		Host: cmp.Or(more.Host, f.Host), Redirect: cmp.Or(more.Redirect, f.Redirect), Resource: cmp.Or(more.Resource, f.Resource), Reason: cmp.Or(more.Reason, f.Reason),
-		Path: cmp.Or(more.Path, f.Path), Version: cmp.Or(more.Version, f.Version), Method: cmp.Or(more.Method, f.Method), At: cmp.Or(more.At, f.At),
+		Path: cmp.Or(more.Path, f.Path), Version: cmp.Or(more.Version, f.Version), Method: cmp.Or(more.Method, f.Method), Server: cmp.Or(more.Server, f.Server),
 	}
 }
 

@@ -91,8 +91,9 @@ func (v *view) words(about What) map[string]string {
 		args["agent"] = v.agent
 	}
 	args["mcp"] = cmp.Or(v.situation.MCPURL, "/mcp")
-	if args["to"] = "/mcp"; v.at != "" {
-		args["to"], args["mcp"] = v.at, strings.TrimSuffix(args["mcp"], "/mcp")+v.at
+	if args["to"] = "/mcp"; v.server != "" {
+		args["to"] = "/s/" + v.server + "/mcp"
+		args["mcp"] = strings.TrimSuffix(args["mcp"], "/mcp") + args["to"]
 	}
 	if v.why != "" && (v.ended || v.after) {
 		args["reason"] = v.why

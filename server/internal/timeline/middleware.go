@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/limit"
+	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // Wrap returns next, looked at: each request becomes a step of an attempt, by
@@ -38,23 +39,10 @@ func isMCP(path string) bool {
 	return path == "/mcp" || path == "/mcp/" || strings.HasPrefix(path, "/s/")
 }
 
-// ServerPath is path if one mounted server alone is there, else "".
-func ServerPath(path string) string {
-	name, ok := strings.CutSuffix(strings.TrimSuffix(path, "/"), "/mcp")
-	name, there := strings.CutPrefix(name, "/s/")
-	if !ok || !there || name == "" || strings.Contains(name, "/") || plain(name, 64) != name {
-		return ""
-	}
-	return "/s/" + name + "/mcp"
-}
-
-// serverOf is the name of the server at a path of [ServerPath].
-func serverOf(at string) string { return strings.TrimSuffix(strings.TrimPrefix(at, "/s/"), "/mcp") }
-
 // seen makes a step of a request. Nothing of its URL is kept.
 func (rec *Recorder) seen(r *http.Request, f Facts) seen {
 	if f.Session != "" { // who has a token can't have made the path up
-		f.At = cmp.Or(f.At, ServerPath(r.URL.Path))
+		f.Server = cmp.Or(f.Server, status.ServerOf(r.URL.Path))
 	}
 	return seen{Facts: f, at: rec.now(), remote: limit.Address(r.RemoteAddr), agent: cleanAgent(r.UserAgent()), browser: isBrowser(r)}
 }

@@ -41,7 +41,7 @@ var rules = slices.Concat(successes, callRules, tokenRules, providerRules, conse
 var successes = []rule{
 	{key: "over", outcome: ok, end: []What{SessionEnded}, when: (*view).wasConnected},
 	{key: "over.early", outcome: refused, end: []What{SessionEnded}},
-	{key: "connected.server", outcome: ok, end: []What{Called, Refreshed}, when: func(v *view) bool { return v.connected() && v.at != "" }},
+	{key: "connected.server", outcome: ok, end: []What{Called, Refreshed}, when: func(v *view) bool { return v.connected() && v.server != "" }},
 	{key: "connected.first", outcome: ok, end: []What{Called}, when: func(v *view) bool { return v.attempt.calls.requests.Load() == 1 }},
 	{key: "connected", outcome: ok, end: []What{Called, Refreshed}, when: (*view).wasConnected},
 	{key: "renewed", outcome: ok, end: []What{Refreshed}},

@@ -81,7 +81,7 @@ var ruleCases = []struct {
 	{key: "connected", outcome: "ok", steps: upTo(Called, repeat(8, Facts{What: Called, Session: "s1"})...), says: "tool calls: 0."}, // lists and pings are no tool calls
 	{key: "connected", outcome: "ok", steps: upTo(Called, Facts{What: Called, Session: "s1"}), tools: 1, says: "tool calls: 1."},
 	{key: "connected", outcome: "ok", steps: upTo(Called, Facts{What: Called, Session: "s1"}), tools: 8, says: "Claude is connected: ana@example.com, tool calls: 8."},
-	{key: "connected.server", outcome: "ok", steps: upTo(Called, Facts{What: Called, Session: "s1", At: "/s/files/mcp"}), tools: 8, says: "connected to /s/files/mcp:"},
+	{key: "connected.server", outcome: "ok", steps: upTo(Called, Facts{What: Called, Session: "s1", Server: "files"}), tools: 8, says: "connected to /s/files/mcp:"},
 	{key: "connected", outcome: "ok", steps: upTo(Called, Facts{What: Refreshed, Session: "s1"}), wait: time.Hour, tools: 2, says: "Claude is connected"},
 	{key: "connected", outcome: "ok", steps: upTo(Called, Facts{What: CallExpired, Session: "s1"}, Facts{What: Refreshed, Session: "s1"}, Facts{What: Called, Session: "s1"}), tools: 2, says: "tool calls: 2"},
 	{key: "renewed", outcome: "ok", steps: []Facts{{What: Refreshed, Session: "old", Client: "Claude"}}, says: "renewed its access"},
