@@ -2,13 +2,13 @@ package gateway
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
@@ -22,9 +22,10 @@ const batches = "2025-03-26"
 const maxBatch = 32
 
 var (
-	emptyBatch = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "A batch must have a message.")
-	longBatch  = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "A batch may have %d messages: send the rest in another.", maxBatch)
-	notInBatch = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "This message must not be part of a batch: send it by itself.")
+	emptyBatch  = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "A batch must have a message.")
+	longBatch   = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "A batch may have %d messages: send the rest in another.", maxBatch)
+	longAnswers = refusalf(http.StatusOK, rpc.CodeInternal, "The answers to this batch are too long for one response: accept text/event-stream, or send its requests one by one.")
+	notInBatch  = refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "This message must not be part of a batch: send it by itself.")
 )
 
 // batch is a JSON-RPC batch while it is answered (MCP 2025-03-26, "Sending
@@ -32,8 +33,9 @@ var (
 type batch struct {
 	exchange
 
-	answering sync.Mutex // guards answers
+	answering sync.Mutex // guards what follows
 	answers   [][]byte   // by the place of what they answer; nil: none
+	kept      int        // bytes of them
 }
 
 func isBatch(body []byte) bool {
@@ -83,7 +85,7 @@ func (e *Endpoint) batch(w http.ResponseWriter, r *http.Request, caller *oauth.C
 		return
 	}
 	b := &batch{answers: make([][]byte, len(messages))}
-	e.begin(&b.exchange, w, r, true)
+	e.begin(&b.exchange, w, r, caller, true)
 	defer e.end(&b.exchange)
 	if time.Since(start) > slowBody {
 		b.lift()
@@ -99,7 +101,7 @@ func (e *Endpoint) batch(w http.ResponseWriter, r *http.Request, caller *oauth.C
 			continue
 		}
 		c.batch, c.place, c.about, c.streams = b, place, c.id, b.streams
-		c.ctx, c.cancel = context.WithCancelCause(b.ctx)
+		c.within(b.ctx, caller)
 		if !c.isRequest() { // in their order, and a cancellation finds what came before it
 			c.session = s
 			c.inSession(false)
@@ -130,13 +132,19 @@ func orNull(id json.RawMessage) json.RawMessage {
 }
 
 // put takes the answer to the message at place. Once something has been sent it
-// is a stream, and nothing need wait for the slowest.
+// is a stream, and nothing need wait for the slowest. What is large is sent at
+// once: its room is given back when this returns.
 func (b *batch) put(place int, message []byte) {
 	b.mu.Lock()
-	streaming := b.state == streaming
+	streaming := b.state == streaming || b.streams && len(message) > limit.Free
 	b.mu.Unlock()
 	b.answering.Lock()
 	defer b.answering.Unlock()
+	if !streaming {
+		if b.kept += len(message); b.kept > maxBody {
+			message = longAnswers.message(rpc.Get(message, "id"))
+		}
+	}
 	b.answers[place] = message
 	for i, a := range b.answers {
 		if streaming && a != nil {
@@ -158,16 +166,16 @@ func (b *batch) finish() {
 	case b.ctx.Err() != nil: // close says so
 		return
 	case b.state == waiting && len(answers) == 0:
-		b.whole(http.StatusAccepted, nil)
+		b.whole(http.StatusAccepted)
 		return
 	case b.state == waiting && b.plain:
-		b.whole(http.StatusOK, slices.Concat([]byte("["), bytes.Join(answers, []byte(",")), []byte("]")))
+		b.whole(http.StatusOK, []byte("["), bytes.Join(answers, []byte(",")), []byte("]"))
 		return
 	case b.state == waiting:
 		b.startStream()
 	}
 	for _, a := range answers {
-		b.send(frame(a))
+		b.sendEvent(a)
 	}
 	b.exchange.finish()
 }

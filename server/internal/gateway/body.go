@@ -1,11 +1,14 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
+	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
@@ -13,8 +16,12 @@ import (
 // hold a file; a message this long is already unusual.
 const maxBody = 4 << 20
 
-// readBody reads a message whole, or says why not.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
+// bodyWait is how long a large message may wait for room. Its client writes all
+// that time, and has a time-out of its own.
+const bodyWait = 10 * time.Second
+
+// readBody reads a message whole, or says why not. It takes room for it first.
+func readBody(w http.ResponseWriter, r *http.Request, room *limit.Hold) ([]byte, *refusal) {
 	if !isJSON(r.Header["Content-Type"]) {
 		return nil, refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "Content-Type must be application/json.")
 	}
@@ -22,8 +29,18 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
 		w.Header().Set("Connection", "close") // don't read the rest to keep the connection
 		return nil, tooLarge
 	}
+	length := r.ContentLength
+	if length < 0 {
+		length = maxBody
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), bodyWait)
+	err := room.Take(ctx, length)
+	cancel()
+	if err != nil {
+		w.Header().Set("Retry-After", "2")
+		return nil, noRoom
+	}
 	var body []byte
-	var err error
 	if r.ContentLength >= 0 { // net/http gives no more than that
 		body = make([]byte, r.ContentLength)
 		_, err = io.ReadFull(r.Body, body)
@@ -36,8 +53,11 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
 	if err != nil {
 		return nil, refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "The request ended early.")
 	}
+	room.Shrink(int64(len(body)))
 	return body, nil
 }
+
+var noRoom = refusalf(http.StatusTooManyRequests, codeServer, "Too many large messages are being answered. Send this one again in a moment.")
 
 var tooLarge = refusalf(http.StatusRequestEntityTooLarge, rpc.CodeInvalidRequest, "The message is larger than 4 MiB.")
 

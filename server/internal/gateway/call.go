@@ -105,14 +105,17 @@ func (c *call) run(do func() (json.RawMessage, error)) {
 		c.fail(err)
 		return
 	}
-	result = rpc.OneLine(result)
-	if c.session == nil {
-		result = c.complete(result)
+	if c.room.Take(c.ctx, int64(len(result))) != nil { // unless it was taken where the result came from
+		return
 	}
-	b := make([]byte, 0, len(result)+len(c.id)+40)
-	b = append(append(b, `{"jsonrpc":"2.0","id":`...), c.id...)
-	b = append(append(b, `,"result":`...), result...)
-	c.answer(http.StatusOK, append(b, '}'))
+	result = rpc.OneLine(result)
+	start := make([]byte, 0, 256)
+	start = append(append(start, `{"jsonrpc":"2.0","id":`...), c.id...)
+	start = append(start, `,"result":`...)
+	if c.session == nil {
+		start, result = c.complete(start, result)
+	}
+	c.answer(http.StatusOK, start, result, []byte{'}'})
 }
 
 var errPanicked = errors.New("it panicked")

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/limit"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 )
 
 // exchange is one HTTP request at the endpoint and its response: a JSON
@@ -19,6 +23,7 @@ type exchange struct {
 	w      http.ResponseWriter
 	ctx    context.Context // done: nothing more is sent
 	cancel context.CancelCauseFunc
+	room   *limit.Hold // for the answer
 
 	streams bool            // the client takes text/event-stream
 	plain   bool            // the client takes application/json
@@ -55,12 +60,19 @@ var (
 
 // begin makes x the exchange of r. What is no request gets no stream. The
 // caller ends it with end.
-func (e *Endpoint) begin(x *exchange, w http.ResponseWriter, r *http.Request, isRequest bool) {
+func (e *Endpoint) begin(x *exchange, w http.ResponseWriter, r *http.Request, caller *oauth.Caller, isRequest bool) {
 	x.w = w
-	x.ctx, x.cancel = context.WithCancelCause(r.Context())
+	x.within(r.Context(), caller)
 	x.streams, x.plain = accepted(r.Header["Accept"])
 	x.streams = x.streams && isRequest
 	e.keepAlives.add(x)
+}
+
+// within makes x end with ctx, at the latest. Whoever gets the answer from
+// elsewhere takes room for it before they read it, see [limit.HoldOf].
+func (x *exchange) within(ctx context.Context, caller *oauth.Caller) {
+	x.room = limit.Answers.For(caller.Session)
+	x.ctx, x.cancel = context.WithCancelCause(limit.WithHold(ctx, x.room))
 }
 
 // end ends x once its handler returns.
@@ -100,7 +112,7 @@ func (x *exchange) event(message []byte) bool {
 	if x.state == waiting {
 		x.startStream()
 	}
-	return x.send(frame(message))
+	return x.sendEvent(message)
 }
 
 // open starts the stream before there is anything to send.
@@ -109,13 +121,14 @@ func (x *exchange) open() {
 	defer x.mu.Unlock()
 	if x.ctx.Err() == nil && x.state == waiting {
 		x.startStream()
-		x.send(nil)
+		x.send()
 	}
 }
 
 // answer sends the one answer; nothing comes after it. If something has been
 // sent already it is an event, whatever its status.
-func (x *exchange) answer(status int, message []byte) {
+// The message may come in parts, so that nobody need put a large one together.
+func (x *exchange) answer(status int, message ...[]byte) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	switch {
@@ -124,14 +137,14 @@ func (x *exchange) answer(status int, message []byte) {
 		x.abandon()
 	case x.batch != nil:
 		x.state = over
-		x.batch.put(x.place, message)
+		x.batch.put(x.place, bytes.Join(message, nil))
 	case x.state == waiting && (x.plain || status != http.StatusOK):
-		x.whole(status, message)
+		x.whole(status, message...)
 	default:
 		if x.state == waiting {
 			x.startStream()
 		}
-		x.send(frame(message))
+		x.sendEvent(message...)
 		x.finish()
 	}
 }
@@ -147,7 +160,7 @@ func (x *exchange) empty(status int) {
 	case x.batch != nil:
 		x.state = over
 	case x.state == waiting:
-		x.whole(status, nil)
+		x.whole(status)
 	}
 }
 
@@ -168,11 +181,11 @@ func (x *exchange) abandon() {
 		return
 	case x.streams:
 		x.startStream()
-		x.send(nil)
+		x.send()
 		x.finish()
 		return
 	default:
-		x.whole(http.StatusAccepted, nil)
+		x.whole(http.StatusAccepted)
 		return
 	}
 	if x.batch != nil {
@@ -201,6 +214,7 @@ func (x *exchange) close() {
 	x.state = over
 	x.mu.Unlock()
 	x.cancel(nil)
+	x.room.Release()
 }
 
 // finish ends the stream. The connection serves other requests after this one.
@@ -212,7 +226,7 @@ func (x *exchange) finish() {
 
 // whole sends a response that is no stream. The lock is held. A client that
 // left needs no answer.
-func (x *exchange) whole(status int, message []byte) {
+func (x *exchange) whole(status int, message ...[]byte) {
 	x.state = over
 	if x.long {
 		x.deadline()
@@ -220,10 +234,16 @@ func (x *exchange) whole(status int, message []byte) {
 	h := x.w.Header()
 	if message != nil {
 		h["Content-Type"], h["Cache-Control"] = typeJSON, noStore
-		h["Content-Length"] = []string{strconv.Itoa(len(message))}
+		length := 0
+		for _, part := range message {
+			length += len(part)
+		}
+		h["Content-Length"] = []string{strconv.Itoa(length)}
 	}
 	x.w.WriteHeader(status)
-	_, _ = x.w.Write(message)
+	for _, part := range message {
+		_, _ = x.w.Write(part)
+	}
 }
 
 func (x *exchange) deadline() {
@@ -241,12 +261,26 @@ func (x *exchange) startStream() {
 	x.w.WriteHeader(http.StatusOK)
 }
 
-// send writes p to the stream at once. The lock is held. A client that does
-// not take it is given up, and with it whatever works for it.
-func (x *exchange) send(p []byte) bool {
+// sendEvent sends a message as an event (WHATWG HTML §9.2). JSON holds no line
+// break, see rpc.OneLine. The lock is held.
+func (x *exchange) sendEvent(message ...[]byte) bool {
+	parts := make([][]byte, 0, 5)
+	return x.send(append(append(append(parts, eventStart), message...), eventEnd)...)
+}
+
+var eventStart, eventEnd = []byte("event: message\ndata: "), []byte("\n\n")
+
+// send writes to the stream at once. The lock is held. A client that does not
+// take it is given up, and with it whatever works for it.
+func (x *exchange) send(parts ...[]byte) bool {
 	x.silent.Store(0)
 	x.deadline()
-	_, err := x.w.Write(p)
+	var err error
+	for _, p := range parts {
+		if err == nil {
+			_, err = x.w.Write(p)
+		}
+	}
 	if err == nil {
 		err = http.NewResponseController(x.w).Flush()
 	}
@@ -255,15 +289,6 @@ func (x *exchange) send(p []byte) bool {
 		return false
 	}
 	return true
-}
-
-// frame makes a message an event (WHATWG HTML §9.2). JSON holds no line break,
-// see rpc.OneLine.
-func frame(message []byte) []byte {
-	p := make([]byte, 0, len(message)+24)
-	p = append(p, "event: message\ndata: "...)
-	p = append(p, message...)
-	return append(p, "\n\n"...)
 }
 
 // Values of headers, made once.

@@ -141,7 +141,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := &Endpoint{keepAlives: keepAlives{live: map[*exchange]struct{}{}}}
-	e.begin(x, stuck{http.Header{}}, r, true)
+	e.begin(x, stuck{http.Header{}}, r, ana, true)
 	if x.event([]byte("{}")) || x.ctx.Err() == nil {
 		t.Error("an event that nobody took did not end the exchange")
 	}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -153,10 +154,11 @@ func (c *call) discover() (json.RawMessage, error) {
 // 2026-07-28, "Caching").
 var cacheable = []string{"server/discover", "tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read"}
 
-// complete adds what a result of 2026-07-28 must say and the server behind,
+// complete adds to a result of 2026-07-28 what it must say and the server behind,
 // perhaps of an older revision, did not. Nothing may be kept by default: one
-// list holds for one person.
-func (c *call) complete(result json.RawMessage) json.RawMessage {
+// list holds for one person. What is added is appended to start, and the rest of
+// the result returned: it may be long, and is not copied.
+func (c *call) complete(start []byte, result json.RawMessage) ([]byte, json.RawMessage) {
 	var kind, meta, ttl, scope json.RawMessage
 	for name, value := range rpc.Members(result) {
 		switch string(name) {
@@ -170,20 +172,30 @@ func (c *call) complete(result json.RawMessage) json.RawMessage {
 			scope = value
 		}
 	}
-	said, _ := rpc.String(kind)
-	if slices.Contains(cacheable, c.method) && (kind == nil || said == "complete") {
-		if scope == nil {
-			result = rpc.Set(result, "cacheScope", json.RawMessage(`"private"`))
-		}
-		if ttl == nil {
-			result = rpc.Set(result, "ttlMs", json.RawMessage(`0`))
+	start = append(start, '{')
+	add := func(member string) { start = append(append(start, member...), ',') }
+	if info := c.endpoint.opts.ServerInfo; info != nil && rpc.Get(meta, metaServerInfo) == nil {
+		if full := rpc.Set(meta, metaServerInfo, info); meta == nil {
+			add(`"_meta":` + string(full))
+		} else {
+			result = rpc.Set(result, "_meta", full)
 		}
 	}
 	if kind == nil {
-		result = rpc.Set(result, "resultType", json.RawMessage(`"complete"`))
+		add(`"resultType":"complete"`)
 	}
-	if info := c.endpoint.opts.ServerInfo; info != nil && rpc.Get(meta, metaServerInfo) == nil {
-		result = rpc.Set(result, "_meta", rpc.Set(meta, metaServerInfo, info))
+	said, _ := rpc.String(kind)
+	if slices.Contains(cacheable, c.method) && (kind == nil || said == "complete") {
+		if ttl == nil {
+			add(`"ttlMs":0`)
+		}
+		if scope == nil {
+			add(`"cacheScope":"private"`)
+		}
 	}
-	return result
+	rest := bytes.TrimLeft(result, " \t")[1:] // it is an object, on one line
+	if inner := bytes.TrimLeft(rest, " \t"); inner[0] == '}' {
+		start = bytes.TrimSuffix(start, []byte(","))
+	}
+	return start, rest
 }

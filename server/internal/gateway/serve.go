@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
@@ -45,7 +46,9 @@ func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request) {
 // post answers a message: a request, a notification or a response.
 func (e *Endpoint) post(w http.ResponseWriter, r *http.Request, caller *oauth.Caller) {
 	start := time.Now()
-	body, refusal := readBody(w, r)
+	room := limit.Requests.For(caller.Session)
+	defer room.Release()
+	body, refusal := readBody(w, r, room)
 	if refusal != nil {
 		refusal.write(w, nil)
 		return
@@ -64,7 +67,7 @@ func (e *Endpoint) post(w http.ResponseWriter, r *http.Request, caller *oauth.Ca
 		return
 	}
 	c.about = c.id
-	e.begin(&c.exchange, w, r, c.isRequest())
+	e.begin(&c.exchange, w, r, caller, c.isRequest())
 	defer e.end(&c.exchange)
 	if time.Since(start) > slowBody {
 		c.lift()
@@ -109,7 +112,7 @@ func (e *Endpoint) bySession(w http.ResponseWriter, r *http.Request, caller *oau
 // can't be resumed, so a Last-Event-ID means nothing here.
 func (e *Endpoint) stream(w http.ResponseWriter, r *http.Request, s *session) {
 	x := &exchange{}
-	e.begin(x, w, r, true)
+	e.begin(x, w, r, s.caller, true)
 	defer e.end(x)
 	if !x.streams {
 		x.refuse(refusalf(http.StatusNotAcceptable, rpc.CodeInvalidRequest, "GET answers with text/event-stream: the Accept header must allow it."), nil)

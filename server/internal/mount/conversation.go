@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
@@ -118,6 +119,22 @@ func (c *conversation) finish(r *call) (json.RawMessage, error) {
 	}
 	r.cancel() // also ends what the server asked during the call
 	return result, err
+}
+
+// give passes the room that a message of that length has to the call that it
+// answers, if it came where the answers of many calls come.
+func (c *conversation) give(room *limit.Hold, m *message, length int) {
+	id, ok := m.number()
+	if !ok || !m.isAnswer() || length <= limit.Free {
+		return
+	}
+	c.mu.Lock()
+	r := c.calls[id]
+	c.mu.Unlock()
+	if r != nil {
+		room.Shrink(int64(length))
+		room.Give(limit.HoldOf(r.ctx))
+	}
 }
 
 // answered hands an answer to its call.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
@@ -126,7 +127,7 @@ func (w *httpWire) exchange(ctx context.Context, r *call, header http.Header) {
 	case kind == "text/event-stream":
 		w.follow(ctx, r, header, resp.Body)
 	default:
-		w.readAnswer(ctx, r, resp.Body)
+		w.readAnswer(ctx, r, resp)
 	}
 }
 
@@ -201,8 +202,8 @@ func errorIn(body []byte) error {
 }
 
 // readAnswer reads a JSON body.
-func (w *httpWire) readAnswer(ctx context.Context, r *call, from io.Reader) {
-	body, err := io.ReadAll(io.LimitReader(from, maxMessage+1))
+func (w *httpWire) readAnswer(ctx context.Context, r *call, resp *http.Response) {
+	body, err := readBody(ctx, resp, limit.HoldOf(r.ctx))
 	switch {
 	case err != nil:
 		w.failed(ctx, r, err)
@@ -223,6 +224,28 @@ func (w *httpWire) readAnswer(ctx context.Context, r *call, from io.Reader) {
 		w.conv.receive(&messages[i], r)
 	}
 	r.inbox.finish(nil, &failure{text: "gave no answer to the request.", kind: unreachable, status: http.StatusOK}) // unless it did
+}
+
+// readBody reads a message, or what shows that it is too long. It takes room for
+// a large one first.
+func readBody(ctx context.Context, resp *http.Response, room *limit.Hold) ([]byte, error) {
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(io.LimitReader(resp.Body, limit.Free)); err != nil || b.Len() < limit.Free {
+		return b.Bytes(), err
+	}
+	length := resp.ContentLength
+	if length < 0 || length > maxMessage {
+		length = maxMessage
+	}
+	if err := room.Take(ctx, length); err != nil {
+		return nil, err
+	}
+	if resp.ContentLength > 0 {
+		b.Grow(int(length) - b.Len() + bytes.MinRead)
+	}
+	_, err := b.ReadFrom(io.LimitReader(resp.Body, int64(maxMessage+1-b.Len())))
+	room.Shrink(int64(b.Len()))
+	return b.Bytes(), err
 }
 
 func errTooBig() *failure {

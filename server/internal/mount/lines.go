@@ -5,7 +5,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"unicode/utf8"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 )
 
 // byteOrderMark is what some runtimes begin their output with, .NET's among them.
@@ -13,8 +16,9 @@ var byteOrderMark = []byte("\ufeff")
 
 // lineReader reads lines of bounded length from a process.
 type lineReader struct {
-	r   *bufio.Reader
-	max int
+	r     *bufio.Reader
+	max   int
+	large func() error // is asked before a line longer than limit.Free is read on; nil: none
 }
 
 func newLineReader(r io.Reader, max int) *lineReader {
@@ -36,6 +40,14 @@ func (l *lineReader) next() (line []byte, cut bool, err error) {
 		}
 		if room := l.max - len(line); len(content) > room {
 			content, cut = content[:room], true
+		}
+		if len(line) <= limit.Free && len(line)+len(content) > limit.Free && l.large != nil {
+			if err := l.large(); err != nil {
+				return nil, false, err
+			}
+		}
+		if len(line)+len(content) > cap(line) {
+			line = slices.Grow(line, min(max(len(line), len(content)), l.max-len(line))) // by its own length: fewer copies than append makes
 		}
 		line = append(line, content...)
 		switch {

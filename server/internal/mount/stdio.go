@@ -1,12 +1,14 @@
 package mount
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount/process"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -108,8 +110,21 @@ func (w *stdioWire) write() {
 // read hands on what the server says, until it says no more.
 func (w *stdioWire) read() {
 	lines := newLineReader(w.proc.Stdout, maxMessage)
+	room := limit.Answers.For(fmt.Sprintf("%s %p", w.conv.server.name, w.conv))
+	defer room.Release()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	w.busy.start(func() {
+		select {
+		case <-w.proc.Done:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	lines.large = func() error { return room.Take(ctx, maxMessage) }
 	junkLines, junkBytes, first := 0, 0, true
 	for {
+		room.Shrink(0) // of the line before, if no call took it
 		line, cut, err := lines.next()
 		if err != nil {
 			break
@@ -138,6 +153,7 @@ func (w *stdioWire) read() {
 			junkBytes, junkLines = 0, min(junkLines, 1)
 		}
 		for i := range messages {
+			w.conv.give(room, &messages[i], len(line))
 			w.conv.receive(&messages[i], nil)
 		}
 	}

@@ -3,10 +3,13 @@ package mount
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 )
 
 // maxResumes bounds how often the rest of one answer is asked for.
@@ -56,6 +59,13 @@ type streamPlace struct {
 
 // events hands on what comes on a stream; r is nil on the one of no call.
 func (w *httpWire) events(ctx context.Context, events *eventReader, r *call, place *streamPlace) error {
+	room := limit.Answers.For(fmt.Sprintf("%s %p", w.conv.server.name, w.conv))
+	if r != nil {
+		room = limit.HoldOf(r.ctx)
+	} else {
+		defer room.Release()
+	}
+	events.lines.large = func() error { return room.Take(ctx, maxMessage) }
 	for {
 		ev, err := events.next()
 		if err != nil {
@@ -77,12 +87,17 @@ func (w *httpWire) events(ctx context.Context, events *eventReader, r *call, pla
 		if r != nil && w.deniesSession(ctx, r, messages) {
 			return nil
 		}
+		room.Shrink(int64(len(ev.data)))
 		for i := range messages {
+			if r == nil {
+				w.conv.give(room, &messages[i], len(ev.data))
+			}
 			w.conv.receive(&messages[i], r)
 		}
 		if r != nil && r.inbox.isDone() {
 			return nil
 		}
+		room.Shrink(0)
 	}
 }
 
