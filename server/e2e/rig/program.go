@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -44,7 +45,7 @@ func StartBinary(t testing.TB, o AppOptions) *App {
 		Env: append(Homeless(t), "DRAWBRIDGE_IDP_CLIENT_SECRET="+secret.Reveal(),
 			"DRAWBRIDGE_DATA_KEY="+base64.StdEncoding.EncodeToString(key)),
 		logs:   o.LogDir,
-		Config: filepath.Join(t.TempDir(), "config.toml"),
+		Config: cmp.Or(o.ConfigFile, filepath.Join(t.TempDir(), "config.toml")),
 	}
 	app.Program.Env = append(app.Program.Env, o.Env...)
 	if err := config.Save(app.Program.Config, app.Config); err != nil {

@@ -60,6 +60,9 @@ const StdioEnv = "DRAWBRIDGE_TEST_STDIO"
 // StdioSays is what the descriptions of its tools say besides.
 const StdioSays = "DRAWBRIDGE_TEST_STDIO_SAYS"
 
+// StdioGives is how many bytes its answers to calls are long.
+const StdioGives = "DRAWBRIDGE_TEST_STDIO_GIVES"
+
 func serveStdio(tools int) {
 	var list []string
 	for i := range tools {
@@ -74,6 +77,9 @@ func serveStdio(tools int) {
 		"tools/list": `{"tools":[` + strings.Join(list, ",") + `]}`,
 		"tools/call": `{"content":[{"type":"text","text":"Echo: hello"}]}`,
 		"ping":       `{}`,
+	}
+	if n, err := strconv.Atoi(os.Getenv(StdioGives)); err == nil {
+		answers["tools/call"] = `{"content":[{"type":"text","text":"` + strings.Repeat("x", n) + `"}]}`
 	}
 	lines := bufio.NewReader(os.Stdin)
 	for {
