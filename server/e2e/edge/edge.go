@@ -114,6 +114,9 @@ func (e *Edge) Domain() string { return e.options().Domain }
 // CAs is a PEM file's content with the authority of all certificates here.
 func (e *Edge) CAs() []byte { return e.certs.pem }
 
+// TLS is for a server of any name, with a certificate of the same authority.
+func (e *Edge) TLS() *tls.Config { return &tls.Config{GetCertificate: e.certs.forName} }
+
 // Client reaches every host of this edge over HTTP/2, or HTTP/1.1 only.
 func (e *Edge) Client(http1 bool) *http.Client {
 	t := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: e.certs.pool}, ForceAttemptHTTP2: !http1, MaxIdleConnsPerHost: 200,

@@ -36,11 +36,19 @@ type Proxy struct {
 	asked          []string
 }
 
-// Start runs a proxy until t ends.
-func Start(t testing.TB) *Proxy {
+// Start runs a proxy on loopback until t ends.
+func Start(t testing.TB) *Proxy { return StartAt(t, "127.0.0.1") }
+
+// StartAt is Start at another address of this machine.
+func StartAt(t testing.TB, ip string) *Proxy {
 	t.Helper()
 	p := &Proxy{hosts: map[string]string{}, blocked: map[string]int{}}
-	server := httptest.NewServer(p)
+	listener, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: p}}
+	server.Start()
 	t.Cleanup(server.Close)
 	p.URL = server.URL
 	return p
