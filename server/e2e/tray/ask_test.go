@@ -79,7 +79,14 @@ func TestTrayAsk(t *testing.T) {
 	}
 	notes.awaitClosed(t, refused.id)
 
+	// It is not asked again at once.
+	client.Write(file, "no again")
+	if err := client.Answer(&got); err != nil || !got.IsError || !strings.Contains(got.Text, "has just refused") {
+		t.Errorf("right after the refusal: %+v, %v", got, err)
+	}
+
 	// What does not fit is allowed where all of it can be read.
+	client = rig.StartRealClient(t, app.MCPURL, "v1", "legacy", "alice")
 	client.Write(file, strings.Repeat("much ", 200))
 	long := notes.await(t, asksTitle)
 	if !slices.Equal(long.actions, []string{"default", "Open", "read all", "Read all", "refuse", "Refuse"}) {
