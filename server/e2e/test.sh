@@ -22,6 +22,7 @@ install_packages() {
 	need dbus-run-session dbus
 	need gnome-keyring-daemon gnome-keyring
 	need secret-tool libsecret-tools
+	need ip iproute2 # a network with a proxy alone
 	need chromium chromium
 	need Xvfb xvfb # from here on: a panel to show the tray in
 	need xfce4-panel xfce4-panel
