@@ -47,9 +47,10 @@ func inOtherWords(era []string) []string {
 		// looks for the fixture's own name of its question: such a server's
 		// questions have none, Drawbridge names them
 		"input-required-result-basic-elicitation",
-		// looks for fewer questions if the client answers fewer: such a server
-		// learns that once, of whoever started it, so that it gets -32021
-		"input-required-result-capability-check",
+		// looks for -32021 where the client lacks a capability: such a server
+		// learned that when it was opened for that client, and says it in its
+		// own words
+		"server-stateless",
 		// look for roots/list among the questions: no client is asked
 		"input-required-result-basic-list-roots",
 		"input-required-result-multiple-input-requests",

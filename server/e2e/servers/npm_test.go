@@ -26,7 +26,11 @@ type mounted struct {
 
 func mountServers(t *testing.T, servers ...config.Server) *mounted {
 	t.Helper()
-	m := &mounted{mount.New(mount.Options{Version: "test"}), t}
+	set, err := mount.New(mount.Options{Version: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &mounted{set, t}
 	t.Cleanup(m.Close)
 	t.Cleanup(func() {
 		for _, one := range servers {
@@ -57,7 +61,7 @@ func (m *mounted) catalog(server string) *mount.Catalog {
 	m.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	c, err := m.Catalog(ctx, server, true)
+	c, err := m.Catalog(ctx, server, mount.Client{}, mount.Needed)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -68,9 +72,10 @@ func (m *mounted) tool(server, sub, name, arguments string, peer rpc.Peer) strin
 	m.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	caller := &oauth.Caller{User: status.User{Sub: sub}}
+	client := mount.Client{Caller: &oauth.Caller{Session: "s-" + sub, User: status.User{Sub: sub}}, Era: m.catalog(server).Era,
+		Capabilities: json.RawMessage(`{"sampling":{},"elicitation":{"form":{}},"roots":{}}`)}
 	params := `{"name":"` + name + `","arguments":` + arguments + `,"_meta":{"progressToken":"p"}}`
-	result, err := m.Call(ctx, server, caller, "tools/call", json.RawMessage(params), peer)
+	result, err := m.Call(ctx, server, client, "tools/call", json.RawMessage(params), peer)
 	if err != nil {
 		m.t.Fatalf("%s: %v", name, err)
 	}

@@ -3,8 +3,6 @@ package endpoints
 import (
 	"cmp"
 	"errors"
-	"net/http"
-	"sync"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/approve"
 	"github.com/drawbridge-app/drawbridge/server/internal/hub"
@@ -69,51 +67,4 @@ func (e *Endpoints) Leaves() map[string][]status.Leave { return e.queue.Leaves()
 // EndLeave has a session ask about each call of a tool again.
 func (e *Endpoints) EndLeave(session, server, tool string) error {
 	return e.queue.EndLeave(session, server, tool)
-}
-
-// sessions remembers whose each session is that was used, so that the last one
-// of a person is known when it ends, whatever the number of others.
-type sessions struct {
-	mu     sync.Mutex        // guards all below
-	person map[string]string // by session
-	count  map[string]int    // sessions of each person
-}
-
-// noting notes who comes by.
-func (s *sessions) noting(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if who := oauth.CallerOf(r.Context()); who != nil {
-			s.note(who.Session, who.User.Sub)
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-func (s *sessions) note(session, person string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, known := s.person[session]; known {
-		return
-	}
-	if s.person == nil {
-		s.person, s.count = map[string]string{}, map[string]int{}
-	}
-	s.person[session] = person
-	s.count[person]++
-}
-
-// ended forgets a session, and reports whether it was its person's last.
-func (s *sessions) ended(session string) (person string, last bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	person, known := s.person[session]
-	if !known {
-		return "", false
-	}
-	delete(s.person, session)
-	if s.count[person]--; s.count[person] > 0 {
-		return person, false
-	}
-	delete(s.count, person)
-	return person, true
 }

@@ -59,7 +59,7 @@ type Options struct {
 	Log      *slog.Logger
 }
 
-// Journal keeps events and pins.
+// Journal keeps events, pins and catalogs.
 type Journal interface {
 	oauth.Saver
 	oauth.Recorder
@@ -75,8 +75,7 @@ type Endpoints struct {
 	pins     *pins.Pins
 	all      *gateway.Endpoint
 	memory   *gateway.Memory // of transport sessions
-	sessions sessions
-	failures *limit.Limit // of bad tokens, at all paths
+	failures *limit.Limit    // of bad tokens, at all paths
 
 	config atomic.Pointer[config.Config]
 	policy atomic.Pointer[policy.Policy]
@@ -105,8 +104,11 @@ func New(o Options) (*Endpoints, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.set = mount.New(mount.Options{Secret: o.Secret, Identity: o.Identity.Token, Network: o.Network, OnChange: e.changed,
+	e.set, err = mount.New(mount.Options{Saver: o.Journal, Records: o.Records, Secret: o.Secret, Identity: o.Identity.Token, Network: o.Network, OnChange: e.changed,
 		Record: func(ev status.Event) { o.Journal.Record(ev) }, Version: o.Version, Now: o.Now, Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
 	e.hub, err = hub.New(hub.Options{Mounts: e.set, Builtin: e.builtin, Policy: func() hub.Policy { return e.policy.Load() },
 		Ask: e.queue.Ask, Pins: e.pins, CallsPerMinute: func() int { return e.config.Load().Limits.CallsPerMinute }, OnCall: e.called,
 		Settings: e.settings, Name: "drawbridge", Version: o.Version, Key: key, Now: o.Now, Log: o.Log})
@@ -146,7 +148,7 @@ func (e *Endpoints) All(path string) http.Handler {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.guards = append(e.guards, g)
-	return g.Wrap(e.sessions.noting(e.all.Handler()))
+	return g.Wrap(e.all.Handler())
 }
 
 // metadataPath is where the RFC 9728 document of a path is: the path follows.
@@ -201,8 +203,7 @@ func (e *Endpoints) settings(server string) config.ServerSettings {
 	return e.config.Load().Servers[server]
 }
 
-// EndSession drops what is kept for a session that is over, and for its person
-// if it was their last.
+// EndSession drops what is kept for a session that is over.
 func (e *Endpoints) EndSession(session string) {
 	e.all.EndSession(session)
 	e.hub.Forget(session)
@@ -210,9 +211,7 @@ func (e *Endpoints) EndSession(session string) {
 	for _, single := range e.singles() {
 		single.endpoint.EndSession(session)
 	}
-	if person, last := e.sessions.ended(session); last {
-		go e.set.Forget(person) // it may wait for a process to end
-	}
+	e.set.Forget(session)
 }
 
 // Cut ends every request in progress.

@@ -85,7 +85,7 @@ func (e *Endpoints) Restart(server string) error { return e.set.Restart(server) 
 
 // CountTools starts a server if need be, and returns how many tools it has.
 func (e *Endpoints) CountTools(ctx context.Context, server string) (int, error) {
-	catalog, err := e.set.Catalog(ctx, server, true)
+	catalog, err := e.set.Catalog(ctx, server, mount.Client{}, mount.Needed)
 	if err == nil {
 		return len(catalog.Tools), nil
 	}
@@ -101,9 +101,12 @@ func (e *Endpoints) CountTools(ctx context.Context, server string) (int, error) 
 func (e *Endpoints) Findings() []string {
 	list := e.hub.Findings()
 	for _, name := range e.set.Names() {
-		catalog, err := e.set.Catalog(context.Background(), name, false)
+		catalog, err := e.set.Catalog(context.Background(), name, mount.Client{}, mount.Known)
 		if err != nil || catalog == nil {
 			continue
+		}
+		for _, method := range catalog.Unlisted {
+			list = append(list, fmt.Sprintf("The server %s did not answer %s, so that list is as it was last, or empty. It is asked again; its log says why.", name, method))
 		}
 		for i, line := range catalog.Odd {
 			if i == maxOdd {

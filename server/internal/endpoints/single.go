@@ -76,7 +76,7 @@ func (e *Endpoints) Single(server string, hidden http.Handler) *Single {
 	for _, path := range []string{SinglePath(server), SinglePath(server) + "/"} {
 		g := e.guard(path)
 		s.guards = append(s.guards, g)
-		s.handlers[path] = g.Wrap(e.sessions.noting(permitted))
+		s.handlers[path] = g.Wrap(permitted)
 	}
 	e.single[server] = s
 	return s

@@ -3,6 +3,7 @@ package hub
 import (
 	"encoding/json"
 	"fmt"
+	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"testing"
 )
 
@@ -34,7 +35,7 @@ func BenchmarkFiftyServers(b *testing.B) {
 			}
 		})
 	}
-	x, err := r.all.index(b.Context(), false)
+	x, err := r.all.index(b.Context(), alice(), mount.Known)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -128,7 +128,7 @@ func TestDescribe(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, "one", string(one.Capabilities)+one.Instructions+string(one.ServerInfo),
-		`{"extensions":{"y":{}},"tools":{"listChanged":true,"x":1}}Read first.{"name":"x","version":"1"}`)
+		`{"extensions":{"y":{}},"tools":{"x":1}}Read first.{"name":"x","version":"1"}`)
 	r.rules.deny("alice a")
 	if all, _ = r.All().Describe(t.Context(), alice()); all.Instructions != "" {
 		t.Errorf("instructions %s", all.Instructions)

@@ -47,7 +47,7 @@ func (s *endpoint) Call(ctx context.Context, c gateway.Client, method string, ra
 	case "completion/complete":
 		return s.complete(ctx, c, params)
 	case "logging/setLevel":
-		if level, _ := params.text("level"); rank(level) < 0 {
+		if level, _ := params.text("level"); !slices.Contains(logLevels, level) {
 			return nil, invalid("level is none of %s", strings.Join(logLevels, ", "))
 		}
 		return json.RawMessage("{}"), nil // the endpoint keeps it; a server hears of it at the next request
@@ -63,6 +63,9 @@ func (s *endpoint) mayEnter(who *oauth.Caller) error {
 	}
 	return nil
 }
+
+// logLevels is RFC 5424's, from the most talkative.
+var logLevels = []string{"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"}
 
 var errToolFailed = errors.New("the tool answered with an error")
 
@@ -80,7 +83,7 @@ func (s *endpoint) callTool(ctx context.Context, c gateway.Client, params object
 		return nil, invalid("name is required and must be a string")
 	}
 	who := c.Caller()
-	t, err := s.find(ctx, who, kindTool, name)
+	t, err := s.find(ctx, c, kindTool, name)
 	if err != nil {
 		return nil, err
 	}
@@ -91,13 +94,13 @@ func (s *endpoint) callTool(ctx context.Context, c gateway.Client, params object
 		s.h.o.OnCall(who, t.server, t.name, ErrHeld)
 		return failed(heldBack(t)), nil
 	}
-	if !s.h.resumes(c, mounted{t.server, t.cat}, "tools/call", t.name, params) { // else it was asked when the call began
+	if !s.h.resumes(c, mounted{server: t.server, cat: t.cat}, "tools/call", t.name, params) { // else it was asked when the call began
 		if answer, err := s.h.admit(ctx, c, t, params["arguments"]); answer != nil || err != nil {
 			return answer, err
 		}
 	}
 	params["name"] = quote(t.name)
-	result, err := s.h.forward(ctx, c, mounted{t.server, t.cat}, "tools/call", t.name, params)
+	result, err := s.h.forward(ctx, c, mounted{server: t.server, cat: t.cat}, "tools/call", t.name, params)
 	if err != nil && ctx.Err() == nil {
 		s.h.o.OnCall(who, t.server, t.name, err)
 		var own *rpc.Error

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
+	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
@@ -23,7 +24,7 @@ func (s *endpoint) Describe(ctx context.Context, c gateway.Client) (rpc.Descript
 	if err := s.mayEnter(who); err != nil {
 		return rpc.Description{}, err
 	}
-	x, err := s.index(ctx, true)
+	x, err := s.index(ctx, c, mount.Needed)
 	if err != nil {
 		return rpc.Description{}, err
 	}
@@ -31,7 +32,7 @@ func (s *endpoint) Describe(ctx context.Context, c gateway.Client) (rpc.Descript
 		if len(x.of) == 0 {
 			return rpc.Description{}, errNoServer
 		}
-		d := x.of[0].cat.Description
+		d := x.of[0].cat.Describes(c.Era())
 		if s.h.holds(x.of[0], kindInstructions, "") {
 			d.Instructions = ""
 		}
@@ -77,12 +78,6 @@ func carried(capabilities json.RawMessage) json.RawMessage {
 		delete(extensions, metaPrefix+"tasks")
 		caps["extensions"] = encode(extensions)
 	}
-	for _, list := range []string{"tools", "prompts", "resources"} {
-		if o, err := fields(caps[list]); err == nil && has(caps[list]) {
-			o["listChanged"] = json.RawMessage("true") // Drawbridge tells, whoever noticed
-			caps[list] = encode(o)
-		}
-	}
 	return encode(caps)
 }
 
@@ -92,7 +87,7 @@ func (s *endpoint) InputSchema(ctx context.Context, c gateway.Client, tool strin
 	if s.mayEnter(who) != nil {
 		return nil
 	}
-	t, err := s.find(ctx, who, kindTool, tool)
+	t, err := s.find(ctx, c, kindTool, tool)
 	if err != nil {
 		return nil
 	}
@@ -107,13 +102,13 @@ func (s *endpoint) Notified(ctx context.Context, c gateway.Client, method string
 	if method != "notifications/progress" || c.Era() != rpc.Legacy || s.server == "" || s.mayEnter(who) != nil {
 		return
 	}
-	x, err := s.index(ctx, false)
+	x, err := s.index(ctx, c, mount.Known)
 	if err != nil {
 		return
 	}
 	for _, m := range x.of {
-		if m.cat.Era == rpc.Legacy {
-			s.h.o.Mounts.Notify(ctx, m.server, who, method, params)
+		if era := m.cat.Speaks(c.Era()); era == rpc.Legacy {
+			s.h.o.Mounts.Notify(ctx, m.server, seen(c, era), method, params)
 		}
 	}
 }

@@ -5,85 +5,141 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/builtin"
+	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
+	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
 // endpoint is one MCP endpoint: /mcp with every server (server is ""), or /s/NAME/mcp with one.
 type endpoint struct {
 	h      *Hub
 	server string
-	cache  atomic.Pointer[index]
+
+	mu    sync.Mutex // guards cache
+	cache []*index   // the last used first: clients may be offered different things
 }
 
 // startWait is how long a request for an item of a server that has not said yet
 // what it offers waits for it. Less than clients wait (a minute).
 const startWait = 45 * time.Second
 
-// index returns what there is as far as it is known. With wait, it first waits
-// for servers that are starting: at /mcp briefly, and for each only once.
-func (s *endpoint) index(ctx context.Context, wait bool) (*index, error) {
+// maxIndexes bounds the cache of an endpoint.
+const maxIndexes = 8
+
+// index returns what there is for a client (nil: for nobody in particular), as
+// how says: as far as it is known, after starting servers were waited for (at
+// /mcp briefly, and for each only once), or read again as well.
+func (s *endpoint) index(ctx context.Context, c gateway.Client, how mount.How) (*index, error) {
 	if s.server != "" {
-		return s.indexOfOne(ctx, wait)
+		return s.indexOfOne(ctx, c, how)
 	}
 	names := s.h.o.Mounts.Names()
-	of, unknown := s.h.known(ctx, names)
-	if unknown = s.h.unwaited(names, unknown); wait && len(unknown) > 0 {
-		s.h.waitFor(ctx, unknown)
-		of, _ = s.h.known(ctx, names)
+	of, unknown := s.h.known(ctx, c, names)
+	switch unknown = s.h.unwaited(names, unknown); {
+	case how == mount.Fresh:
+		known := slices.DeleteFunc(slices.Clone(of), func(m mounted) bool { return m.away || !s.h.MayUse(c.Caller(), m.server) })
+		for _, m := range known {
+			unknown = append(unknown, m.server)
+		}
+		fallthrough
+	case how == mount.Needed && len(unknown) > 0:
+		s.h.readAll(ctx, c, unknown, mount.Fresh)
+		of, _ = s.h.known(ctx, c, names)
 	}
 	return s.indexOf(of, s.h.o.Builtin.List()), nil
 }
 
-// indexWith returns what there is. It waits for other servers only if enough
-// says that what is known does not do.
-func (s *endpoint) indexWith(ctx context.Context, enough func(*index) bool) (*index, error) {
-	x, err := s.index(ctx, false)
+// indexWith returns what there is. It is read again only if enough says that
+// what is known does not do.
+func (s *endpoint) indexWith(ctx context.Context, c gateway.Client, enough func(*index) bool) (*index, error) {
+	x, err := s.index(ctx, c, mount.Known)
 	if err != nil || enough(x) {
 		return x, err
 	}
-	return s.index(ctx, true)
+	return s.index(ctx, c, mount.Fresh)
 }
 
-func (s *endpoint) indexOfOne(ctx context.Context, wait bool) (*index, error) {
+func (s *endpoint) indexOfOne(ctx context.Context, c gateway.Client, how mount.How) (*index, error) {
 	if !slices.Contains(s.h.o.Mounts.Names(), s.server) {
 		return nil, errNoServer
 	}
 	ctx, cancel := context.WithTimeout(ctx, startWait)
 	defer cancel()
-	cat, err := s.h.o.Mounts.Catalog(ctx, s.server, wait)
-	if err != nil && wait {
+	client := seen(c, era(c))
+	cat, err := s.h.o.Mounts.Catalog(ctx, s.server, client, mount.Known)
+	if err == nil && how != mount.Known {
+		if cat == nil {
+			how = mount.Needed // somebody waits for this server alone
+		}
+		cat, err = s.h.o.Mounts.Catalog(ctx, s.server, client, how)
+	}
+	if err != nil && how != mount.Known {
 		return nil, s.h.refusal(s.server, err)
 	}
 	if cat == nil {
 		return newIndex(nil, nil, true), nil
 	}
-	return s.indexOf([]mounted{{s.server, cat}}, nil), nil
+	return s.indexOf([]mounted{{server: s.server, cat: cat}}, nil), nil
 }
 
-// indexOf makes an index, unless the last one still holds.
+// indexOf makes an index, unless one of the last still holds.
 func (s *endpoint) indexOf(of []mounted, own []builtin.Tool) *index {
-	if x := s.cache.Load(); x.made(of, own) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.IndexFunc(s.cache, func(x *index) bool { return x.made(of, own) }); i >= 0 {
+		x := s.cache[i]
+		copy(s.cache[1:], s.cache[:i])
+		s.cache[0] = x
 		return x
 	}
 	x := newIndex(of, own, s.server != "")
-	s.cache.Store(x)
+	s.cache = slices.Insert(s.cache, 0, x)
+	s.cache = s.cache[:min(len(s.cache), maxIndexes)]
+	s.h.remember(of)
 	return x
 }
 
-// known returns what servers have said, and which of them have said nothing.
-func (h *Hub) known(ctx context.Context, names []string) (of []mounted, unknown []string) {
+// known returns what servers have said, and which of them have said nothing. Of
+// those that said something once the names are kept: another server's must not
+// become theirs while one starts.
+func (h *Hub) known(ctx context.Context, c gateway.Client, names []string) (of []mounted, unknown []string) {
+	client := seen(c, era(c))
 	for _, name := range names {
-		if cat, err := h.o.Mounts.Catalog(ctx, name, false); err == nil && cat != nil {
-			of = append(of, mounted{name, cat})
-		} else {
-			unknown = append(unknown, name)
+		if cat, err := h.o.Mounts.Catalog(ctx, name, client, mount.Known); err == nil && cat != nil {
+			of = append(of, mounted{server: name, cat: cat})
+			continue
+		}
+		unknown = append(unknown, name)
+		if cat := h.lastOf(name); cat != nil {
+			of = append(of, mounted{server: name, cat: cat, away: true})
 		}
 	}
 	return of, unknown
+}
+
+func era(c gateway.Client) rpc.Era {
+	if c == nil {
+		return rpc.Legacy
+	}
+	return c.Era()
+}
+
+func (h *Hub) remember(of []mounted) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, m := range of {
+		h.last[m.server] = m.cat
+	}
+}
+
+func (h *Hub) lastOf(server string) *mount.Catalog {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.last[server]
 }
 
 // unwaited returns those of unknown that no list has waited for, and forgets
@@ -91,6 +147,12 @@ func (h *Hub) known(ctx context.Context, names []string) (of []mounted, unknown 
 func (h *Hub) unwaited(names, unknown []string) []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	for name := range h.last {
+		if !slices.Contains(names, name) {
+			delete(h.waited, name)
+			delete(h.last, name)
+		}
+	}
 	for name := range h.waited {
 		if !slices.Contains(names, name) {
 			delete(h.waited, name)
@@ -99,14 +161,15 @@ func (h *Hub) unwaited(names, unknown []string) []string {
 	return slices.DeleteFunc(slices.Clone(unknown), func(name string) bool { return h.waited[name] })
 }
 
-// waitFor starts servers and waits for them, all at once, for as long as
+// readAll has servers say what they offer, all at once, and waits for as long as
 // Patience.
-func (h *Hub) waitFor(ctx context.Context, names []string) {
+func (h *Hub) readAll(ctx context.Context, c gateway.Client, names []string, how mount.How) {
 	waiting, cancel := context.WithTimeout(ctx, h.o.Patience)
 	defer cancel()
+	client := seen(c, era(c))
 	var all sync.WaitGroup
 	for _, name := range names {
-		all.Go(func() { _, _ = h.o.Mounts.Catalog(waiting, name, true) })
+		all.Go(func() { _, _ = h.o.Mounts.Catalog(waiting, name, client, how) })
 	}
 	all.Wait()
 	if ctx.Err() != nil {
@@ -121,23 +184,26 @@ func (h *Hub) waitFor(ctx context.Context, names []string) {
 
 // find returns the tool or prompt that a client means by name and may use. One
 // that they may not use is answered like one that does not exist.
-func (s *endpoint) find(ctx context.Context, who *oauth.Caller, kind, name string) (*item, error) {
-	x, err := s.indexWith(ctx, func(x *index) bool { return x.namespace(kind).byName[name] != nil })
+func (s *endpoint) find(ctx context.Context, c gateway.Client, kind, name string) (*item, error) {
+	who := c.Caller()
+	x, err := s.index(ctx, c, mount.Known)
 	if err != nil {
 		return nil, err
 	}
 	names := x.namespace(kind)
-	t := names.byName[name]
-	if t == nil && s.server == "" {
-		t = s.findLate(ctx, who, kind, name)
+	if names.byName[name] == nil && len(names.unsure[name]) == 0 {
+		if x, err = s.readAgain(ctx, c, name); err != nil {
+			return nil, err
+		}
+		names = x.namespace(kind)
 	}
-	if t != nil && s.allowed(who, t) {
+	if t := names.byName[name]; t != nil && s.allowed(who, t) {
 		return t, nil
 	}
 	var candidates []string
-	for _, c := range names.unsure[name] {
-		if s.allowed(who, c) {
-			candidates = append(candidates, c.listed)
+	for _, t := range names.unsure[name] {
+		if s.allowed(who, t) {
+			candidates = append(candidates, t.listed)
 		}
 	}
 	if len(candidates) > 0 {
@@ -146,29 +212,40 @@ func (s *endpoint) find(ctx context.Context, who *oauth.Caller, kind, name strin
 	return nil, invalid("Unknown %s: %s", kind, shorten(name))
 }
 
-// findLate looks for SERVER__NAME at a server that has not said yet what it
-// offers, as after a restart. Nobody waits for a server that they may not use.
-func (s *endpoint) findLate(ctx context.Context, who *oauth.Caller, kind, name string) *item {
-	head, _, ok := strings.Cut(name, separator)
-	if !ok {
-		return nil
+// readAgain has servers say what they offer now, before name is said not to
+// exist: the one that SERVER__NAME names, which is waited for, or all. Nobody
+// waits for a server that they may not use.
+func (s *endpoint) readAgain(ctx context.Context, c gateway.Client, name string) (*index, error) {
+	if s.server != "" {
+		return s.indexOfOne(ctx, c, mount.Anew)
 	}
+	head, _, prefixed := strings.Cut(name, separator)
+	var named, all []string
 	for _, server := range s.h.o.Mounts.Names() {
-		if prefix(server) != head || !s.h.o.Policy().Server(who, server) {
+		if !s.h.MayUse(c.Caller(), server) {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(ctx, startWait)
-		defer cancel()
-		if _, err := s.h.o.Mounts.Catalog(ctx, server, true); err != nil {
-			return nil
+		all = append(all, server)
+		if prefixed && prefix(server) == head {
+			named = append(named, server)
 		}
-		x, err := s.index(ctx, false)
-		if err != nil {
-			return nil
-		}
-		return x.namespace(kind).byName[name]
 	}
-	return nil
+	for _, server := range named {
+		within, cancel := context.WithTimeout(ctx, startWait)
+		_, _ = s.h.o.Mounts.Catalog(within, server, seen(c, c.Era()), mount.Anew) // what is known must do
+		cancel()
+	}
+	if named == nil {
+		of, unknown := s.h.known(ctx, c, all)
+		unknown = s.h.unwaited(s.h.o.Mounts.Names(), unknown) // one that a list has waited for in vain is not waited for again
+		for _, m := range of {
+			if !m.away {
+				unknown = append(unknown, m.server)
+			}
+		}
+		s.h.readAll(ctx, c, unknown, mount.Again)
+	}
+	return s.index(ctx, c, mount.Known)
 }
 
 func (x *index) namespace(kind string) *namespace {

@@ -74,7 +74,7 @@ func TestLegacyClientModernServer(t *testing.T) {
 
 	// What the client does not offer it is not asked.
 	round, c.capabilities = 0, `{}`
-	contains(t, "not offered", r.ask(c, "prompts/get", `{"name":"hello"}`), "-32601 The client does not support elicitation/create.")
+	contains(t, "not offered", r.ask(c, "prompts/get", `{"name":"hello"}`), "-32601 The client does not support sampling/createMessage.")
 	equal(t, "asked", fmt.Sprint(len(asked)), "2")
 
 	// It can't be asked for ever.
@@ -109,19 +109,8 @@ func TestSameEra(t *testing.T) {
 	c := alice()
 	c.answer = func(string, json.RawMessage) (string, error) { return `{"sampled":1}`, nil }
 	contains(t, "legacy, not offered", r.ask(c, "tools/call", `{"name":"legacy"}`), "-32601")
-	c.capabilities, c.level = `{"sampling":{}}`, "error"
+	c.capabilities = `{"sampling":{}}`
 	equal(t, "legacy", r.ask(c, "tools/call", `{"name":"legacy"}`), `{"sampled":1}`)
-	c.level = "warning" // more talkative
-	r.ask(c, "tools/call", `{"name":"legacy"}`)
-	c.level = "error"
-	r.ask(c, "tools/call", `{"name":"legacy"}`)
-	levels := 0
-	for _, call := range r.mounts.called("l") {
-		if strings.HasPrefix(call, "logging/setLevel") {
-			levels++
-		}
-	}
-	equal(t, "levels set", fmt.Sprint(levels), "2")
 	for _, b := range []gateway.Backend{r.All(), r.One("l")} {
 		for _, method := range []string{"notifications/roots/list_changed", "notifications/progress", "notifications/evil"} {
 			b.Notified(t.Context(), c, method, nil)

@@ -43,7 +43,7 @@ func FuzzName(f *testing.F) {
 		if s1 == s2 {
 			s2 += "'"
 		}
-		x := newIndex([]mounted{{s1, offering2(t1, t2)}, {s2, offering2(t2, t1)}}, own{}.List(), false)
+		x := newIndex([]mounted{{server: s1, cat: offering2(t1, t2)}, {server: s2, cat: offering2(t2, t1)}}, own{}.List(), false)
 		if p := prefix(s1); strings.Contains(p, separator) || strings.HasSuffix(p, "_") || p == prefix(s2) {
 			t.Errorf("prefix %q of %q", p, s1)
 		}

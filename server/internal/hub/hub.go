@@ -29,10 +29,10 @@ import (
 type Mounts interface {
 	Names() []string
 	Status() []status.Server
-	Catalog(ctx context.Context, server string, wait bool) (*mount.Catalog, error)
-	Call(ctx context.Context, server string, caller *oauth.Caller, method string, params json.RawMessage, peer rpc.Peer) (json.RawMessage, error)
-	Notify(ctx context.Context, server string, caller *oauth.Caller, method string, params json.RawMessage)
-	Subscribe(ctx context.Context, server string, caller *oauth.Caller, uri string, updated func(params json.RawMessage)) (stop func(), err error)
+	Catalog(ctx context.Context, server string, client mount.Client, how mount.How) (*mount.Catalog, error)
+	Call(ctx context.Context, server string, client mount.Client, method string, params json.RawMessage, peer rpc.Peer) (json.RawMessage, error)
+	Notify(ctx context.Context, server string, client mount.Client, method string, params json.RawMessage)
+	Subscribe(ctx context.Context, server string, client mount.Client, uri string, updated func(params json.RawMessage)) (stop func(), err error)
 }
 
 // Builtin is the built-in tools. Call's error is an *rpc.Error, or a sentence
@@ -91,13 +91,13 @@ type Hub struct {
 	seal     *sealer
 	limit    *meter
 	parked   *parkedCalls
-	levels   levels
 	verdicts verdicts
 	all      *endpoint // /mcp
 
-	mu     sync.Mutex           // guards all below
-	single map[string]*endpoint // /s/NAME/mcp
-	waited map[string]bool      // servers that a list has waited for
+	mu     sync.Mutex                // guards all below
+	single map[string]*endpoint      // /s/NAME/mcp
+	waited map[string]bool           // servers that a list has waited for
+	last   map[string]*mount.Catalog // what each server offered last, whose names stay its own
 }
 
 // New returns a hub.
@@ -110,7 +110,7 @@ func New(o Options) (*Hub, error) {
 		return nil, err
 	}
 	o.fill()
-	h := &Hub{o: o, seal: seal, single: map[string]*endpoint{}, waited: map[string]bool{}}
+	h := &Hub{o: o, seal: seal, single: map[string]*endpoint{}, waited: map[string]bool{}, last: map[string]*mount.Catalog{}}
 	h.limit = newMeter(o.CallsPerMinute, o.Now)
 	h.parked = newParkedCalls(o.Hold)
 	h.all = &endpoint{h: h}

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -37,6 +38,7 @@ type item struct {
 type mounted struct {
 	server string
 	cat    *mount.Catalog
+	away   bool // it offered that once, and has not said yet what it offers now
 }
 
 // index is what there is, and under which names, for everybody alike. It is
@@ -81,7 +83,24 @@ func newIndex(of []mounted, own []builtin.Tool, isSingle bool) *index {
 		x.tools, x.prompts = name(tools, reserved), name(prompts, reserved)
 		x.resources, x.templates = address(resources), address(templates)
 	}
+	for _, names := range []*namespace{&x.tools, &x.prompts, &x.resources, &x.templates} {
+		names.leaveOut(of)
+	}
 	return x
+}
+
+// leaveOut takes out the items of servers that are away. Their names stay theirs.
+func (n *namespace) leaveOut(of []mounted) {
+	away := map[string]bool{}
+	for _, m := range of {
+		away[m.server] = m.away
+	}
+	isAway := func(t *item) bool { return away[t.server] }
+	n.list = slices.DeleteFunc(n.list, isAway)
+	maps.DeleteFunc(n.byName, func(_ string, t *item) bool { return isAway(t) })
+	for name, items := range n.unsure {
+		n.unsure[name] = slices.DeleteFunc(items, isAway)
+	}
 }
 
 // made reports whether x was made of the same.
@@ -118,11 +137,20 @@ func newItem(kind, server string, cat *mount.Catalog, it mount.Item) *item {
 	return t
 }
 
-// keep leaves every name as it is.
+// keep leaves every name as it is, but for those that clients don't take.
 func keep(list []*item) namespace {
 	s := namespace{list: list, byName: map[string]*item{}}
 	for _, t := range list {
 		s.byName[t.name] = t
+	}
+	for _, t := range list {
+		if t.kind != kindTool && t.kind != kindPrompt {
+			continue
+		}
+		if short := fit(t.name, maxName); short != t.name && s.byName[short] == nil {
+			t.listed, s.byName[short] = short, t
+			t.shown = renamed(t)
+		}
 	}
 	return s
 }

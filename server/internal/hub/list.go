@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
+	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 )
 
@@ -35,7 +36,7 @@ func (s *endpoint) list(ctx context.Context, c gateway.Client, method string, pa
 			return nil, invalid("The cursor is not one of this list. Ask for the list without one.")
 		}
 	}
-	x, err := s.index(ctx, true)
+	x, err := s.index(ctx, c, mount.Fresh)
 	if err != nil {
 		return nil, err
 	}

@@ -48,8 +48,9 @@ func TestNames(t *testing.T) {
 	contains(t, "description", r.ask(alice(), "tools/list", "{}"), `{"name":"only_a","description":"Does it","inputSchema":{"type":"object"},"x":1}`)
 
 	one := r.One("a")
-	equal(t, "one", r.listed(one, alice(), "tools/list"), "read echo only_a with.dot "+long+" b__read")
+	equal(t, "one", r.listed(one, alice(), "tools/list"), "read echo only_a with_dot-ff994925 "+fit(long, maxName)+" b__read")
 	contains(t, "at one", r.askAt(one, alice(), "tools/call", `{"name":"with.dot"}`), "a: tools/call")
+	contains(t, "at one", r.askAt(one, alice(), "tools/call", `{"name":"with_dot-ff994925"}`), "a: tools/call")
 	contains(t, "at one", r.askAt(one, alice(), "tools/call", `{"name":"a__read"}`), "-32602 Unknown tool")
 
 	text := strings.Join(r.Findings(), "\n")

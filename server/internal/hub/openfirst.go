@@ -15,7 +15,7 @@ const anew = "anew"
 // resumes reports whether a request goes on with a parked call. One that is
 // to be made anew doesn't: it is a call like any other.
 func (h *Hub) resumes(c gateway.Client, m mounted, method, target string, params object) bool {
-	if c.Era() != rpc.Modern || m.cat.Era != rpc.Legacy || !has(params["requestState"]) {
+	if c.Era() != rpc.Modern || m.cat.Speaks(c.Era()) != rpc.Legacy || !has(params["requestState"]) {
 		return false
 	}
 	state, _ := params.text("requestState")

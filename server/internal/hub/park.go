@@ -32,17 +32,17 @@ func (h *Hub) park(ctx context.Context, c gateway.Client, m mounted, method, tar
 	}
 	delete(params, "requestState")
 	delete(params, "inputResponses") // answers to nothing
-	h.setLevel(ctx, c, m)
 	// The call outlives the request it came with if it is parked.
 	running, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	s := &parkedCall{session: c.Caller().Session, person: c.Caller().User.Sub, cancel: cancel, client: c, capabilities: c.Capabilities(), token: progressToken(params),
+	s := &parkedCall{session: c.Caller().Session, cancel: cancel, client: c, capabilities: c.Capabilities(), token: progressToken(params),
 		asked: make(chan struct{}, 1), done: make(chan struct{}), pending: map[string]*question{}}
 	go func() {
 		defer close(s.done)
-		s.result, s.err = h.o.Mounts.Call(running, m.server, c.Caller(), method, encode(params), s)
+		s.result, s.err = h.o.Mounts.Call(running, m.server, seen(c, rpc.Legacy), method, encode(params), s)
 		if cause := context.Cause(running); cause != nil { // a server may still have answered
 			s.result, s.err = nil, cause
 		}
+		s.result, s.err = s.orLacking(s.result, s.err)
 		cancel(nil)
 	}()
 	return h.await(ctx, s, m.server, method, target)
@@ -104,7 +104,6 @@ func (h *Hub) await(ctx context.Context, s *parkedCall, server, method, target s
 // server as its client.
 type parkedCall struct {
 	session string
-	person  string
 	cancel  context.CancelCauseFunc
 	asked   chan struct{} // holds one: there are questions
 	done    chan struct{} // closed once result and err are set
@@ -115,6 +114,7 @@ type parkedCall struct {
 	mu           sync.Mutex      // guards all below
 	client       gateway.Client  // nil while no request waits for the call
 	capabilities json.RawMessage // of the last client
+	lacks        *rpc.Error      // what the server asked that the client can't answer
 	renamed      json.RawMessage
 	pending      map[string]*question
 	count        int
@@ -159,11 +159,13 @@ func (s *parkedCall) Request(ctx context.Context, method string, params json.Raw
 		s.mu.Unlock()
 		return nil, errNobody
 	}
-	if needs, ok := capable(s.capabilities, method, params); !ok {
+	if err := refused(s.capabilities, method, params); err != nil {
+		if needs, _ := capable(s.capabilities, method, params); s.lacks == nil {
+			s.lacks = &rpc.Error{Code: rpc.CodeMissingCapability, Message: "The client lacks a capability that this needs: " + shorten(method),
+				Data: encode(object{"requiredCapabilities": needs})}
+		}
 		s.mu.Unlock()
-		s.cancel(&rpc.Error{Code: rpc.CodeMissingCapability, Message: "The client lacks a capability that this needs: " + shorten(method),
-			Data: encode(object{"requiredCapabilities": needs})})
-		return nil, errNobody
+		return nil, err
 	}
 	s.count++
 	id := "q" + strconv.Itoa(s.count)
@@ -182,6 +184,19 @@ func (s *parkedCall) Request(ctx context.Context, method string, params json.Raw
 		s.mu.Unlock()
 		return nil, ctx.Err()
 	}
+}
+
+// orLacking is the outcome of a call. Of one that failed after its server had
+// asked what the client can't answer, that is the reason, in the client's words
+// (MCP 2026-07-28, "Error Codes").
+func (s *parkedCall) orLacking(result json.RawMessage, err error) (json.RawMessage, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var own *rpc.Error
+	if s.lacks != nil && (errors.As(err, &own) || err == nil && outcome(result) != nil) {
+		return nil, s.lacks
+	}
+	return result, err
 }
 
 // takeQuestions returns what is to be asked, and lets the client go.

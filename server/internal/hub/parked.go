@@ -12,10 +12,10 @@ import (
 )
 
 // Bounds of calls that wait for their clients. Many clients give up without a
-// word, so that the oldest of a person makes room for the newest.
+// word, so that the oldest of a sign-in makes room for its newest.
 const (
-	maxParked       = 1000
-	maxParkedPerson = 8
+	maxParked        = 1000
+	maxParkedSession = 8
 )
 
 // parkedCalls holds the calls that wait for their clients.
@@ -37,11 +37,11 @@ func (l *parkedCalls) add(s *parkedCall) (string, error) {
 	defer l.mu.Unlock()
 	var theirs []*parkedCall
 	for _, other := range l.waiting {
-		if other.person == s.person {
+		if other.session == s.session {
 			theirs = append(theirs, other)
 		}
 	}
-	if len(theirs) >= maxParkedPerson {
+	if len(theirs) >= maxParkedSession {
 		l.drop(slices.MinFunc(theirs, func(a, b *parkedCall) int { return cmp.Compare(a.since, b.since) }), errGivenUp)
 	}
 	if len(l.waiting) >= maxParked {

@@ -11,9 +11,12 @@ import (
 // verdicts is which items of each server are no longer what the owner
 // approved, as long as the server offers the same.
 type verdicts struct {
-	mu sync.Mutex // guards of; held while a server is looked at
-	of map[string]verdict
+	mu sync.Mutex           // guards of; held while a server is looked at
+	of map[string][]verdict // the newest last: clients may be offered different things
 }
+
+// maxVerdicts bounds those of one server.
+const maxVerdicts = 8
 
 type verdict struct {
 	cat     *mount.Catalog
@@ -30,8 +33,10 @@ const kindInstructions = "instructions"
 func (h *Hub) look(m mounted) map[offered]bool {
 	h.verdicts.mu.Lock()
 	defer h.verdicts.mu.Unlock()
-	if v, ok := h.verdicts.of[m.server]; ok && v.cat == m.cat {
-		return v.changed
+	for _, v := range h.verdicts.of[m.server] {
+		if v.cat == m.cat {
+			return v.changed
+		}
 	}
 	var items []pins.Item
 	add := func(kind string, list []mount.Item) {
@@ -56,9 +61,10 @@ func (h *Hub) look(m mounted) map[offered]bool {
 		}
 	}
 	if h.verdicts.of == nil {
-		h.verdicts.of = map[string]verdict{}
+		h.verdicts.of = map[string][]verdict{}
 	}
-	h.verdicts.of[m.server] = verdict{m.cat, changed}
+	list := append(h.verdicts.of[m.server], verdict{m.cat, changed})
+	h.verdicts.of[m.server] = list[max(0, len(list)-maxVerdicts):]
 	return changed
 }
 
@@ -73,7 +79,7 @@ func (h *Hub) Recheck(server string) {
 // held reports whether something is new or no longer what the owner approved, and
 // held back for that.
 func (h *Hub) held(t *item) bool {
-	return t.server != Own && h.holds(mounted{t.server, t.cat}, t.kind, t.name)
+	return t.server != Own && h.holds(mounted{server: t.server, cat: t.cat}, t.kind, t.name)
 }
 
 func (h *Hub) holds(m mounted, kind, name string) bool {
@@ -82,9 +88,8 @@ func (h *Hub) holds(m mounted, kind, name string) bool {
 
 // ServerChanged hears that a server, or what it offers, is another now.
 func (h *Hub) ServerChanged(server string) {
-	h.levels.forget(server)
-	cat, err := h.o.Mounts.Catalog(context.Background(), server, false)
+	cat, err := h.o.Mounts.Catalog(context.Background(), server, mount.Client{}, mount.Known)
 	if err == nil && cat != nil {
-		h.look(mounted{server, cat}) // the owner hears of it though nobody asks
+		h.look(mounted{server: server, cat: cat}) // the owner hears of it though nobody asks
 	}
 }

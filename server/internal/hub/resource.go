@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
-	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
@@ -17,7 +16,7 @@ func (s *endpoint) getPrompt(ctx context.Context, c gateway.Client, params objec
 	if !ok {
 		return nil, invalid("name is required and must be a string")
 	}
-	t, err := s.find(ctx, c.Caller(), kindPrompt, name)
+	t, err := s.find(ctx, c, kindPrompt, name)
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +24,7 @@ func (s *endpoint) getPrompt(ctx context.Context, c gateway.Client, params objec
 		return nil, invalid("%s", heldBack(t))
 	}
 	params["name"] = quote(t.name)
-	result, err := s.h.forward(ctx, c, mounted{t.server, t.cat}, "prompts/get", t.name, params)
+	result, err := s.h.forward(ctx, c, mounted{server: t.server, cat: t.cat}, "prompts/get", t.name, params)
 	if err != nil {
 		return nil, s.h.refusal(t.server, err)
 	}
@@ -40,8 +39,9 @@ type place struct {
 
 // places returns where uri may be for who: one place if a list or a template
 // names it, else every server with resources.
-func (s *endpoint) places(ctx context.Context, who *oauth.Caller, uri string) (_ []place, sure bool, err error) {
-	x, err := s.indexWith(ctx, func(x *index) bool { return x.resources.byName[uri] != nil })
+func (s *endpoint) places(ctx context.Context, c gateway.Client, uri string) (_ []place, sure bool, err error) {
+	who := c.Caller()
+	x, err := s.indexWith(ctx, c, func(x *index) bool { return x.resources.byName[uri] != nil })
 	if err != nil {
 		return nil, false, err
 	}
@@ -58,11 +58,11 @@ func (s *endpoint) places(ctx context.Context, who *oauth.Caller, uri string) (_
 		if !p.Resource(who, t.server, uri) {
 			return nil, true, nil // the same URI means the same thing for everybody
 		}
-		return []place{{mounted{t.server, t.cat}, uri}}, true, nil
+		return []place{{mounted{server: t.server, cat: t.cat}, uri}}, true, nil
 	}
 	for _, t := range x.templates.list {
 		if t.match != nil && t.match.MatchString(uri) && p.Resource(who, t.server, uri) && !s.h.held(t) {
-			return []place{{mounted{t.server, t.cat}, uri}}, true, nil
+			return []place{{mounted{server: t.server, cat: t.cat}, uri}}, true, nil
 		}
 	}
 	var list []place
@@ -99,7 +99,7 @@ func (s *endpoint) read(ctx context.Context, c gateway.Client, params object) (j
 	if !ok {
 		return nil, invalid("uri is required and must be a string")
 	}
-	places, sure, err := s.places(ctx, c.Caller(), uri)
+	places, sure, err := s.places(ctx, c, uri)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (s *endpoint) Subscribe(ctx context.Context, c gateway.Client, uri string, 
 	if err := s.mayEnter(who); err != nil {
 		return nil, err
 	}
-	places, _, err := s.places(ctx, who, uri)
+	places, _, err := s.places(ctx, c, uri)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func (s *endpoint) Subscribe(ctx context.Context, c gateway.Client, uri string, 
 		if !offersIn(p.cat, "resources", "subscribe") {
 			continue
 		}
-		stop, err := s.h.o.Mounts.Subscribe(ctx, p.server, who, p.uri, func(params json.RawMessage) {
+		stop, err := s.h.o.Mounts.Subscribe(ctx, p.server, seen(c, p.cat.Speaks(c.Era())), p.uri, func(params json.RawMessage) {
 			if s.h.o.Policy().Resource(who, p.server, p.uri) {
 				updated(readdressed(params, p.uri, uri))
 			}
@@ -194,7 +194,7 @@ func (s *endpoint) complete(ctx context.Context, c gateway.Client, params object
 	}
 	ref[key] = quote(t.name)
 	params["ref"] = encode(ref)
-	result, err := s.h.forward(ctx, c, mounted{t.server, t.cat}, "completion/complete", t.name, params)
+	result, err := s.h.forward(ctx, c, mounted{server: t.server, cat: t.cat}, "completion/complete", t.name, params)
 	if err != nil {
 		return nil, s.h.refusal(t.server, err)
 	}
@@ -206,11 +206,11 @@ func (s *endpoint) completes(ctx context.Context, c gateway.Client, ref object) 
 	switch kind, _ := ref.text("type"); kind {
 	case "ref/prompt":
 		name, _ := ref.text("name")
-		t, err := s.find(ctx, c.Caller(), kindPrompt, name)
+		t, err := s.find(ctx, c, kindPrompt, name)
 		return t, "name", err
 	case "ref/resource":
 		uri, _ := ref.text("uri")
-		x, err := s.indexWith(ctx, func(x *index) bool { return x.templates.byName[uri] != nil })
+		x, err := s.indexWith(ctx, c, func(x *index) bool { return x.templates.byName[uri] != nil })
 		if err != nil {
 			return nil, "", err
 		}

@@ -66,10 +66,10 @@ func (f *fake) get(name string) server {
 	return server{err: errors.New("no such server")}
 }
 
-func (f *fake) Catalog(ctx context.Context, name string, wait bool) (*mount.Catalog, error) {
+func (f *fake) Catalog(ctx context.Context, name string, _ mount.Client, how mount.How) (*mount.Catalog, error) {
 	s := f.get(name)
 	if s.hang {
-		if !wait {
+		if how == mount.Known {
 			return nil, nil
 		}
 		<-ctx.Done()
@@ -78,7 +78,7 @@ func (f *fake) Catalog(ctx context.Context, name string, wait bool) (*mount.Cata
 	return s.cat, s.err
 }
 
-func (f *fake) Call(ctx context.Context, name string, _ *oauth.Caller, method string, params json.RawMessage, peer rpc.Peer) (json.RawMessage, error) {
+func (f *fake) Call(ctx context.Context, name string, _ mount.Client, method string, params json.RawMessage, peer rpc.Peer) (json.RawMessage, error) {
 	f.mu.Lock()
 	s := f.servers[name]
 	s.calls = append(s.calls, method+" "+string(params))
@@ -94,13 +94,13 @@ func (f *fake) Call(ctx context.Context, name string, _ *oauth.Caller, method st
 	return json.RawMessage(result), err
 }
 
-func (f *fake) Notify(_ context.Context, name string, _ *oauth.Caller, method string, _ json.RawMessage) {
+func (f *fake) Notify(_ context.Context, name string, _ mount.Client, method string, _ json.RawMessage) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.told = append(f.told, name+" "+method)
 }
 
-func (f *fake) Subscribe(_ context.Context, name string, _ *oauth.Caller, uri string, updated func(json.RawMessage)) (func(), error) {
+func (f *fake) Subscribe(_ context.Context, name string, _ mount.Client, uri string, updated func(json.RawMessage)) (func(), error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.updated[name+" "+uri] = updated

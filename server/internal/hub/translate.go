@@ -2,11 +2,13 @@ package hub
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
@@ -36,20 +38,29 @@ const (
 func (h *Hub) forward(ctx context.Context, c gateway.Client, m mounted, method, target string, params object) (json.RawMessage, error) {
 	var result json.RawMessage
 	var err error
-	switch client, server := c.Era(), m.cat.Era; {
-	case client == rpc.Legacy && server == rpc.Modern:
+	era := m.cat.Speaks(c.Era())
+	switch {
+	case c.Era() == rpc.Legacy && era == rpc.Modern:
 		result, err = h.askAndRetry(ctx, c, m, method, params)
-	case client == rpc.Modern && server == rpc.Legacy:
+	case c.Era() == rpc.Modern && era == rpc.Legacy:
 		if result, err = h.park(ctx, c, m, method, target, params); err != nil {
 			result, err = h.openFirst(c, m, method, target, err)
 		}
-	case client == rpc.Legacy:
-		h.setLevel(ctx, c, m)
-		result, err = h.o.Mounts.Call(ctx, m.server, c.Caller(), method, encode(params), guarded{c})
+	case era == rpc.Legacy:
+		result, err = h.o.Mounts.Call(ctx, m.server, seen(c, era), method, encode(params), guarded{c})
 	default:
-		result, err = h.o.Mounts.Call(ctx, m.server, c.Caller(), method, encode(params), c)
+		result, err = h.o.Mounts.Call(ctx, m.server, seen(c, era), method, encode(params), c)
 	}
-	return result, translate(err, method, target, m.cat.Era, c.Era())
+	return result, translate(err, method, target, era, c.Era())
+}
+
+// seen is a client as mounted servers are to see it, in the era that is spoken
+// with them. Without a client it is Drawbridge itself.
+func seen(c gateway.Client, era rpc.Era) mount.Client {
+	if c == nil {
+		return mount.Client{}
+	}
+	return mount.Client{Caller: c.Caller(), Era: era, Session: c.Session(), Capabilities: c.Capabilities(), Info: c.Info(), LogLevel: c.LogLevel()}
 }
 
 // noRoots is what every server with sessions hears of its client's roots. The
@@ -65,10 +76,25 @@ func (g guarded) Request(ctx context.Context, method string, params json.RawMess
 	if method == "roots/list" {
 		return noRoots, nil
 	}
-	if _, ok := capable(g.Capabilities(), method, params); !ok {
-		return nil, rpc.Errorf(rpc.CodeMethodNotFound, "The client does not support %s.", shorten(method))
+	if err := refused(g.Capabilities(), method, params); err != nil {
+		return nil, err
 	}
 	return g.Client.Request(ctx, method, params)
+}
+
+// refused is how a client with these capabilities refuses a request of a server;
+// nil if it can be asked. A feature that it has not is a method that it doesn't
+// know, a part of one that it has not is a wrong parameter (MCP 2025-11-25,
+// "Elicitation" and "Sampling").
+func refused(capabilities json.RawMessage, method string, params json.RawMessage) error {
+	if _, ok := capable(capabilities, method, params); ok {
+		return nil
+	}
+	has, _ := fields(capabilities)
+	if feature, _, _ := strings.Cut(method, "/"); has[feature] != nil {
+		return invalid("The client does not support this form of %s.", shorten(method))
+	}
+	return rpc.Errorf(rpc.CodeMethodNotFound, "The client does not support %s.", shorten(method))
 }
 
 // capable reports whether a client with these capabilities answers a request,
@@ -112,15 +138,13 @@ func (h *Hub) askAndRetry(ctx context.Context, c gateway.Client, m mounted, meth
 	if info := c.Info(); has(info) {
 		meta[metaClientInfo] = info
 	}
-	delete(meta, metaLogLevel)
-	if level := c.LogLevel(); level != "" {
-		meta[metaLogLevel] = quote(level)
-	}
+	// Who speaks the Legacy era gets log messages without asking for them.
+	meta[metaLogLevel] = quote(cmp.Or(c.LogLevel(), "info"))
 	params["_meta"] = encode(meta)
 	delete(params, "inputResponses")
 	delete(params, "requestState")
 	for round := 0; ; round++ {
-		result, err := h.o.Mounts.Call(ctx, m.server, c.Caller(), method, encode(params), c)
+		result, err := h.o.Mounts.Call(ctx, m.server, seen(c, rpc.Modern), method, encode(params), c)
 		if err != nil {
 			return nil, err
 		}
@@ -170,12 +194,24 @@ func answer(ctx context.Context, c gateway.Client, result json.RawMessage, param
 			return errors.New("asked for input in a form that is not understood")
 		}
 		method, _ := q.text("method")
-		if answers[id], err = (guarded{c}).Request(ctx, method, q["params"]); err != nil {
-			return err
+		if answers[id], err = (guarded{c}).Request(ctx, method, q["params"]); err != nil && ctx.Err() == nil && method == "elicitation/create" {
+			answers[id], err = json.RawMessage(`{"action":"cancel"}`), nil // there is no room for an error, and nobody has answered
+		}
+		if err != nil {
+			return unanswered(method, err)
 		}
 	}
 	params["inputResponses"] = encode(answers)
 	return nil
+}
+
+// unanswered says that a client could not be asked what a server must know.
+func unanswered(method string, err error) error {
+	var said *rpc.Error
+	if errors.As(err, &said) || !errors.Is(err, rpc.ErrCannotAsk) {
+		return err
+	}
+	return rpc.Errorf(rpc.CodeInvalidRequest, "The server needs an answer of the client (%s), and the client can't be asked.", shorten(method))
 }
 
 // legacyResult takes out what 2026-07-28 added to every result.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -13,7 +14,7 @@ import (
 // Visible answers "what does bob see?", as far as servers have said what they
 // offer. Held tools, which bob does not see, are among them.
 func (h *Hub) Visible(ctx context.Context, who *oauth.Caller) []status.Entry {
-	x, err := h.all.index(ctx, false)
+	x, err := h.all.index(ctx, nil, mount.Known)
 	if err != nil {
 		return nil
 	}
@@ -43,7 +44,7 @@ const (
 // Findings says, a sentence each, what the owner should know of the servers'
 // offers: what is listed under another name and why, and what clients will drop.
 func (h *Hub) Findings() []string {
-	x, err := h.all.index(context.Background(), false)
+	x, err := h.all.index(context.Background(), nil, mount.Known)
 	if err != nil {
 		return nil
 	}

@@ -14,15 +14,15 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
-// eras are the fixture's flags by era.
-var eras = map[string][]string{"legacy": nil, "modern": {"modern"}}
+// fixtureEras are the fixture's flags by era.
+var fixtureEras = map[string][]string{"legacy": nil, "modern": {"modern"}}
 
 func TestCatalog(t *testing.T) {
-	for era, flags := range eras {
+	for era, flags := range fixtureEras {
 		t.Run(era, func(t *testing.T) {
 			r := newRig(t, quick, Options{})
 			r.Apply([]config.Server{own("x", flags...), {Name: "y", Off: true}})
-			c, err := r.Catalog(within(t), "x", true)
+			c, err := r.Catalog(within(t), "x", Client{}, Needed)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -50,7 +50,10 @@ func TestCatalog(t *testing.T) {
 			r.changes = nil
 			r.mu.Unlock()
 			r.mustTool("ana", "grow", "", 3, nil)
-			eventually(t, "the catalog grows", func() bool { c, _ := r.Catalog(context.Background(), "x", false); return len(c.Tools) == 5 })
+			eventually(t, "the catalog grows", func() bool {
+				c, _ := r.Catalog(context.Background(), "x", r.client("ana"), Known)
+				return len(c.Tools) == 5
+			})
 			eventually(t, "the change is told", func() bool {
 				r.mu.Lock()
 				defer r.mu.Unlock()
@@ -61,7 +64,7 @@ func TestCatalog(t *testing.T) {
 }
 
 func TestParams(t *testing.T) {
-	for era, flags := range eras {
+	for era, flags := range fixtureEras {
 		t.Run(era, func(t *testing.T) {
 			t.Setenv("DRAWBRIDGE_CANARY", "secret of ours")
 			r := newRig(t, quick, Options{Secret: func(_ context.Context, server, name string) (string, error) { return server + "/" + name + "!", nil }})
@@ -70,7 +73,7 @@ func TestParams(t *testing.T) {
 			r.Apply([]config.Server{conf})
 			params := `{"name":"params","x-own":1.0,"arguments":{"big":12345678901234567890},"_meta":{"mine":true,"progressToken":"tok",` +
 				`"drawbridge.app/identity":{"sub":"root"},"io.modelcontextprotocol/protocolVersion":"2099-01-01"}}`
-			result, err := r.Call(within(t), "x", person("ana"), "tools/call", json.RawMessage(params), nil)
+			result, err := r.Call(within(t), "x", r.client("ana"), "tools/call", json.RawMessage(params), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -121,7 +124,7 @@ func TestMeanwhile(t *testing.T) {
 		}
 		return json.RawMessage(`{"said":1.0}`), nil
 	}}
-	_, err := r.Call(within(t), "x", person("ana"), "tools/call", json.RawMessage(`{"name":"progress","_meta":{"progressToken":{"odd":1}}}`), l)
+	_, err := r.Call(within(t), "x", r.client("ana"), "tools/call", json.RawMessage(`{"name":"progress","_meta":{"progressToken":{"odd":1}}}`), l)
 	want := "notifications/progress {\"progress\":0,\"progressToken\":{\"odd\":1},\"x-own\":1}"
 	if got := l.all(); err != nil || !strings.HasPrefix(got, want) || strings.Count(got, "\n") != 3 || strings.Contains(got, "somebody") || !strings.Contains(got, "half way") {
 		t.Errorf("the client got %v %s", err, got)
@@ -156,11 +159,11 @@ func TestErrors(t *testing.T) {
 	}
 	for _, name := range []string{"y", "z"} {
 		var e *Error
-		if _, err := r.Call(within(t), name, person("ana"), "ping", nil, nil); !errors.As(err, &e) || e.Server != name {
+		if _, err := r.Call(within(t), name, r.client("ana"), "ping", nil, nil); !errors.As(err, &e) || e.Server != name {
 			t.Errorf("it handles a server that is not there: %v", err)
 		}
 	}
-	if _, err := r.Call(within(t), "x", person("ana"), "tools/call", json.RawMessage(`[1]`), nil); !errors.As(err, &own) || own.Code != rpc.CodeInvalidParams {
+	if _, err := r.Call(within(t), "x", r.client("ana"), "tools/call", json.RawMessage(`[1]`), nil); !errors.As(err, &own) || own.Code != rpc.CodeInvalidParams {
 		t.Errorf("it handles params that are no object: %v", err)
 	}
 }
@@ -195,28 +198,31 @@ func TestCancelAndTimeout(t *testing.T) {
 }
 
 func TestSubscribe(t *testing.T) {
-	for era, flags := range eras {
+	for era, flags := range fixtureEras {
 		t.Run(era, func(t *testing.T) {
 			r := newRig(t, quick, Options{})
 			r.Apply([]config.Server{own("x", flags...)})
-			got := make(chan string, 100)
-			note := func(params json.RawMessage) { got <- string(params) }
-			stop1, err := r.Subscribe(within(t), "x", person("ana"), "file:///a", note)
+			told := make(chan string, 100)
+			note := func(params json.RawMessage) { told <- string(params) }
+			stop1, err := r.Subscribe(within(t), "x", r.client("ana"), "file:///a", note)
 			if err != nil {
 				t.Fatal(err)
 			}
-			stop2, err := r.Subscribe(within(t), "x", person("ana"), "file:///a", note)
+			stop2, err := r.Subscribe(within(t), "x", r.client("ana"), "file:///a", note)
 			if err != nil {
 				t.Fatal(err)
 			}
 			r.mustTool("ana", "touch", "file:///a/part", 0, nil)
 			for range 2 {
-				if got := next(t, got); !strings.Contains(got, "file:///a/part") {
+				if got := next(t, told); !strings.Contains(got, "file:///a/part") {
 					t.Error(got)
 				}
 			}
 			stop2()
-			r.mustTool("bob", "touch", "file:///a", 0, nil) // a conversation that nobody watches in
+			r.mustTool("bob", "touch", "file:///a", 0, nil)
+			if era == "modern" { // it is one process, so the resource is one
+				next(t, told)
+			}
 			_, _ = r.tool(within(t), "ana", "crash", "", 0, nil)
 			asked := "resources/subscribe"
 			if era == "modern" {
@@ -224,8 +230,8 @@ func TestSubscribe(t *testing.T) {
 			}
 			eventually(t, "the new process is asked again", func() bool { return strings.Count(r.logs(), asked) >= 2 })
 			r.mustTool("ana", "touch", "file:///a", 0, nil)
-			if got := next(t, got); !strings.Contains(got, `"uri":"file:///a"`) || len(got) != 0 {
-				t.Errorf("got %s, and %d more", got, len(got))
+			if got := next(t, told); !strings.Contains(got, `"uri":"file:///a"`) || len(told) != 0 {
+				t.Errorf("got %s, and %d more", got, len(told))
 			}
 			stop1()
 			stop1()

@@ -4,111 +4,246 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
-// Catalog returns what a server offers. It starts the server if need be and
-// waits until ctx ends; wait false returns at once what is known, or nil. The
-// error is an [*Error], or ctx's.
-func (s *Set) Catalog(ctx context.Context, server string, wait bool) (*Catalog, error) {
+// How says what a catalog is wanted for.
+type How int
+
+const (
+	// Known returns at once what is known, or nil.
+	Known How = iota
+	// Fresh is for a list: a copy whose time is over is read again first, if that
+	// takes no start of the server; else in the background. Without a copy it
+	// waits until ctx ends.
+	Fresh
+	// Needed is for a request about one item: without a copy the server is started
+	// before others, and waited for until ctx ends.
+	Needed
+	// Anew is for an item that is not in the copy: it is read again, before others.
+	Anew
+	// Again is Anew for an item that may be another server's: it waits its turn.
+	Again
+)
+
+// freshWait is how long a list waits for a copy that is read again.
+const freshWait = 3 * time.Second
+
+// Catalog returns what a server offers a client. The error is an [*Error], or
+// ctx's.
+func (s *Set) Catalog(ctx context.Context, server string, client Client, how How) (*Catalog, error) {
 	one, err := s.find(server)
 	if err != nil {
 		return nil, err
 	}
-	first := -1
-	for {
-		next := s.waiters.next()
-		one.mu.Lock()
-		catalog, attempts := one.catalog, one.attempts
-		state, problem, gone := one.state, one.problem, one.ctx.Err() != nil
-		mayStart := !one.retryAt.After(s.now())
-		one.mu.Unlock()
+	catalog := one.view(client)
+	switch {
+	case how == Known, how == Needed && catalog != nil:
+		return catalog, nil
+	case how == Anew, how == Again:
+		return one.anew(ctx, client, how == Anew)
+	case catalog == nil:
+		return one.await(ctx, how == Needed)
+	}
+	one.refresh(ctx, client)
+	return one.view(client), nil
+}
+
+// view is what a client is offered as far as it is known: what is offered in
+// its own conversation, if there is one. nil: nothing is known.
+func (s *server) view(client Client) *Catalog {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, other := range s.convs {
+		if other.view == nil { // as nearly always, so that no key is made
+			continue
+		}
+		if c := s.openLocked(client); c != nil && c.view != nil {
+			return c.view
+		}
+		break
+	}
+	return s.catalog
+}
+
+// openLocked is the conversation of a client that can be used at once, if it has
+// one for its sign-in. It needs mu.
+func (s *server) openLocked(client Client) *conversation {
+	if s.catalog == nil || client.Caller == nil {
+		return nil
+	}
+	client.Era = s.catalog.Speaks(client.Era)
+	_, k := keyOf(client, s.conf.Shared)
+	if c := s.convs[k]; c != nil && k.who != "" && c.isReady() {
+		return c
+	}
+	return nil
+}
+
+// await waits until it is known what the server offers.
+func (s *server) await(ctx context.Context, urgent bool) (*Catalog, error) {
+	for first := true; ; first = false {
+		s.mu.Lock()
+		catalog, state, problem, gone, pause := s.catalog, s.state, s.problem, s.ctx.Err() != nil, s.retryAt.Sub(s.set.now())
+		s.mu.Unlock()
 		switch {
-		case catalog != nil || !wait:
+		case catalog != nil:
 			return catalog, nil
 		case gone:
-			return nil, one.errorf(nil, "is not mounted any more.")
-		case state == stateFailed && (attempts != first && first >= 0 || !mayStart):
-			return nil, &Error{Server: server, Message: problem}
-		case first < 0:
-			first = attempts
-			one.readNow()
+			return nil, s.errorf(nil, "is not mounted any more.")
+		case state == stateFailed && (!first || pause > 0):
+			return nil, &Error{Server: s.name, Message: problem}
+		case !first:
+			if err := sleep(ctx, max(pause, s.set.tune.firstPause)); err != nil {
+				return nil, err
+			}
 		}
-		select {
-		case <-next:
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if err := wait(ctx, s.lists.read(urgent)); err != nil {
+			return nil, err
 		}
 	}
 }
 
-// readSoon has the catalog read in the background.
-func (s *server) readSoon() {
+func wait(ctx context.Context, r *reading) error {
 	select {
-	case s.want <- struct{}{}:
-	default:
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
-// readNow is readSoon for somebody who waits.
-func (s *server) readNow() {
-	select {
-	case s.urgent <- struct{}{}:
-	default:
-	}
-	s.readSoon()
-}
-
-// listChanged notes that the server says so.
-func (s *server) listChanged() {
+// refresh reads again what is older than it may be.
+func (s *server) refresh(ctx context.Context, client Client) {
+	var waited []*reading
 	s.mu.Lock()
-	s.stale = true
+	now := s.set.now()
+	own := s.convs[s.ownKeyLocked()]
+	canRead := own != nil && own.isReady()
+	if canRead {
+		own.touch()
+	}
+	expired := now.Sub(s.readAt) >= s.catalog.ttl && !s.retryAt.After(now)
+	c := s.openLocked(client)
 	s.mu.Unlock()
-	s.readSoon()
+	if expired {
+		if r := s.lists.read(false); canRead {
+			waited = append(waited, r)
+		}
+	}
+	if c != nil && c.expired(now) {
+		waited = append(waited, c.lists.read(false))
+	}
+	for _, r := range waited {
+		within, cancel := context.WithDeadline(ctx, r.began.Add(freshWait)) // one that hangs holds up one list
+		_ = wait(within, r)
+		cancel()
+	}
 }
 
-// keepCatalog reads the catalog whenever it may be another, until the server
-// is not wanted any more. Only a few servers are started for that at once.
-func (s *server) keepCatalog() {
-	for {
-		select {
-		case <-s.want:
-		case <-s.ctx.Done():
-			return
+// anew reads again what a client is offered.
+func (s *server) anew(ctx context.Context, client Client, urgent bool) (*Catalog, error) {
+	s.mu.Lock()
+	c := s.openLocked(client)
+	known := s.catalog != nil
+	s.mu.Unlock()
+	s.renew()
+	r := s.lists.read(urgent)
+	if c == nil && known && urgent && client.Caller != nil {
+		// It may be offered to clients alone that declare what this one does.
+		client.Era = s.speaks(client.Era)
+		if client.Era == rpc.Legacy {
+			c, _ = s.conversationFor(ctx, client) // its failure is noted where it happens
 		}
+	}
+	if c != nil && c.lists != nil {
+		if err := wait(ctx, c.lists.read(urgent)); err != nil {
+			return nil, err
+		}
+	}
+	if err := wait(ctx, r); err != nil {
+		return nil, err
+	}
+	if catalog := s.view(client); catalog != nil {
+		return catalog, nil
+	}
+	return s.await(ctx, urgent)
+}
+
+// renew ends the process in which the catalog was read if a younger one has
+// been started: the program may have been updated between them.
+func (s *server) renew() {
+	if s.isHTTP() {
+		return
+	}
+	s.mu.Lock()
+	own := s.convs[key{}]
+	outdated := own != nil && own.isReady()
+	if outdated {
+		_, unused := own.idle()
+		outdated = unused && slices.ContainsFunc(slices.Collect(maps.Values(s.convs)), func(c *conversation) bool {
+			return c.isReady() && c.opened.After(own.opened)
+		})
+	}
+	if outdated {
+		delete(s.convs, key{})
+	}
+	s.mu.Unlock()
+	if outdated {
+		own.end(errSessionGone)
+	}
+}
+
+// listChanged notes that the server says so in c.
+func (s *server) listChanged(c *conversation) {
+	if c.lists != nil {
+		c.lists.soon()
+		if !s.isHTTP() {
+			return // another process knows nothing of it
+		}
+	}
+	s.lists.soon()
+}
+
+// readLists reads what the server offers, and tells what is another now. Only a
+// few servers are started for that at once, those first that somebody needs.
+func (s *server) readLists(r *reading) {
+	s.mu.Lock()
+	own := s.convs[s.ownKeyLocked()]
+	s.mu.Unlock()
+	if own == nil || !own.alive() {
 		select {
 		case s.set.slots <- struct{}{}:
-			s.readCatalog(s.ctx)
-			<-s.set.slots
-		case <-s.urgent:
-			s.readCatalog(s.ctx)
+			defer func() { <-s.set.slots }()
+		case <-r.urgent:
 		case <-s.ctx.Done():
 			return
 		}
-		// A server may say often that a list has changed.
-		if sleep(s.ctx, s.set.tune.settle) != nil {
-			return
-		}
 	}
-}
-
-// readCatalog reads what the server offers, and tells what is another now.
-func (s *server) readCatalog(ctx context.Context) {
-	var c *conversation
 	var found *Catalog
 	err := errSessionGone
 	for try := 0; try < 2 && errors.Is(err, errSessionGone); try++ {
-		if c, err = s.speaker(ctx); err != nil {
+		if own, err = s.conversation(s.ctx, s.ownKey(), Client{}); err != nil {
 			return // noted where it happened
 		}
 		s.mu.Lock()
-		s.stale = false
+		was := s.catalog
 		s.mu.Unlock()
-		found, err = c.list(ctx)
+		found, err = own.list(s.ctx, was)
 	}
 	if err != nil {
-		s.notListed(c, err)
+		s.notListed(own, err)
 		return
 	}
+	s.offer(found)
+}
+
+// offer makes found what the server offers.
+func (s *server) offer(found *Catalog) {
 	headers := s.checkHeaders(found)
 	s.mu.Lock()
 	was := s.catalog
@@ -116,41 +251,39 @@ func (s *server) readCatalog(ctx context.Context) {
 	s.sayOdd(was, found)
 	var changes []Change
 	s.change(func() {
+		found.Both, found.legacy = s.era.both, s.era.legacy
 		changes = differences(s.catalog, found)
-		s.catalog, s.headers = found, headers
-		s.attempts++
+		if len(changes) == 0 && s.catalog != nil && s.catalog.same(found) {
+			s.catalog.ttl = found.ttl // the same copy, so that nothing is made anew of it
+		} else {
+			s.catalog, s.headers = found, headers
+		}
+		s.readAt = s.set.now()
 		if s.failures < crashLoop {
 			s.state, s.problem = stateOK, ""
 		}
-		s.set.waiters.wake()
+		for _, c := range s.convs {
+			if c.found == nil {
+				continue
+			}
+			if view := s.catalog.as(c.found); view == s.catalog {
+				c.view = nil
+			} else if c.view == nil || !c.view.same(view) {
+				c.view = view
+			}
+		}
 	})
+	if len(found.Unlisted) > 0 {
+		time.AfterFunc(s.set.tune.again, func() {
+			if s.ctx.Err() == nil {
+				s.lists.read(false)
+			}
+		})
+	}
+	s.set.save(s)
 	for _, what := range changes {
 		s.set.changed(s.name, what)
 	}
-}
-
-// speaker returns a conversation to read the catalog in: any that is there, so
-// that no process is started for it alone, unless each speaks for its person.
-func (s *server) speaker(ctx context.Context) (*conversation, error) {
-	s.mu.Lock()
-	found := s.convs[""]
-	for _, c := range s.convs {
-		if s.adoptable() && c.alive() && (found == nil || !found.isReady()) {
-			found = c
-		}
-	}
-	s.mu.Unlock()
-	if found != nil {
-		select {
-		case <-found.ready:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		if found.isReady() {
-			return found, nil
-		}
-	}
-	return s.conversation(ctx, "")
 }
 
 // notListed notes that the catalog could not be read; if that is because the
@@ -164,7 +297,9 @@ func (s *server) notListed(c *conversation, err error) {
 	case errors.Is(err, errSessionGone):
 		f.text = "keeps ending its session."
 	case !c.alive():
-		s.readLater(err)
+		if !errors.As(err, &known) && s.view(Client{}) == nil { // it was ended for being unused, or the like
+			s.lists.soon()
+		}
 		return
 	case isOwn(err):
 		f.text = "answered with an error when it was asked what it offers. See its log, and the server's own documentation."
@@ -175,20 +310,84 @@ func (s *server) notListed(c *conversation, err error) {
 	s.failed(f)
 }
 
-// readLater has the catalog read again if the conversation was ended for a
-// reason that is no failure, as being unused.
-func (s *server) readLater(err error) {
-	var f *failure
-	if errors.As(err, &f) {
-		return
+// readOwnLists reads what the server offers in a client's conversation: tools may
+// be there for clients alone that can be asked, or since a tool was called.
+func (c *conversation) readOwnLists(*reading) {
+	s := c.server
+	found, err := c.list(s.ctx, nil)
+	if err != nil {
+		return // the conversation says why, or what all are offered must do
 	}
+	var changes []Change
+	other := false
 	s.mu.Lock()
-	s.stale = true
-	never := s.catalog == nil
-	s.mu.Unlock()
-	if never {
-		s.readSoon()
+	if all := s.catalog; all != nil {
+		c.found, c.readAt = found, s.set.now()
+		other = len(differences(all, found)) > 0
+		was, is := c.view, all.as(found)
+		if was == nil {
+			was = all
+		}
+		if changes = differences(was, is); is == all {
+			c.view = nil
+		} else if len(changes) > 0 {
+			c.view = is
+		}
 	}
+	s.mu.Unlock()
+	if other { // it may be another for all
+		s.renew()
+		s.lists.soon()
+	}
+	for _, what := range changes {
+		s.set.changed(s.name, what)
+	}
+}
+
+func (c *conversation) expired(now time.Time) bool {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	return c.found != nil && now.Sub(c.readAt) >= c.found.ttl
+}
+
+// as is the catalog for a client whom found was offered: what is offered to all
+// is as it was offered to all, so that it is one thing to whoever compares.
+func (cat *Catalog) as(found *Catalog) *Catalog {
+	view := *cat
+	same := true
+	for _, one := range allLists() {
+		items, ok := merge(*one.of(cat), *one.of(found), slices.Contains(found.Unlisted, one.method))
+		*one.of(&view) = items
+		same = same && ok
+	}
+	if same {
+		return cat
+	}
+	return &view
+}
+
+// merge is found, with the items of all as they are in all. same: it is all.
+func merge(all, found []Item, unlisted bool) (_ []Item, same bool) {
+	if unlisted {
+		return all, true
+	}
+	byName := make(map[string]Item, len(all))
+	for _, it := range all {
+		byName[it.Name] = it
+	}
+	items := make([]Item, len(found))
+	same = len(all) == len(found)
+	for i, it := range found {
+		known, ok := byName[it.Name]
+		if ok {
+			it = known
+		}
+		items[i], same = it, same && ok
+	}
+	if same {
+		return all, true
+	}
+	return items, false
 }
 
 // differences returns what a reader of was must read again.
@@ -210,13 +409,5 @@ func differences(was, is *Catalog) []Change {
 }
 
 func sameItems(a, b []Item) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if !bytes.Equal(a[i].Raw, b[i].Raw) {
-			return false
-		}
-	}
-	return true
+	return slices.EqualFunc(a, b, func(x, y Item) bool { return bytes.Equal(x.Raw, y.Raw) })
 }

@@ -19,7 +19,7 @@ func (c *conversation) connect(ctx context.Context) error {
 	if err := c.launch(ctx); err != nil {
 		return err
 	}
-	if c.server.knownLegacy() {
+	if !c.probes {
 		return c.initialize(ctx)
 	}
 	c.setProbing(true)
@@ -95,7 +95,7 @@ type answer struct {
 // send sends a request of our own; its answer comes on the channel.
 func (c *conversation) send(ctx context.Context, method string, params json.RawMessage) <-chan answer {
 	out := make(chan answer, 1)
-	r, err := c.begin(ctx, nil, method, params, nil)
+	r, err := c.begin(ctx, Client{}, method, params, nil)
 	if err != nil {
 		out <- answer{nil, err}
 		return out
@@ -110,15 +110,22 @@ func (c *conversation) send(ctx context.Context, method string, params json.RawM
 
 // meet asks a process which era it is of (MCP 2026-07-28, stdio, "Backward
 // Compatibility"). A server that doesn't answer soon ignores the question, or
-// is slow to start; then it is asked in the old way too, and the first good
-// answer counts.
+// is slow to start; then it is asked in the old way too.
+//
+// From there on the connection is of the Legacy era if the server agrees, even
+// if it answers the first question after all: a server of both eras has bound
+// the connection to what initialize said. Taken for a modern one, it would ask
+// in a way that nobody answers, and no subscription would begin.
 func (c *conversation) meet(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
+	asking, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c.speak(rpc.Modern, modernVersion)
-	discovered := c.send(ctx, "server/discover", nil)
+	discovered := c.send(asking, "server/discover", nil)
 	soon := time.NewTimer(c.server.set.tune.probe)
 	defer soon.Stop()
+	if c.server.ownKey() == everybody {
+		soon.Stop() // it is slow, no more
+	}
 	select {
 	case a := <-discovered:
 		if modern, err := c.acceptModern(a); modern || err != nil {
@@ -127,24 +134,18 @@ func (c *conversation) meet(ctx context.Context) error {
 		return c.initialize(ctx)
 	case <-soon.C:
 	}
-	initialized := c.send(ctx, "initialize", c.initializeParams())
-	for {
-		select {
-		case a := <-discovered:
-			if modern, err := c.acceptModern(a); modern || err != nil {
-				return err
-			}
-			discovered = nil
-		case a := <-initialized:
-			if a.err == nil || discovered == nil || !isOwn(a.err) {
-				return c.acceptLegacy(a)
-			}
-			initialized = nil // a modern server that is slow to answer the first
-		}
-		if discovered == nil && initialized == nil {
-			return c.initialize(ctx)
-		}
+	initialized := <-c.send(ctx, "initialize", c.initializeParams())
+	if !isOwn(initialized.err) {
+		return c.acceptLegacy(initialized)
 	}
+	select { // a modern server that is slow to answer the first, as it seems
+	case a := <-discovered:
+		if modern, err := c.acceptModern(a); modern || err != nil {
+			return err
+		}
+	case <-ctx.Done():
+	}
+	return c.acceptLegacy(initialized)
 }
 
 // discovery is the result of server/discover.
@@ -191,7 +192,6 @@ func (c *conversation) acceptModern(a answer) (modern bool, err error) {
 		info = d.Info
 	}
 	c.description = rpc.Description{Capabilities: d.Capabilities, ServerInfo: info, Instructions: d.Instructions}
-	c.server.setEra(rpc.Modern)
 	return true, nil
 }
 
@@ -202,24 +202,23 @@ func (c *conversation) initialize(ctx context.Context) error {
 	return c.acceptLegacy(<-c.send(ctx, "initialize", c.initializeParams()))
 }
 
-// initializeParams declares what clients of the Legacy era can be asked. Of
-// elicitation it is the form alone: few clients show a URL.
+// initializeParams declares what the client did, and says who it is. Drawbridge
+// itself can be asked nothing.
 func (c *conversation) initializeParams() json.RawMessage {
+	info := c.server.set.clientInfo()
+	if c.client.Caller != nil {
+		info = c.server.set.introduced(c.client.Info)
+	}
 	return encode(map[string]any{
 		"protocolVersion": legacyVersion,
-		"capabilities": map[string]any{
-			"sampling":    object{},
-			"elicitation": map[string]any{"form": object{}},
-			"roots":       map[string]bool{"listChanged": true},
-		},
-		"clientInfo": c.server.set.clientInfo(),
+		"capabilities":    declared(c.client.Capabilities),
+		"clientInfo":      info,
 	})
 }
 
 func (c *conversation) acceptLegacy(a answer) error {
 	if a.err != nil {
 		if isOwn(a.err) {
-			c.server.setEra(rpc.Modern) // or it is another server than it was
 			c.server.log.say("It refused to begin a conversation: %v", a.err)
 		}
 		return a.err
@@ -235,6 +234,5 @@ func (c *conversation) acceptLegacy(a answer) error {
 	}
 	c.speak(rpc.Legacy, r.Version)
 	c.description = rpc.Description{Capabilities: r.Capabilities, ServerInfo: r.Info, Instructions: r.Instructions}
-	c.server.setEra(rpc.Legacy)
 	return c.link().tell(outgoing{Method: "notifications/initialized"}.encode())
 }

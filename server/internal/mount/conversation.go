@@ -9,18 +9,20 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/limit"
-	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
 // maxAsked bounds the requests of a server that are being answered at once.
 const maxAsked = 16
 
-// conversation is one person's link to a server: a process of its own, or a
-// transport session over HTTP.
+// conversation is a link to a server: a process, or a transport session over
+// HTTP. In the Legacy era it is one sign-in's, opened with what its client
+// declared; in the Modern era it is everybody's.
 type conversation struct {
 	server *server
-	sub    string        // guarded by server.mu; "" is Drawbridge's own
+	key    key           // guarded by server.mu
+	client Client        // whom it was opened for
+	probes bool          // it finds out which era the server speaks
 	ready  chan struct{} // closed once it is open, or has failed to open
 	err    error         // why it did not open; set before ready is closed
 
@@ -28,12 +30,18 @@ type conversation struct {
 	modern      atomic.Bool // its era
 	version     string
 	description rpc.Description
+	lists       *reader // of what is offered here; nil if that is what all are offered
+	opened      time.Time
 
-	opened time.Time
 	strays atomic.Int32 // answers to nothing
 
-	listening sync.Mutex         // held while the modern stream of changes is replaced
-	unlisten  context.CancelFunc // ends that stream; guarded by listening
+	// Guarded by server.mu.
+	grants map[string]bool // the sign-ins that have used it
+	found  *Catalog        // what is offered here; nil: not read
+	view   *Catalog        // found as part of what all are offered
+	readAt time.Time
+
+	streams streams // in which a server of the Modern era tells of changes
 
 	mu      sync.Mutex // guards all below
 	wire    wire       // nil while there is none yet
@@ -45,20 +53,24 @@ type conversation struct {
 	calls   map[int64]*call
 	lastID  int64
 	asked   map[string]context.CancelFunc // the server's requests that are being answered, by id
-	caller  *oauth.Caller                 // who spoke last
-	used    time.Time
+	left    map[string]time.Time          // when programs last gave up a call, by origin
+	level   int                           // of log messages that the server was asked for; none: len(levels)
+	used    time.Time                     // by a client
 }
 
-func newConversation(s *server, sub string) *conversation {
-	return &conversation{server: s, sub: sub, ready: make(chan struct{}),
-		calls: make(map[int64]*call), asked: make(map[string]context.CancelFunc),
-		caller: new(oauth.Caller), used: s.set.now()}
+func newConversation(s *server, k key, client Client) *conversation {
+	c := &conversation{server: s, key: k, client: client, ready: make(chan struct{}), grants: make(map[string]bool), level: len(levels),
+		calls: make(map[int64]*call), asked: make(map[string]context.CancelFunc), left: make(map[string]time.Time), used: s.set.now()}
+	if k.who != "" {
+		c.lists = &reader{do: c.readOwnLists, start: s.set.working.start, settle: s.set.tune.settle}
+	}
+	return c
 }
 
-// do sends a request and waits for the answer, while peer hears what comes
+// do sends a request and waits for the answer, while peer gets what comes
 // meanwhile. Its error is an *rpc.Error, ctx's, or why the conversation ended.
-func (c *conversation) do(ctx context.Context, caller *oauth.Caller, method string, params json.RawMessage, peer rpc.Peer) (json.RawMessage, error) {
-	r, err := c.begin(ctx, caller, method, params, peer)
+func (c *conversation) do(ctx context.Context, client Client, method string, params json.RawMessage, peer rpc.Peer) (json.RawMessage, error) {
+	r, err := c.begin(ctx, client, method, params, peer)
 	if err != nil {
 		return nil, err
 	}
@@ -67,11 +79,8 @@ func (c *conversation) do(ctx context.Context, caller *oauth.Caller, method stri
 }
 
 // begin registers a call.
-func (c *conversation) begin(ctx context.Context, caller *oauth.Caller, method string, params json.RawMessage, peer rpc.Peer) (*call, error) {
-	r := &call{method: method, params: params, caller: caller, peer: peer, inbox: newInbox(), acked: make(chan struct{})}
-	if caller == nil {
-		r.caller = new(oauth.Caller)
-	}
+func (c *conversation) begin(ctx context.Context, client Client, method string, params json.RawMessage, peer rpc.Peer) (*call, error) {
+	r := &call{method: method, params: params, caller: client.caller(), origin: client.origin(), peer: peer, inbox: newInbox(), acked: make(chan struct{})}
 	c.mu.Lock()
 	c.lastID++
 	r.id = c.lastID
@@ -92,9 +101,8 @@ func (c *conversation) begin(ctx context.Context, caller *oauth.Caller, method s
 		return nil, c.over
 	}
 	c.calls[r.id] = r
-	c.used = c.server.set.now()
-	if caller != nil {
-		c.caller = caller
+	if r.isClients() {
+		c.used = c.server.set.now()
 	}
 	return r, nil
 }
@@ -108,10 +116,16 @@ func (c *conversation) finish(r *call) (json.RawMessage, error) {
 	})
 	c.mu.Lock()
 	delete(c.calls, r.id)
-	c.used = c.server.set.now()
 	over, last := c.over, c.retired && len(c.calls) == 0
+	givenUp := err != nil && err == r.ctx.Err() && over == nil
+	if r.isClients() {
+		c.used = c.server.set.now()
+		if givenUp {
+			c.gaveUp(r.origin)
+		}
+	}
 	c.mu.Unlock()
-	if err != nil && err == r.ctx.Err() && over == nil {
+	if givenUp {
 		c.link().cancel(r, "nobody waits for the answer any more")
 	}
 	if last {
@@ -173,18 +187,43 @@ func (c *conversation) strayAnswer(m *message) {
 	c.server.log.say("It answered a request that was not made, with the id %s%s", m.ID, said)
 }
 
-// latest returns the call in flight that a message belongs to which names none:
-// the one that came last. All are the same person's.
-func (c *conversation) latest() *call {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var found *call
-	for _, r := range c.calls {
-		if r.peer != nil && (found == nil || r.id > found.id) {
-			found = r
+// afterwards is for how long a call that was given up may still be the cause of
+// what a server says: it hears of that a moment later.
+const afterwards = 30 * time.Second
+
+// gaveUp notes whose call it was. It needs mu.
+func (c *conversation) gaveUp(origin string) {
+	now := c.server.set.now()
+	for other, at := range c.left {
+		if now.Sub(at) > afterwards {
+			delete(c.left, other)
 		}
 	}
-	return found
+	c.left[origin] = now
+}
+
+// cause returns the call that a message belongs to which names none: the last of
+// the one program that has calls here. Where another could be the cause as well
+// it belongs to nobody: a program must not be asked, nor told, what another did.
+func (c *conversation) cause() (r *call, clear bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, other := range c.calls {
+		switch {
+		case other.peer == nil:
+		case r != nil && r.origin != other.origin:
+			return nil, false
+		case r == nil || other.id > r.id:
+			r = other
+		}
+	}
+	now := c.server.set.now()
+	for origin, at := range c.left {
+		if r != nil && origin != r.origin && now.Sub(at) <= afterwards {
+			return nil, false
+		}
+	}
+	return r, true
 }
 
 // abort fails every call in flight, but not the conversation.
@@ -214,6 +253,7 @@ func (c *conversation) end(why error) (first, open bool) {
 	}
 	wire := c.wire
 	c.mu.Unlock()
+	c.server.set.room.leave(c)
 	if wire != nil {
 		c.server.set.closing.start(wire.close)
 	}
@@ -295,6 +335,20 @@ func (c *conversation) idle() (time.Time, bool) {
 		}
 	}
 	return c.used, true
+}
+
+// why is why the conversation has ended; nil if it has not.
+func (c *conversation) why() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.over
+}
+
+// touch counts as a use.
+func (c *conversation) touch() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.used = c.server.set.now()
 }
 
 func (c *conversation) alive() bool {

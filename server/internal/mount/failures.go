@@ -30,7 +30,6 @@ func (s *server) failed(f *failure) {
 			s.told = true
 			event = &status.Event{Type: status.ServerFailed, Outcome: status.Failed, Reason: s.problem}
 		}
-		s.attempts++
 		if f.kind != lasting {
 			s.retryIn(pause)
 		}
@@ -40,7 +39,6 @@ func (s *server) failed(f *failure) {
 	if event != nil {
 		s.set.record(*event)
 	}
-	s.set.waiters.wake()
 }
 
 // retryIn needs mu.
@@ -54,21 +52,15 @@ func (s *server) retryIn(pause time.Duration) {
 // revive starts the server again after a failure, for the catalog and for
 // those who watch a resource.
 func (s *server) revive() {
-	s.mu.Lock()
-	s.stale = true
-	subs := s.watched.subs()
-	s.mu.Unlock()
-	s.readSoon()
-	for _, sub := range subs {
-		_, _ = s.conversation(s.ctx, sub) // its failure is noted where it happens
-	}
+	s.lists.read(false)
+	s.watchAgain(everybody)
 }
 
 // lost notes that c, which was open, ended by itself.
 func (s *server) lost(c *conversation, f *failure) {
 	s.mu.Lock()
-	if s.convs[c.sub] == c {
-		delete(s.convs, c.sub)
+	if s.convs[c.key] == c {
+		delete(s.convs, c.key)
 	}
 	s.mu.Unlock()
 	s.failed(f)

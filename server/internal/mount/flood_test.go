@@ -60,7 +60,7 @@ func TestEndlessJunk(t *testing.T) {
 	r := newRig(t, quick, Options{})
 	r.Apply([]config.Server{own("x", "endless"), own("y")})
 	eventually(t, "it is given up", func() bool { return strings.Contains(r.state().Error, "without end") })
-	if _, err := r.Call(within(t), "y", person("ana"), "tools/call", json.RawMessage(`{"name":"echo"}`), nil); err != nil {
+	if _, err := r.Call(within(t), "y", r.client("ana"), "tools/call", json.RawMessage(`{"name":"echo"}`), nil); err != nil {
 		t.Errorf("another server: %v", err)
 	}
 }

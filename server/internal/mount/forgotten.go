@@ -78,7 +78,7 @@ func (w *httpWire) answersPing(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
 	const id = -1 // none of a call
-	resp, err := w.request(ctx, http.MethodPost, w.headers(w.lastCaller()), outgoing{ID: encode(id), Method: "ping"}.encode())
+	resp, err := w.request(ctx, http.MethodPost, w.headers(w.conv.client.caller()), outgoing{ID: encode(id), Method: "ping"}.encode())
 	if err != nil {
 		return false
 	}

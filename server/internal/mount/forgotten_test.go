@@ -107,7 +107,7 @@ func TestSessionNotForgotten(t *testing.T) {
 			r.Apply([]config.Server{{Name: "x", URL: s.URL}})
 			r.mustTool("ana", "sql", "", 0, nil)
 			made := s.sessionsMade()
-			_, err := r.Call(within(t), "x", person("ana"), "tools/call", json.RawMessage(`{"name":"odd"}`), nil)
+			_, err := r.Call(within(t), "x", r.client("ana"), "tools/call", json.RawMessage(`{"name":"odd"}`), nil)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %s", err, c.want)
 			}

@@ -252,12 +252,6 @@ func errTooBig() *failure {
 	return &failure{text: fmt.Sprintf("sent an answer of more than %d MiB, which was dropped. Ask it for less.", maxMessage>>20), kind: unreachable, status: http.StatusOK}
 }
 
-func (w *httpWire) lastCaller() *oauth.Caller {
-	w.conv.mu.Lock()
-	defer w.conv.mu.Unlock()
-	return w.conv.caller
-}
-
 // cancel tells a legacy server; a modern one sees the stream close.
 func (w *httpWire) cancel(r *call, reason string) {
 	if w.conv.modern.Load() || r.method == "initialize" {
@@ -272,7 +266,7 @@ func (w *httpWire) cancel(r *call, reason string) {
 func (w *httpWire) tell(message []byte) error {
 	ctx, cancel := context.WithTimeout(w.ctx, goodbyeTime)
 	defer cancel()
-	resp, err := w.request(ctx, http.MethodPost, w.headers(w.lastCaller()), message)
+	resp, err := w.request(ctx, http.MethodPost, w.headers(w.conv.client.caller()), message)
 	if err != nil {
 		return noAnswer(w.url, err)
 	}
@@ -291,7 +285,7 @@ func (w *httpWire) close() {
 	w.mu.Unlock()
 	if session != "" {
 		ctx, cancel := context.WithTimeout(w.ctx, goodbyeTime)
-		if resp, err := w.request(ctx, http.MethodDelete, w.headers(w.lastCaller()), nil); err == nil {
+		if resp, err := w.request(ctx, http.MethodDelete, w.headers(w.conv.client.caller()), nil); err == nil {
 			resp.Body.Close()
 		}
 		cancel()

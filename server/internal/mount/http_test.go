@@ -33,7 +33,7 @@ func TestHTTP(t *testing.T) {
 			s := newHTTPServer(t, modern)
 			r := newRig(t, quick, Options{Identity: signer, Secret: keychainOf})
 			r.Apply([]config.Server{s.conf()})
-			c, err := r.Catalog(within(t), "x", true)
+			c, err := r.Catalog(within(t), "x", Client{}, Needed)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -45,7 +45,7 @@ func TestHTTP(t *testing.T) {
 				t.Errorf("the log says %s", log)
 			}
 			params := `{"name":"sql","arguments":{"region":" süd","opt":{"n":42}},"_meta":{"progressToken":"mine","drawbridge.app/identity":{"sub":"root"}}}`
-			result, err := r.Call(within(t), "x", person("ana"), "tools/call", json.RawMessage(params), l)
+			result, err := r.Call(within(t), "x", r.client("ana"), "tools/call", json.RawMessage(params), l)
 			if err != nil || string(result) != `{"kept":1.0}` || l.all() != `notifications/progress {"progress":1,"progressToken":"mine"}` {
 				t.Fatalf("got %s, %v, got %s", result, err, l.all())
 			}
@@ -99,15 +99,15 @@ func TestHTTPChanges(t *testing.T) {
 			s := newHTTPServer(t, modern)
 			r := newRig(t, quick, Options{})
 			r.Apply([]config.Server{{Name: "x", URL: s.URL}})
-			if _, err := r.Catalog(within(t), "x", true); err != nil {
+			if _, err := r.Catalog(within(t), "x", Client{}, Needed); err != nil {
 				t.Fatal(err)
 			}
 			got := make(chan string, 10)
-			stop, err := r.Subscribe(within(t), "x", person("ana"), "a://b", func(p json.RawMessage) { got <- string(p) })
+			stop, err := r.Subscribe(within(t), "x", r.client("ana"), "a://b", func(p json.RawMessage) { got <- string(p) })
 			if err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "one stream is open", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.streams) == 1 })
+			eventually(t, "a stream for the catalog and one for ana are open", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.streams) == 2 })
 			s.mu.Lock()
 			s.tools = `[]`
 			s.mu.Unlock()
@@ -116,7 +116,7 @@ func TestHTTPChanges(t *testing.T) {
 			if got := next(t, got); !strings.Contains(got, "a://b") {
 				t.Error(got)
 			}
-			eventually(t, "the list is read again", func() bool { c, _ := r.Catalog(context.Background(), "x", false); return len(c.Tools) == 0 })
+			eventually(t, "the list is read again", func() bool { c, _ := r.Catalog(context.Background(), "x", Client{}, Known); return len(c.Tools) == 0 })
 			stop()
 		})
 	}
@@ -126,13 +126,13 @@ func TestHTTPHeadersChange(t *testing.T) {
 	s := newHTTPServer(t, true)
 	r := newRig(t, quick, Options{})
 	r.Apply([]config.Server{{Name: "x", URL: s.URL}})
-	if _, err := r.Catalog(within(t), "x", true); err != nil {
+	if _, err := r.Catalog(within(t), "x", Client{}, Needed); err != nil {
 		t.Fatal(err)
 	}
 	s.mu.Lock()
 	s.tools = strings.ReplaceAll(s.tools, "Region", "Area")
 	s.mu.Unlock()
-	if _, err := r.Call(within(t), "x", person("ana"), "tools/call", json.RawMessage(`{"name":"sql","arguments":{"region":"a"}}`), nil); err != nil {
+	if _, err := r.Call(within(t), "x", r.client("ana"), "tools/call", json.RawMessage(`{"name":"sql","arguments":{"region":"a"}}`), nil); err != nil {
 		t.Errorf("it handles a tool that wants other headers now: %v", err)
 	}
 }
@@ -142,7 +142,7 @@ func TestHTTPSessionLost(t *testing.T) {
 	r := newRig(t, quick, Options{})
 	r.Apply([]config.Server{{Name: "x", URL: s.URL}})
 	call := func() error {
-		_, err := r.Call(within(t), "x", person("ana"), "tools/call", json.RawMessage(`{"name":"sql"}`), nil)
+		_, err := r.Call(within(t), "x", r.client("ana"), "tools/call", json.RawMessage(`{"name":"sql"}`), nil)
 		return err
 	}
 	if err := call(); err != nil {
@@ -185,7 +185,7 @@ func TestHTTPRefuses(t *testing.T) {
 			defer bad.Close()
 			r := newRig(t, quick, Options{})
 			r.Apply([]config.Server{{Name: "x", URL: bad.URL}})
-			_, err := r.Catalog(within(t), "x", true)
+			_, err := r.Catalog(within(t), "x", Client{}, Needed)
 			if err == nil || !strings.Contains(err.Error(), want) || r.state().State != "failed" {
 				t.Errorf("got %v, %+v", err, r.state())
 			}

@@ -67,7 +67,7 @@ func (w *httpWire) openSSE(ctx context.Context) error {
 }
 
 func (w *httpWire) readEndpoint(ctx context.Context) (*eventReader, io.Closer, error) {
-	resp, err := w.get(ctx, w.headers(w.lastCaller()), "")
+	resp, err := w.get(ctx, w.headers(w.conv.client.caller()), "")
 	if err != nil {
 		return nil, nil, noAnswer(w.url, err)
 	}

@@ -43,13 +43,13 @@ func TestSSE(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, quick, Options{Identity: signer})
 			r.Apply([]config.Server{conf})
-			c, err := r.Catalog(within(t), "x", true)
+			c, err := r.Catalog(within(t), "x", Client{}, Needed)
 			if err != nil || len(c.Tools) != 1 || c.Tools[0].Name != "echo" {
 				t.Fatalf("%+v, %v", c, err)
 			}
 			l := &listener{}
 			call := func(text string) (json.RawMessage, error) {
-				return r.Call(within(t), "x", person("ana"), "tools/call", encode(map[string]any{"name": "echo", "arguments": map[string]string{"text": text}, "_meta": map[string]string{"progressToken": "mine"}}), l)
+				return r.Call(within(t), "x", r.client("ana"), "tools/call", encode(map[string]any{"name": "echo", "arguments": map[string]string{"text": text}, "_meta": map[string]string{"progressToken": "mine"}}), l)
 			}
 			for _, text := range []string{"a", strings.Repeat("x", 100_000), "ü\u2028\n"} {
 				got, err := call(text)
@@ -149,7 +149,7 @@ func TestSSERefused(t *testing.T) {
 	for want, url := range map[string]string{"post to another place": elsewhere.URL + "/sse", `write "type": "http"`: page.URL, "HTTP status 404": none.URL + "/sse"} {
 		r := newRig(t, quick, Options{})
 		r.Apply([]config.Server{{Name: "x", URL: url, SSE: true}})
-		if _, err := r.Catalog(within(t), "x", true); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := r.Catalog(within(t), "x", Client{}, Needed); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 		r.Close()

@@ -19,16 +19,16 @@ import (
 
 // serveApp is an app that mounts a server, prints its processes, and waits.
 func serveApp() {
-	s := New(Options{})
+	s, _ := New(Options{})
 	s.Apply([]config.Server{own("x")})
-	result, err := s.Call(context.Background(), "x", person("ana"), "tools/call", json.RawMessage(`{"name":"family"}`), nil)
+	result, err := s.Call(context.Background(), "x", Client{Caller: person("ana")}, "tools/call", json.RawMessage(`{"name":"family"}`), nil)
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
 	var got struct{ Pids []int }
 	_ = json.Unmarshal(result, &got)
-	result, _ = s.Call(context.Background(), "x", person("ana"), "tools/call", json.RawMessage(`{"name":"params"}`), nil)
+	result, _ = s.Call(context.Background(), "x", Client{Caller: person("ana")}, "tools/call", json.RawMessage(`{"name":"params"}`), nil)
 	var self struct{ PID int }
 	_ = json.Unmarshal(result, &self)
 	fmt.Println(append(got.Pids, self.PID))

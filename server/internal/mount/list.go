@@ -3,6 +3,9 @@ package mount
 import (
 	"context"
 	"encoding/json"
+	"slices"
+	"sync"
+	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
@@ -14,74 +17,151 @@ const (
 	maxPages   = 1000
 )
 
+// defaultTTL is how long a list is taken for fresh whose server does not say
+// (ttlMs, MCP 2026-07-28, "Caching").
+const defaultTTL = 10 * time.Second
+
+// maxTTL is the longest that a copy is believed to be fresh.
+const maxTTL = time.Hour
+
 // lister reads lists within the bounds of a catalog.
 type lister struct {
-	conv  *conversation
+	conv *conversation
+
+	mu    sync.Mutex // guards all below
 	items int
 	bytes int
-	odd   []string // see Catalog.Odd
+	odd   []string      // see Catalog.Odd
+	ttl   time.Duration // the least of what the lists say
 }
 
-// list reads every list that the server has, to its end.
-func (c *conversation) list(ctx context.Context) (*Catalog, error) {
-	var has struct {
-		Tools     json.RawMessage `json:"tools"`
-		Prompts   json.RawMessage `json:"prompts"`
-		Resources json.RawMessage `json:"resources"`
+// oneList is a list that a server may have, and what came of asking for it.
+type oneList struct {
+	capability  string
+	method, key string
+	name        string // the member that names an item
+	of          func(*Catalog) *[]Item
+	asked       bool
+	err         error
+}
+
+func allLists() []*oneList {
+	return []*oneList{
+		{capability: "tools", method: "tools/list", key: "tools", name: "name", of: func(c *Catalog) *[]Item { return &c.Tools }},
+		{capability: "prompts", method: "prompts/list", key: "prompts", name: "name", of: func(c *Catalog) *[]Item { return &c.Prompts }},
+		{capability: "resources", method: "resources/list", key: "resources", name: "uri", of: func(c *Catalog) *[]Item { return &c.Resources }},
+		{capability: "resources", method: "resources/templates/list", key: "resourceTemplates", name: "uriTemplate", of: func(c *Catalog) *[]Item { return &c.Templates }},
 	}
-	_ = json.Unmarshal(c.description.Capabilities, &has) // none that can be read is none
+}
+
+// list reads every list that the server has, to its end. One that fails or
+// hangs takes no other along: it is as in was, the last catalog (nil: none),
+// and Unlisted says so. The error is why nothing could be read at all.
+func (c *conversation) list(ctx context.Context, was *Catalog) (*Catalog, error) {
+	capabilities, _ := asObject(c.description.Capabilities) // none that can be read is none
 	found := &Catalog{Era: c.era(), Description: c.description}
-	l := &lister{conv: c}
-	for _, one := range []struct {
-		has         bool
-		method, key string
-		name        string
-		to          *[]Item
-	}{
-		{present(has.Tools) != nil, "tools/list", "tools", "name", &found.Tools},
-		{present(has.Prompts) != nil, "prompts/list", "prompts", "name", &found.Prompts},
-		{present(has.Resources) != nil, "resources/list", "resources", "uri", &found.Resources},
-		{present(has.Resources) != nil, "resources/templates/list", "resourceTemplates", "uriTemplate", &found.Templates},
-	} {
-		if !one.has {
+	l := &lister{conv: c, ttl: -1}
+	lists := allLists()
+	declared := slices.ContainsFunc(lists, func(one *oneList) bool { return present(capabilities[one.capability]) != nil })
+	read := func(ctx context.Context, one *oneList) {
+		isDeclared := present(capabilities[one.capability]) != nil
+		// Some servers declare nothing and have tools all the same.
+		if !isDeclared && declared && one.capability != "tools" {
+			return
+		}
+		one.asked = isDeclared
+		var items []Item
+		if items, one.err = l.read(ctx, one); isCode(one.err, rpc.CodeMethodNotFound) || !isDeclared && isOwn(one.err) {
+			one.err = nil
+		}
+		*one.of(found) = items
+	}
+	read(ctx, lists[0]) // alone: a server that takes one request after the other is not held up by the rest
+	within, cancel := context.WithTimeout(ctx, c.server.set.tune.rest)
+	defer cancel()
+	var rest sync.WaitGroup
+	for _, one := range lists[1:] {
+		rest.Go(func() { read(within, one) })
+	}
+	rest.Wait()
+	if !c.alive() {
+		return nil, c.why()
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return found, l.settle(found, was, lists, capabilities)
+}
+
+// settle completes what was found by what could not be read.
+func (l *lister) settle(found, was *Catalog, lists []*oneList, capabilities object) error {
+	asked, failed := 0, 0
+	var err error
+	for _, one := range lists {
+		if one.asked {
+			asked++
+		}
+		if len(*one.of(found)) > 0 && present(capabilities[one.capability]) == nil {
+			capabilities[one.capability] = json.RawMessage("{}") // else clients would not ask for it
+			found.Description.Capabilities = encode(capabilities)
+		}
+		if one.err == nil {
 			continue
 		}
-		items, err := l.read(ctx, one.method, one.key, one.name)
-		if err != nil && !isCode(err, rpc.CodeMethodNotFound) {
-			return nil, err
+		if one.asked {
+			failed++
 		}
-		*one.to = items
+		if err == nil {
+			err = one.err
+		}
+		found.Unlisted = append(found.Unlisted, one.method)
+		if was != nil {
+			*one.of(found) = *one.of(was)
+		}
 	}
 	found.Odd = l.odd
-	return found, nil
+	found.ttl = l.ttl
+	if found.ttl < 0 {
+		found.ttl = defaultTTL
+	}
+	if failed > 0 && failed == asked {
+		return err
+	}
+	for _, one := range lists {
+		if one.err != nil {
+			l.conv.server.log.say("It did not answer %s, which is asked again later: %v", one.method, l.conv.server.unanswered(one.err))
+		}
+	}
+	return nil
 }
 
 // read reads the pages of one list.
-func (l *lister) read(ctx context.Context, method, key, name string) ([]Item, error) {
+func (l *lister) read(ctx context.Context, list *oneList) ([]Item, error) {
 	var items []Item
 	seen := make(map[string]bool)
 	var params json.RawMessage
 	for range maxPages {
-		result, err := l.page(ctx, method, params)
+		result, err := l.page(ctx, list.method, params)
 		if err != nil {
 			return nil, err
 		}
 		var page []json.RawMessage
-		if json.Unmarshal(result[key], &page) != nil {
-			return nil, rpc.Errorf(rpc.CodeInternal, "the answer to %s holds no list", method)
+		if json.Unmarshal(result[list.key], &page) != nil {
+			return nil, rpc.Errorf(rpc.CodeInternal, "the answer to %s holds no list", list.method)
 		}
 		for _, raw := range page {
-			raw, title, ok := l.mend(method, name, raw)
+			raw, title, ok := l.mend(list.method, list.name, raw)
 			if !ok || seen[title] {
 				continue // it could not be told from another
 			}
 			seen[title] = true
-			if l.items, l.bytes = l.items+1, l.bytes+len(raw); l.items > maxItems || l.bytes > maxCatalog {
+			if !l.room(raw) {
 				l.conv.server.log.say("It offers more than %d items or %d MiB of them; the rest was left out.", maxItems, maxCatalog>>20)
 				return items, nil
 			}
 			items = append(items, Item{Name: title, Raw: raw})
 		}
+		l.lives(result["ttlMs"])
 		var cursor string
 		if json.Unmarshal(result["nextCursor"], &cursor) != nil || cursor == "" && present(result["nextCursor"]) == nil {
 			return items, nil
@@ -91,10 +171,32 @@ func (l *lister) read(ctx context.Context, method, key, name string) ([]Item, er
 	return items, nil
 }
 
+// room counts an item.
+func (l *lister) room(raw json.RawMessage) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.items, l.bytes = l.items+1, l.bytes+len(raw)
+	return l.items <= maxItems && l.bytes <= maxCatalog
+}
+
+// lives notes how long a page says that it stays fresh, in milliseconds.
+func (l *lister) lives(raw json.RawMessage) {
+	var ms float64
+	if present(raw) == nil || json.Unmarshal(raw, &ms) != nil || ms < 0 {
+		return
+	}
+	ttl := time.Duration(min(ms, float64(maxTTL/time.Millisecond))) * time.Millisecond
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ttl < 0 || ttl < l.ttl {
+		l.ttl = ttl
+	}
+}
+
 func (l *lister) page(ctx context.Context, method string, params json.RawMessage) (object, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.conv.server.set.tune.list)
 	defer cancel()
-	result, err := l.conv.do(ctx, nil, method, params, nil)
+	result, err := l.conv.do(ctx, Client{}, method, params, nil)
 	if err != nil {
 		return nil, err
 	}

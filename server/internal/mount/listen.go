@@ -3,6 +3,7 @@ package mount
 import (
 	"context"
 	"encoding/json"
+	"sync"
 	"time"
 )
 
@@ -15,54 +16,83 @@ type filter struct {
 	URIs      []string `json:"resourceSubscriptions,omitempty"`
 }
 
-// wanted is what c should be told: changes of the lists that the server says
-// it tells of, and of what the person watches.
-func (c *conversation) wanted() filter {
+// streams are those in which a modern server tells of changes: one of changes of
+// the lists, for all, and one for each sign-in that watches a resource, in its
+// name.
+type streams struct {
+	mu sync.Mutex // guards of
+	of map[key]*stream
+}
+
+type stream struct {
+	mu  sync.Mutex         // held while the stream is replaced
+	end context.CancelFunc // guarded by mu
+}
+
+func (s *streams) get(k key) *stream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.of == nil {
+		s.of = make(map[key]*stream)
+	}
+	if s.of[k] == nil {
+		s.of[k] = new(stream)
+	}
+	return s.of[k]
+}
+
+// wanted is what k should be told in c: changes of the lists that the server says
+// it tells of, or of what the sign-in watches.
+func (c *conversation) wanted(k key) filter {
+	if k != everybody {
+		return filter{URIs: c.server.watchedBy(k)}
+	}
 	type list struct {
 		Changes bool `json:"listChanged"`
 	}
 	var has struct{ Tools, Prompts, Resources list }
 	_ = json.Unmarshal(c.description.Capabilities, &has) // none that can be read is none
-	c.server.mu.Lock()
-	sub := c.sub
-	c.server.mu.Unlock()
-	return filter{has.Tools.Changes, has.Prompts.Changes, has.Resources.Changes, c.server.watchedBy(sub)}
+	return filter{Tools: has.Tools.Changes, Prompts: has.Prompts.Changes, Resources: has.Resources.Changes}
 }
 
-// listen opens a stream of what is wanted now, and then ends the one before, so
+// listen opens a stream of what k wants now, and then ends the one before, so
 // that nothing is missed between them. It returns once the server has agreed.
-func (c *conversation) listen(ctx context.Context) error {
-	c.listening.Lock()
-	defer c.listening.Unlock()
-	if old := c.unlisten; old != nil {
+func (c *conversation) listen(ctx context.Context, k key, client Client) error {
+	own := c.streams.get(k)
+	own.mu.Lock()
+	defer own.mu.Unlock()
+	if old := own.end; old != nil {
 		// What it was told before the new one began may still be on its way.
 		defer func() { time.AfterFunc(c.server.set.tune.settle, old) }()
-		c.unlisten = nil
+		own.end = nil
 	}
-	want := c.wanted()
+	want := c.wanted(k)
 	if !want.Tools && !want.Prompts && !want.Resources && len(want.URIs) == 0 {
 		return nil
 	}
-	stream, cancel := context.WithCancel(c.server.ctx)
-	r, err := c.begin(stream, nil, "subscriptions/listen", encode(map[string]any{"notifications": want}), nil)
+	listening, cancel := context.WithCancel(c.server.ctx)
+	r, err := c.begin(listening, client, "subscriptions/listen", encode(map[string]any{"notifications": want}), nil)
 	if err != nil {
 		cancel()
 		return err
 	}
+	c.mu.Lock()
+	r.watch = k
+	c.mu.Unlock()
 	c.link().start(r)
 	ended := make(chan error, 1)
 	go func() {
 		_, err := c.finish(r)
-		replaced := stream.Err() != nil
+		replaced := listening.Err() != nil
 		cancel()
 		ended <- err
 		if !replaced {
-			c.relisten(r, err)
+			c.relisten(r, client, err)
 		}
 	}()
 	select {
 	case <-r.acked:
-		c.unlisten = cancel
+		own.end = cancel
 		return nil
 	case err := <-ended:
 		cancel()
@@ -75,7 +105,7 @@ func (c *conversation) listen(ctx context.Context) error {
 
 // relisten opens the stream again after the server, or the network, ended it.
 // A server that did not agree to it is not asked again.
-func (c *conversation) relisten(r *call, err error) {
+func (c *conversation) relisten(r *call, client Client, err error) {
 	c.mu.Lock()
 	agreed := false
 	select {
@@ -92,10 +122,10 @@ func (c *conversation) relisten(r *call, err error) {
 			return
 		}
 		ctx, cancel := context.WithTimeout(c.server.ctx, 10*time.Second)
-		err := c.listen(ctx)
+		err := c.listen(ctx, r.watch, client)
 		cancel()
 		if err == nil {
-			c.server.listChanged() // something may have been missed
+			c.server.listChanged(c) // something may have been missed
 			return
 		}
 	}

@@ -30,6 +30,8 @@ func (l *lister) mend(method, key string, raw json.RawMessage) (mended json.RawM
 	if json.Unmarshal(raw, &o) == nil {
 		_ = json.Unmarshal(o[key], &name)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for _, note := range notes {
 		l.odd = append(l.odd, fmt.Sprintf("%s %q: %s", m.kind, status.Clean(name, 100), status.Clean(note, 200)))
 	}

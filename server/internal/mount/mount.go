@@ -8,9 +8,11 @@
 package mount
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
@@ -34,6 +36,10 @@ type Options struct {
 	OnChange func(server string, what Change)
 	// Network is the way to HTTP servers; nil: the environment's.
 	Network *outbound.Network
+	// Saver and Records are where the last catalogs last, see [Bucket]. nil: they
+	// don't.
+	Saver   oauth.Saver
+	Records oauth.Records
 	// Record takes events (server.failed). nil: nobody hears.
 	Record func(status.Event)
 
@@ -56,13 +62,45 @@ const (
 // Catalog is what a server offers, as it said itself. It is never changed once
 // it is returned.
 type Catalog struct {
-	Era         rpc.Era
+	Era         rpc.Era // the newest that it speaks
+	Both        bool    // it speaks the Legacy era as well
 	Description rpc.Description
 	Tools       []Item
 	Prompts     []Item
 	Resources   []Item   // named by URI
 	Templates   []Item   // named by URI template
 	Odd         []string // what was mended in the items, or left out: a line each, "tool NAME: MEMBER: what was done"
+	Unlisted    []string // methods of lists that the server could not give now
+
+	legacy rpc.Description // what it says of itself in the Legacy era, if Both
+	ttl    time.Duration   // how long it is taken for fresh; guarded by server.mu
+}
+
+// Speaks returns the era in which a client's requests are made: its own, if the
+// server knows it.
+func (cat *Catalog) Speaks(client rpc.Era) rpc.Era {
+	if cat.Both {
+		return client
+	}
+	return cat.Era
+}
+
+// Describes returns what the server says of itself to clients of an era.
+func (cat *Catalog) Describes(client rpc.Era) rpc.Description {
+	if cat.Both && client == rpc.Legacy {
+		return cat.legacy
+	}
+	return cat.Description
+}
+
+// same reports whether other says the same in all that lasts.
+func (cat *Catalog) same(other *Catalog) bool {
+	return cat.Era == other.Era && cat.Both == other.Both && len(differences(cat, other)) == 0 && slices.Equal(cat.Unlisted, other.Unlisted) && slices.Equal(cat.Odd, other.Odd) &&
+		sameDescription(cat.Description, other.Description) && sameDescription(cat.legacy, other.legacy)
+}
+
+func sameDescription(a, b rpc.Description) bool {
+	return bytes.Equal(a.Capabilities, b.Capabilities) && bytes.Equal(a.ServerInfo, b.ServerInfo) && a.Instructions == b.Instructions
 }
 
 // Item is one entry of a catalog.

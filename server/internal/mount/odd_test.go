@@ -51,7 +51,7 @@ func TestIDs(t *testing.T) {
 				r := newRig(t, quick, Options{})
 				r.Apply([]config.Server{own("x", "ids="+form, era)})
 				l := &listener{}
-				result, err := r.Call(within(t), "x", person("ana"), "tools/call", json.RawMessage(`{"name":"progress","_meta":{"progressToken":"mine"}}`), l)
+				result, err := r.Call(within(t), "x", r.client("ana"), "tools/call", json.RawMessage(`{"name":"progress","_meta":{"progressToken":"mine"}}`), l)
 				if err != nil || string(result) != "{}" || !strings.Contains(l.all(), `"progressToken":"mine"`) {
 					t.Errorf("%s, %v, %s", result, err, l.all())
 				}
@@ -100,7 +100,7 @@ func TestUnicodeLineEnds(t *testing.T) {
 		}
 	}
 	// In names of members, too, and in what a client notifies.
-	result, err := r.Call(within(t), "x", person("ana"), "tools/call", json.RawMessage("{\"name\":\"params\",\"_meta\":{\"a\u2028\":\"\u2029\"},\"arguments\":{\"\u0085\":1}}"), nil)
+	result, err := r.Call(within(t), "x", r.client("ana"), "tools/call", json.RawMessage("{\"name\":\"params\",\"_meta\":{\"a\u2028\":\"\u2029\"},\"arguments\":{\"\u0085\":1}}"), nil)
 	if err != nil || !strings.Contains(string(result), `"_meta":{"a\u2028":"\u2029"`) || !strings.Contains(string(result), `{"\u0085":1}`) { // it shows the very bytes that it got
 		t.Errorf("%s, %v", result, err)
 	}
@@ -143,7 +143,7 @@ func TestOddItems(t *testing.T) {
 	r := newRig(t, quick, Options{})
 	good := `{"name":"good","inputSchema":{"type":"object"},"x-own":1.50}`
 	r.Apply([]config.Server{own("x", `tools=[`+good+`,{"name":"bad"},{"name":"null","description":null,"inputSchema":{"type":"object"}},{"inputSchema":{}},7,{"name":"good"},{"name":"out","outputSchema":[],"inputSchema":{"anyOf":[]}}]`)})
-	c, err := r.Catalog(within(t), "x", true)
+	c, err := r.Catalog(within(t), "x", Client{}, Needed)
 	if err != nil {
 		t.Fatal(err)
 	}

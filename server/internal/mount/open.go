@@ -1,28 +1,47 @@
 package mount
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
-)
 
-// maxConversations bounds the conversations of one server: each may be a
-// process.
-const maxConversations = 16
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
 
 // patience is how long a call waits for a server that is about to be started
 // again.
 const patience = 1500 * time.Millisecond
 
-// conversation returns the open conversation of sub, which it opens if there is
-// none.
-func (s *server) conversation(ctx context.Context, sub string) (*conversation, error) {
-	for {
-		c, pause, err := s.pick(sub)
-		if err != nil {
+// conversationFor returns the conversation for a client's requests, once it is
+// known which eras the server speaks.
+func (s *server) conversationFor(ctx context.Context, client Client) (*conversation, error) {
+	for !s.eraKnown() {
+		if _, err := s.conversation(ctx, s.ownKey(), Client{}); err != nil {
 			return nil, err
 		}
-		if c == nil {
+	}
+	if s.speaks(client.Era) != client.Era {
+		return nil, s.errorf(nil, "was updated, and speaks another protocol revision now. Try again.")
+	}
+	_, k := keyOf(client, s.settings().Shared)
+	return s.conversation(ctx, k, client)
+}
+
+// conversation returns the open conversation of k, which it opens for client if
+// there is none.
+func (s *server) conversation(ctx context.Context, k key, client Client) (*conversation, error) {
+	for {
+		c, pause, err := s.pick(k, client)
+		switch {
+		case errors.Is(err, errNoRoom):
+			if !s.set.endIdle(k.who == "" && s.eraKnown()) {
+				return nil, s.errorf(err, "can't be started: %d processes of servers run already, and all are in use. Try again in a while.", maxProcesses)
+			}
+			continue
+		case err != nil:
+			return nil, err
+		case c == nil:
 			if err := sleep(ctx, pause); err != nil {
 				return nil, err
 			}
@@ -33,30 +52,28 @@ func (s *server) conversation(ctx context.Context, sub string) (*conversation, e
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		if c.err != nil {
+		switch {
+		case c.err != nil:
 			return nil, s.unanswered(c.err)
+		case k != (key{}) && c.era() != k.era: // it was to be everybody's
+			return nil, s.errorf(nil, "was updated, and speaks another protocol revision now. Try again.")
 		}
 		return c, nil
 	}
 }
 
-// pick returns the conversation of sub, one that it begins to open, or how long
+var errNoRoom = errors.New("there is no room for another process")
+
+// pick returns the conversation of k, one that it begins to open, or how long
 // to wait before there can be one.
-func (s *server) pick(sub string) (*conversation, time.Duration, error) {
+func (s *server) pick(k key, client Client) (*conversation, time.Duration, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctx.Err() != nil {
 		return nil, 0, s.errorf(nil, "is not mounted any more.")
 	}
-	if c := s.convs[sub]; c != nil && c.alive() {
-		return c, 0, nil
-	}
-	if c := s.convs[""]; c != nil && c.alive() && s.adoptable() {
-		// The first person takes what was opened for the catalog: nobody else
-		// has spoken there.
-		delete(s.convs, "")
-		c.sub = sub
-		s.convs[sub] = c
+	if c := s.convs[k]; c != nil && c.alive() {
+		c.usedBy(client)
 		return c, 0, nil
 	}
 	if pause := s.retryAt.Sub(s.set.now()); pause > patience {
@@ -64,39 +81,27 @@ func (s *server) pick(sub string) (*conversation, time.Duration, error) {
 	} else if pause > 0 {
 		return nil, pause, nil
 	}
-	if err := s.makeRoom(); err != nil {
-		return nil, 0, err
+	if k.who != "" {
+		if err := s.makeRoom(); err != nil {
+			return nil, 0, err
+		}
 	}
-	c := newConversation(s, sub)
-	s.convs[sub] = c
+	c := newConversation(s, k, client)
+	c.probes = k.who == "" && (!s.era.known || s.era.modern)
+	if !s.isHTTP() && !s.set.room.enter(c) {
+		return nil, 0, errNoRoom
+	}
+	c.usedBy(client)
+	s.convs[k] = c
 	s.set.working.start(func() { s.open(c) })
 	return c, 0, nil
 }
 
-// adoptable reports whether a conversation says nothing of who opened it. Over
-// HTTP it does once we sign who asks.
-func (s *server) adoptable() bool { return !s.isHTTP() || s.set.identity == nil }
-
-// makeRoom ends the conversation that was unused for longest, if there are too
-// many. It needs mu.
-func (s *server) makeRoom() error {
-	if len(s.convs) < maxConversations {
-		return nil
+// usedBy needs server.mu.
+func (c *conversation) usedBy(client Client) {
+	if client.Caller != nil {
+		c.grants[client.Caller.Session] = true
 	}
-	var oldest *conversation
-	var since time.Time
-	for sub, c := range s.convs {
-		used, unused := c.idle()
-		if c.isReady() && unused && len(s.watched[sub]) == 0 && (oldest == nil || used.Before(since)) {
-			oldest, since = c, used
-		}
-	}
-	if oldest == nil {
-		return s.errorf(nil, "is in use by too many people at once. Try again in a while.")
-	}
-	delete(s.convs, oldest.sub)
-	oldest.end(s.errorf(nil, "made room for somebody else. Try again."))
-	return nil
 }
 
 // open opens c and notes how that went.
@@ -104,8 +109,12 @@ func (s *server) open(c *conversation) {
 	bound := s.begins()
 	ctx, cancel := context.WithTimeout(s.ctx, bound)
 	defer cancel()
+	began := time.Now()
 	err := c.connect(ctx)
 	s.begun()
+	if err == nil && c.probes {
+		s.learn(ctx, c, time.Since(began))
+	}
 	if err == nil {
 		c.mu.Lock()
 		if err = c.over; err == nil {
@@ -119,16 +128,105 @@ func (s *server) open(c *conversation) {
 		return
 	}
 	s.mu.Lock()
-	// After a time with no conversation nobody was told of changes.
-	s.stale = s.stale || len(s.convs) == 1
-	stale, sub := s.stale, c.sub
+	if k := (key{era: c.era()}); c.key.who == "" && c.key != k { // it was not known when it began
+		delete(s.convs, c.key)
+		c.key, s.convs[k] = k, c
+	}
+	known := s.catalog != nil
+	other := known && !bytes.Equal(s.catalog.Describes(c.era()).ServerInfo, c.description.ServerInfo)
 	s.mu.Unlock()
 	close(c.ready)
 	s.recovered(false)
-	if stale {
-		s.readSoon()
+	switch {
+	case c.lists == nil:
+		// Whoever opened it reads the lists, or a call did.
+		if !known || other {
+			s.lists.read(false)
+		}
+	case known:
+		c.lists.read(false)
+		if other {
+			s.renew()
+		}
+		if other || s.isHTTP() {
+			s.lists.soon()
+		}
 	}
-	c.resume(sub)
+	c.resume()
+}
+
+// learn finds out whether a server of the Modern era speaks the Legacy one, too:
+// its answer to server/discover need not say so. That is tried in a process or
+// session of its own, because one that was asked in two eras may take either for
+// that of its client.
+func (s *server) learn(ctx context.Context, c *conversation, took time.Duration) {
+	era := eras{known: true, modern: c.modern.Load()}
+	s.mu.Lock()
+	if was := s.era; was.known && was.modern && era.modern && s.catalog != nil &&
+		bytes.Equal(s.catalog.Description.ServerInfo, c.description.ServerInfo) {
+		era = was // it is what it was
+	}
+	s.mu.Unlock()
+	if era.modern && !era.both {
+		// Whoever speaks no Legacy says so at once; but some say nothing at all.
+		within, cancel := context.WithTimeout(ctx, max(5*time.Second, 3*took))
+		defer cancel()
+		trial := newConversation(s, key{}, Client{})
+		if err := trial.connect(within); err == nil {
+			era.both, era.legacy = true, trial.description
+		}
+		trial.end(errTrial)
+	}
+	s.setEras(era)
+}
+
+var errTrial = errors.New("this was tried only")
+
+// eras are those that a server speaks.
+type eras struct {
+	known  bool
+	modern bool
+	both   bool
+	legacy rpc.Description // in the Legacy era, if both
+}
+
+func (s *server) setEras(e eras) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.era = e
+}
+
+func (s *server) eraKnown() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.era.known
+}
+
+// speaks returns the era in which requests of a client of an era are made.
+func (s *server) speaks(client rpc.Era) rpc.Era {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.era.both:
+		return client
+	case s.era.modern:
+		return rpc.Modern
+	}
+	return rpc.Legacy
+}
+
+// ownKey is that of the conversation in which the catalog is read.
+func (s *server) ownKey() key {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ownKeyLocked()
+}
+
+func (s *server) ownKeyLocked() key {
+	if s.era.modern {
+		return everybody
+	}
+	return key{}
 }
 
 func (s *server) notOpened(ctx context.Context, c *conversation, bound time.Duration, err error) {
@@ -136,6 +234,9 @@ func (s *server) notOpened(ctx context.Context, c *conversation, bound time.Dura
 	var e *Error
 	if s.ctx.Err() != nil {
 		err = s.errorf(nil, "is not mounted any more.")
+	}
+	if isOwn(err) {
+		s.setEras(eras{}) // it is another server than it was
 	}
 	if !errors.As(err, &f) && !errors.As(err, &e) {
 		f = &failure{text: "could not be started.", kind: unreachable, cause: err}
@@ -150,8 +251,8 @@ func (s *server) notOpened(ctx context.Context, c *conversation, bound time.Dura
 	c.err = err
 	c.end(err)
 	s.mu.Lock()
-	if s.convs[c.sub] == c {
-		delete(s.convs, c.sub)
+	if s.convs[c.key] == c {
+		delete(s.convs, c.key)
 	}
 	s.mu.Unlock()
 	if f != nil {

@@ -35,13 +35,13 @@ func (c *conversation) notified(m *message, r *call) {
 		c.progressed(m.Params)
 		return
 	case "notifications/tools/list_changed", "notifications/prompts/list_changed", "notifications/resources/list_changed":
-		c.server.listChanged()
+		c.server.listChanged(c)
 		return
 	case "notifications/resources/updated":
-		c.server.updated(c, m.Params)
+		c.updated(m.Params, r)
 		return
 	case "notifications/subscriptions/acknowledged":
-		c.acknowledged(m.Params, r)
+		c.acknowledged(c.listening(m.Params, r))
 		return
 	case "notifications/cancelled":
 		c.withdrawn(m.Params)
@@ -50,11 +50,48 @@ func (c *conversation) notified(m *message, r *call) {
 		c.server.logMessage(m.Params)
 	}
 	if r == nil {
-		r = c.latest()
+		r, _ = c.cause()
 	}
 	if r != nil && r.peer != nil {
 		c.pass(r, note{m.Method, m.Params})
 	}
+}
+
+// updated passes a change of a resource to whoever watches it here: in the Legacy
+// era that is whose conversation it is, in the Modern one whose stream it came on.
+func (c *conversation) updated(params json.RawMessage, r *call) {
+	if !c.modern.Load() {
+		c.server.mu.Lock()
+		k := c.key
+		c.server.mu.Unlock()
+		c.server.updated(k, params)
+		return
+	}
+	if r = c.listening(params, r); r != nil {
+		c.server.updated(r.watch, params)
+	}
+}
+
+// listening returns the subscriptions/listen that a notification is about. Over
+// stdin and stdout the message alone says which one.
+func (c *conversation) listening(params json.RawMessage, r *call) *call {
+	if r == nil {
+		var p struct {
+			Meta object `json:"_meta"`
+		}
+		_ = json.Unmarshal(params, &p)
+		id, ok := numberOf(p.Meta[metaSubscription])
+		if !ok {
+			return nil
+		}
+		c.mu.Lock()
+		r = c.calls[id]
+		c.mu.Unlock()
+	}
+	if r == nil || r.method != "subscriptions/listen" {
+		return nil
+	}
+	return r
 }
 
 func (c *conversation) pass(r *call, n note) {
@@ -80,23 +117,9 @@ func (c *conversation) progressed(params json.RawMessage) {
 	c.pass(r, note{"notifications/progress", encode(p)})
 }
 
-// acknowledged marks a subscriptions/listen as opened. Over stdin and stdout the
-// message alone says which one.
-func (c *conversation) acknowledged(params json.RawMessage, r *call) {
+// acknowledged marks a subscriptions/listen as agreed to.
+func (c *conversation) acknowledged(r *call) {
 	if r == nil {
-		var p struct {
-			Meta object `json:"_meta"`
-		}
-		_ = json.Unmarshal(params, &p)
-		id, ok := numberOf(p.Meta[metaSubscription])
-		if !ok {
-			return
-		}
-		c.mu.Lock()
-		r = c.calls[id]
-		c.mu.Unlock()
-	}
-	if r == nil || r.method != "subscriptions/listen" {
 		return
 	}
 	c.mu.Lock()
@@ -137,14 +160,17 @@ func (c *conversation) withdrawn(params json.RawMessage) {
 	}
 }
 
-// requested takes a request of the server. In the Modern era there are none.
+// requested takes a request of the server. What can't be asked is answered with
+// an error, so that the server can go on without.
 func (c *conversation) requested(m *message, r *call) {
 	if c.modern.Load() {
-		c.server.log.say("It sent a request, which its protocol revision forbids; it was dropped.")
+		c.server.log.say("It sent a request, which its protocol revision forbids.")
+		c.reply(m.ID, nil, rpc.Errorf(rpc.CodeMethodNotFound, "This protocol revision has no requests of servers."))
 		return
 	}
+	clear := true
 	if r == nil || r.peer == nil {
-		r = c.latest()
+		r, clear = c.cause()
 	}
 	switch {
 	case m.Method == "ping":
@@ -153,6 +179,9 @@ func (c *conversation) requested(m *message, r *call) {
 		c.reply(m.ID, json.RawMessage(`{"roots":[]}`), nil)
 	case m.Method != "roots/list" && m.Method != "sampling/createMessage" && m.Method != "elicitation/create":
 		c.reply(m.ID, nil, rpc.Errorf(rpc.CodeMethodNotFound, "Drawbridge does not know this method."))
+	case !clear:
+		c.server.log.say("It asked something while calls of two programs were under way. Neither was asked: it does not say which call that belongs to.")
+		c.reply(m.ID, nil, rpc.Errorf(rpc.CodeInvalidRequest, "More than one program has calls here, and the request does not say which it belongs to, so none can be asked."))
 	case r == nil:
 		c.reply(m.ID, nil, rpc.Errorf(rpc.CodeInvalidRequest, "No client waits for an answer now, so none can be asked."))
 	default:

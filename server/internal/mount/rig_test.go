@@ -24,7 +24,7 @@ import (
 const patient = 60 * time.Second
 
 var quick = tuning{
-	probe: 20 * time.Second, open: patient, list: patient, settle: 10 * time.Millisecond,
+	probe: 20 * time.Second, open: patient, list: patient, rest: patient, again: patient, settle: 10 * time.Millisecond,
 	firstPause: 10 * time.Millisecond, maxPause: 100 * time.Millisecond, stable: time.Hour,
 	sweep: 20 * time.Millisecond, grace: process.Grace{EOF: 10 * time.Second, Term: 10 * time.Second}, unread: 200_000,
 }
@@ -94,6 +94,15 @@ func person(sub string) *oauth.Caller {
 		Client: status.SessionClient{ID: "c1", Name: "Claude"}}
 }
 
+// client is a program of sub that can be asked, and speaks what server "x" does.
+func (r *rig) client(sub string) Client {
+	c := Client{Caller: person(sub), Capabilities: json.RawMessage(`{"sampling":{},"elicitation":{},"roots":{}}`), Info: json.RawMessage(`{"name":"Claude","version":"7"}`)}
+	if cat, err := r.Catalog(within(r.t), "x", Client{}, Needed); err == nil {
+		c.Era = cat.Era
+	}
+	return c
+}
+
 func within(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), patient)
 	t.Cleanup(cancel)
@@ -102,7 +111,7 @@ func within(t *testing.T) context.Context {
 
 // tool calls a tool of server "x" with text and n.
 func (r *rig) tool(ctx context.Context, sub, name, text string, n int, peer rpc.Peer) (json.RawMessage, error) {
-	return r.Call(ctx, "x", person(sub), "tools/call", encode(map[string]any{"name": name, "arguments": map[string]any{"text": text, "n": n}}), peer)
+	return r.Call(ctx, "x", r.client(sub), "tools/call", encode(map[string]any{"name": name, "arguments": map[string]any{"text": text, "n": n}}), peer)
 }
 
 func (r *rig) mustTool(sub, name, text string, n int, peer rpc.Peer) json.RawMessage {

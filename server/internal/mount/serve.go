@@ -4,23 +4,23 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/mend"
-	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
-// Call has a server answer a request of caller, in the server's own era.
-// Requests of one person go to one conversation (a process, or a transport
-// session over HTTP) that no other person's requests go to; it is opened when
-// first needed. peer gets what the server says meanwhile; progress comes
-// with the progressToken that params hold. When ctx ends the server is told
-// (notifications/cancelled, or a closed stream).
+// Call has a server answer a request of a client, in the era that client names
+// (see [Catalog.Speaks]). In the Legacy era the requests of one sign-in go to a
+// conversation (a process, or a transport session over HTTP) that no other's go
+// to; it is opened when first needed. peer gets what the server says meanwhile;
+// progress comes with the progressToken that params hold. When ctx ends the
+// server is told (notifications/cancelled, or a closed stream).
 //
 // The error is an *rpc.Error if the server answered with one, ctx's, or an
 // [*Error].
-func (s *Set) Call(ctx context.Context, server string, caller *oauth.Caller, method string, params json.RawMessage, peer rpc.Peer) (json.RawMessage, error) {
+func (s *Set) Call(ctx context.Context, server string, client Client, method string, params json.RawMessage, peer rpc.Peer) (json.RawMessage, error) {
 	one, err := s.find(server)
 	if err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func (s *Set) Call(ctx context.Context, server string, caller *oauth.Caller, met
 	if peer == nil {
 		peer = nobody{}
 	}
-	result, err := one.call(ctx, caller, method, params, peer)
+	result, err := one.call(ctx, client, method, params, peer)
 	if err != nil && ctx.Err() != nil && !isOwn(err) {
 		return nil, ctx.Err()
 	}
@@ -43,7 +43,7 @@ func (nobody) Request(context.Context, string, json.RawMessage) (json.RawMessage
 	return nil, rpc.ErrCannotAsk
 }
 
-func (s *server) call(ctx context.Context, caller *oauth.Caller, method string, params json.RawMessage, peer rpc.Peer) (json.RawMessage, error) {
+func (s *server) call(ctx context.Context, client Client, method string, params json.RawMessage, peer rpc.Peer) (json.RawMessage, error) {
 	timeout := s.settings().Timeout
 	if timeout == 0 {
 		timeout = defaultTimeout
@@ -51,7 +51,7 @@ func (s *server) call(ctx context.Context, caller *oauth.Caller, method string, 
 	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for again := true; ; again = false {
-		result, err := s.attempt(within, caller, method, params, peer)
+		result, err := s.attempt(within, client, method, params, peer)
 		switch {
 		case err == nil:
 			return result, nil
@@ -60,7 +60,9 @@ func (s *server) call(ctx context.Context, caller *oauth.Caller, method string, 
 		case again && method == "tools/call" && isCode(err, rpc.CodeHeaderMismatch) && s.isHTTP():
 			// The tool's schema has changed, and with it the headers that it
 			// wants (MCP 2026-07-28, "Client Behavior").
-			s.readCatalog(within)
+			if err := wait(within, s.lists.read(true)); err != nil {
+				return nil, err
+			}
 			continue
 		case within.Err() != nil && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
 			return nil, s.errorf(err, "did not answer within %s. It was told to stop.", roundly(timeout))
@@ -69,49 +71,79 @@ func (s *server) call(ctx context.Context, caller *oauth.Caller, method string, 
 	}
 }
 
-func (s *server) attempt(ctx context.Context, caller *oauth.Caller, method string, params json.RawMessage, peer rpc.Peer) (json.RawMessage, error) {
-	c, err := s.conversation(ctx, subOf(caller))
+func (s *server) attempt(ctx context.Context, client Client, method string, params json.RawMessage, peer rpc.Peer) (json.RawMessage, error) {
+	c, err := s.conversationFor(ctx, client)
 	if err != nil {
 		return nil, err
 	}
-	result, err := c.do(ctx, caller, method, params, peer)
+	c.setLevel(ctx, client)
+	result, err := c.do(ctx, client, method, params, peer)
 	return mend.Result(method, result), err
 }
 
-// Notify sends a notification to caller's conversation, if there is one. In
+// levels are those of RFC 5424, from the most talkative.
+var levels = []string{"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"}
+
+// setLevel asks a server of the Legacy era for the log messages that a client
+// wants. Two programs of one sign-in share a conversation: it is asked for what
+// the more curious wants, and each is given its own.
+func (c *conversation) setLevel(ctx context.Context, client Client) {
+	want := slices.Index(levels, client.LogLevel)
+	offered, _ := asObject(c.description.Capabilities)
+	if want < 0 || c.modern.Load() || present(offered["logging"]) == nil {
+		return
+	}
+	c.mu.Lock()
+	was := c.level
+	c.level = min(was, want)
+	c.mu.Unlock()
+	if was <= want {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.server.set.tune.rest)
+	defer cancel()
+	if _, err := c.do(ctx, client, "logging/setLevel", encode(map[string]string{"level": client.LogLevel}), nil); err != nil {
+		c.server.log.say("It did not take the level of log messages: %v", c.server.unanswered(err))
+	}
+}
+
+// Notify sends a notification to a client's conversation, if there is one. In
 // the Modern era clients send none, and those that say what Drawbridge says
 // itself (initialized, cancelled) are not passed on.
-func (s *Set) Notify(_ context.Context, server string, caller *oauth.Caller, method string, params json.RawMessage) {
+func (s *Set) Notify(_ context.Context, server string, client Client, method string, params json.RawMessage) {
 	one, err := s.find(server)
 	if err != nil || method == "notifications/initialized" || method == "notifications/cancelled" {
 		return
 	}
 	one.mu.Lock()
-	c := one.convs[subOf(caller)]
+	c := one.openLocked(client)
 	one.mu.Unlock()
-	if c == nil || !c.isReady() || c.modern.Load() {
-		return
+	if c != nil {
+		_ = c.link().tell(outgoing{Method: method, Params: params}.encode())
 	}
-	_ = c.link().tell(outgoing{Method: method, Params: params}.encode())
 }
 
-// forget ends the conversation of a person.
-func (s *server) forget(sub string) {
+// forget ends the conversations that a sign-in alone has used.
+func (s *server) forget(session string) {
+	var over []*conversation
 	s.mu.Lock()
-	c := s.convs[sub]
-	delete(s.convs, sub)
-	delete(s.watched, sub)
+	for k, c := range s.convs {
+		used := c.grants[session]
+		delete(c.grants, session)
+		if used && len(c.grants) == 0 && k.who != "" {
+			over = append(over, c)
+			delete(s.convs, k)
+		}
+	}
+	for k, w := range s.watched {
+		if w.client.caller().Session == session {
+			delete(s.watched, k)
+		}
+	}
 	s.mu.Unlock()
-	if c != nil {
+	for _, c := range over {
 		c.end(s.errorf(nil, "was told that the session has ended. Sign in again."))
 	}
-}
-
-func subOf(caller *oauth.Caller) string {
-	if caller == nil {
-		return ""
-	}
-	return caller.User.Sub
 }
 
 func isCode(err error, code int) bool {

@@ -28,18 +28,16 @@ type server struct {
 	ctx  context.Context // ends when the server is not wanted any more
 	quit context.CancelFunc
 
-	want   chan struct{} // holds one request to read the catalog
-	urgent chan struct{} // somebody waits for it
+	lists *reader // of what all are offered
 
-	mu       sync.Mutex // guards all below
-	conf     config.Server
-	convs    map[string]*conversation // by sub
-	watched  watches
-	isLegacy bool // it is known not to be modern, so that needs no asking again
-	catalog  *Catalog
-	headers  map[string][]paramHeader // of tools, see paramHeaders
-	stale    bool                     // the catalog may be another now
-	attempts int                      // to read the catalog, finished
+	mu      sync.Mutex // guards all below
+	conf    config.Server
+	convs   map[key]*conversation
+	watched watches
+	era     eras
+	catalog *Catalog
+	readAt  time.Time                // when the catalog was read, in this run
+	headers map[string][]paramHeader // of tools, see paramHeaders
 
 	state     string    // ok, starting, failed
 	problem   string    // a sentence, while state is not ok
@@ -54,9 +52,13 @@ type server struct {
 
 func newServer(set *Set, conf config.Server, log *ring) *server {
 	s := &server{set: set, name: conf.Name, http: conf.URL != "", log: log, conf: conf, state: stateStarting,
-		want: make(chan struct{}, 1), urgent: make(chan struct{}, 1),
-		convs: make(map[string]*conversation), watched: make(watches)}
+		convs: make(map[key]*conversation), watched: make(watches)}
 	s.ctx, s.quit = context.WithCancel(context.Background())
+	s.lists = &reader{do: s.readLists, start: set.working.start, settle: set.tune.settle}
+	if s.catalog = set.records.get(s.name, startOf(conf)); s.catalog != nil {
+		s.era = eras{known: true, modern: s.catalog.Era == rpc.Modern, both: s.catalog.Both, legacy: s.catalog.legacy}
+		s.headers = s.checkHeaders(s.catalog)
+	}
 	return s
 }
 
@@ -162,11 +164,10 @@ func (s *server) stop(why string) {
 	s.quit()
 	s.mu.Lock()
 	convs := s.convs
-	s.convs = make(map[string]*conversation)
+	s.convs = make(map[key]*conversation)
 	if s.retry != nil {
 		s.retry.Stop()
 	}
-	s.set.waiters.wake()
 	s.mu.Unlock()
 	for _, c := range convs {
 		c.end(s.errorf(nil, "%s", why))
@@ -175,24 +176,18 @@ func (s *server) stop(why string) {
 
 // restart ends what runs, forgets failures, and starts again.
 func (s *server) restart() {
-	var convs map[string]*conversation
+	var convs map[key]*conversation
 	s.change(func() {
-		convs, s.convs = s.convs, make(map[string]*conversation)
-		s.failures, s.told, s.retryAt, s.isLegacy = 0, false, time.Time{}, false
-		s.state, s.problem, s.stale = stateStarting, "", true
+		convs, s.convs = s.convs, make(map[key]*conversation)
+		s.failures, s.told, s.retryAt, s.era = 0, false, time.Time{}, eras{}
+		s.state, s.problem = stateStarting, ""
 	})
 	for _, c := range convs {
 		c.end(s.errorf(nil, "was restarted by the owner. Try again."))
 	}
 	s.log.say("It is started again, as the owner asked.")
-	s.readNow()
-	s.retryNow()
-}
-
-func (s *server) retryNow() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.retryIn(0)
+	s.lists.read(true)
+	s.watchAgain(everybody)
 }
 
 // sweep ends conversations that nobody has used for long, and forgets failures
@@ -205,15 +200,15 @@ func (s *server) sweep(now time.Time) {
 	if limit == 0 {
 		limit = defaultIdle
 	}
-	for sub, c := range s.convs {
+	for k, c := range s.convs {
 		if !c.isReady() {
 			continue
 		}
 		stable = stable || s.failures > 0 && s.survived(c, now)
 		since, unused := c.idle()
-		if limit > 0 && unused && len(s.watched[sub]) == 0 && now.Sub(since) >= limit {
+		if limit > 0 && unused && !s.isWatchedLocked(k) && now.Sub(since) >= limit {
 			idle = append(idle, c)
-			delete(s.convs, sub)
+			delete(s.convs, k)
 		}
 	}
 	s.mu.Unlock()
@@ -223,16 +218,4 @@ func (s *server) sweep(now time.Time) {
 	if stable {
 		s.recovered(true)
 	}
-}
-
-func (s *server) knownLegacy() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.isLegacy
-}
-
-func (s *server) setEra(era rpc.Era) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.isLegacy = era == rpc.Legacy
 }

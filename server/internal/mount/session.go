@@ -32,7 +32,7 @@ func (c *conversation) connectHTTP(ctx context.Context) error {
 		c.speak(rpc.Legacy, "")
 		return c.initialize(ctx)
 	}
-	if !c.server.knownLegacy() {
+	if c.probes {
 		if modern, err := c.meetHTTP(ctx); modern || err != nil {
 			return err
 		}
@@ -72,23 +72,10 @@ func (s *server) sessionEnded(c *conversation) {
 		return
 	}
 	s.mu.Lock()
-	sub := c.sub
-	if s.convs[sub] == c {
-		delete(s.convs, sub)
-	}
-	s.stale = true
-	watched := len(s.watched[sub]) > 0
-	spare := s.convs[""]
-	if spare != nil && s.adoptable() {
-		delete(s.convs, "") // it would be adopted next, and has most likely ended too
-	} else {
-		spare = nil
+	k := c.key
+	if s.convs[k] == c {
+		delete(s.convs, k)
 	}
 	s.mu.Unlock()
-	if spare != nil {
-		spare.end(errSessionGone)
-	}
-	if watched {
-		s.set.working.start(func() { _, _ = s.conversation(s.ctx, sub) }) // its failure is noted where it happens
-	}
+	s.watchAgain(k)
 }

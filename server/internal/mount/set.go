@@ -30,9 +30,10 @@ type Set struct {
 	client   *http.Client
 
 	slots   chan struct{} // held while a server is started in the background
-	waiters broadcast     // wakes those who wait for a catalog
-	working group         // goroutines that open conversations and read catalogs
-	closing group         // wires that are ending
+	room    room
+	records records // the last catalogs
+	working group   // goroutines that open conversations and read catalogs
+	closing group   // wires that are ending
 	quit    chan struct{}
 
 	mu      sync.Mutex // guards all below
@@ -43,15 +44,23 @@ type Set struct {
 }
 
 // inBackground is how many servers are started at once to read their catalogs.
-const inBackground = 4
+const inBackground = 2
 
-// New returns a set without servers. The caller closes it.
-func New(o Options) *Set { return newSet(o, normal) }
+// New returns a set without servers. The caller closes it. The error is that of
+// Records.
+func New(o Options) (*Set, error) {
+	s := newSet(o, normal)
+	if err := s.records.load(o.Records); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
 
 func newSet(o Options, tune tuning) *Set {
 	s := &Set{secret: o.Secret, identity: o.Identity, changed: o.OnChange, record: o.Record,
 		version: cmp.Or(o.Version, "dev"), now: o.Now, log: o.Log, tune: tune, client: newClient(o.Network),
-		slots: make(chan struct{}, inBackground), quit: make(chan struct{}),
+		slots: make(chan struct{}, inBackground), quit: make(chan struct{}), room: room{taken: make(map[*conversation]bool)}, records: records{saver: o.Saver},
 		servers: make(map[string]*server), rings: make(map[string]*ring)}
 	if s.secret == nil {
 		s.secret = noSecret
@@ -113,13 +122,21 @@ func (s *Set) Apply(servers []config.Server) {
 		return s.servers[name] == nil && !slices.ContainsFunc(s.off, func(st status.Server) bool { return st.Name == name })
 	})
 	s.mu.Unlock()
+	s.working.start(func() {
+		var names []string
+		for _, conf := range servers {
+			names = append(names, conf.Name)
+		}
+		if err := s.records.keep(names); err != nil {
+			s.log.Error("what a removed server offered was not deleted", "cause", err)
+		}
+	})
 	for _, old := range gone {
 		old.stop("was changed, switched off or removed by the owner.")
 		told = append(told, old.name)
 	}
 	for _, added := range fresh {
-		s.working.start(added.keepCatalog)
-		added.readSoon()
+		added.lists.read(false)
 		told = append(told, added.name)
 	}
 	slices.Sort(told)
@@ -194,16 +211,13 @@ func (s *Set) Restart(name string) error {
 	return nil
 }
 
-// Forget closes the conversations of a person who has no session any more.
-func (s *Set) Forget(sub string) {
-	if sub == "" {
-		return
-	}
+// Forget closes the conversations of a sign-in that has ended.
+func (s *Set) Forget(session string) {
 	s.mu.Lock()
 	servers := slices.Collect(maps.Values(s.servers))
 	s.mu.Unlock()
 	for _, one := range servers {
-		one.forget(sub)
+		one.forget(session)
 	}
 }
 

@@ -117,7 +117,7 @@ func (w *httpWire) get(ctx context.Context, header http.Header, last string) (*h
 func (w *httpWire) listen() {
 	place := &streamPlace{pause: time.Second}
 	for failures, was := 1, false; ; failures++ {
-		resp, err := w.get(w.ctx, w.headers(w.lastCaller()), place.id)
+		resp, err := w.get(w.ctx, w.headers(w.conv.client.caller()), place.id)
 		if err == nil {
 			kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 			switch {

@@ -13,6 +13,8 @@ type tuning struct {
 	probe      time.Duration // for the answer to a modern question, before initialize is sent too
 	open       time.Duration // for a server to start: a package manager may fetch it first
 	list       time.Duration // for one page of a catalog, and other requests of our own
+	rest       time.Duration // for the lists behind that of the tools
+	again      time.Duration // until a list that could not be read is asked for again
 	settle     time.Duration // from a change of a list until it is read again
 	firstPause time.Duration // after a crash
 	maxPause   time.Duration
@@ -26,6 +28,8 @@ var normal = tuning{
 	probe:      3 * time.Second,
 	open:       time.Minute,
 	list:       30 * time.Second,
+	rest:       5 * time.Second,
+	again:      time.Minute,
 	settle:     300 * time.Millisecond,
 	firstPause: time.Second,
 	maxPause:   time.Minute,
@@ -40,31 +44,6 @@ var normal = tuning{
 func (t tuning) pause(failures int) time.Duration {
 	d := min(t.firstPause<<min(max(failures-1, 0), 20), t.maxPause)
 	return d - rand.N(d/4+1)
-}
-
-// broadcast wakes all who wait.
-type broadcast struct {
-	mu sync.Mutex
-	ch chan struct{}
-}
-
-// next is closed by the next wake.
-func (b *broadcast) next() <-chan struct{} {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.ch == nil {
-		b.ch = make(chan struct{})
-	}
-	return b.ch
-}
-
-func (b *broadcast) wake() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.ch != nil {
-		close(b.ch)
-		b.ch = nil
-	}
 }
 
 // group counts goroutines. Unlike sync.WaitGroup it may be waited for while

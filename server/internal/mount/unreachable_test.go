@@ -109,7 +109,7 @@ func TestWhyUnreachable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, quick, Options{})
 			r.Apply([]config.Server{{Name: "x", URL: c.url}})
-			_, err := r.Catalog(within(t), "x", true)
+			_, err := r.Catalog(within(t), "x", Client{}, Needed)
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.cure) {
 				t.Fatalf("got %v, want %s … %s", err, c.want, c.cure)
 			}

@@ -8,39 +8,43 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
-// maxWatched bounds the resources that one person watches at one server.
+// maxWatched bounds the resources that one sign-in watches at one server.
 const maxWatched = 1000
 
-// watches is who hears of changes of which resource: by sub, then by URI.
-type watches map[string]map[string]map[*watcher]bool
+// watches is who is told of changes of which resource: by the sign-in's own
+// key, then by URI.
+type watches map[key]*watch
+
+type watch struct {
+	client Client // who began
+	uris   map[string]map[*watcher]bool
+}
 
 type watcher struct{ updated func(json.RawMessage) }
 
-func (w watches) subs() []string { return slices.Collect(maps.Keys(w)) }
-
-// Subscribe has a server tell of changes of a resource, until stop is
-// called. Two subscriptions of one person to one URI are one at the server, and
+// Subscribe has a server tell a client of changes of a resource, until stop is
+// called. Two subscriptions of one sign-in to one URI are one at the server, and
 // they outlive a crash of it. updated gets the params of
 // notifications/resources/updated; it must not block. The error is as
 // [Set.Call]'s.
-func (s *Set) Subscribe(ctx context.Context, server string, caller *oauth.Caller, uri string, updated func(params json.RawMessage)) (stop func(), err error) {
+func (s *Set) Subscribe(ctx context.Context, server string, client Client, uri string, updated func(params json.RawMessage)) (stop func(), err error) {
 	one, err := s.find(server)
 	if err != nil {
 		return nil, err
 	}
-	sub, w := subOf(caller), &watcher{updated}
-	first, err := one.watch(sub, uri, w)
+	k, _ := keyOf(client, one.settings().Shared)
+	w := &watcher{updated}
+	first, err := one.watch(k, client, uri, w)
 	if err != nil {
 		return nil, err
 	}
-	stop = sync.OnceFunc(func() { one.unwatch(sub, uri, w) })
-	c, err := one.conversation(ctx, sub)
+	stop = sync.OnceFunc(func() { one.unwatch(k, uri, w) })
+	c, err := one.conversationFor(ctx, client)
 	if err == nil && first {
-		err = c.subscribe(ctx, caller, uri)
+		err = c.subscribe(ctx, k, client, uri)
 	}
 	if err != nil {
 		stop()
@@ -49,46 +53,98 @@ func (s *Set) Subscribe(ctx context.Context, server string, caller *oauth.Caller
 	return stop, nil
 }
 
-func (s *server) watch(sub, uri string, w *watcher) (first bool, err error) {
+func (s *server) watch(k key, client Client, uri string, w *watcher) (first bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	uris := s.watched[sub]
-	if uris == nil {
-		uris = make(map[string]map[*watcher]bool)
-		s.watched[sub] = uris
+	mine := s.watched[k]
+	if mine == nil {
+		mine = &watch{client, make(map[string]map[*watcher]bool)}
+		s.watched[k] = mine
 	}
-	if uris[uri] == nil {
-		if len(uris) >= maxWatched {
+	if mine.uris[uri] == nil {
+		if len(mine.uris) >= maxWatched {
 			return false, s.errorf(nil, "is asked to watch too many resources. End some subscriptions.")
 		}
-		uris[uri], first = make(map[*watcher]bool), true
+		mine.uris[uri], first = make(map[*watcher]bool), true
 	}
-	uris[uri][w] = true
+	mine.uris[uri][w] = true
 	return first, nil
 }
 
-func (s *server) unwatch(sub, uri string, w *watcher) {
+func (s *server) unwatch(k key, uri string, w *watcher) {
 	s.mu.Lock()
-	watchers := s.watched[sub][uri]
-	known := watchers[w]
-	delete(watchers, w)
-	last := known && len(watchers) == 0
+	mine := s.watched[k]
+	if mine == nil {
+		s.mu.Unlock()
+		return // its sign-in has ended
+	}
+	known := mine.uris[uri][w]
+	delete(mine.uris[uri], w)
+	last := known && len(mine.uris[uri]) == 0
 	if last {
-		delete(s.watched[sub], uri)
+		delete(mine.uris, uri)
 	}
-	if len(s.watched[sub]) == 0 {
-		delete(s.watched, sub)
+	if len(mine.uris) == 0 {
+		delete(s.watched, k)
 	}
-	c := s.convs[sub]
+	c := s.convs[k.conversation()]
 	s.mu.Unlock()
 	if last && c != nil && c.isReady() {
-		s.set.working.start(func() { c.unsubscribe(uri) })
+		s.set.working.start(func() { c.unsubscribe(k, mine.client, uri) })
 	}
 }
 
-// updated passes notifications/resources/updated to those who watch. It may
+// conversation is the key of the conversation in which requests of k are made.
+func (k key) conversation() key {
+	if k.era == rpc.Modern {
+		return everybody
+	}
+	return k
+}
+
+// isWatchedLocked reports whether somebody watches a resource in the conversation
+// of k. It needs mu.
+func (s *server) isWatchedLocked(k key) bool {
+	for watched := range s.watched {
+		if watched.conversation() == k {
+			return true
+		}
+	}
+	return false
+}
+
+// watchedIn returns who watches resources in the conversation of k.
+func (s *server) watchedIn(k key) map[key]Client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := make(map[key]Client)
+	for watched, w := range s.watched {
+		if watched.conversation() == k {
+			found[watched] = w.client
+		}
+	}
+	return found
+}
+
+// watchAgain opens a conversation where somebody watches a resource: that of k,
+// or of all if k is everybody's.
+func (s *server) watchAgain(k key) {
+	s.mu.Lock()
+	again := make(map[key]Client)
+	for watched, w := range s.watched {
+		if own := watched.conversation(); own == k || k == everybody {
+			again[own] = w.client
+		}
+	}
+	s.mu.Unlock()
+	for own, client := range again {
+		s.set.working.start(func() { _, _ = s.conversation(s.ctx, own, client) }) // its failure is noted where it happens
+	}
+}
+
+// updated passes notifications/resources/updated to those who watch in k. It may
 // name a part of what they watch (MCP 2025-11-25, "Resource Updated").
-func (s *server) updated(c *conversation, params json.RawMessage) {
+func (s *server) updated(k key, params json.RawMessage) {
 	var p struct {
 		URI string `json:"uri"`
 	}
@@ -97,9 +153,11 @@ func (s *server) updated(c *conversation, params json.RawMessage) {
 	}
 	var interested []*watcher
 	s.mu.Lock()
-	for uri, watchers := range s.watched[c.sub] {
-		if strings.HasPrefix(p.URI, uri) {
-			interested = slices.AppendSeq(interested, maps.Keys(watchers))
+	if mine := s.watched[k]; mine != nil {
+		for uri, watchers := range mine.uris {
+			if strings.HasPrefix(p.URI, uri) {
+				interested = slices.AppendSeq(interested, maps.Keys(watchers))
+			}
 		}
 	}
 	s.mu.Unlock()
@@ -108,45 +166,56 @@ func (s *server) updated(c *conversation, params json.RawMessage) {
 	}
 }
 
-func (s *server) watchedBy(sub string) []string {
+func (s *server) watchedBy(k key) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Sorted(maps.Keys(s.watched[sub]))
+	if mine := s.watched[k]; mine != nil {
+		return slices.Sorted(maps.Keys(mine.uris))
+	}
+	return nil
 }
 
-// subscribe has the server tell of changes of uri, in its era's way.
-func (c *conversation) subscribe(ctx context.Context, caller *oauth.Caller, uri string) error {
+// subscribe has the server tell k of changes of uri, in its era's way.
+func (c *conversation) subscribe(ctx context.Context, k key, client Client, uri string) error {
 	if c.era() == rpc.Modern {
-		return c.listen(ctx)
+		return c.listen(ctx, k, client)
 	}
-	_, err := c.do(ctx, caller, "resources/subscribe", encode(map[string]string{"uri": uri}), nil)
+	_, err := c.do(ctx, client, "resources/subscribe", encode(map[string]string{"uri": uri}), nil)
 	return err
 }
 
-func (c *conversation) unsubscribe(uri string) {
+func (c *conversation) unsubscribe(k key, client Client, uri string) {
 	ctx, cancel := context.WithTimeout(c.server.ctx, c.server.set.tune.list)
 	defer cancel()
 	if c.era() == rpc.Modern {
-		_ = c.listen(ctx) // what is told besides goes to nobody
+		_ = c.listen(ctx, k, client) // what is told besides goes to nobody
 		return
 	}
-	_, _ = c.do(ctx, nil, "resources/unsubscribe", encode(map[string]string{"uri": uri}), nil)
+	_, _ = c.do(ctx, client, "resources/unsubscribe", encode(map[string]string{"uri": uri}), nil)
 }
 
-// resume takes up in a new conversation what sub watches, and begins to be told
-// of changes of the lists.
-func (c *conversation) resume(sub string) {
-	ctx, cancel := context.WithTimeout(c.server.ctx, c.server.set.tune.list)
+// resume takes up in a new conversation what is watched, and begins to be told of
+// changes of the lists.
+func (c *conversation) resume() {
+	s := c.server
+	s.mu.Lock()
+	k := c.key
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(s.ctx, s.set.tune.list)
 	defer cancel()
 	if c.era() == rpc.Modern {
-		if err := c.listen(ctx); err != nil {
-			c.server.log.say("It does not tell of changes: %v", c.server.unanswered(err))
+		if err := c.listen(ctx, everybody, Client{}); err != nil {
+			s.log.say("It does not tell of changes: %v", s.unanswered(err))
 		}
-		return
 	}
-	for _, uri := range c.server.watchedBy(sub) {
-		if err := c.subscribe(ctx, nil, uri); err != nil {
-			c.server.log.say("It does not tell of changes of a resource any more: %v", c.server.unanswered(err))
+	for watched, client := range s.watchedIn(k) {
+		for _, uri := range s.watchedBy(watched) {
+			if err := c.subscribe(ctx, watched, client, uri); err != nil {
+				s.log.say("It does not tell of changes of a resource any more: %v", s.unanswered(err))
+			}
+			if c.era() == rpc.Modern {
+				break // one stream tells of all
+			}
 		}
 	}
 }

@@ -31,7 +31,9 @@ type call struct {
 	method string
 	params json.RawMessage
 	caller *oauth.Caller   // never nil; without a Sub it is Drawbridge itself
+	origin string          // the program that it comes from; "" is Drawbridge itself
 	peer   rpc.Peer        // nil: the request is Drawbridge's own
+	watch  key             // of subscriptions/listen: for whom
 	token  json.RawMessage // the progress token that the client gave
 	header http.Header     // Mcp-Param-*
 
@@ -41,6 +43,9 @@ type call struct {
 	dropped atomic.Bool   // a note found no room
 	acked   chan struct{} // of subscriptions/listen: closed once it is acknowledged
 }
+
+// isClients reports whether a client made it, so that it is a use.
+func (r *call) isClients() bool { return r.origin != "" && r.method != "subscriptions/listen" }
 
 // body is the request in one line. The params are put in as they are: prepare
 // has written them, so there is no line break in them.

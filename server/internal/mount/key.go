@@ -1,0 +1,93 @@
+package mount
+
+import (
+	"encoding/json"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// Client is whom a request is for, as the server is to see them. The zero
+// Client is Drawbridge itself, which declares nothing.
+type Client struct {
+	Caller       *oauth.Caller
+	Era          rpc.Era         // that is spoken with the server; see [Catalog.Speaks]
+	Session      string          // MCP's transport session, which tells two programs of one sign-in apart; "" if there is none
+	Capabilities json.RawMessage // what it declared, an object; nil if nothing
+	Info         json.RawMessage // its clientInfo, an object; nil if it gave none
+	LogLevel     string          // that it asked log messages of; "" if it never did
+}
+
+// key is what makes two clients different to a server: clients of one key share
+// a conversation. In the Modern era each request says itself whom it is for, so
+// that one conversation serves everybody.
+type key struct {
+	era          rpc.Era
+	who          string // the sign-in, or the person where processes are shared; "" is everybody, or Drawbridge itself
+	capabilities string // declared when the conversation began
+}
+
+// everybody is the key of the conversation of the Modern era. That of the
+// Legacy era in which Drawbridge reads the catalog has the zero key.
+var everybody = key{era: rpc.Modern}
+
+// keyOf returns the key of a client at a server, and that of the conversation in
+// which its requests are made.
+func keyOf(c Client, shared bool) (own, conversation key) {
+	if c.Caller == nil {
+		return key{era: c.Era}, key{era: c.Era}
+	}
+	own = key{era: c.Era, who: c.Caller.User.Sub + "\x00" + c.Caller.Session}
+	if shared {
+		own.who = c.Caller.User.Sub + "\x00"
+	}
+	if c.Era == rpc.Modern {
+		return own, everybody
+	}
+	if !shared { // else whoever comes first declares for all
+		own.capabilities = string(declared(c.Capabilities))
+	}
+	return own, own
+}
+
+// origin tells the programs apart whose requests go to one conversation.
+func (c Client) origin() string {
+	if c.Caller == nil {
+		return ""
+	}
+	return c.Caller.Session + "\x00" + c.Session
+}
+
+// caller is never nil.
+func (c Client) caller() *oauth.Caller {
+	if c.Caller == nil {
+		return new(oauth.Caller)
+	}
+	return c.Caller
+}
+
+// declared is what a server of the Legacy era is told that the client can do, in
+// one spelling: all but tasks, whose methods Drawbridge does not carry.
+func declared(capabilities json.RawMessage) json.RawMessage {
+	var all map[string]any
+	if json.Unmarshal(capabilities, &all) != nil || all == nil {
+		return json.RawMessage("{}")
+	}
+	delete(all, "tasks")
+	return encode(all)
+}
+
+// introduced is a client's clientInfo for a server of the Legacy era: its own
+// name first, by which servers adapt, and by which way it comes.
+func (s *Set) introduced(info json.RawMessage) json.RawMessage {
+	o, err := asObject(info)
+	var name string
+	if err != nil || json.Unmarshal(o["name"], &name) != nil || name == "" {
+		return s.clientInfo()
+	}
+	o["name"] = encode(name + " (via Drawbridge)")
+	if present(o["version"]) == nil {
+		o["version"] = encode(s.version)
+	}
+	return encode(o)
+}

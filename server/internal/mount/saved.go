@@ -1,0 +1,172 @@
+package mount
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"sync"
+
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+)
+
+// Bucket is where the last catalogs last, so that what servers offered before a
+// restart can be listed at once after it.
+const Bucket = "catalogs"
+
+const (
+	savedVersion = 1
+	maxSaved     = 4 << 20 // bytes of one record; a longer one is read anew after a restart
+)
+
+// saved is the record of a catalog.
+type saved struct {
+	Version     int              `json:"v"`
+	Server      string           `json:"server"`
+	Start       string           `json:"start"` // how the server is started, hashed: another one may have its name by now
+	Modern      bool             `json:"modern"`
+	Both        bool             `json:"both,omitempty"`
+	Description savedDescription `json:"description"`
+	Legacy      savedDescription `json:"legacy,omitzero"`
+	Tools       []savedItem      `json:"tools,omitempty"`
+	Prompts     []savedItem      `json:"prompts,omitempty"`
+	Resources   []savedItem      `json:"resources,omitempty"`
+	Templates   []savedItem      `json:"templates,omitempty"`
+}
+
+type savedDescription struct {
+	Capabilities json.RawMessage `json:"capabilities,omitempty"`
+	ServerInfo   json.RawMessage `json:"server_info,omitempty"`
+	Instructions string          `json:"instructions,omitempty"`
+}
+
+type savedItem struct {
+	Name string          `json:"name"`
+	Raw  json.RawMessage `json:"raw"`
+}
+
+// startOf names the way in which a server is started.
+func startOf(conf config.Server) string {
+	conf.ServerSettings = config.ServerSettings{}
+	sum := sha256.Sum256(encode(normalize(conf)))
+	return hex.EncodeToString(sum[:16])
+}
+
+func recordOf(name, start string, cat *Catalog) saved {
+	return saved{Version: savedVersion, Server: name, Start: start, Modern: cat.Era == rpc.Modern, Both: cat.Both,
+		Description: savedDescription(cat.Description), Legacy: savedDescription(cat.legacy),
+		Tools: savedItems(cat.Tools), Prompts: savedItems(cat.Prompts), Resources: savedItems(cat.Resources), Templates: savedItems(cat.Templates)}
+}
+
+func savedItems(items []Item) []savedItem {
+	var list []savedItem
+	for _, it := range items {
+		list = append(list, savedItem(it))
+	}
+	return list
+}
+
+// catalog is what the record holds. Its time is over: it is read again when
+// somebody lists.
+func (r saved) catalog() *Catalog {
+	items := func(list []savedItem) (found []Item) {
+		for _, it := range list {
+			found = append(found, Item(it))
+		}
+		return found
+	}
+	cat := &Catalog{Both: r.Both, Description: rpc.Description(r.Description), legacy: rpc.Description(r.Legacy),
+		Tools: items(r.Tools), Prompts: items(r.Prompts), Resources: items(r.Resources), Templates: items(r.Templates)}
+	if r.Modern {
+		cat.Era = rpc.Modern
+	}
+	return cat
+}
+
+// records is the records as they stand on disk.
+type records struct {
+	saver oauth.Saver
+
+	mu sync.Mutex        // guards of, and is held while one is saved
+	of map[string][]byte // by server
+}
+
+// load reads the records. One that can't be read is none: it is a copy.
+func (r *records) load(from oauth.Records) error {
+	r.of = make(map[string][]byte)
+	if from == nil {
+		return nil
+	}
+	return from.Load(Bucket, func(name string, value []byte) error {
+		r.of[name] = bytes.Clone(value)
+		return nil
+	})
+}
+
+// get returns the record of a server that is started as start says.
+func (r *records) get(name, start string) *Catalog {
+	r.mu.Lock()
+	value := r.of[name]
+	r.mu.Unlock()
+	var record saved
+	if json.Unmarshal(value, &record) != nil || record.Version != savedVersion || record.Start != start {
+		return nil
+	}
+	return record.catalog()
+}
+
+// put keeps what a server offers now. Its error is the disk's.
+func (r *records) put(name, start string, cat *Catalog) error {
+	if r.saver == nil {
+		return nil
+	}
+	value := []byte(encode(recordOf(name, start, cat)))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(value) > maxSaved || bytes.Equal(r.of[name], value) {
+		return nil
+	}
+	if err := r.saver.Save([]oauth.Change{{Bucket: Bucket, Key: name, Value: value}}); err != nil {
+		return err
+	}
+	r.of[name] = value
+	return nil
+}
+
+// keep drops the records of all servers but these.
+func (r *records) keep(names []string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var changes []oauth.Change
+	for name := range r.of {
+		if !slices.Contains(names, name) {
+			changes = append(changes, oauth.Change{Bucket: Bucket, Key: name})
+		}
+	}
+	if len(changes) == 0 || r.saver == nil {
+		return nil
+	}
+	if err := r.saver.Save(changes); err != nil {
+		return err
+	}
+	for _, c := range changes {
+		delete(r.of, c.Key)
+	}
+	return nil
+}
+
+// save keeps what s offers.
+func (s *Set) save(one *server) {
+	one.mu.Lock()
+	cat, start, gone := one.catalog, startOf(one.conf), one.ctx.Err() != nil
+	one.mu.Unlock()
+	if gone {
+		return
+	}
+	if err := s.records.put(one.name, start, cat); err != nil {
+		s.log.Error("what a server offers was not saved", "server", one.name, "cause", err)
+	}
+}
