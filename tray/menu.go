@@ -39,25 +39,28 @@ func show(ctx context.Context, b Backend, o Options, quit func()) {
 		running.Go(func() { t.labour(ctx) })
 		running.Go(func() {
 			defer stop()
-			t.loop(ctx)
+			survive(o.Log, func() { t.loop(ctx) })
 		})
 	}
 	context.AfterFunc(ctx, systray.Quit)
-	runLibrary(ready, o.Log)
+	survive(o.Log, func() {
+		systray.SetTitle("Drawbridge")
+		systray.Run(ready, nil)
+	})
 	stop()
 	running.Wait()
 }
 
-// runLibrary runs the library until its Quit. It panics there if the bus went
-// away between our look at it and its own; the menu is over then anyhow.
-func runLibrary(ready func(), log *slog.Logger) {
+// survive runs what uses the library, which panics where the bus goes away under
+// it: while it starts, and while it is told of a change. The menu is over then,
+// and Drawbridge is not.
+func survive(log *slog.Logger, use func()) {
 	defer func() {
 		if r := recover(); r != nil {
 			log.Warn("the tray ended badly", "cause", r)
 		}
 	}()
-	systray.SetTitle("Drawbridge")
-	systray.Run(ready, nil)
+	use()
 }
 
 // libraryLog takes what the library prints: mostly that there is no panel yet,

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/godbus/dbus/v5"
 
@@ -72,6 +71,12 @@ func (n *fakeNotes) CloseNotification(id uint32) *dbus.Error {
 // await waits for a notification with this title that is still shown.
 func (n *fakeNotes) await(t testing.TB, title string) (found shownNote) {
 	t.Helper()
+	t.Cleanup(func() {
+		if n.mu.Lock(); t.Failed() {
+			t.Logf("told: %+v, closed: %v", n.shown, n.closed)
+		}
+		n.mu.Unlock()
+	})
 	rig.WaitFor(t, "the notification "+title, func() bool {
 		n.mu.Lock()
 		defer n.mu.Unlock()
@@ -152,8 +157,15 @@ func TestTrayNotifications(t *testing.T) {
 	menu.Await("● Ready, 1 session")
 	menu.Click("Copy MCP URL")
 	menu.Await("✓ Copied")
-	time.Sleep(300 * time.Millisecond) // what is not sent can't be waited for
-	if n := notes.count(); n != before {
-		t.Errorf("%d told although switched off", n-before)
+	menu.Click("Notifications")
+	menu.until("Notifications to be on", func() bool {
+		row, _ := menu.Find("Notifications")
+		return row.checked()
+	})
+	// They come in order: when this one is told, none of before is under way.
+	app.SignIn(t, rig.NewBrowser(t), app.Register(t, rig.ClientURI+"/another"), "alice")
+	rig.WaitFor(t, "a note of what came after", func() bool { return notes.count() > before })
+	if n := notes.count(); n != before+1 {
+		t.Errorf("%d told although switched off", n-before-1)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
 )
@@ -30,7 +29,6 @@ func TestTrayPanelAsk(t *testing.T) {
 	menu.Await("1 call waits for your word…")
 	p.awaitShowing("1")
 	p.openMenu()
-	time.Sleep(200 * time.Millisecond) // until it is painted
 	p.picture("ask-dark")
 	p.closeMenu()
 	p.press("Allow")
@@ -51,7 +49,6 @@ func TestTrayPanelAsk(t *testing.T) {
 	menu.Await("1 call waits for your word…")
 	p.awaitShowing("1")
 	p.openMenu()
-	time.Sleep(200 * time.Millisecond) // until it is painted
 	p.picture("ask-light")
 	p.closeMenu()
 	p.press("Read all")

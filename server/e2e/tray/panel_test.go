@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"image"
 	"os"
 	"testing"
 	"time"
@@ -44,8 +45,13 @@ func TestTrayPanel(t *testing.T) {
 	p.picture("sessions")
 	session := p.hover(sessions, 0, menu.count("Sessions"))
 	inside := menu.count("Sessions", "alice@example.com")
-	p.move(session.row(inside-1, inside))
-	time.Sleep(200 * time.Millisecond) // until the row is lit
+	x, y := session.row(inside-1, inside)
+	dark := p.picture("revoke")
+	p.move(x, y)
+	p.until("the row to be lit", func(now, before image.Image) bool {
+		row := window{x: session.x + 8, y: y - 6, w: session.w - 16, h: 12}
+		return !same(now, dark, row) && same(now, before, row)
+	})
 	p.picture("revoke")
 	p.click()
 	menu.Await("● Ready, 0 sessions")
@@ -55,7 +61,6 @@ func TestTrayPanel(t *testing.T) {
 	}
 
 	p.restart()
-	time.Sleep(time.Second) // until it has read the menu
 	p.hover(p.openMenu(), menu.place("About"), menu.count())
 	p.picture("restarted")
 }
@@ -101,7 +106,7 @@ func TestTrayPanelStates(t *testing.T) {
 		t.Fatal(err)
 	}
 	child := rig.StartProcess(t, []string{statesEnv + "=1"}, self, "-test.run=^TestTrayPanelStates$")
-	menu := OpenTray(t, p.bus, child.Cmd.Process.Pid)
+	menu := OpenTray(t, p.bus, child.Cmd.Process.Pid, p.reads)
 	seen := map[string]string{}
 	for name, st := range states {
 		_, _ = fmt.Fprintln(child.Stdin, name)
@@ -111,27 +116,38 @@ func TestTrayPanelStates(t *testing.T) {
 			return ok && asked == (name == "ask") && st.State != ""
 		})
 		p.openMenu()
-		time.Sleep(200 * time.Millisecond) // until it is painted
-		img := p.picture("state-" + name)
 		trays, _ := p.windows()
-		p.closeMenu()
-		icon := ""
-		for y := range trays[0].h {
-			for x := range trays[0].w {
-				r, g, b, _ := img.At(trays[0].x+x, trays[0].y+y).RGBA()
-				icon += string(rune(r>>8)) + string(rune(g>>8)) + string(rune(b>>8))
-			}
-		}
 		if name == "unset" { // an error as others are
+			p.picture("state-" + name)
+			p.closeMenu()
 			continue
 		}
-		if other := seen[icon]; other != "" {
-			t.Errorf("%s looks like %s", name, other)
-		}
-		seen[icon] = name
+		other := ""
+		p.until("the icon of "+name+" to look like no other", func(now, before image.Image) bool {
+			icon := pixels(now, trays[0])
+			if other = seen[icon]; other != "" || icon != pixels(before, trays[0]) {
+				return false
+			}
+			seen[icon] = name
+			return true
+		})
+		p.picture("state-" + name)
+		p.closeMenu()
 	}
+}
+
+// pixels is a part of the screen as text.
+func pixels(img image.Image, part window) string {
+	var text []byte
+	for y := range part.h {
+		for x := range part.w {
+			r, g, b, _ := img.At(part.x+x, part.y+y).RGBA()
+			text = append(text, byte(r>>8), byte(g>>8), byte(b>>8))
+		}
+	}
+	return string(text)
 }
 
 // headlines is how the first line of the menu begins in each state.
 var headlines = map[string]string{"starting": "○", "ready": "● Connected", "paused": "‖", "error": "✕ The keychain is locked", "unset": "✕ Drawbridge is not set up",
-	"provider": "▲ Nobody can sign in", "tunnel": "▲ Nobody can reach", "ask": "● Connected"}
+	"provider": "▲ Nobody can sign in", "tunnel": "▲ Nobody can connect", "ask": "● Connected"}

@@ -3,6 +3,7 @@ package tray
 import (
 	"fmt"
 	"image"
+	"image/color"
 	"image/png"
 	"os"
 	"os/exec"
@@ -81,7 +82,7 @@ func startPanel(t testing.TB) *panel {
 		keyringtest.Need(t, program, pkg)
 	}
 	p := &panel{t: t, traySession: startTraySession(t)}
-	p.real = true
+	p.reads = watchReads(t, p.bus)
 	// Xvfb chooses a free number and writes it to its third file.
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -127,17 +128,22 @@ func startPanel(t testing.TB) *panel {
 	return p
 }
 
-// restart starts the panel, anew if it runs.
+// restart starts the panel, anew if it runs, and waits until it has read the
+// menu there is.
 func (p *panel) restart() {
 	p.t.Helper()
-	if p.bar != nil {
+	if p.menu != nil {
 		_ = p.bar.Process.Kill()
 		rig.WaitFor(p.t, "the panel to go", func() bool { return !p.has(watcherName) })
-		time.Sleep(500 * time.Millisecond) // the tray makes its menu anew
+		rig.WaitFor(p.t, "a new menu", func() bool { return !p.menu.whole() })
 	}
+	before := p.reads.count()
 	p.bar = exec.Command("xfce4-panel", "--disable-wm-check")
 	p.child(p.bar)
 	p.awaitName(watcherName)
+	if p.menu != nil {
+		p.reads.await(p.t, before, wholeMenu...)
+	}
 }
 
 // child runs a program until the test ends.
@@ -194,9 +200,10 @@ func (p *panel) windows() (trays, menus []window) {
 	return trays, menus
 }
 
+// move moves the mouse, and waits until it is there.
 func (p *panel) move(x, y int) {
 	p.t.Helper()
-	if err := exec.Command("xdotool", "mousemove", fmt.Sprint(x), fmt.Sprint(y)).Run(); err != nil {
+	if err := exec.Command("xdotool", "mousemove", "--sync", fmt.Sprint(x), fmt.Sprint(y)).Run(); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -208,30 +215,41 @@ func (p *panel) click() {
 	}
 }
 
-// openMenu clicks the icon and returns the menu's window.
+// openMenu clicks the icon and returns the menu's window, painted.
 func (p *panel) openMenu() window {
 	p.t.Helper()
 	var menu window
 	rig.WaitFor(p.t, "the menu to open", func() bool {
 		trays, menus := p.windows()
+		if len(menus) == 0 && len(trays) > 0 {
+			icon := trays[0]
+			p.move(icon.x+icon.w/2-1, icon.y+icon.h/2) // the pointer has to move to be noticed
+			p.move(icon.x+icon.w/2, icon.y+icon.h/2)
+			p.click()
+			menus = p.wait(func(menus []window) bool { return len(menus) > 0 })
+		}
 		if len(menus) > 0 {
 			menu = menus[0]
-			return true
 		}
-		if len(trays) == 0 {
-			return false
-		}
-		icon := trays[0]
-		p.move(icon.x+icon.w/2, icon.y+icon.h/2)
-		time.Sleep(150 * time.Millisecond) // the panel has to notice the mouse
-		p.click()
-		time.Sleep(300 * time.Millisecond)
-		return false
+		return len(menus) > 0
 	})
+	p.painted(menu)
 	return menu
 }
 
-// submenu waits until more menus than before are open and returns the newest.
+// wait waits a moment for the open menus to be as cond says, and returns them: a
+// click on a menu that is on its way would close it.
+func (p *panel) wait(cond func(menus []window) bool) (menus []window) {
+	for deadline := time.Now().Add(3 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if _, menus = p.windows(); cond(menus) {
+			break
+		}
+	}
+	return menus
+}
+
+// submenu waits until more menus than before are open and returns the newest,
+// painted.
 func (p *panel) submenu(before int) window {
 	p.t.Helper()
 	var found window
@@ -250,8 +268,50 @@ func (p *panel) submenu(before int) window {
 		}
 		return len(menus) > before && found.h > 20 // it opens empty at first
 	})
-	time.Sleep(200 * time.Millisecond) // until it is painted
+	p.painted(found)
 	return found
+}
+
+// painted waits until a window shows text, and nothing on the screen changes.
+func (p *panel) painted(win window) {
+	p.t.Helper()
+	p.until(fmt.Sprintf("a window at %d,%d to be painted", win.x, win.y), func(now, before image.Image) bool {
+		return len(colours(now, win)) > 8 && same(now, before, window{w: now.Bounds().Dx(), h: now.Bounds().Dy()})
+	})
+}
+
+// until looks at the screen until cond holds of the picture and the one before.
+func (p *panel) until(what string, cond func(now, before image.Image) bool) {
+	p.t.Helper()
+	before := p.picture("looking")
+	rig.WaitFor(p.t, what, func() bool {
+		now := p.picture("looking")
+		defer func() { before = now }()
+		return cond(now, before)
+	})
+}
+
+// colours are those of a part of the screen.
+func colours(img image.Image, part window) map[color.Color]bool {
+	found := map[color.Color]bool{}
+	for y := part.y; y < part.y+part.h; y++ {
+		for x := part.x; x < part.x+part.w; x++ {
+			found[img.At(x, y)] = true
+		}
+	}
+	return found
+}
+
+// same reports whether a part of the screen looks the same in both pictures.
+func same(a, b image.Image, part window) bool {
+	for y := part.y; y < part.y+part.h; y++ {
+		for x := part.x; x < part.x+part.w; x++ {
+			if a.At(x, y) != b.At(x, y) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // row is the middle of the row of m that stands n rows from its top, of count:
@@ -278,8 +338,7 @@ func (p *panel) closeMenu() {
 			return true
 		}
 		_ = exec.Command("xdotool", "key", "Escape").Run()
-		time.Sleep(100 * time.Millisecond)
-		return false
+		return len(p.wait(func(now []window) bool { return len(now) < len(menus) })) == 0
 	})
 }
 
@@ -288,7 +347,7 @@ func (p *panel) picture(name string) image.Image {
 	p.t.Helper()
 	file := filepath.Join("out", "tray-"+name+".png")
 	_ = os.MkdirAll("out", 0o755)
-	if out, err := exec.Command("scrot", "-o", file).CombinedOutput(); err != nil {
+	if out, err := exec.Command("scrot", "-q", "1", "-o", file).CombinedOutput(); err != nil {
 		p.t.Fatalf("scrot: %v %s", err, out)
 	}
 	f, err := os.Open(file)

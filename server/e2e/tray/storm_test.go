@@ -53,7 +53,7 @@ func TestTrayStorm(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- child.Wait() }()
 	watcher.await(t, child.Process.Pid)
-	menu := OpenTray(t, bus, child.Process.Pid)
+	menu := OpenTray(t, bus, child.Process.Pid, nil)
 	reads := 0
 	for {
 		select {
@@ -174,13 +174,13 @@ func TestTrayPanelComesAndGoes(t *testing.T) {
 	for range 3 {
 		watcher := startWatcher(t, s.bus)
 		watcher.await(t, pid)
-		rig.WaitFor(t, "the whole menu", func() bool { return strings.Contains(menu.All(), "Details…") })
+		rig.WaitFor(t, "the whole menu", menu.whole)
 		menu.Click("Pause")
 		menu.Await("‖ Paused")
 		menu.Click("Resume")
 		menu.Await("● Ready")
 		watcher.stop(t)
-		rig.WaitFor(t, "a new menu", func() bool { return !strings.Contains(menu.All(), "Details…") })
+		rig.WaitFor(t, "a new menu", func() bool { return !menu.whole() })
 		menu.Await("● Ready")
 	}
 	if n := strings.Count(app.Log.String(), "no panel shows tray icons yet"); n != 1 {

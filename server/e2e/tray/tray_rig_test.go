@@ -24,8 +24,9 @@ import (
 // were given.
 type traySession struct {
 	bus       *dbus.Conn
-	real      bool         // a real panel is there, else a stand-in
-	panel     *fakeWatcher // the stand-in
+	reads     *menuReads   // by the real panel, if there is one
+	panel     *fakeWatcher // its stand-in, else
+	menu      *TrayMenu    // of the program that was started last
 	clipboard string       // file with what was copied last
 	opened    string       // file with each address opened, a line each
 }
@@ -51,16 +52,26 @@ func startTraySession(t testing.TB) *traySession {
 	return s
 }
 
+// wholeMenu are words of submenus, and of submenus of those.
+var wholeMenu = []string{"On this computer", "Details…"}
+
 // start starts the real program with its tray, ready to be used.
 func (s *traySession) start(t testing.TB, o rig.AppOptions) (*rig.App, *TrayMenu) {
 	t.Helper()
 	app := s.configure(t, o)
-	if !s.real {
+	if s.reads == nil {
 		s.panel = startWatcher(t, s.bus)
 	}
 	menu := s.run(t, app, app.Flags()...)
-	menu.Await("● Ready")
-	rig.WaitFor(t, "the whole menu", func() bool { return strings.Contains(menu.All(), "Details…") })
+	rig.WaitFor(t, "Drawbridge to be ready", func() bool { // which has no second as its bound
+		_, ready := menu.Find("● Ready")
+		return ready
+	})
+	rig.WaitFor(t, "the whole menu", menu.whole)
+	if s.reads != nil {
+		s.reads.await(t, 0, wholeMenu...)
+	}
+	s.menu = menu
 	app.SetAddress(app.Status(t))
 	return app, menu
 }
@@ -71,7 +82,10 @@ func (s *traySession) startFromKeychain(t testing.TB) (*rig.App, *TrayMenu) {
 	t.Helper()
 	app := s.configure(t, rig.AppOptions{})
 	menu := s.run(t, app, "--config", app.Program.Config, "--data", app.Options.DataDir)
-	menu.Await("✕ ")
+	rig.WaitFor(t, "Drawbridge to say what is wrong", func() bool {
+		_, ok := menu.Find("✕ ")
+		return ok
+	})
 	return app, menu
 }
 
@@ -115,7 +129,7 @@ func (s *traySession) runAs(t testing.TB, app *rig.App, script *rig.Script) *Tra
 		for range lines {
 		}
 	}()
-	return OpenTray(t, s.bus, process.Pid)
+	return OpenTray(t, s.bus, process.Pid, s.reads)
 }
 
 // endBus kills the bus.
