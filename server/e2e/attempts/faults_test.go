@@ -192,6 +192,31 @@ var brokenTokens = []broken{
 		app.Demo.Provider.Down(true)
 		app.Refresh(t, c, tokens.Refresh).Want(t, 503, "temporarily_unavailable")
 	}, "token.away", "error", "could not be asked about alice@example.com"},
+	{"a client that goes on after its session was revoked", rig.AppOptions{}, func(t *testing.T, app *rig.App) {
+		c, tokens := signedIn(t, app)
+		app.MCP(t, tokens.Access).CallTool("echo", map[string]any{"message": "x"})
+		if _, err := app.Srv.RevokeAll(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 { // as opencode does
+			app.Do(t, "POST", "/mcp", nil, "Authorization", "Bearer "+tokens.Access)
+			app.Refresh(t, c, tokens.Refresh).Want(t, 400, "invalid_grant")
+			app.Do(t, "POST", "/mcp", nil)
+			app.Get(t, "/.well-known/oauth-protected-resource/mcp")
+			app.Get(t, "/.well-known/oauth-authorization-server")
+		}
+	}, "session.over", "refused", "all sessions were revoked by the owner), so it was told to sign in. Sign in again"},
+	{"Gemini CLI after its session was revoked", rig.AppOptions{}, func(t *testing.T, app *rig.App) {
+		app.PostJSON(t, "/register", map[string]any{"client_name": "Gemini CLI MCP Client", "redirect_uris": []string{}}).Want(t, 400, "invalid_redirect_uri")
+	}, "registration.over", "refused", "type /mcp auth NAME in Gemini CLI"},
+	{"an error inside a 200", rig.AppOptions{}, func(t *testing.T, app *rig.App) {
+		_, tokens := signedIn(t, app)
+		body := strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}`)
+		reply := app.Do(t, "POST", "/mcp", body, "Authorization", "Bearer "+tokens.Access, "Content-Type", "application/json", "Accept", "application/json, text/event-stream")
+		if reply.Status != 200 {
+			t.Fatalf("answered %d: %s", reply.Status, reply.Body)
+		}
+	}, "call.error", "error", "but initialize was answered with an error: initialize needs protocolVersion"},
 	{"a session that the client ends itself", rig.AppOptions{}, func(t *testing.T, app *rig.App) {
 		c, tokens := signedIn(t, app)
 		app.MCP(t, tokens.Access).CallTool("echo", map[string]any{"message": "x"})

@@ -74,7 +74,10 @@ func (a *attempt) learn(f Facts) {
 	a.server = cmp.Or(plain(f.Server, 64), a.server)
 	switch f.What {
 	case SessionEnded, CallEnded, RefreshEnded, RefreshExpired, RefreshPerson, TokenReplayed, TokenTwice:
-		a.ended, a.why = true, cmp.Or(status.Clean(f.Reason, 300), a.why)
+		a.ended = true
+		if f.What == SessionEnded { // others only find out
+			a.why = status.Clean(f.Reason, 300)
+		}
 	case Issued, Refreshed, Called:
 		a.ended, a.why = false, ""
 	}
