@@ -251,11 +251,11 @@ func TestReasonsOfDocuments(t *testing.T) {
 		status int
 		says   string
 	}{
-		{"a name that does not exist", nowhere, "app.example", 200, "no such host (DNS)"},
+		{"a name that does not exist", nowhere, "app.example", 200, "no such host, or it can't be looked up (DNS)"},
 		{"a closed port", to(closed.Listener.Addr().String()), "app.example", 200, "refuses the connection"},
 		{"plain http", to(plain.Listener.Addr().String()), "app.example", 200, "does not speak TLS"},
-		{"an unknown authority", &http.Client{Transport: untrusted}, "app.example", 200, "authority that is trusted"},
-		{"a certificate of another name", &http.Client{Transport: misnamed}, "app.invalid", 200, "for another name"},
+		{"an unknown authority", &http.Client{Transport: untrusted}, "app.example", 200, "not trusted (TLS)"},
+		{"a certificate of another name", &http.Client{Transport: misnamed}, "app.invalid", 200, "not trusted (TLS)"},
 		{"no answer", impatient, "slow.example", 200, "not answer in time"},
 		{"a fault of the host", good, "app.example", 503, "status 503"},
 		{"no document there", good, "app.example", 404, "status 404"},

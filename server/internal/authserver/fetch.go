@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +19,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 )
 
 // fetchWait is how long a fetch waits for its turn. Clients wait ten seconds
@@ -181,43 +181,39 @@ func (d *Documents) ask(of *copies, address string) copied {
 
 // unavailable is the refusal of what can't be had for now.
 func (d *Documents) unavailable(of *copies, address string, cause error) *oauth.Error {
-	return oauth.Unavailable(10*time.Second, "The client's %s can't be fetched from %s: %s.", of.name, hostOf(address), whyNot(cause)).Because(atDocument(cause))
+	e := oauth.Unavailable(10*time.Second, "The client's %s can't be fetched from %s: %s.", of.name, hostOf(address), whyNot(cause)).Because(atDocument(cause))
+	var fault *outbound.Fault
+	if errors.As(cause, &fault) {
+		e.Reason = e.Description + " " + fault.Error()
+	}
+	return e
 }
 
 type statusError int
 
 func (e statusError) Error() string { return fmt.Sprintf("status %d", int(e)) }
 
-// whyNot says in plain words what kept a fetch from succeeding.
+// whyNot says in plain words what kept a fetch from succeeding. It is for the
+// client too, so it names nothing of this network.
 func whyNot(err error) string {
-	var (
-		status  statusError
-		dns     *net.DNSError
-		name    x509.HostnameError
-		unknown x509.UnknownAuthorityError
-		invalid x509.CertificateInvalidError
-		cert    *tls.CertificateVerificationError
-		alert   tls.AlertError
-		record  tls.RecordHeaderError
-		timeout interface{ Timeout() bool }
-	)
+	var status statusError
+	var fault *outbound.Fault
+	var dns *net.DNSError
+	var cert *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	var timeout net.Error
 	switch {
 	case errors.As(err, &status):
 		return fmt.Sprintf("the host answers with status %d", int(status))
 	case errors.Is(err, errBusy):
 		return "too many documents are being fetched at this moment"
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return "there is no such host (DNS)"
+	case errors.As(err, &fault):
+		return "this network's proxy did not let the request through"
 	case errors.As(err, &dns):
-		return "the name of the host can't be resolved (DNS)"
-	case errors.As(err, &name):
-		return "the host's TLS certificate is for another name"
-	case errors.As(err, &unknown):
-		return "the host's TLS certificate is not signed by an authority that is trusted here"
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "the host's TLS certificate has expired"
-	case errors.As(err, &invalid), errors.As(err, &cert):
-		return "the host's TLS certificate is not valid"
+		return "there is no such host, or it can't be looked up (DNS)"
+	case errors.As(err, &cert):
+		return "the host's certificate is not trusted (TLS)"
 	case errors.As(err, &alert), errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "the host does not speak TLS as it should"
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.Canceled):
