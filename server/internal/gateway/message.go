@@ -52,7 +52,7 @@ func parse(body []byte) (m message, f *refusal) {
 	if f := inspect(body, maxDepth); f != nil {
 		return m, f
 	}
-	if !json.Valid(body) || !utf8.Valid(body) { // RFC 8259 §8.1
+	if !rpc.Valid(body) || !utf8.Valid(body) { // RFC 8259 §8.1
 		return m, notJSON
 	}
 	body = rpc.OneLine(body)

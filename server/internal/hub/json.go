@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
 // Objects are taken apart by exact key, and put together again before they are
@@ -19,12 +21,12 @@ func fields(raw json.RawMessage) (object, error) {
 	if len(raw) == 0 {
 		return object{}, nil
 	}
-	var o object
-	if err := json.Unmarshal(raw, &o); err != nil {
-		return nil, err
+	if !rpc.Valid(raw) || !rpc.IsObject(raw) {
+		return nil, errors.New("this is no object")
 	}
-	if o == nil {
-		return nil, errors.New("null is no object")
+	o := object{}
+	for name, value := range rpc.Members(raw) {
+		o[string(name)] = value
 	}
 	return o, nil
 }

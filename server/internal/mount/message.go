@@ -33,19 +33,20 @@ func parse(data []byte) ([]message, error) {
 	if len(data) == 0 {
 		return nil, errNoMessage
 	}
-	var found []message
-	switch data[0] {
-	case '{':
-		found = make([]message, 1)
-		if json.Unmarshal(data, &found[0]) != nil {
-			return nil, errNoMessage
-		}
-	case '[':
-		if json.Unmarshal(data, &found) != nil || len(found) == 0 {
-			return nil, errNoMessage
-		}
-	default:
+	if !rpc.Valid(data) {
 		return nil, errNoMessage
+	}
+	parts := []json.RawMessage{data}
+	if data[0] == '[' {
+		if parts = nil; json.Unmarshal(data, &parts) != nil || len(parts) == 0 {
+			return nil, errNoMessage
+		}
+	}
+	found := make([]message, len(parts))
+	for i, part := range parts {
+		if !found[i].read(part) {
+			return nil, errNoMessage
+		}
 	}
 	for i := range found {
 		m := &found[i]
@@ -56,6 +57,30 @@ func parse(data []byte) ([]message, error) {
 		}
 	}
 	return found, nil
+}
+
+// read takes the parts of valid JSON without a copy: a result may be long.
+func (m *message) read(data json.RawMessage) (ok bool) {
+	if !rpc.IsObject(data) {
+		return false
+	}
+	ok = true
+	for name, value := range rpc.Members(data) {
+		switch string(name) {
+		case "id":
+			m.ID = value
+		case "method":
+			m.Method, ok = rpc.String(value)
+			ok = ok || string(value) == "null"
+		case "params":
+			m.Params = value
+		case "result":
+			m.Result = value
+		case "error":
+			m.Error = value
+		}
+	}
+	return ok
 }
 
 // present returns nil for null: in id and error it says that there is none.

@@ -46,14 +46,16 @@ func (e *eventReader) next() (event, error) {
 		value = bytes.TrimPrefix(value, []byte(" "))
 		switch string(name) {
 		case "data":
-			if ev.data != nil {
-				ev.data = append(ev.data, '\n')
-			}
-			if ev.data = append(ev.data, value...); len(ev.data) > maxMessage {
-				return event{}, errLongEvent
+			if ev.data == nil {
+				ev.data = value // each line has its own bytes
+			} else {
+				ev.data = append(append(ev.data, '\n'), value...)
 			}
 			if ev.data == nil {
 				ev.data = []byte{}
+			}
+			if len(ev.data) > maxMessage {
+				return event{}, errLongEvent
 			}
 		case "event":
 			ev.name = string(value)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/drawbridge-app/drawbridge/server/internal/wait"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -34,7 +33,7 @@ func (s *Grants) sweep(ctx context.Context) {
 		case <-time.After(max(next, sweepSoonest)):
 		case <-s.newExpiry:
 			// Sign-ins come in bursts: look a little later, at all of them.
-			if wait.For(ctx, sweepSoonest) != nil {
+			if !pause(ctx, sweepSoonest) {
 				return
 			}
 		}
@@ -49,11 +48,21 @@ func (s *Grants) countUse(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-s.newUse:
-			if wait.For(ctx, usageEvery) != nil {
+			if !pause(ctx, usageEvery) {
 				return
 			}
 			s.writeUsage()
 		}
+	}
+}
+
+// pause waits for d and reports whether ctx still lives.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
 	}
 }
 
