@@ -105,6 +105,14 @@ func (f *fixture) serve() {
 		pause, _ := time.ParseDuration(d)
 		time.Sleep(pause)
 	}
+	if file, ok := f.value("waits"); ok { // until there is such a file
+		for {
+			if _, err := os.Stat(file); err == nil {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
 	if f.has("crash") {
 		fmt.Fprintln(os.Stderr, "it crashes at once")
 		os.Exit(3)
@@ -165,7 +173,22 @@ func (f *fixture) serveUnicodeLines() {
 	}
 }
 
+// capabilities is what it says at initialize.
+func (f *fixture) capabilities() map[string]any {
+	if f.has("nothing") {
+		return map[string]any{}
+	}
+	return capabilities
+}
+
 func (f *fixture) handle(m message) {
+	if failing, _ := f.value("fails"); failing != "" && failing == m.Method {
+		f.fail(m.ID, -32603, "it broke")
+		return
+	}
+	if hanging, _ := f.value("hangs"); hanging != "" && hanging == m.Method {
+		return
+	}
 	isModern := f.has("modern")
 	switch m.Method {
 	case "tools/call":
@@ -179,7 +202,7 @@ func (f *fixture) handle(m message) {
 		}
 	case "server/discover":
 		switch {
-		case isModern:
+		case isModern, f.has("both"):
 			f.result(m.ID, map[string]any{"resultType": "complete", "supportedVersions": []string{modernVersion},
 				"capabilities": capabilities, "instructions": "be kind", "_meta": map[string]any{metaServer: map[string]string{"name": "fixture", "version": "2"}}})
 		case f.has("die"):
@@ -194,7 +217,8 @@ func (f *fixture) handle(m message) {
 			return
 		}
 		f.met = true
-		f.result(m.ID, map[string]any{"protocolVersion": legacyVersion, "capabilities": capabilities,
+		fmt.Fprintf(os.Stderr, "opened %s\n", m.Params)
+		f.result(m.ID, map[string]any{"protocolVersion": legacyVersion, "capabilities": f.capabilities(),
 			"serverInfo": map[string]string{"name": "fixture", "version": "1"}, "instructions": "be kind"})
 	case "notifications/cancelled":
 		fmt.Fprintf(os.Stderr, "cancelled %s\n", m.Params)
@@ -209,7 +233,14 @@ func (f *fixture) handle(m message) {
 	case "resources/subscribe", "resources/unsubscribe":
 		fmt.Fprintf(os.Stderr, "%s %s\n", m.Method, m.Params)
 		f.result(m.ID, map[string]any{})
+	case "logging/setLevel":
+		fmt.Fprintf(os.Stderr, "level %s\n", m.Params)
+		f.result(m.ID, map[string]any{})
 	case "subscriptions/listen":
+		if f.met { // bound to the other era
+			f.fail(m.ID, -32601, "Method not found")
+			return
+		}
 		fmt.Fprintf(os.Stderr, "listen %s\n", m.Params)
 		f.mu.Lock()
 		f.listen = m.ID
@@ -224,7 +255,7 @@ func (f *fixture) handle(m message) {
 	}
 }
 
-var capabilities = map[string]any{"tools": map[string]bool{"listChanged": true}, "prompts": map[string]any{}, "resources": map[string]bool{"subscribe": true}}
+var capabilities = map[string]any{"tools": map[string]bool{"listChanged": true}, "prompts": map[string]any{}, "resources": map[string]bool{"subscribe": true}, "logging": map[string]any{}}
 
 // list is two pages of tools.
 func (f *fixture) list(m message) {
@@ -273,6 +304,10 @@ func (f *fixture) call(m message) {
 		f.notify("notifications/message", map[string]any{"level": "info", "data": "half way"})
 		f.result(m.ID, map[string]any{})
 	case "ask":
+		if f.has("both") && !f.met {
+			f.fail(m.ID, -32600, "there is no back-channel")
+			return
+		}
 		f.result(m.ID, map[string]any{"answer": f.ask(text)})
 	case "hang":
 		fmt.Fprintf(os.Stderr, "hanging %s\n", m.ID)

@@ -49,9 +49,9 @@ type savedItem struct {
 }
 
 // startOf names the way in which a server is started.
-func startOf(conf config.Server) string {
-	conf.ServerSettings = config.ServerSettings{}
-	sum := sha256.Sum256(encode(normalize(conf)))
+func startOf(c config.Server) string {
+	c = normalize(c)
+	sum := sha256.Sum256(encode([]any{c.Command, c.Args, c.Env, c.Dir, c.URL, c.Headers, c.SSE}))
 	return hex.EncodeToString(sum[:16])
 }
 
