@@ -334,6 +334,9 @@ type setupCommand struct {
 	Anyone       bool     `help:"Let in everybody whom the provider signs in."`
 	Tunnel       string   `help:"The tunnel provider: ngrok or none." placeholder:"NAME"`
 	TunnelDomain string   `name:"tunnel-domain" help:"The tunnel's domain." placeholder:"HOST"`
+	Proxy        string   `help:"The proxy by which this computer reaches the internet." placeholder:"URL"`
+	NoProxy      []string `name:"no-proxy" help:"A host, domain or network that is reached without the proxy. Repeatable." placeholder:"HOST"`
+	CAFile       string   `name:"ca-file" help:"PEM file with authorities that count besides the system's." placeholder:"FILE" type:"path"`
 	SecretStdin  bool     `name:"secret-stdin" help:"Read the client secret from standard input; with ngrok, the authtoken may follow on a second line."`
 	TokenStdin   bool     `name:"authtoken-stdin" help:"Read ngrok's authtoken from standard input; after --secret-stdin's line, if that is given too."`
 	FromEnv      string   `name:"from-env" help:"Read the .env file of a FastMCP server." placeholder:"FILE" type:"path"`
@@ -343,7 +346,7 @@ func (c setupCommand) Run(a *app) error {
 	err := setup.Run(a.ctx, setup.Options{ConfigPath: a.config, Keystore: a.store, In: os.Stdin, Out: a.out,
 		Issuer: c.Issuer, ClientID: c.ClientID, Audience: c.Audience, PublicURL: c.PublicURL, Listen: c.Listen,
 		Emails: c.Email, Domains: c.Domain, Groups: c.Group, Anyone: c.Anyone,
-		TunnelProvider: c.Tunnel, TunnelDomain: c.TunnelDomain, SecretStdin: c.SecretStdin, AuthtokenStdin: c.TokenStdin, FromEnv: c.FromEnv})
+		TunnelProvider: c.Tunnel, TunnelDomain: c.TunnelDomain, Proxy: c.Proxy, NoProxy: c.NoProxy, CAFile: c.CAFile, SecretStdin: c.SecretStdin, AuthtokenStdin: c.TokenStdin, FromEnv: c.FromEnv})
 	var usage setup.UsageError
 	if errors.As(err, &usage) {
 		return command.Usage(err)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -96,7 +95,7 @@ func asking(c status.Approval) note {
 	n := note{Title: "A call waits for your word", Urgent: true, Page: approvalsPage, Name: c.ID, Otherwise: "Answer from Drawbridge’s menu."}
 	n.Body = user + " with " + clientName(c.Client) + " asks for " + field(c.Server, 64) + ": " + field(c.Tool, 128) + "\n" + arguments
 	first := button{"Allow", action{kind: allowCall, id: c.ID}}
-	if !whole {
+	if !whole || utf8.RuneCountInString(c.Tool) > 128 {
 		n.Body += "\n(cut: the console shows the rest)"
 		first = button{"Read all", action{kind: openConsole, page: approvalsPage}}
 	}
@@ -115,8 +114,8 @@ func excerpt(arguments string) (text string, whole bool) {
 	whole = true
 	var lines []string
 	left := maxArguments
-	for line := range strings.SplitSeq(status.CleanLines(arguments, 4*maxArguments), "\n") {
-		line = visible(line)
+	for line := range strings.SplitSeq(arguments, "\n") {
+		line = status.Spell(line)
 		if len(lines) == maxArgumentLines || left <= 0 {
 			return strings.Join(lines, "\n"), false
 		}
@@ -132,25 +131,7 @@ func excerpt(arguments string) (text string, whole bool) {
 			break
 		}
 	}
-	return strings.Join(lines, "\n"), whole && utf8.RuneCountInString(arguments) <= 4*maxArguments
-}
-
-// visible writes out what a person would not see: letters without ink, spaces
-// that are none, and the tops of towers of combining marks.
-func visible(s string) string {
-	var b strings.Builder
-	marks := 0
-	for _, r := range s {
-		if marks++; !unicode.Is(unicode.M, r) {
-			marks = 0
-		}
-		if marks > 2 || blank(r) || r != ' ' && unicode.IsSpace(r) {
-			fmt.Fprintf(&b, `\u{%x}`, r)
-			continue
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
+	return strings.Join(lines, "\n"), whole
 }
 
 // waitingLine is the row for the calls that wait; "" for none.

@@ -124,10 +124,10 @@ func TestAskHostile(t *testing.T) {
 		"nothing":           {"{}", "without arguments", true},
 		"a value":           {"{\n  \"a\": 1\n}", "{\n  \"a\": 1\n}", true},
 		"a letter with ink": {`"ż·…"`, `"ż·…"`, true},
-		"blanks":            {"\"a\u3164\u2800\u00a0b\"", `"a\u{3164}\u{2800}\u{a0}b"`, true},
-		"a tower":           {"\"z\u0301\u0301\u0301\u0301\"", "\"z\u0301\u0301" + `\u{301}\u{301}"`, true},
+		"blanks":            {"\"a\u3164\u2800\u00a0b\"", `"a\u3164\u2800\u00a0b"`, true},
+		"a tower":           {"\"z\u0301\u0301\u0301\u0301\"", "\"z\u0301\u0301" + `\u0301\u0301"`, true},
 		"a gap":             {"\"a" + strings.Repeat(" ", 90) + "b\"", `"a …`, false},
-		"an escape":         {"\"\x1b[2J\u202ex\"", `"[2Jx"`, true},
+		"an escape":         {"\"\x1b[2J\u202ex\"", `"\u001b[2J\u202ex"`, true},
 		"nine lines":        {strings.Repeat("1\n", 8) + "1", strings.Repeat("1\n", 7) + "1", false},
 		"eight lines":       {strings.Repeat("1\n", 7) + "1", strings.Repeat("1\n", 7) + "1", true},
 		"a long line":       {strings.Repeat("x", 5000), strings.Repeat("x", maxArguments-1) + "…", false},
@@ -145,6 +145,15 @@ func TestAskHostile(t *testing.T) {
 	}
 	if utf8.RuneCountInString(n.Body) > 800 || strings.Count(n.Body, "\n") > 12 || strings.ContainsAny(n.Body, "\u202e\x1b\u3164") {
 		t.Errorf("the note is %q", n.Body)
+	}
+}
+
+// Nor does Allow stand under a name that is not whole.
+func TestAskLongName(t *testing.T) {
+	for n, want := range map[int]string{128: "Allow", 129: "Read all"} {
+		if got := asking(status.Approval{ID: "a1", Tool: strings.Repeat("x", n), Arguments: "{}"}).Buttons[0].Label; got != want {
+			t.Errorf("a name of %d letters: %q", n, got)
+		}
 	}
 }
 

@@ -2,10 +2,13 @@ package setup
 
 import (
 	"context"
+	"errors"
+	"reflect"
 	"strings"
 
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
 )
 
@@ -16,7 +19,7 @@ func (s *session) ask(ctx context.Context) error {
 		return nil
 	}
 	for _, q := range []func(context.Context) error{
-		s.askIssuer, s.askClientID, s.askSecret, s.askTunnel, s.askPublicURL, s.askAccess,
+		s.askIssuer, s.askNetwork, s.askClientID, s.askSecret, s.askTunnel, s.askPublicURL, s.askAccess,
 	} {
 		if err := q(ctx); err != nil {
 			return err
@@ -30,6 +33,69 @@ func (s *session) askIssuer(ctx context.Context) error {
 		return nil
 	}
 	return s.askText(ctx, "Issuer URL of the OpenID provider", &s.config.IDP.Issuer, "idp.issuer", true)
+}
+
+// askNetwork asks for [network] where the provider can't be reached without it,
+// until it can be, or the person has nothing to say.
+func (s *session) askNetwork(ctx context.Context) error {
+	for {
+		problem := s.Way(ctx, wizard.Candidate{Config: s.config, ProxyPassword: s.password})
+		if problem == nil {
+			return nil
+		}
+		s.print("%s\n", problem)
+		before, password := s.config.Network, s.password
+		var err error
+		switch n := &s.config.Network; problem.Field {
+		case wizard.FieldCAFile:
+			err = s.askText(ctx, "PEM file with your company's authority (empty: none)", &n.CAFile, "network.ca_file", false)
+		case wizard.FieldProxyPassword:
+			if strings.Contains(n.Proxy, "@") {
+				err = s.askPassword(ctx)
+				break
+			}
+			fallthrough
+		default:
+			err = s.askText(ctx, "Proxy of this network, such as http://proxy.example.com:8080, with NAME@ before the host if it wants a name (empty: none)", &n.Proxy, "network.proxy", false)
+			if err == nil && strings.Contains(n.Proxy, "@") && n.Proxy != before.Proxy {
+				err = s.askPassword(ctx)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if reflect.DeepEqual(before, s.config.Network) && password.Equal(s.password) {
+			return nil
+		}
+	}
+}
+
+func (s *session) askPassword(ctx context.Context) error {
+	if s.readOnly {
+		return nil
+	}
+	password, err := s.terminal.ReadSecret(ctx, "Password of the proxy (not shown; Enter keeps what there is): ")
+	if err != nil {
+		return err
+	}
+	if password = strings.TrimSpace(password); password != "" {
+		s.password = keystore.NewSecret(password)
+	}
+	return nil
+}
+
+// network is the way out with the password typed, or else the keystore's.
+func (s *session) network(n config.Network, password keystore.Secret) *outbound.Network {
+	return outbound.New(outbound.Options{Proxy: n.Proxy, NoProxy: n.NoProxy, CAFile: n.CAFile, Password: func(ctx context.Context) (string, error) {
+		if !password.IsZero() {
+			return password.Reveal(), nil
+		}
+		stored, err := s.Keystore.Get(ctx, keystore.ProxyPassword)
+		if errors.Is(err, keystore.ErrNotFound) {
+			return "", nil
+		}
+		return stored.Reveal(), err
+	}})
 }
 
 func (s *session) askClientID(ctx context.Context) error {

@@ -39,6 +39,11 @@ type Options struct {
 
 	TunnelProvider, TunnelDomain string
 
+	Proxy, CAFile string
+	NoProxy       []string
+	// Way finds out whether [network] is wanting; nil asks the provider.
+	Way func(context.Context, wizard.Candidate) *wizard.Problem
+
 	SecretStdin    bool   // the client secret is In's first line; with ngrok the authtoken may be the second
 	AuthtokenStdin bool   // ngrok's authtoken is In's first line, or the one after the client secret
 	FromEnv        string // path of a FastMCP .env file
@@ -57,6 +62,9 @@ func Run(ctx context.Context, o Options) error {
 	s := &session{Options: o, terminal: o.Terminal, next: o.Next}
 	if s.terminal == nil && !o.SecretStdin && !o.AuthtokenStdin {
 		s.terminal = TerminalOf(o.In, o.Out)
+	}
+	if s.Way == nil {
+		s.Way = (&wizard.Wizard{Network: s.network}).Way
 	}
 	if s.next == "" {
 		s.next = "drawbridge run"
@@ -82,6 +90,7 @@ type session struct {
 	former    string          // the issuer there was
 	secret    keystore.Secret // the new client secret
 	authtoken keystore.Secret // the new ngrok authtoken
+	password  keystore.Secret // the new one of the proxy's user
 	old       map[string]bool // the accounts that the keystore has
 	readOnly  bool
 	setInEnv  []string // environment variables that a person has to set
@@ -130,6 +139,11 @@ func (s *session) readFlags(context.Context) error {
 	put(&s.config.Listen, s.Listen)
 	put(&s.config.Tunnel.Provider, s.TunnelProvider)
 	put(&s.config.Tunnel.Domain, s.TunnelDomain)
+	put(&s.config.Network.Proxy, s.Proxy)
+	put(&s.config.Network.CAFile, s.CAFile)
+	if s.NoProxy != nil {
+		s.config.Network.NoProxy = s.NoProxy
+	}
 	flags := config.Access{Emails: s.Emails, Domains: s.Domains, Groups: s.Groups, Anyone: s.Anyone}
 	if !flags.Empty() {
 		s.config.Access = flags
@@ -142,6 +156,7 @@ func (s *session) checkFlags() error {
 	given := map[string]bool{
 		"idp.issuer": s.Issuer != "", "idp.client_id": s.ClientID != "", "idp.audience": s.Audience != "", "public_url": s.PublicURL != "",
 		"listen": s.Listen != "", "tunnel.provider": s.TunnelProvider != "", "tunnel.domain": s.TunnelDomain != "",
+		"network.proxy": s.Proxy != "", "network.ca_file": s.CAFile != "", "network.no_proxy": s.NoProxy != nil,
 		"access.emails": s.Emails != nil, "access.domains": s.Domains != nil, "access.groups": s.Groups != nil,
 	}
 	var wrong []error
@@ -170,7 +185,7 @@ func (s *session) readSecrets(ctx context.Context) error {
 	}
 	s.readOnly = keystore.IsReadOnly(s.Keystore)
 	s.old = map[string]bool{}
-	for _, account := range []string{keystore.IDPClientSecret, keystore.NgrokAuthtoken} {
+	for _, account := range []string{keystore.IDPClientSecret, keystore.NgrokAuthtoken, keystore.ProxyPassword} {
 		err := s.patiently(ctx, func() error {
 			secret, err := s.Keystore.Get(ctx, account)
 			s.old[account] = !secret.IsZero()
@@ -261,7 +276,7 @@ func (s *session) check(context.Context) error {
 // save stores secrets and configuration as one.
 func (s *session) save(ctx context.Context) error {
 	err := wizard.Save(ctx, wizard.Saving{Path: s.ConfigPath, Config: s.config, Keystore: s.Keystore, Patiently: s.patiently,
-		Secrets: map[string]keystore.Secret{keystore.IDPClientSecret: s.secret, keystore.NgrokAuthtoken: s.authtoken}})
+		Secrets: map[string]keystore.Secret{keystore.IDPClientSecret: s.secret, keystore.NgrokAuthtoken: s.authtoken, keystore.ProxyPassword: s.password}})
 	var env *wizard.ErrSetInEnvironment
 	if errors.As(err, &env) {
 		s.setInEnv = env.Names

@@ -13,6 +13,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
 	"github.com/drawbridge-app/drawbridge/server/setup"
 )
 
@@ -30,6 +31,7 @@ func newRig(t *testing.T) *rig {
 	r.Options = setup.Options{
 		ConfigPath: filepath.Join(t.TempDir(), "drawbridge", "config.toml"),
 		Keystore:   keystore.Memory(), In: strings.NewReader(""), Out: &r.out,
+		Way: func(context.Context, wizard.Candidate) *wizard.Problem { return nil }, // nobody is asked
 	}
 	return r
 }

@@ -3,6 +3,7 @@ package rig
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -85,6 +86,9 @@ func (m *MCP) Call(method string, params map[string]any) *RPC {
 		name, _ := params["name"].(string)
 		if name == "" {
 			name, _ = params["uri"].(string)
+		}
+		if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' }) || strings.TrimSpace(name) != name {
+			name = "=?base64?" + base64.StdEncoding.EncodeToString([]byte(name)) + "?="
 		}
 		return m.post(method, params, "MCP-Protocol-Version", ModernVersion, "Mcp-Method", method, "Mcp-Name", name)
 	}

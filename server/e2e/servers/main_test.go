@@ -1,9 +1,16 @@
 package servers
 
 import (
+	"os"
 	"testing"
 
 	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
 )
 
-func TestMain(m *testing.M) { rig.Main(m) }
+func TestMain(m *testing.M) {
+	if kind := os.Getenv(foldingEnv); kind != "" {
+		serveFolding(kind)
+		return
+	}
+	rig.Main(m)
+}

@@ -20,7 +20,7 @@ func TestSetupProvider(t *testing.T) {
 			okta := rig.StartOkta(t, shape)
 			app := newSetupApp(t)
 			domain := strings.TrimSuffix(okta.Issuer, "/oauth2/default")
-			servers, problems := app.Wizard().FindOkta(t.Context(), wizard.Form{wizard.FieldDomain: domain + "/"})
+			servers, problems := app.Wizard().FindOkta(t.Context(), wizard.Candidate{}, wizard.Form{wizard.FieldDomain: domain + "/"})
 			if len(problems) > 0 {
 				t.Fatal(problems)
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/keystore"
@@ -108,7 +109,7 @@ func (s *setup) saveProvider(r *Request) (string, error) {
 		return "", errors.New(r.Say("setup.choose"))
 	}
 	r.URL.RawQuery = url.Values{"step": {stepProvider}, "kind": {string(kind)}}.Encode()
-	names := []string{wizard.FieldClientID, "other"}
+	names := []string{wizard.FieldClientID, "other", wizard.FieldProxy, wizard.FieldNoProxy, wizard.FieldCAFile}
 	for _, f := range kind.Fields() {
 		names = append(names, f.Name)
 	}
@@ -116,15 +117,25 @@ func (s *setup) saveProvider(r *Request) (string, error) {
 	if other := res.form["other"]; other != "" { // the ID of an authorization server, typed beside the ones found
 		res.form[wizard.FieldServer] = other
 	}
+	cand := wizard.Candidate{Config: s.app.Config(), ClientSecret: r.secret(wizard.FieldClientSecret, wizard.Trim), RedirectURI: s.redirectURI()}
+	if r.PostForm.Has(wizard.FieldProxy) {
+		cand.Config.Network, cand.ProxyPassword = wizard.Network(res.form[wizard.FieldProxy], res.form[wizard.FieldNoProxy], res.form[wizard.FieldCAFile])
+		res.form[wizard.FieldProxy] = cand.Config.Network.Proxy // without the password that may have been in it
+		if typed := r.secret(wizard.FieldProxyPassword, strings.TrimSpace); !typed.IsZero() {
+			cand.ProxyPassword = typed
+		}
+		if res.report = s.app.Wizard().CheckNetwork(cand.Config.Network); !res.report.OK() {
+			return "", r.mend(res)
+		}
+	}
 	if kind == wizard.Okta && (r.Query("look") != "" || res.form[wizard.FieldServer] == "") {
-		return s.look(r, res)
+		return s.look(r, res, cand)
 	}
 	issuer, problems := kind.Issuer(res.form)
 	if len(problems) > 0 {
 		res.report.Problems = problems
 		return "", r.mend(res)
 	}
-	cand := wizard.Candidate{Config: s.app.Config(), ClientSecret: r.secret(wizard.FieldClientSecret, wizard.Trim), RedirectURI: s.redirectURI()}
 	cand.Former = cand.Config.IDP.Issuer
 	cand.Config.IDP = kind.IDP(cand.Config.IDP, issuer, res.form)
 	cand.Config = wizard.WithScopes(cand.Config)
@@ -148,8 +159,8 @@ func (res *setupResult) redirectLater() {
 }
 
 // look finds Okta's authorization servers.
-func (s *setup) look(r *Request, res *setupResult) (string, error) {
-	res.servers, res.report.Problems = s.app.Wizard().FindOkta(r.Context(), res.form)
+func (s *setup) look(r *Request, res *setupResult, cand wizard.Candidate) (string, error) {
+	res.servers, res.report.Problems = s.app.Wizard().FindOkta(r.Context(), cand, res.form)
 	if !res.report.OK() {
 		return "", r.mend(res)
 	}
@@ -210,7 +221,7 @@ func (s *setup) saveAccess(r *Request) (string, error) {
 func (s *setup) save(r *Request, res *setupResult, cand wizard.Candidate, next string) (string, error) {
 	r.Result = res
 	secrets := map[string]keystore.Secret{}
-	for account, secret := range map[string]keystore.Secret{keystore.IDPClientSecret: cand.ClientSecret, keystore.NgrokAuthtoken: cand.Authtoken} {
+	for account, secret := range map[string]keystore.Secret{keystore.IDPClientSecret: cand.ClientSecret, keystore.NgrokAuthtoken: cand.Authtoken, keystore.ProxyPassword: cand.ProxyPassword} {
 		if !secret.IsZero() {
 			secrets[account] = secret
 		}

@@ -27,6 +27,7 @@ type setupView struct {
 	Fields      map[string]setupField
 	Order       []setupField // of the kind
 	Servers     []setupServer
+	Network     bool // how the provider is reached is worth a look
 	Look        bool // Okta's servers have not been looked for
 	RedirectURI string
 
@@ -182,8 +183,22 @@ func (s *setup) drawProvider(r *Request, v *setupView, c config.Config, res *set
 	}
 	v.field(res, setupField{Name: wizard.FieldClientID, Value: c.IDP.ClientID})
 	v.field(res, setupField{Name: wizard.FieldClientSecret, Secret: true, Has: has})
+	s.drawNetwork(v, c.Network, res)
 	if kind == wizard.Okta {
 		s.drawServers(r, v, res, configured)
+	}
+}
+
+// drawNetwork shows [network], open where it is set or was found to be wanting.
+func (s *setup) drawNetwork(v *setupView, n config.Network, res *setupResult) {
+	for _, f := range []setupField{
+		{Name: wizard.FieldProxy, Value: n.Proxy, Example: "http://proxy.example.com:8080", Optional: true},
+		{Name: wizard.FieldProxyPassword, Secret: true, Has: n.Proxy != "" && s.app.HasSecret(keystore.ProxyPassword), Optional: true},
+		{Name: wizard.FieldNoProxy, Value: strings.Join(n.NoProxy, "\n"), Lines: true, Optional: true},
+		{Name: wizard.FieldCAFile, Value: n.CAFile, Example: "/etc/ssl/company.pem", Optional: true},
+	} {
+		f = v.field(res, f)
+		v.Network = v.Network || f.Value != "" || f.Error != ""
 	}
 }
 

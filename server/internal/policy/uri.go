@@ -116,7 +116,10 @@ func climbs(s string) bool {
 			return r
 		}, s)
 		segments := strings.FieldsFunc(plain, func(r rune) bool { return strings.ContainsRune(`/\?#;`, r) }) // servlets cut a segment at ";"
-		if slices.Contains(segments, ".") || slices.Contains(segments, "..") {
+		if slices.ContainsFunc(segments, func(segment string) bool {
+			segment = strings.TrimSpace(segment) // Windows takes ".. " for ".."
+			return segment == "." || segment == ".."
+		}) {
 			return true
 		}
 		decoded := decode(s)

@@ -24,7 +24,7 @@ var outside = []string{
 	"%zz/%2e%2e/private.txt", "%/%2e%2e/private.txt", "%25zz/%252e%252e/private.txt", "%2e%2e/private.txt%", "%2e%2e/private.txt%a", "%2e%2e/%%32e",
 	`..\private.txt`, `a\..\..\private.txt`, `..%5cprivate.txt`, `%2e%2e%5Cprivate.txt`, "..;/private.txt", "..;a=b/private.txt", ".;/a", "%2e%2e%3b/private.txt",
 	".%09./private.txt", "%2e%0a%2e/private.txt", "..%00/private.txt", "%c0%ae%c0%ae/private.txt", "%c0%ae%c0%ae%c0%afprivate.txt", "%e0%80%ae/x", "%ff",
-	" ../private.txt", "a b", "a\tb", "a\x00b", "a\x7fb", "a\u0085b", "a\u2028b", "a\u00a0b", "\ufeffa", "ä", "\uff0e\uff0e/private.txt", "\u2024\u2024/a", "\xff", "a\ufffdb",
+	" ../private.txt", "..%20/private.txt", "%20../private.txt", "..%2520/x", "a b", "a\tb", "a\x00b", "a\x7fb", "a\u0085b", "a\u2028b", "a\u00a0b", "\ufeffa", "ä", "\uff0e\uff0e/private.txt", "\u2024\u2024/a", "\xff", "a\ufffdb",
 	`a"b`, "a<b", "a>b", "a[b", "a]b", "a^b", "a`b", "a{b", "a|b", "a}b", "a%", "a%2", "a%2g", "a#b#c", "C|/a",
 	"%" + strings.Repeat("25", 40) + "2e%2e/private.txt",
 }
@@ -103,7 +103,7 @@ func TestTemplates(t *testing.T) {
 }
 
 func TestValues(t *testing.T) {
-	for value, want := range map[string]bool{"": true, "re": true, "a/b": true, "Zürich 1": true, "..a": true, "..": false, "../": false, "a/../b": false, "%2e%2e": false, ".\t.": false, `..\`: false, "a\x00": false,
+	for value, want := range map[string]bool{"": true, "re": true, "a/b": true, "Zürich 1": true, "..a": true, "..": false, "../": false, " ../": false, ".. /": false, "a/../b": false, "%2e%2e": false, ".\t.": false, `..\`: false, "a\x00": false,
 		strings.Repeat("a", 9000): false} {
 		if got := folder.Value("files", value); got != want {
 			t.Errorf("%q: %v", value, got)

@@ -1,6 +1,7 @@
 package wizard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -37,9 +38,10 @@ const (
 // FindOkta looks for the authorization servers at the domain of f: the
 // organisation's own, the custom one named default, and the one that f names.
 // It says of each what it found, and recommends one.
-func (w *Wizard) FindOkta(ctx context.Context, f Form) ([]Server, []Problem) {
+func (w *Wizard) FindOkta(ctx context.Context, c Candidate, f Form) ([]Server, []Problem) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
+	w = w.by(c.Config.Network, c.ProxyPassword)
 	named, problems := Okta.Issuer(f)
 	if len(problems) > 0 {
 		return nil, problems
@@ -55,15 +57,15 @@ func (w *Wizard) FindOkta(ctx context.Context, f Form) ([]Server, []Problem) {
 		servers = append(servers, Server{ID: asked, Issuer: named})
 	}
 	var wg sync.WaitGroup
-	unreachable := make([]Sentence, len(servers))
+	unreachable := make([]*Problem, len(servers))
 	for i := range servers {
 		wg.Go(func() { unreachable[i] = w.lookAt(ctx, &servers[i], u.Host) })
 	}
 	wg.Wait()
 	if !recommend(servers, asked) {
-		for _, s := range unreachable {
-			if !s.IsZero() {
-				return nil, []Problem{{FieldDomain, s}}
+		for _, p := range unreachable {
+			if p != nil {
+				return nil, []Problem{*p}
 			}
 		}
 		return nil, []Problem{{FieldDomain, say(saysNoOkta, "host", u.Host)}}
@@ -73,7 +75,7 @@ func (w *Wizard) FindOkta(ctx context.Context, f Form) ([]Server, []Problem) {
 
 // lookAt asks one server and says what it is. It returns why it can't be
 // reached, if that is so.
-func (w *Wizard) lookAt(ctx context.Context, s *Server, host string) Sentence {
+func (w *Wizard) lookAt(ctx context.Context, s *Server, host string) *Problem {
 	issuer, client, err := w.resolve(ctx, Okta, s.Issuer)
 	switch {
 	case err == nil:
@@ -83,7 +85,7 @@ func (w *Wizard) lookAt(ctx context.Context, s *Server, host string) Sentence {
 		}
 	case oauth.IsProviderError(err, oauth.ProviderUnreachable):
 		s.Says = fromProvider(client, err)
-		return s.Says
+		return &Problem{cmp.Or(w.networkField(ctx, err), FieldDomain), s.Says}
 	case s.ID == OrgServer:
 		s.Says = say(saysNoOkta, "host", host)
 	case s.ID == "default":
@@ -91,7 +93,7 @@ func (w *Wizard) lookAt(ctx context.Context, s *Server, host string) Sentence {
 	default:
 		s.Says = say(saysNoServer, "id", s.ID)
 	}
-	return Sentence{}
+	return nil
 }
 
 // recommend marks the server that the person asked for, else the organisation's

@@ -45,7 +45,7 @@ func TestFindOkta(t *testing.T) {
 			if c.spoil != nil {
 				c.spoil(f)
 			}
-			servers, problems := f.wizard(t).FindOkta(t.Context(), c.form)
+			servers, problems := f.wizard(t).FindOkta(t.Context(), Candidate{}, c.form)
 			if c.says != "" {
 				if len(problems) != 1 || problems[0].Field != FieldDomain || servers != nil {
 					t.Fatalf("found %v, %v", servers, problems)

@@ -52,6 +52,21 @@ func (w *Wizard) networkField(ctx context.Context, err error) string {
 	return FieldProxy
 }
 
+// Way asks the provider of c whether it is there, and returns what is to be
+// filled in of [network] if it is the way that is closed; nil if it is not.
+func (w *Wizard) Way(ctx context.Context, c Candidate) *Problem {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	w = w.by(c.Config.Network, c.ProxyPassword)
+	client := w.client(c.Config.IDP, keystore.Secret{}, "")
+	defer client.Close()
+	err := client.Check(ctx)
+	if field := w.networkField(ctx, err); field != "" {
+		return &Problem{field, fromProvider(client, err)}
+	}
+	return nil
+}
+
 // Network reads [network] from what a person typed: a password in the proxy's
 // URL is taken out of it, since it is a secret.
 func Network(proxy, noProxy, caFile string) (n config.Network, password keystore.Secret) {
