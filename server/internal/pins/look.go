@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -31,9 +30,7 @@ func (l look) same(other look) bool {
 
 // short is l with less of its text, for keeping.
 func (l look) short() look {
-	if utf8.RuneCountInString(l.Text) > keptText {
-		l.Text, l.Long = status.CleanLines(l.Text, keptText), true
-	}
+	l.Text = status.CleanLines(l.Text, keptText)
 	return l
 }
 
@@ -170,7 +167,7 @@ func must(v any) []byte {
 func differs(old, now look) string {
 	var said []string
 	for _, m := range members {
-		if old.Part[m.name] != now.Part[m.name] && (len(said) == 0 || said[len(said)-1] != m.words) {
+		if old.Part[m.name] != now.Part[m.name] {
 			said = append(said, m.words)
 		}
 	}

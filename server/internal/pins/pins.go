@@ -54,7 +54,6 @@ type Change struct {
 	Kind    string
 	Name    string
 	Version string // of the new look, for Approve
-	Time    time.Time
 	Old     string // what a model read, in lines, as [status.Spell] writes; "" if it is new
 	New     string
 	Long    bool // New is cut, so that it can't be approved
@@ -102,8 +101,7 @@ type pin struct {
 	Since   time.Time `json:"since"`
 
 	// Next is how it looks now, if otherwise.
-	Next      *look     `json:"next,omitempty"`
-	NextSince time.Time `json:"next_since,omitzero"`
+	Next *look `json:"next,omitempty"`
 	// Announced is when the last event was recorded, so that one which changes to
 	// and fro does not fill the history.
 	Announced time.Time `json:"announced,omitzero"`
@@ -189,14 +187,10 @@ func (ps *Pins) Check(server string, items ...Item) ([]State, error) {
 			p = &pin{Version: pinVersion, Server: server, Kind: item.Kind, Name: item.Name}
 			added++
 		case p.Look.same(seen):
-			if p.Next != nil { // it is again what it was
-				p = p.with(nil, now)
+			if p.Next != nil || p.Look.Set != seen.Set { // it is again what it was, or has an older record
+				p = p.with(nil)
+				p.Look.Set = seen.Set
 				next[key] = p
-			}
-			if p.Look.Set == "" && seen.Set != "" && p.Look.Hash == seen.Hash { // an older record
-				c := *p
-				c.Look.Set = seen.Set
-				next[key] = &c
 			}
 			continue
 		case p.Next != nil && p.Next.same(seen):
@@ -204,7 +198,7 @@ func (ps *Pins) Check(server string, items ...Item) ([]State, error) {
 			continue
 		}
 		states[i] = Changed
-		changed := p.with(&seen, now)
+		changed := p.with(&seen)
 		if p.Next == nil && (p.Announced.IsZero() || now.Sub(p.Announced) >= quietTime) {
 			changed.Announced = now
 			told = append(told, changed)
@@ -221,12 +215,9 @@ func (ps *Pins) isFirst(server, kind string) bool {
 }
 
 // with is a copy of p that looks otherwise now, or as approved if next is nil.
-func (p *pin) with(next *look, now time.Time) *pin {
+func (p *pin) with(next *look) *pin {
 	c := *p
-	c.Next, c.NextSince = next, now
-	if next == nil {
-		c.NextSince = time.Time{}
-	}
+	c.Next = next
 	return &c
 }
 
@@ -300,7 +291,7 @@ func (ps *Pins) Approve(server, name, version string) error {
 		case p.Next.Long:
 			return ErrLong
 		default:
-			next := p.with(nil, time.Time{})
+			next := p.with(nil)
 			next.Look, next.Since = p.Next.short(), ps.opts.Now().UTC()
 			approved[key] = next
 		}
@@ -319,7 +310,7 @@ func (ps *Pins) List() []Change {
 	list := []Change{}
 	for _, p := range ps.pins {
 		if p.Next != nil {
-			list = append(list, Change{Server: p.Server, Kind: p.Kind, Name: p.Name, Version: p.Next.Hash, Time: p.NextSince,
+			list = append(list, Change{Server: p.Server, Kind: p.Kind, Name: p.Name, Version: p.Next.Hash,
 				Old: p.Look.Text, New: p.Next.Text, Long: p.Next.Long})
 		}
 	}

@@ -166,7 +166,13 @@ func TestToAndFroFillsNoHistory(t *testing.T) {
 	if len(r.disk.events) != 1 || len(r.List()) != 0 {
 		t.Errorf("%d events, %d changes", len(r.disk.events), len(r.List()))
 	}
-	r.now = r.now.Add(quietTime)
+	r.now = r.now.Add(10*time.Minute - 50*time.Second)
+	r.expect(t, "files", worse, Changed)
+	r.expect(t, "files", plain, Same)
+	if len(r.disk.events) != 1 {
+		t.Errorf("%d events within ten minutes", len(r.disk.events))
+	}
+	r.now = r.now.Add(time.Second) // since the first of them
 	r.expect(t, "files", bad, Changed)
 	if len(r.disk.events) != 2 || r.disk.events[1].Outcome != status.OK {
 		t.Errorf("events %+v", r.disk.events)
@@ -198,6 +204,25 @@ func TestBounds(t *testing.T) {
 		if len(value) > 60_000 {
 			t.Errorf("a record of %d bytes", len(value))
 		}
+	}
+}
+
+// The bound holds over many looks, and for what is added.
+func TestBoundsOverTime(t *testing.T) {
+	r := open(t, newDisk())
+	named := func(from, to int) (items []Item) {
+		for i := from; i < to; i++ {
+			items = append(items, Item{Kind: "tool", Name: fmt.Sprint(i), Raw: json.RawMessage(`{}`)})
+		}
+		return items
+	}
+	for _, c := range []struct{ from, to, records, listed int }{{0, 1, 2, 0}, {0, 1000, 1001, 999}, {500, 2005, 2001, 1999}, {2005, 2010, 2001, 1999}} {
+		if _, err := r.Check("files", named(c.from, c.to)...); err != nil || len(r.disk.records) != c.records || len(r.List()) != c.listed {
+			t.Errorf("%d to %d: %d records, %d listed, %v", c.from, c.to, len(r.disk.records), len(r.List()), err)
+		}
+	}
+	if _, err := r.Check("other", named(0, 1)...); err != nil || len(r.disk.records) != 2003 {
+		t.Errorf("another server: %d records, %v", len(r.disk.records), err)
 	}
 }
 
