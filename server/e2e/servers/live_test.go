@@ -112,6 +112,12 @@ func TestServersComeAndGo(t *testing.T) {
 	if got := tools(); got != "add echo whoami one__echo echo1" {
 		t.Errorf("tools %s", got)
 	}
+	// One bad entry leaves the others mounted, and the one that it was.
+	rig.WriteServers(t, app.Options.ConfigFile, map[string]rig.MCPServer{"one": one, "two": {}})
+	rig.WaitFor(t, "a note", func() bool { return strings.Contains(strings.Join(app.Status(t).Notes, " "), "the server `two` has neither") })
+	if got := tools(); got != "add echo whoami one__echo echo1" {
+		t.Errorf("tools %s", got)
+	}
 	// Put back, it takes its sessions back.
 	rig.WriteServers(t, app.Options.ConfigFile, map[string]rig.MCPServer{"one": one, "two": two})
 	rig.WaitFor(t, "two to come back", func() bool { return strings.Contains(tools(), "two__echo") })

@@ -38,6 +38,9 @@ func (p Patient) mounted() status.Check {
 	switch {
 	case p.Mistake != nil:
 		c.Result, c.Cure = "mcp.json can't be used as it is", p.Mistake.Error()
+		if len(p.Servers) > 0 {
+			c.Result = fmt.Sprintf("mcp.json has a mistake; the %d servers without one are mounted", len(p.Servers))
+		}
 	case len(p.Servers) == 0:
 		c.Result = "none: mcp.json names no server"
 	default:

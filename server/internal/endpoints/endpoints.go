@@ -84,6 +84,7 @@ type Endpoints struct {
 	guards  []*resource.Guard
 	servers map[string]config.Server
 	mistake error              // why mcp.json was not taken
+	partly  bool               // but for what is wrong it was
 	single  map[string]*Single // by server
 }
 
@@ -126,7 +127,7 @@ func New(o Options) (*Endpoints, error) {
 		return nil, err
 	}
 	servers, err := e.read()
-	e.mistake = err
+	e.mistake, e.partly = err, len(servers) > 0
 	e.apply(servers)
 	return e, nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
@@ -44,21 +46,28 @@ func (e *Endpoints) apply(servers []config.Server) {
 	}
 }
 
-// Watch takes over changes of mcp.json until ctx ends. A file with a mistake
-// changes nothing.
+// Watch takes over changes of mcp.json until ctx ends.
 func (e *Endpoints) Watch(ctx context.Context) {
 	if e.o.File != "" {
 		config.Watch(ctx, []string{e.o.File}, e.reload)
 	}
 }
 
-// reload takes over what mcp.json says now, unless it has a mistake.
+// reload takes over what mcp.json says now. An entry with a mistake stays as it
+// was, and a file that can't be read changes nothing.
 func (e *Endpoints) reload() {
 	servers, err := e.read()
+	readable := err == nil || len(servers) > 0
 	e.mu.Lock()
-	e.mistake = err
+	e.mistake, e.partly = err, readable
+	for _, was := range e.servers {
+		isBad := slices.ContainsFunc(config.Errors(err), func(e *config.Error) bool { return e.Key == was.Name || strings.HasPrefix(e.Key, was.Name+".") })
+		if isBad && !slices.ContainsFunc(servers, func(s config.Server) bool { return strings.EqualFold(s.Name, was.Name) }) {
+			servers = append(servers, was)
+		}
+	}
 	e.mu.Unlock()
-	if err == nil {
+	if readable {
 		e.apply(servers)
 	}
 	e.o.Wake()
@@ -130,10 +139,13 @@ func (e *Endpoints) Visible(ctx context.Context, who *oauth.Caller) []status.Ent
 // Notes is what the owner should know of the servers.
 func (e *Endpoints) Notes() []string {
 	e.mu.Lock()
-	mistake := e.mistake
+	mistake, partly := e.mistake, e.partly
 	e.mu.Unlock()
 	var notes []string
-	if mistake != nil {
+	switch {
+	case mistake != nil && partly:
+		notes = append(notes, "mcp.json was taken, but for what is wrong in it, which is as it was before: "+status.FullStop(mistake.Error()))
+	case mistake != nil:
 		notes = append(notes, "mcp.json was not taken, what was mounted before still is: "+status.FullStop(mistake.Error()))
 	}
 	for _, c := range e.Changes() {
