@@ -114,7 +114,9 @@ func TestServersComeAndGo(t *testing.T) {
 	}
 	// One bad entry leaves the others mounted, and the one that it was.
 	rig.WriteServers(t, app.Options.ConfigFile, map[string]rig.MCPServer{"one": one, "two": {}})
-	rig.WaitFor(t, "a note", func() bool { return strings.Contains(strings.Join(app.Status(t).Notes, " "), "the server `two` has neither") })
+	rig.WaitFor(t, "a note", func() bool {
+		return strings.Contains(strings.Join(app.Status(t).Notes, " "), "the server `two` has neither")
+	})
 	if got := tools(); got != "add echo whoami one__echo echo1" {
 		t.Errorf("tools %s", got)
 	}

@@ -129,7 +129,7 @@ func (e *Endpoints) Findings() []string {
 }
 
 // maxOdd bounds the lines about one server.
-const maxOdd = 10
+const maxOdd = 50
 
 // Visible returns what somebody may use.
 func (e *Endpoints) Visible(ctx context.Context, who *oauth.Caller) []status.Entry {
