@@ -64,5 +64,7 @@ func (c *call) restore() {
 
 // remember keeps what a restart would lose of the session.
 func (c *call) remember() {
-	c.endpoint.opts.Memory.save(c.session.id, c.caller.User.Sub, c.session.gathered())
+	if g, ok := c.session.gathered(); ok {
+		c.endpoint.opts.Memory.save(c.session.id, c.caller.User.Sub, g)
+	}
 }

@@ -228,6 +228,25 @@ func TestSignInsKeepApart(t *testing.T) {
 	}
 }
 
+// It handles a session that is full by the time its subscriptions would come
+// back, and one that ends while it asks for more: neither loses what it had.
+func TestRestoreMeetsItsBounds(t *testing.T) {
+	s := &sessionState{missing: []string{"test://old"}}
+	for i := range maxWatched {
+		s.watch(fmt.Sprint("test://", i), func() {})
+	}
+	if uri, ok := s.nextMissing(); !ok || s.restored(uri, func() {}) {
+		t.Error("one more is watched than may be")
+	}
+	if uri, ok := s.nextMissing(); ok {
+		t.Errorf("%s is tried again and again", uri)
+	}
+	s.close()
+	if _, ok := s.gathered(); ok {
+		t.Error("that it is over counts as having nothing")
+	}
+}
+
 // It handles a client that says much of itself: the id stays short enough for a
 // header, and holds what a server asks for.
 func TestLongClients(t *testing.T) {

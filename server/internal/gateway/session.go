@@ -43,12 +43,13 @@ func (s *sessionState) setLogLevel(level string) {
 	s.level = level
 }
 
-// gathered is what a restart would lose of the session.
-func (s *sessionState) gathered() gathered {
+// gathered is what a restart would lose of the session; false if it is over,
+// and holds nothing any more.
+func (s *sessionState) gathered() (gathered, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	uris := append(slices.Sorted(maps.Keys(s.watched)), s.missing...)
-	return gathered{Level: s.level, URIs: uris}
+	return gathered{Level: s.level, URIs: uris}, !s.over
 }
 
 // nextMissing returns a URI that is to be watched again.
@@ -141,6 +142,7 @@ func (s *sessionState) restored(uri string, stop func()) bool {
 	if !slices.Contains(s.missing, uri) {
 		return false
 	}
+	s.found(uri) // though there may be no room any more
 	return s.keep(uri, stop)
 }
 
