@@ -2,7 +2,7 @@ package status
 
 import (
 	"cmp"
-	"container/heap"
+	"maps"
 	"slices"
 	"time"
 
@@ -76,107 +76,105 @@ type Place struct {
 
 // room holds the events of one class.
 type room struct {
-	entries []*entry // by place; nil: free
-	count   int
-	actors  map[string]*actor
-	most    byCount
-	said    map[Event]*entry // the newest that said this, but for tool calls
+	kept   []*kept        // oldest first
+	places []*Event       // nil: free
+	count  map[string]int // of kept, by actor
 }
 
-type entry struct {
-	event       *Event
-	seq         uint64
-	place       int
-	actor       *actor
-	older, next *entry // of the same actor
-}
-
-// actor is one who causes events, with those that are kept.
-type actor struct {
-	name           string
-	count          int
-	oldest, newest *entry
-	index          int // in most
+type kept struct {
+	event *Event
+	seq   uint64
+	actor string
+	place int
 }
 
 // Add keeps ev, which is never changed again, and returns where, and as what: a
 // repetition is one event with what it repeats, under its ID, with a count. An
 // event with the ID of the one it repeats is that very one, counted already.
 func (h *History) Add(ev *Event) (Place, *Event) {
-	h.seq++
 	class := ClassOf(ev.Type)
 	r := &h.rooms[class]
-	if e := r.repeated(ev); e != nil {
-		if e.event.ID != ev.ID {
+	var place int
+	switch i := r.repeated(ev); {
+	case i >= 0:
+		was := r.remove(i)
+		if was.event.ID != ev.ID {
 			all := *ev
-			all.ID, all.Count = e.event.ID, times(e.event)+times(ev)
+			all.ID, all.Count = was.event.ID, times(was.event)+times(ev)
 			ev = &all
 		}
-		r.unlink(e)
-		e.event, e.seq = ev, h.seq
-		r.link(e, e.actor)
-		return Place{class, e.place}, ev
+		place = was.place
+	case len(r.kept) == class.Limit():
+		place = r.remove(r.oldestOfMost()).place
+	default:
+		place = r.free()
 	}
-	e := r.vacate(class.Limit())
-	e.event, e.seq = ev, h.seq
-	r.put(e, actorOf(ev))
-	return Place{class, e.place}, ev
+	h.put(Place{class, place}, ev)
+	return Place{class, place}, ev
 }
 
 // Restore keeps ev where an earlier run did, and reports whether it can: not if
 // the place is another class's, or taken.
 func (h *History) Restore(at Place, ev *Event) bool {
-	if at.Class != ClassOf(ev.Type) || at.N < 0 || at.N >= at.Class.Limit() {
+	if at.Class != ClassOf(ev.Type) || at.N < 0 || at.N >= at.Class.Limit() || h.At(at) != nil {
 		return false
 	}
 	r := &h.rooms[at.Class]
-	for len(r.entries) <= at.N {
-		r.entries = append(r.entries, nil)
-	}
-	if r.entries[at.N] != nil {
-		return false
+	r.places = append(r.places, make([]*Event, max(0, at.N+1-len(r.places)))...)
+	h.put(at, ev)
+	return true
+}
+
+func (h *History) put(at Place, ev *Event) {
+	r, actor := &h.rooms[at.Class], actorOf(ev)
+	if r.count == nil {
+		r.count = map[string]int{}
 	}
 	h.seq++
-	r.count++
-	r.entries[at.N] = &entry{event: ev, seq: h.seq, place: at.N}
-	r.put(r.entries[at.N], actorOf(ev))
-	return true
+	r.kept = append(r.kept, &kept{ev, h.seq, actor, at.N})
+	r.places[at.N] = ev
+	r.count[actor]++
 }
 
 // At returns the event at a place, or nil.
 func (h *History) At(p Place) *Event {
-	if entries := h.rooms[p.Class].entries; p.N < len(entries) && entries[p.N] != nil {
-		return entries[p.N].event
+	if places := h.rooms[p.Class].places; p.N < len(places) {
+		return places[p.N]
 	}
 	return nil
 }
 
 // Events returns the events that are kept, oldest first, never nil.
 func (h *History) Events() []Event {
-	var all []*entry
-	for i := range h.rooms {
-		for _, e := range h.rooms[i].entries {
-			if e != nil {
-				all = append(all, e)
-			}
-		}
+	var all []*kept
+	for _, r := range h.rooms {
+		all = append(all, r.kept...)
 	}
-	slices.SortFunc(all, func(a, b *entry) int { return cmp.Compare(a.seq, b.seq) })
+	slices.SortFunc(all, func(a, b *kept) int { return cmp.Compare(a.seq, b.seq) })
 	events := make([]Event, len(all))
-	for i, e := range all {
-		events[i] = *e.event
+	for i, k := range all {
+		events[i] = *k.event
 	}
 	return events
 }
 
-// repeated returns the event that ev repeats, or nil. What happens to Drawbridge
-// itself is told in order: there only the very last one counts.
-func (r *room) repeated(ev *Event) *entry {
-	e := r.said[said(ev)]
-	if e == nil || ev.Type == ToolCalled || ClassOf(ev.Type) == Owner && e.actor.newest != e || ev.Time.Sub(e.event.Time) > repeatTime {
-		return nil
+// repeated returns which event ev repeats, or -1. What happens to Drawbridge
+// itself is told in order: there only the very last one counts. Tool calls are
+// told one by one.
+func (r *room) repeated(ev *Event) int {
+	if ev.Type == ToolCalled {
+		return -1
 	}
-	return e
+	what := said(ev)
+	for i, k := range slices.Backward(r.kept) {
+		if k.event.Type == ev.Type && k.event.Reason == ev.Reason && said(k.event) == what && ev.Time.Sub(k.event.Time) <= repeatTime {
+			return i
+		}
+		if ClassOf(ev.Type) == Owner {
+			break
+		}
+	}
+	return -1
 }
 
 // said is what an event says, whenever it does.
@@ -189,106 +187,31 @@ func said(ev *Event) Event {
 // times is how often an event happened.
 func times(ev *Event) int { return max(ev.Count, 1) }
 
-// vacate returns a free entry: that of the oldest event of whoever has most of
-// them, once there are limit.
-func (r *room) vacate(limit int) *entry {
-	if r.count < limit {
-		place := slices.Index(r.entries, nil)
-		if place < 0 {
-			place = len(r.entries)
-			r.entries = append(r.entries, nil)
-		}
-		r.count++
-		r.entries[place] = &entry{place: place}
-		return r.entries[place]
-	}
-	e := r.most[0].oldest
-	r.unlink(e)
-	if e.actor.count == 0 {
-		heap.Remove(&r.most, e.actor.index)
-		delete(r.actors, e.actor.name)
-	}
-	if what := said(e.event); r.said[what] == e {
-		delete(r.said, what)
-	}
-	return e
+// oldestOfMost returns which event gives way: the oldest of whoever has most.
+func (r *room) oldestOfMost() int {
+	most := slices.Max(slices.Collect(maps.Values(r.count)))
+	return slices.IndexFunc(r.kept, func(k *kept) bool { return r.count[k.actor] == most })
 }
 
-// put makes e the newest of an actor's.
-func (r *room) put(e *entry, name string) {
-	if r.actors == nil {
-		r.actors, r.said = map[string]*actor{}, map[Event]*entry{}
-	}
-	a := r.actors[name]
-	if a == nil {
-		a = &actor{name: name}
-		r.actors[name] = a
-		heap.Push(&r.most, a)
-	}
-	if e.event.Type != ToolCalled {
-		r.said[said(e.event)] = e
-	}
-	r.link(e, a)
-}
-
-func (r *room) link(e *entry, a *actor) {
-	e.actor, e.older, e.next = a, a.newest, nil
-	if a.newest != nil {
-		a.newest.next = e
+func (r *room) remove(i int) *kept {
+	k := r.kept[i]
+	if i == 0 {
+		r.kept = r.kept[1:] // as nearly always: moves nothing
 	} else {
-		a.oldest = e
+		r.kept = slices.Delete(r.kept, i, i+1)
 	}
-	a.newest = e
-	a.count++
-	heap.Fix(&r.most, a.index)
-}
-
-func (r *room) unlink(e *entry) {
-	a := e.actor
-	if e.older != nil {
-		e.older.next = e.next
-	} else {
-		a.oldest = e.next
+	if r.count[k.actor]--; r.count[k.actor] == 0 {
+		delete(r.count, k.actor)
 	}
-	if e.next != nil {
-		e.next.older = e.older
-	} else {
-		a.newest = e.older
+	return k
+}
+
+// free returns a place that is free.
+func (r *room) free() int {
+	place := slices.Index(r.places, nil)
+	if place < 0 {
+		place = len(r.places)
+		r.places = append(r.places, nil)
 	}
-	a.count--
-	heap.Fix(&r.most, a.index)
-}
-
-// byCount is a heap: who has most events comes first, and of those who have as
-// many, the one with the oldest.
-type byCount []*actor
-
-func (h byCount) Len() int { return len(h) }
-
-func (h byCount) Less(i, j int) bool {
-	a, b := h[i], h[j]
-	if a.count != b.count || a.count == 0 {
-		return a.count > b.count
-	}
-	return a.oldest.seq < b.oldest.seq
-}
-
-func (h byCount) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-// Push is for package heap.
-func (h *byCount) Push(x any) {
-	a := x.(*actor)
-	a.index = len(*h)
-	*h = append(*h, a)
-}
-
-// Pop is for package heap.
-func (h *byCount) Pop() any {
-	last := len(*h) - 1
-	a := (*h)[last]
-	*h = (*h)[:last]
-	return a
+	return place
 }
