@@ -7,7 +7,6 @@ import (
 	"reflect"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
-	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // apply makes cfg the configuration of the moment: at once where that touches
@@ -109,13 +108,4 @@ func (s *Server) load(secretsChanged bool) error {
 	defer s.mu.Unlock()
 	s.stale = nil
 	return nil
-}
-
-// staleNote says that the file and what runs are not the same.
-func (s *Server) staleNote(st *status.Status) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stale != nil {
-		st.Notes = append(st.Notes, "The changed configuration was not taken, the one before still counts: "+status.Sentence(s.stale.Error()))
-	}
 }

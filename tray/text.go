@@ -75,19 +75,9 @@ func wrap(s string, width, n int) []string {
 		lines[n-1] = strings.TrimRight(status.Clean(lines[n-1], width-1), "…") + "…"
 	}
 	if len(lines) > 0 {
-		lines[0] = sentence(lines[0])
+		lines[0] = status.Capital(lines[0])
 	}
 	return lines
-}
-
-// sentence begins with a capital letter, unless a name or an address does.
-func sentence(s string) string {
-	word, _, _ := strings.Cut(s, " ")
-	if word == "ngrok" || strings.ContainsAny(word, ".:/") {
-		return s
-	}
-	first, size := utf8.DecodeRuneInString(s)
-	return string(unicode.ToUpper(first)) + s[size:]
 }
 
 func count(n int, what string) string {

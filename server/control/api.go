@@ -24,9 +24,6 @@ func (s *Server) routes() http.Handler {
 	top.Handle("/api/", mux) // apart, so that a wrong method is refused there
 	top.HandleFunc("GET "+proofPath, s.prove)
 
-	mux.HandleFunc("GET /api/snapshot", func(w http.ResponseWriter, r *http.Request) {
-		reply(w, tidySnapshot(s.backend.Snapshot()))
-	})
 	mux.HandleFunc("GET /api/status", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, tidyStatus(s.backend.Snapshot().Status))
 	})

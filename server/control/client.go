@@ -18,11 +18,6 @@ func (c *Client) Status(ctx context.Context) (s status.Status, err error) {
 	return s, c.do(ctx, "GET", "/api/status", nil, &s)
 }
 
-// Snapshot returns everything at one moment.
-func (c *Client) Snapshot(ctx context.Context) (s status.Snapshot, err error) {
-	return s, c.do(ctx, "GET", "/api/snapshot", nil, &s)
-}
-
 // Sessions returns the live sessions, newest first.
 func (c *Client) Sessions(ctx context.Context) (list []status.Session, err error) {
 	return list, c.do(ctx, "GET", "/api/sessions", nil, &list)

@@ -35,7 +35,3 @@ func tidyClients(list []status.Client) []status.Client {
 	}
 	return list
 }
-
-func tidySnapshot(s status.Snapshot) status.Snapshot {
-	return status.Snapshot{Status: tidyStatus(s.Status), Sessions: tidySessions(s.Sessions), Events: orEmpty(s.Events)}
-}

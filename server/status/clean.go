@@ -57,15 +57,14 @@ func CleanLines(s string, max int) string {
 	return b.String()
 }
 
-// Sentence makes an error's text a sentence: it begins with a capital, unless
-// with a name that has none (an address, a file, a parameter, ngrok), and ends
-// with a full stop.
-func Sentence(s string) string {
+// Capital begins a text as a sentence does, unless it begins with a name that
+// has no capital: an address, a file, a parameter, ngrok.
+func Capital(s string) string {
 	word, _, _ := strings.Cut(s, " ")
-	if strings.Trim(word, "abcdefghijklmnopqrstuvwxyz'’-,") == "" && word != "" && word != "ngrok" {
-		s = strings.ToUpper(s[:1]) + s[1:]
+	if word == "" || strings.Trim(word, "abcdefghijklmnopqrstuvwxyz'’") != "" || strings.HasPrefix(word, "ngrok") {
+		return s
 	}
-	return FullStop(s)
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 // FullStop ends a text that may have one already, such as an error's after a

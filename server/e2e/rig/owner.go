@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -62,11 +63,13 @@ func (app *App) Snapshot(t testing.TB) status.Snapshot {
 	}
 	c := app.Control(t)
 	defer c.Close()
-	snap, err := c.Snapshot(t.Context())
-	if err != nil {
+	st, err := c.Status(t.Context())
+	sessions, sessionsErr := c.Sessions(t.Context())
+	events, eventsErr := c.Events(t.Context())
+	if err := errors.Join(err, sessionsErr, eventsErr); err != nil {
 		t.Fatal(err)
 	}
-	return snap
+	return status.Snapshot{Status: st, Sessions: sessions, Events: events}
 }
 
 // Control reaches the loopback API, as the command line does.

@@ -14,7 +14,7 @@ import (
 
 // controlPaths is all of the control side, with the method of each.
 var controlPaths = map[string]string{
-	"/api/snapshot": "GET", "/api/status": "GET", "/api/sessions": "GET", "/api/clients": "GET", "/api/events": "GET", "/api/events/follow": "GET",
+	"/api/status": "GET", "/api/sessions": "GET", "/api/clients": "GET", "/api/events": "GET", "/api/events/follow": "GET",
 	"/api/revoke": "POST", "/api/revoke-all": "POST", "/api/pause": "POST", "/api/resume": "POST", "/api/doctor": "POST",
 }
 

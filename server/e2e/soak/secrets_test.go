@@ -104,7 +104,7 @@ func (s *soak) searchConsole(h *hunter) {
 		s.clean(h, "the console's "+path, []byte(s.consoleSend(s.t, token, "GET", path, "").Body))
 	}
 	address := rig.ReadControlFile(s.t, s.App)
-	for _, path := range []string{"/api/snapshot", "/api/status", "/api/sessions", "/api/clients", "/api/events", "/api/attempts"} {
+	for _, path := range []string{"/api/status", "/api/sessions", "/api/clients", "/api/events", "/api/attempts"} {
 		s.clean(h, path, []byte(address.Get(s.t, path).Body), "control key")
 	}
 	for _, path := range []string{"/", "/health", "/.well-known/oauth-authorization-server"} {

@@ -24,7 +24,7 @@ func TestTunnelSpoofedHeaders(t *testing.T) {
 	app := rig.StartTunnelApp(t, rig.StartEdge(t, edge.Options{}), nil)
 	spoofed := http.Header{"X-Forwarded-Host": {"evil.example"}, "X-Forwarded-Proto": {"http"}, "X-Forwarded-For": {"127.0.0.1"}, "X-Forwarded-Port": {"1"},
 		"X-Forwarded-Prefix": {"/evil"}, "X-Forwarded-Server": {"evil.example"}, "Forwarded": {"for=127.0.0.1;host=evil.example;proto=http"},
-		"X-Host": {"evil.example"}, "X-Original-Host": {"evil.example"}, "X-Original-Url": {"/api/snapshot"}, "X-Rewrite-Url": {"/api/snapshot"},
+		"X-Host": {"evil.example"}, "X-Original-Host": {"evil.example"}, "X-Original-Url": {"/api/sessions"}, "X-Rewrite-Url": {"/api/sessions"},
 		"X-Real-Ip": {"127.0.0.1"}, "X-Http-Method-Override": {"DELETE"}, "Via": {"1.1 127.0.0.1"}}
 	clientOf := app.Register(t, rig.ClientURI)
 	authorize := "/authorize?" + app.NewAuthRequest(clientOf).Values.Encode()
@@ -107,7 +107,7 @@ func TestTunnelForeignHosts(t *testing.T) {
 	}
 	for _, host := range []string{local, "localhost" + port, "127.0.0.1", "localhost", "[::1]" + port, console.Host, "localhost:" + console.Port(),
 		"evil.example", app.Host + ".evil.example", "evil." + app.Host, app.Host + ":8443", app.Host + "@evil.example", "", "0.0.0.0", "127.1" + port, app.Host + "."} {
-		for _, path := range append([]string{"/health", "/mcp", "/token", "/api/snapshot", "/api/status"}, metadataPaths...) {
+		for _, path := range append([]string{"/health", "/mcp", "/token", "/api/sessions", "/api/status"}, metadataPaths...) {
 			if status, body := send("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n"); status != http.StatusForbidden && status != http.StatusBadRequest {
 				t.Errorf("Host %q %s: %d %s", host, path, status, rig.Clip(body))
 			}
@@ -122,7 +122,7 @@ func TestTunnelForeignHosts(t *testing.T) {
 			}
 		}
 	}
-	for _, target := range []string{"http://" + app.Host + "/api/snapshot", "http://" + app.Host + "/../api/snapshot", "/api/snapshot", "//api/snapshot", "/./api/status", "/mcp/../api/status", "/%61pi/status", "/mcp%2f..%2fapi/status", "/api/status;x", "/API/STATUS", "*", console.Host} {
+	for _, target := range []string{"http://" + app.Host + "/api/sessions", "http://" + app.Host + "/../api/sessions", "/api/sessions", "//api/sessions", "/./api/status", "/mcp/../api/status", "/%61pi/status", "/mcp%2f..%2fapi/status", "/api/status;x", "/API/STATUS", "*", console.Host} {
 		for _, method := range []string{"GET", "POST", "CONNECT", "OPTIONS", "TRACE"} {
 			status, body := send(method + " " + target + " HTTP/1.1\r\nHost: " + app.Host + "\r\nAuthorization: Bearer " + console.Fragment[strings.Index(console.Fragment, "=")+1:] + "\r\n\r\n")
 			if (status < 400 && status != 0 && !(method == "OPTIONS" && target == "*")) || strings.Contains(body, `"sessions"`) || strings.Contains(body, `"tunnel"`) {

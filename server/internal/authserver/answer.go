@@ -34,19 +34,6 @@ func failJSON(w http.ResponseWriter, r *http.Request, e *oauth.Error) {
 	writeJSON(w, e.Status, map[string]string{"error": e.Code, "error_description": printable(e.Description)})
 }
 
-// sentence begins a description with a capital, unless it begins with a name
-// that has none (an address, a parameter), and ends it with a full stop.
-func sentence(s string) string {
-	word, _, _ := strings.Cut(s, " ")
-	if strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") == "" && word != "" {
-		s = strings.ToUpper(s[:1]) + s[1:]
-	}
-	if !strings.HasSuffix(s, ".") {
-		s += "."
-	}
-	return s
-}
-
 func retryAfter(w http.ResponseWriter, e *oauth.Error) {
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))

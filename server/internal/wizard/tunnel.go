@@ -10,6 +10,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 	"github.com/drawbridge-app/drawbridge/server/internal/tunnel"
+	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // Domain is the host of what a person pasted as the tunnel's domain.
@@ -103,7 +104,7 @@ func FromTunnel(err error) Problem {
 	if !errors.As(err, &e) {
 		return Problem{FieldTunnel, say("The tunnel could not be opened: {cause}", "cause", err.Error())}
 	}
-	text := capital(e.Msg)
+	text := status.Capital(e.Msg)
 	field := FieldTunnel
 	switch e.Code {
 	case "ERR_NGROK_103", "ERR_NGROK_105", "ERR_NGROK_106", "ERR_NGROK_107", "ERR_NGROK_4018":
@@ -115,14 +116,6 @@ func FromTunnel(err error) Problem {
 		return Problem{field, say(text + ".")}
 	}
 	return Problem{field, say(text+" ({code}).", "code", e.Code)}
-}
-
-// capital begins a sentence, unless with ngrok, which spells itself so.
-func capital(s string) string {
-	if s == "" || strings.HasPrefix(s, "ngrok") {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 var ngrokCode = regexp.MustCompile(`\((ERR_NGROK_[0-9]+)\)$`)
@@ -138,5 +131,5 @@ func TunnelSays(text string) Sentence {
 			return FromTunnel(e).Sentence
 		}
 	}
-	return say("{problem}.", "problem", strings.TrimSuffix(capital(text), "."))
+	return say("{problem}.", "problem", strings.TrimSuffix(status.Capital(text), "."))
 }
