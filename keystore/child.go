@@ -52,7 +52,7 @@ func ChildMain() {
 
 // runChild does r in a child process, until ctx ends.
 func runChild(ctx context.Context, r request) reply {
-	path, err := self()
+	path, err := Executable()
 	if err != nil {
 		return unavailable("find this program: " + err.Error())
 	}
@@ -93,9 +93,10 @@ func runChild(ctx context.Context, r request) reply {
 	return answer
 }
 
-// self is the path of this program. On Linux it is the very file that runs,
-// even if an update has put another in its place.
-func self() (string, error) {
+// Executable is the path of this program, for whoever starts it once more. On
+// Linux it is the very file that runs, even if an update has put another in its
+// place.
+func Executable() (string, error) {
 	const running = "/proc/self/exe"
 	if runtime.GOOS == "linux" {
 		if _, err := os.Stat(running); err == nil {

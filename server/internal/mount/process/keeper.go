@@ -72,15 +72,3 @@ func orders(lifeline *os.File) <-chan byte {
 	}()
 	return out
 }
-
-// self is the path of this program. On Linux it is the very file that runs,
-// even if an update has put another in its place.
-func self() (string, error) {
-	const running = "/proc/self/exe"
-	if runtime.GOOS == "linux" {
-		if _, err := os.Stat(running); err == nil {
-			return running, nil
-		}
-	}
-	return os.Executable()
-}

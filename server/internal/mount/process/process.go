@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"sync"
 	"time"
+
+	"github.com/drawbridge-app/drawbridge/keystore"
 )
 
 // Program is what a process is started with.
@@ -58,7 +60,7 @@ func Start(p Program) (*Process, error) {
 	if !keeperReady.Load() {
 		return nil, errors.New("this program does not call process.KeeperMain")
 	}
-	path, err := self()
+	path, err := keystore.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
