@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 	"github.com/drawbridge-app/drawbridge/server/internal/tunnel"
 )
 
@@ -35,7 +35,7 @@ func (v *serving) settle() error {
 	}
 	ask := cfg.PublicURL
 	if cfg.Tunnel.Domain != "" {
-		ask = "https://" + strings.ToLower(cfg.Tunnel.Domain)
+		ask = "https://" + hostname.Lower(cfg.Tunnel.Domain)
 	}
 	provider := tunnel.Ngrok{Authtoken: a.authtoken, ConnectURL: cfg.Tunnel.ConnectURL, ConnectCAs: cfg.Tunnel.ConnectCAs, Network: a.opts.network(cfg.Network), Version: a.opts.Version}
 	v.public.Open(cmp.Or(cfg.PublicURL, ask, a.unlocked().url), ask, provider, func() *http.Server {

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -121,7 +121,7 @@ func (p *Public) admit(url string) error {
 	if p.ask != "" {
 		want = p.ask
 	}
-	other := want != "" && !strings.EqualFold(url, want)
+	other := want != "" && !hostname.Same(url, want)
 	p.offered = ""
 	if other {
 		p.offered = url
