@@ -150,7 +150,7 @@ func TestRunEndsWhatExpires(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { r.Run(ctx); close(done) }()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for r.disk.count(status.SessionExpired) == 0 {
 		select {
 		case <-deadline:
