@@ -22,7 +22,7 @@ func (s *Server) Authorize(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, &identifying, err, whom{})
 		return
 	}
-	timeline.Note(r.Context(), timeline.Facts{ClientID: params.Get("client_id"), Client: documentHost(params.Get("client_id")), Host: hostName(params.Get("redirect_uri")), Resource: params.Get("resource"), Server: status.ServerOf(strings.TrimPrefix(params.Get("resource"), s.Issuer))})
+	timeline.Note(r.Context(), timeline.Facts{ClientID: params.Get("client_id"), Client: documentHost(params.Get("client_id")), Host: oauth.RedirectHost(params.Get("redirect_uri")), Resource: params.Get("resource"), Server: status.ServerOf(strings.TrimPrefix(params.Get("resource"), s.Issuer))})
 	client, err := s.client(r, params.Get("client_id"))
 	if err != nil {
 		s.refuse(w, r, &identifying, err, whom{})
@@ -80,7 +80,7 @@ func documentHost(id string) string {
 	if !isDocumentURL(id) {
 		return ""
 	}
-	return hostName(id)
+	return oauth.RedirectHost(id)
 }
 
 // parameters returns the query of a GET or the form of a POST. A parameter

@@ -2,7 +2,6 @@ package authserver
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -74,11 +73,11 @@ func (s *Server) Consent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	timeline.Note(r.Context(), timeline.Facts{What: timeline.ConsentShown})
-	host, loopback := whereTo(flow.RedirectURI)
+	scheme, _, _ := strings.Cut(flow.RedirectURI, ":")
 	s.page(w, http.StatusOK, formAction(flow.RedirectURI, s.ProviderIssuer), func(b *bytes.Buffer) error {
 		return assets.Consent(b, assets.ConsentPage{
-			ClientName: flow.Client.Name, ClientHost: host, RedirectURI: flow.RedirectURI, ClientKind: flow.Client.Kind, ClientID: flow.Client.ID,
-			Loopback: loopback, Scopes: flow.Scopes, Provider: hostOf(s.ProviderIssuer), ServerName: hostOf(s.Issuer), MCPURL: s.MCPURL,
+			ClientName: flow.Client.Name, ClientHost: oauth.RedirectHost(flow.RedirectURI), RedirectURI: flow.RedirectURI, ClientKind: flow.Client.Kind, ClientID: flow.Client.ID,
+			Loopback: strings.EqualFold(scheme, "http"), Scopes: flow.Scopes, Provider: hostOf(s.ProviderIssuer), ServerName: hostOf(s.Issuer), MCPURL: s.MCPURL,
 			Flow: flow.ID, CSRF: flow.CSRF, MayRemember: flow.MayRemember(),
 		})
 	})
@@ -166,15 +165,6 @@ func formAction(redirectURI, provider string) string {
 		}
 	}
 	return sources
-}
-
-// whereTo is the host of a redirect URI, and whether it is this computer.
-func whereTo(redirectURI string) (string, bool) {
-	u, err := url.Parse(redirectURI)
-	if err != nil {
-		return "", false
-	}
-	return cmp.Or(u.Hostname(), u.Scheme), u.Scheme == "http"
 }
 
 func hostOf(address string) string {

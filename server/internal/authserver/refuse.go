@@ -2,7 +2,6 @@ package authserver
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -191,7 +190,7 @@ func (s *Server) tell(r *http.Request, at *place, e *oauth.Error, what timeline.
 			f.Reason = why
 		}
 		if uri := unlisted(e); uri != "" {
-			f.Host, f.Redirect = hostName(uri), uri
+			f.Host, f.Redirect = oauth.RedirectHost(uri), uri
 		}
 		timeline.Note(r.Context(), f)
 	}
@@ -213,13 +212,4 @@ func unlisted(err error) string {
 		return e.URI
 	}
 	return ""
-}
-
-// hostName is the host of an address, as far as a timeline tells of it.
-func hostName(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return ""
-	}
-	return cmp.Or(u.Hostname(), u.Scheme)
 }

@@ -52,7 +52,7 @@ func (s *Server) Register(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, &registering, err, whom{client: name})
 		return
 	}
-	timeline.Note(r.Context(), timeline.Facts{What: timeline.Registered, ClientID: client.ID, Client: client.Name, Host: hostName(client.RedirectURIs[0])})
+	timeline.Note(r.Context(), timeline.Facts{What: timeline.Registered, ClientID: client.ID, Client: client.Name, Host: oauth.RedirectHost(client.RedirectURIs[0])})
 	s.Recorder.Record(status.Event{Type: status.ClientRegistered, Outcome: status.OK, Client: client.Name, Remote: remote(r)})
 	if uri := unlisted(left); uri != "" { // so that the owner can allow it
 		s.Recorder.Record(status.Event{Type: status.ClientRefused, Outcome: status.Refused, Client: client.Name, RedirectURI: uri, Remote: remote(r),

@@ -120,7 +120,7 @@ func (r *Grant) user() status.User {
 }
 
 func (r *Grant) client() status.SessionClient {
-	return status.SessionClient{ID: r.Client.ID, Name: r.Client.Name, Kind: r.Client.Kind, RedirectHost: redirectHost(r.Client.RedirectURI)}
+	return status.SessionClient{ID: r.Client.ID, Name: r.Client.Name, Kind: r.Client.Kind, RedirectHost: RedirectHost(r.Client.RedirectURI)}
 }
 
 func (g *grant) session() status.Session {

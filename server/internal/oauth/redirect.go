@@ -163,8 +163,9 @@ func withoutPort(uri string, u *url.URL) string {
 	return strings.Replace(uri, u.Host, strings.TrimSuffix(u.Host, ":"+u.Port()), 1)
 }
 
-// redirectHost is what the consent page shows of a redirect URI.
-func redirectHost(uri string) string {
+// RedirectHost is what people are shown of a redirect URI: its host, or the scheme
+// of an app's own (RFC 8252 §7.1).
+func RedirectHost(uri string) string {
 	u, err := url.Parse(uri)
 	if err != nil {
 		return ""
