@@ -41,6 +41,7 @@ func (e *Endpoints) apply(servers []config.Server) {
 	e.mu.Unlock()
 	e.o.Grants.SetResources(resources)
 	e.set.Apply(mounted)
+	e.hub.Mounted(e.set.Names())
 	for _, single := range gone {
 		single.close()
 	}

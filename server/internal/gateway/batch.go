@@ -63,7 +63,7 @@ func split(body []byte) (messages []json.RawMessage, f *refusal) {
 // batch answers a batch. start is when its body began to be read.
 func (e *Endpoint) batch(w http.ResponseWriter, r *http.Request, caller *oauth.Caller, body []byte, start time.Time) {
 	version, said := one(r.Header, versionHeader)
-	if said && version != batches || len(r.Header[versionHeader]) > 1 {
+	if said && version != batches || len(r.Header[versionHeader]) > 1 || len(r.Header[methodHeader])+len(r.Header[nameHeader]) > 0 {
 		noBatches.write(w, nil)
 		return
 	}

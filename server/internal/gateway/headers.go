@@ -15,9 +15,10 @@ import (
 
 // checkHeaders compares the headers that repeat a request's body with the
 // body (MCP 2026-07-28, "Server Validation"): something between the client and
-// us may have decided by them.
+// us may have decided by them. Revisions with sessions don't have them, but one
+// that is there must say the same.
 func (c *call) checkHeaders(h http.Header) *refusal {
-	if method, ok := one(h, methodHeader); !ok || method != c.method {
+	if method, ok := one(h, methodHeader); c.needs(h, methodHeader) && (!ok || method != c.method) {
 		return mismatch("Mcp-Method must be sent once, and be the request's method") // TR-17
 	}
 	source := "name"
@@ -31,11 +32,13 @@ func (c *call) checkHeaders(h http.Header) *refusal {
 	said, sent := one(h, nameHeader)
 	said, ok := headerValue(said)
 	name, isString := rpc.String(rpc.Get(c.params, source))
-	if !sent || !ok || !isString || said != name {
+	if c.needs(h, nameHeader) && (!sent || !ok || !isString || said != name) {
 		return mismatch("Mcp-Name must be sent once, and be the request's " + source)
 	}
 	return nil
 }
+
+func (c *call) needs(h http.Header, name string) bool { return c.version == modern || len(h[name]) > 0 }
 
 func mismatch(what string) *refusal {
 	return refusalf(http.StatusBadRequest, rpc.CodeHeaderMismatch, "Header mismatch: %s.", what)

@@ -57,3 +57,33 @@ func TestParamHeaders(t *testing.T) {
 		})
 	}
 }
+
+// A request in a transport session has no such headers; if it does, something on
+// the way may have decided by them, so that they must be true.
+func TestHeadersInASession(t *testing.T) {
+	r := newRig(t)
+	r.tool("sql", func(context.Context, Client, json.RawMessage) (json.RawMessage, error) { return said("ran"), nil })
+	session := r.initialize()
+	for name, c := range map[string]struct {
+		headers []string
+		ok      bool
+	}{
+		"none":             {nil, true},
+		"true ones":        {[]string{"Mcp-Method: tools/call", "Mcp-Name: sql"}, true},
+		"only the method":  {[]string{"Mcp-Method: tools/call"}, true},
+		"only the name":    {[]string{"Mcp-Name: sql"}, true},
+		"another method":   {[]string{"Mcp-Method: tools/list"}, false},
+		"another name":     {[]string{"Mcp-Name: echo"}, false},
+		"the method twice": {[]string{"Mcp-Method: tools/call", "Mcp-Method: tools/list"}, false},
+		"the name twice":   {[]string{"Mcp-Name: sql", "Mcp-Name: echo"}, false},
+		"an empty name":    {[]string{"Mcp-Name: "}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			resp := r.post(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"sql","arguments":{}}}`, append([]string{session}, c.headers...)...)
+			got := text(t, resp)
+			if c.ok && !strings.Contains(got, "ran") || !c.ok && (resp.StatusCode != 400 || !strings.Contains(got, "-32020")) {
+				t.Errorf("%d %s", resp.StatusCode, got)
+			}
+		})
+	}
+}

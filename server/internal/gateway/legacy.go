@@ -25,6 +25,10 @@ func (c *call) serveLegacy(h http.Header) {
 	var request *call
 	if c.isRequest() {
 		request = c
+		if refusal := c.checkHeaders(h); refusal != nil {
+			c.refuse(refusal, c.id)
+			return
+		}
 	}
 	s, refusal := c.endpoint.enter(h.Get(sessionHeader), c.caller, request)
 	if refusal != nil {

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -39,7 +40,7 @@ func (s *endpoint) index(ctx context.Context, c gateway.Client, how mount.How) (
 	}
 	names := s.h.o.Mounts.Names()
 	of, unknown := s.h.known(ctx, c, names)
-	switch unknown = s.h.unwaited(names, unknown); {
+	switch unknown = s.h.unwaited(unknown); {
 	case how == mount.Fresh:
 		known := slices.DeleteFunc(slices.Clone(of), func(m mounted) bool { return m.away || !s.h.MayUse(c.Caller(), m.server) })
 		for _, m := range known {
@@ -142,23 +143,20 @@ func (h *Hub) lastOf(server string) *mount.Catalog {
 	return h.last[server]
 }
 
-// unwaited returns those of unknown that no list has waited for, and forgets
-// servers that are gone.
-func (h *Hub) unwaited(names, unknown []string) []string {
+// unwaited returns those of unknown that no list has waited for.
+func (h *Hub) unwaited(unknown []string) []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for name := range h.last {
-		if !slices.Contains(names, name) {
-			delete(h.waited, name)
-			delete(h.last, name)
-		}
-	}
-	for name := range h.waited {
-		if !slices.Contains(names, name) {
-			delete(h.waited, name)
-		}
-	}
 	return slices.DeleteFunc(slices.Clone(unknown), func(name string) bool { return h.waited[name] })
+}
+
+// Mounted forgets what is kept of servers that are mounted no longer: one of the
+// same name that comes later is another.
+func (h *Hub) Mounted(names []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	maps.DeleteFunc(h.waited, func(name string, _ bool) bool { return !slices.Contains(names, name) })
+	maps.DeleteFunc(h.last, func(name string, _ *mount.Catalog) bool { return !slices.Contains(names, name) })
 }
 
 // readAll has servers say what they offer, all at once, and waits for as long as
@@ -237,7 +235,7 @@ func (s *endpoint) readAgain(ctx context.Context, c gateway.Client, name string)
 	}
 	if named == nil {
 		of, unknown := s.h.known(ctx, c, all)
-		unknown = s.h.unwaited(s.h.o.Mounts.Names(), unknown) // one that a list has waited for in vain is not waited for again
+		unknown = s.h.unwaited(unknown) // one that a list has waited for in vain is not waited for again
 		for _, m := range of {
 			if !m.away {
 				unknown = append(unknown, m.server)

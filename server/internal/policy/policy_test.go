@@ -82,6 +82,7 @@ func TestPromptsAndResources(t *testing.T) {
 		"no tools and one prompt":                  {policy.New([]config.Rule{{Tools: []string{}, Prompts: []string{"a"}}}).Prompt(eve, "x", "a"), true},
 		"no tools and one prompt, a tool":          {policy.New([]config.Rule{{Tools: []string{}, Prompts: []string{"a"}}}).Tool(eve, "x", "a", true), false},
 		"no tools and one prompt, the server":      {policy.New([]config.Rule{{Tools: []string{}, Prompts: []string{"a"}}}).Server(eve, "x"), true},
+		"a rule for nothing, the server":           {policy.New([]config.Rule{{Tools: []string{}}}).Server(eve, "x"), false},
 		"no prompts beside all tools":              {policy.New([]config.Rule{{Emails: nil, Prompts: []string{}}}).Prompt(eve, "x", "a"), false},
 		"no rules: a tool":                         {policy.New(nil).Tool(eve, "x", "a", false), true},
 		"no rules: a prompt":                       {policy.New(nil).Prompt(eve, "x", "a"), true},
