@@ -3,9 +3,9 @@ package config
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 )
@@ -146,35 +146,24 @@ func tomlAsJSON(file string, data []byte) ([]byte, error) {
 	return json.Marshal(map[string]any{"mcp_servers": all["mcp_servers"]})
 }
 
-// What other programs say of a server that is no setting, and what stands for
-// those that are.
-var (
-	remarks = []string{"note", "notes", "description", "name", "displayName", "title", "comment", "comments", "_comment", "//", "$schema", "icon", "iconUrl",
-		"version", "gallery", "id", "tags", "category", "source", "homepage", "repository", "type", "transport"}
-	settled = map[string]string{
-		"auth": "sign in with `drawbridge server sign-in`, or set an Authorization header", "oauth": "sign in with `drawbridge server sign-in`, or set an Authorization header",
-		"timeout": "set `timeout` in [server.NAME] of config.toml", "tool_timeout_sec": "set `timeout` in [server.NAME] of config.toml",
-		"startupTimeout": "set `start` in [server.NAME] of config.toml", "startup_timeout_sec": "set `start` in [server.NAME] of config.toml",
-		"initTimeout": "set `start` in [server.NAME] of config.toml", "disabledTools": "set `tools_off` in [server.NAME] of config.toml",
-		"disabled_tools": "set `tools_off` in [server.NAME] of config.toml", "excludeTools": "set `tools_off` in [server.NAME] of config.toml",
-		"enabledTools": "use [[access.rule]] in config.toml", "enabled_tools": "use [[access.rule]] in config.toml", "includeTools": "use [[access.rule]] in config.toml",
-		"tools": "use [[access.rule]] in config.toml", "alwaysAllow": "`ask` in [server.NAME] says what waits for you; all else runs", "autoApprove": "`ask` in [server.NAME] says what waits for you; all else runs",
-	}
-)
+// remarks are what other programs say of a server that is no setting.
+var remarks = []string{"note", "notes", "description", "name", "displayName", "title", "comment", "comments", "_comment", "//", "$schema", "icon", "iconUrl",
+	"version", "gallery", "id", "tags", "category", "source", "homepage", "repository"}
 
-// notTaken says which settings of an entry have no place in mcp.json.
+// notTaken says which settings of an entry have no place in mcp.json, and where
+// they have one.
 func notTaken(n *node) []string {
-	left := map[string]string{}
-	for _, m := range n.members {
-		if !slices.Contains(serverNames, m.name) && !slices.Contains(remarks, m.name) {
-			left[m.name] = settled[m.name]
-		}
-	}
 	var notes []string
-	for _, name := range slices.Sorted(maps.Keys(left)) {
-		note := "its " + code(name) + " is not taken over"
-		if left[name] != "" {
-			note += ": " + left[name]
+	for _, m := range n.members {
+		if slices.Contains(serverNames, m.name) || slices.Contains(remarks, m.name) {
+			continue
+		}
+		note, key := "its "+code(m.name)+" is not taken over", strings.ToLower(m.name)
+		switch {
+		case strings.Contains(key, "auth"):
+			note += ": sign in with `drawbridge server sign-in`, or set an Authorization header"
+		case strings.Contains(key, "timeout"), strings.Contains(key, "tool"), strings.Contains(key, "approve"), strings.Contains(key, "allow"):
+			note += ": see `timeout`, `start`, `tools_off` and `ask` in [server.NAME] of config.toml"
 		}
 		notes = append(notes, note)
 	}

@@ -162,7 +162,7 @@ func TestImportForms(t *testing.T) {
 			t.Errorf("shared: %+v", item)
 		}
 		notes := strings.Join(item.Notes, "|")
-		for name, want := range map[string]string{"oauth": "its `auth` is not taken over: sign in", "surf": "`disabledTools` is not taken over: set `tools_off`", "gem": "its `timeout` is not taken over", "dex": "its `startup_timeout_sec` is not taken over: set `start`", "far": "its `oauth` is not taken over"} {
+		for name, want := range map[string]string{"oauth": "its `auth` is not taken over: sign in", "surf": "`disabledTools` is not taken over: see `timeout`, `start`, `tools_off`", "gem": "its `timeout` is not taken over", "dex": "its `startup_timeout_sec` is not taken over: see `timeout`, `start`", "far": "its `oauth` is not taken over"} {
 			if item.Name == name && !strings.Contains(notes, want) {
 				t.Errorf("%s: notes %s, want %s", name, notes, want)
 			}

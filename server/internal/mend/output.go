@@ -54,15 +54,15 @@ var kinds = map[string]func(c *compiler, v any) bool{
 	"maxLength": count, "minLength": count, "maxItems": count, "minItems": count, "maxProperties": count, "minProperties": count, "maxContains": count, "minContains": count,
 	"pattern":     func(_ *compiler, v any) bool { s, ok := v.(string); return ok && isPattern(s) },
 	"format":      isString,
-	"uniqueItems": func(_ *compiler, v any) bool { _, ok := v.(bool); return ok },
-	"required":    strings_, "nullable": func(_ *compiler, v any) bool { _, ok := v.(bool); return ok },
+	"uniqueItems": yesOrNo, "nullable": yesOrNo,
+	"required": texts,
 	"$comment": isString, "$schema": isString, "$ref": (*compiler).ref,
 	// What a schema calls itself by, and what depends on who compiles it: rare
 	// at a tool's output, and each client has its own idea of it.
 	"$id": never, "id": never, "$anchor": never, "$dynamicRef": never, "$dynamicAnchor": never, "$recursiveRef": never, "$recursiveAnchor": never, "$async": never, "$data": never, "discriminator": never,
 	"dependentRequired": func(c *compiler, v any) bool {
 		o, ok := v.(map[string]any)
-		return ok && all(o, func(v any) bool { return strings_(c, v) })
+		return ok && all(o, func(v any) bool { return texts(c, v) })
 	},
 }
 
@@ -127,7 +127,7 @@ func (c *compiler) members(key string, value any) string {
 		if key == "patternProperties" && !isPattern(name) {
 			return "it has a pattern that JavaScript can't read"
 		}
-		if key == "dependencies" && strings_(c, v) {
+		if key == "dependencies" && texts(c, v) {
 			continue
 		}
 		if why := c.schema(v); why != "" {
@@ -181,13 +181,14 @@ func isType(v any) bool {
 func number(_ *compiler, v any) bool   { _, ok := v.(float64); return ok }
 func positive(_ *compiler, v any) bool { f, ok := v.(float64); return ok && f > 0 }
 func isString(_ *compiler, v any) bool { _, ok := v.(string); return ok }
+func yesOrNo(_ *compiler, v any) bool  { _, ok := v.(bool); return ok }
 func never(*compiler, any) bool        { return false }
 func count(_ *compiler, v any) bool {
 	f, ok := v.(float64)
 	return ok && f >= 0 && f == math.Trunc(f)
 }
 
-func strings_(c *compiler, v any) bool {
+func texts(c *compiler, v any) bool {
 	list, ok := v.([]any)
 	for _, one := range list {
 		ok = ok && isString(c, one)
@@ -204,50 +205,16 @@ func all(o map[string]any, is func(any) bool) bool {
 	return true
 }
 
-var (
-	lookaround  = regexp.MustCompile(`\(\?<?[=!]`) // groups that Go's syntax does not know
-	plainGroups = regexp.MustCompile(`^([^(]|\((\?(:|=|!|<=|<!))?[^?])*$`)
-	quantifier  = regexp.MustCompile(`^\{\d+(,\d*)?\}`)
-)
+// safePattern is made of what regular expressions of JavaScript with the flag u
+// and of Go have in common: no look-around, no names, no assertion but ^ and $.
+var safePattern = regexp.MustCompile(`^(?:[^\\\[\](){}*+?^$]|\\[dDwWsStnrfv^$\\.*+?()\[\]{}|/]|[\^$]|\((?:\?:)?|\)|` +
+	`\[\^?(?:[^\\\[\]^-]|[A-Za-z0-9]-[A-Za-z0-9]|\\[dDwWsStnrfv^$\\.*+?()\[\]{}|/-])+-?\]|[*+?]|\{\d+(?:,\d*)?\})*$`)
 
-// isPattern reports whether JavaScript can surely read a pattern with the flag u
-// (ECMA-262, "Patterns"), as validators there do. Of what it can't be told
-// cheaply, the answer is no.
+var repeatedAssertion = regexp.MustCompile(`(?:^|[^\\])(?:\\\\)*[\^$][*+?{]`) // which Go takes
+
+// isPattern reports whether JavaScript can surely read a pattern, as validators
+// there do. Of what is rare the answer is no: the tool works without its schema.
 func isPattern(s string) bool {
-	if _, err := syntax.Parse(lookaround.ReplaceAllString(s, "(?:"), syntax.Perl); err != nil || strings.Contains(s, "(?") && !plainGroups.MatchString(s) {
-		return false
-	}
-	inClass, looks := false, lookaround.MatchString(s)
-	for i := 0; i < len(s); i++ {
-		repeated := func() bool { return i+1 < len(s) && strings.IndexByte("*+?{", s[i+1]) >= 0 }
-		switch c := s[i]; {
-		case c == '\\':
-			if i++; i == len(s) || strings.IndexByte(`^$\.*+?()[]{}|/dDwWsSbBtnvfr`, s[i]) < 0 && !(inClass && s[i] == '-') || inClass && s[i] == 'B' {
-				return false
-			}
-			if !inClass && (s[i] == 'b' || s[i] == 'B') && repeated() {
-				return false
-			}
-			if inClass && strings.IndexByte("dDwWsS", s[i]) >= 0 && (i+1 < len(s) && s[i+1] == '-' && i+2 < len(s) && s[i+2] != ']' || i >= 3 && s[i-2] == '-' && s[i-3] != '[') {
-				return false // a range that begins or ends with a class
-			}
-		case inClass:
-			if c == '[' {
-				return false // Go reads [[:alpha:]] otherwise
-			}
-			inClass = c != ']'
-		case (c == '^' || c == '$' || c == ')' && looks) && repeated():
-			return false // Go repeats an assertion, too
-		case c == '[':
-			inClass = true
-			if strings.HasPrefix(s[i+1:], "]") || strings.HasPrefix(s[i+1:], "^]") {
-				return false // empty there, a ] in Go
-			}
-		case c == '{' && quantifier.MatchString(s[i:]):
-			i += len(quantifier.FindString(s[i:])) - 1
-		case c == ']' || c == '}' || c == '{':
-			return false
-		}
-	}
-	return !inClass
+	_, err := syntax.Parse(s, syntax.Perl)
+	return err == nil && safePattern.MatchString(s) && !strings.Contains(strings.ReplaceAll(s, "(?:", ""), "(?") && !repeatedAssertion.MatchString(s)
 }
