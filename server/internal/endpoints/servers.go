@@ -93,23 +93,27 @@ func (e *Endpoints) Logs(server string) ([]status.LogLine, bool) { return e.set.
 // Restart ends what a server runs and lets it start again.
 func (e *Endpoints) Restart(server string) error { return e.set.Restart(server) }
 
-// CountTools starts a server if need be, and returns how many tools it has.
+// CountTools reads anew what a server offers, which starts it if need be, and
+// returns how many tools it has.
 func (e *Endpoints) CountTools(ctx context.Context, server string) (int, error) {
-	catalog, err := e.set.Catalog(ctx, server, mount.Client{}, mount.Needed)
-	if err == nil {
-		return len(catalog.Tools), nil
-	}
+	catalog, err := e.set.Catalog(ctx, server, mount.Client{}, mount.Anew)
 	for _, st := range e.set.Status() {
 		if st.Name == server && st.Error != "" { // which says more, to the owner
 			return 0, errors.New(st.Error)
 		}
 	}
-	return 0, err
+	if err != nil {
+		return 0, err
+	}
+	return len(catalog.Tools), nil
 }
 
 // Findings says what is odd about what the servers offer, a sentence each.
 func (e *Endpoints) Findings() []string {
 	list := e.hub.Findings()
+	if running, each, all := e.set.Processes(); running > 0 {
+		list = append(list, fmt.Sprintf("%d processes of servers run. At most %d sign-ins have one at each server and %d run in all; the one unused for longest makes room.", running, each, all))
+	}
 	for _, name := range e.set.Names() {
 		catalog, err := e.set.Catalog(context.Background(), name, mount.Client{}, mount.Known)
 		if err != nil || catalog == nil {

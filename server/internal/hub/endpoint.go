@@ -184,6 +184,9 @@ func (h *Hub) readAll(ctx context.Context, c gateway.Client, names []string, how
 // that they may not use is answered like one that does not exist.
 func (s *endpoint) find(ctx context.Context, c gateway.Client, kind, name string) (*item, error) {
 	who := c.Caller()
+	if t := s.builtin(kind, name); t != nil && s.allowed(who, t) {
+		return t, nil
+	}
 	x, err := s.index(ctx, c, mount.Known)
 	if err != nil {
 		return nil, err
@@ -208,6 +211,19 @@ func (s *endpoint) find(ctx context.Context, c gateway.Client, kind, name string
 		return nil, invalid("%s is not clear: more than one server has a %s of that name. Use %s.", shorten(name), kind, strings.Join(candidates, " or "))
 	}
 	return nil, invalid("Unknown %s: %s", kind, shorten(name))
+}
+
+// builtin returns a built-in tool, whose name means it whatever else there is.
+func (s *endpoint) builtin(kind, name string) *item {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if kind != kindTool || s.server != "" || len(s.cache) == 0 || !s.cache[0].made(s.cache[0].of, s.h.o.Builtin.List()) {
+		return nil
+	}
+	if t := s.cache[0].tools.byName[name]; t != nil && t.server == Own {
+		return t
+	}
+	return nil
 }
 
 // readAgain has servers say what they offer now, before name is said not to

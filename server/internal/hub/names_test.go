@@ -79,3 +79,31 @@ func TestUnclearNameOfHidden(t *testing.T) {
 	r.rules.deny("alice a")
 	equal(t, "none", r.ask(alice(), "tools/call", `{"name":"read"}`), "-32602 Unknown tool: read")
 }
+
+// It handles a server that starts anew, is away, or comes back: the names of the
+// others at /mcp don't move.
+func TestNamesStay(t *testing.T) {
+	r := newRig(t, map[string]*server{"a": offering("t:read", "t:only", "p:hello", "uri:file:///x"), "b": offering("t:read", "p:hello", "uri:file:///x")})
+	lists := func() string {
+		var all []string
+		for _, method := range []string{"tools/list", "prompts/list", "resources/list"} {
+			all = append(all, r.listed(r.All(), alice(), method))
+		}
+		return strings.Join(all, " | ")
+	}
+	equal(t, "both", lists(), "echo whoami a__read only b__read | a__hello b__hello | file:///x drawbridge://s/b/file:///x")
+	r.mounts.mu.Lock()
+	cat := r.mounts.servers["a"].cat
+	r.mounts.servers["a"].cat, r.mounts.servers["a"].hang = nil, true
+	r.mounts.mu.Unlock()
+	equal(t, "a starts", lists(), "echo whoami b__read | b__hello | drawbridge://s/b/file:///x")
+	contains(t, "the short name", r.ask(alice(), "tools/call", `{"name":"read"}`), "-32602 read is not clear: more than one server has a tool of that name. Use b__read.")
+	r.mounts.mu.Lock()
+	r.mounts.servers["a"].cat, r.mounts.servers["a"].hang = cat, false
+	r.mounts.mu.Unlock()
+	equal(t, "a is back", lists(), "echo whoami a__read only b__read | a__hello b__hello | file:///x drawbridge://s/b/file:///x")
+	r.mounts.mu.Lock()
+	delete(r.mounts.servers, "a")
+	r.mounts.mu.Unlock()
+	equal(t, "a is gone", lists(), "echo whoami read | hello | file:///x")
+}

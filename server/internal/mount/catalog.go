@@ -1,10 +1,8 @@
 package mount
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"time"
 
@@ -177,24 +175,14 @@ func (s *server) anew(ctx context.Context, client Client, urgent bool) (*Catalog
 // renew ends the process in which the catalog was read if a younger one has
 // been started: the program may have been updated between them.
 func (s *server) renew() {
-	if s.isHTTP() {
-		return
-	}
 	s.mu.Lock()
 	own := s.convs[key{}]
-	outdated := own != nil && own.isReady()
-	if outdated {
-		_, unused := own.idle()
-		outdated = unused && slices.ContainsFunc(slices.Collect(maps.Values(s.convs)), func(c *conversation) bool {
-			return c.isReady() && c.opened.After(own.opened)
-		})
-	}
-	if outdated {
-		delete(s.convs, key{})
-	}
+	outdated := own != nil && !s.isHTTP() && slices.ContainsFunc(s.clientsLocked(), func(c *conversation) bool {
+		return c.isReady() && own.isReady() && c.opened.After(own.opened)
+	})
 	s.mu.Unlock()
 	if outdated {
-		own.end(errSessionGone)
+		s.drop(own, "is read anew.")
 	}
 }
 
@@ -227,7 +215,7 @@ func (s *server) readLists(r *reading) {
 	var found *Catalog
 	err := errSessionGone
 	for try := 0; try < 2 && errors.Is(err, errSessionGone); try++ {
-		if own, err = s.conversation(s.ctx, s.ownKey(), Client{}); err != nil {
+		if own, err = s.speaker(); err != nil {
 			return // noted where it happened
 		}
 		s.mu.Lock()
@@ -240,6 +228,30 @@ func (s *server) readLists(r *reading) {
 		return
 	}
 	s.offer(found)
+}
+
+// speaker returns the conversation to read the catalog in: Drawbridge's own, but
+// of a server that holds one resource that of whoever uses it.
+func (s *server) speaker() (*conversation, error) {
+	s.mu.Lock()
+	shared := s.sharedLocked()
+	s.mu.Unlock()
+	if shared != nil {
+		return shared, nil
+	}
+	return s.conversation(s.ctx, s.ownKey(), Client{})
+}
+
+// sharedLocked needs mu.
+func (s *server) sharedLocked() *conversation {
+	if s.conf.Shared && !s.isHTTP() {
+		for _, c := range s.clientsLocked() {
+			if c.isReady() {
+				return c
+			}
+		}
+	}
+	return nil
 }
 
 // offer makes found what the server offers.
@@ -348,66 +360,4 @@ func (c *conversation) expired(now time.Time) bool {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	return c.found != nil && now.Sub(c.readAt) >= c.found.ttl
-}
-
-// as is the catalog for a client whom found was offered: what is offered to all
-// is as it was offered to all, so that it is one thing to whoever compares.
-func (cat *Catalog) as(found *Catalog) *Catalog {
-	view := *cat
-	same := true
-	for _, one := range allLists() {
-		items, ok := merge(*one.of(cat), *one.of(found), slices.Contains(found.Unlisted, one.method))
-		*one.of(&view) = items
-		same = same && ok
-	}
-	if same {
-		return cat
-	}
-	return &view
-}
-
-// merge is found, with the items of all as they are in all. same: it is all.
-func merge(all, found []Item, unlisted bool) (_ []Item, same bool) {
-	if unlisted {
-		return all, true
-	}
-	byName := make(map[string]Item, len(all))
-	for _, it := range all {
-		byName[it.Name] = it
-	}
-	items := make([]Item, len(found))
-	same = len(all) == len(found)
-	for i, it := range found {
-		known, ok := byName[it.Name]
-		if ok {
-			it = known
-		}
-		items[i], same = it, same && ok
-	}
-	if same {
-		return all, true
-	}
-	return items, false
-}
-
-// differences returns what a reader of was must read again.
-func differences(was, is *Catalog) []Change {
-	if was == nil {
-		was = new(Catalog)
-	}
-	var changes []Change
-	if !sameItems(was.Tools, is.Tools) {
-		changes = append(changes, ToolsChanged)
-	}
-	if !sameItems(was.Prompts, is.Prompts) {
-		changes = append(changes, PromptsChanged)
-	}
-	if !sameItems(was.Resources, is.Resources) || !sameItems(was.Templates, is.Templates) {
-		changes = append(changes, ResourcesChanged)
-	}
-	return changes
-}
-
-func sameItems(a, b []Item) bool {
-	return slices.EqualFunc(a, b, func(x, y Item) bool { return bytes.Equal(x.Raw, y.Raw) })
 }

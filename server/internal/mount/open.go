@@ -34,8 +34,16 @@ func (s *server) conversation(ctx context.Context, k key, client Client) (*conve
 	for {
 		c, pause, err := s.pick(k, client)
 		switch {
+		case errors.Is(err, errCrowded):
+			s.mu.Lock()
+			theirs := s.clientsLocked()
+			s.mu.Unlock()
+			if !endIdle(theirs, false) {
+				return nil, s.errorf(err, "is in use by too many people at once. Try again in a while.")
+			}
+			continue
 		case errors.Is(err, errNoRoom):
-			if !s.set.endIdle(k.who == "" && s.eraKnown()) {
+			if !endIdle(s.set.room.all(), k.who == "" && s.eraKnown()) {
 				return nil, s.errorf(err, "can't be started: %d processes of servers run already, and all are in use. Try again in a while.", maxProcesses)
 			}
 			continue
@@ -62,7 +70,10 @@ func (s *server) conversation(ctx context.Context, k key, client Client) (*conve
 	}
 }
 
-var errNoRoom = errors.New("there is no room for another process")
+var (
+	errNoRoom  = errors.New("there is no room for another process")
+	errCrowded = errors.New("there is no room for another process of this server")
+)
 
 // pick returns the conversation of k, one that it begins to open, or how long
 // to wait before there can be one.
@@ -81,10 +92,8 @@ func (s *server) pick(k key, client Client) (*conversation, time.Duration, error
 	} else if pause > 0 {
 		return nil, pause, nil
 	}
-	if k.who != "" {
-		if err := s.makeRoom(); err != nil {
-			return nil, 0, err
-		}
+	if k.who != "" && len(s.clientsLocked()) >= maxConversations {
+		return nil, 0, errCrowded
 	}
 	c := newConversation(s, k, client)
 	c.probes = k.who == "" && (!s.era.known || s.era.modern)
@@ -133,10 +142,15 @@ func (s *server) open(c *conversation) {
 		c.key, s.convs[k] = k, c
 	}
 	known := s.catalog != nil
+	own := s.convs[key{}]
+	alone := c == s.sharedLocked()
 	other := known && !bytes.Equal(s.catalog.Describes(c.era()).ServerInfo, c.description.ServerInfo)
 	s.mu.Unlock()
 	close(c.ready)
 	s.recovered(false)
+	if alone && own != nil {
+		s.drop(own, "makes room for whoever uses it.")
+	}
 	switch {
 	case c.lists == nil:
 		// Whoever opened it reads the lists, or a call did.

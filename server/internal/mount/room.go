@@ -1,6 +1,7 @@
 package mount
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -48,33 +49,36 @@ func (r *room) leave(c *conversation) {
 	delete(r.taken, c)
 }
 
-// endIdle ends the process of any server that was unused for longest; first
-// those in which catalogs are read, whose reading is no use. It reports false if
-// there is none. onlyOwn spares those of clients.
-func (s *Set) endIdle(onlyOwn bool) bool {
-	s.room.mu.Lock()
-	var all []*conversation
-	for c := range s.room.taken {
-		all = append(all, c)
-	}
-	s.room.mu.Unlock()
+func (r *room) all() []*conversation {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Keys(r.taken))
+}
+
+// endIdle ends the one of these that was unused for longest; first those in which
+// catalogs are read, whose reading is no use. It reports false if there is none.
+// onlyOwn spares those of clients.
+func endIdle(of []*conversation, onlyOwn bool) bool {
 	var found *conversation
 	var since time.Time
-	for _, c := range all {
+	for _, c := range of {
 		if used, ok := c.mayEnd(); ok && (found == nil || used.Before(since)) && !(onlyOwn && !used.IsZero()) {
 			found, since = c, used
 		}
 	}
-	return found != nil && found.server.endIdle(found)
+	if found == nil {
+		return false
+	}
+	found.server.drop(found, "made room for somebody else. Try again.")
+	return true // also if it is in use by now: the caller looks again
 }
 
 // mayEnd reports whether nobody uses c, and since when. One that Drawbridge
 // alone has used was never used.
 func (c *conversation) mayEnd() (since time.Time, ok bool) {
-	s := c.server
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.mayEndLocked(c)
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	return c.server.mayEndLocked(c)
 }
 
 func (s *server) mayEndLocked(c *conversation) (since time.Time, ok bool) {
@@ -88,8 +92,8 @@ func (s *server) mayEndLocked(c *conversation) (since time.Time, ok bool) {
 	return since, true
 }
 
-// endIdle ends c, unless somebody uses it by now.
-func (s *server) endIdle(c *conversation) bool {
+// drop ends c, unless somebody uses it.
+func (s *server) drop(c *conversation, why string) {
 	s.mu.Lock()
 	_, ok := s.mayEndLocked(c)
 	ok = ok && s.convs[c.key] == c
@@ -98,33 +102,17 @@ func (s *server) endIdle(c *conversation) bool {
 	}
 	s.mu.Unlock()
 	if ok {
-		c.end(s.errorf(nil, "made room for somebody else. Try again."))
+		c.end(s.errorf(errSessionGone, "%s", why))
 	}
-	return ok
 }
 
-// makeRoom ends the sign-in's conversation that was unused for longest, if there
-// are too many. It needs mu.
-func (s *server) makeRoom() error {
-	var theirs []*conversation
-	for _, c := range s.convs {
-		if c.key.who != "" {
-			theirs = append(theirs, c)
+// clientsLocked returns the conversations of sign-ins. It needs mu.
+func (s *server) clientsLocked() []*conversation {
+	var list []*conversation
+	for k, c := range s.convs {
+		if k.who != "" {
+			list = append(list, c)
 		}
 	}
-	if len(theirs) < maxConversations {
-		return nil
-	}
-	theirs = slices.DeleteFunc(theirs, func(c *conversation) bool { _, ok := s.mayEndLocked(c); return !ok })
-	if len(theirs) == 0 {
-		return s.errorf(nil, "is in use by too many people at once. Try again in a while.")
-	}
-	oldest := slices.MinFunc(theirs, func(a, b *conversation) int {
-		since, _ := s.mayEndLocked(a)
-		other, _ := s.mayEndLocked(b)
-		return since.Compare(other)
-	})
-	delete(s.convs, oldest.key)
-	oldest.end(s.errorf(nil, "made room for somebody else. Try again."))
-	return nil
+	return list
 }
