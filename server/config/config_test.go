@@ -194,6 +194,20 @@ func TestSaveGolden(t *testing.T) {
 	}
 }
 
+// A new file has every table that is not as by default, in the order in which
+// they are declared, and a remark above what people look for.
+func TestSaveGoldenOfEverything(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.toml")
+	if err := config.Save(path, full()); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := os.ReadFile(path)
+	want, _ := os.ReadFile("testdata/saved-full.toml")
+	if string(got) != string(want) {
+		t.Errorf("saved:\n%s", got)
+	}
+}
+
 func TestSaveKeepsTheOldFileWhenItFails(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "config.toml")

@@ -16,10 +16,7 @@ import (
 func marshal(c Config) []byte {
 	var b strings.Builder
 	head := func(table, remark string) {
-		if b.Len() > 0 {
-			b.WriteByte('\n')
-		}
-		b.WriteString(remark + table + "\n")
+		b.WriteString("\n" + remark + table + "\n") // listen always comes before
 	}
 	in := ""
 	for k, value := range written(fileKeys, c, Default()) {
@@ -84,7 +81,7 @@ func plain(v any) string {
 
 // short prints a duration as a person writes it: 720h, not 720h0m0s.
 func short(d time.Duration) string {
-	if d < 0 {
+	if d == never {
 		return "never"
 	}
 	s := d.String()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,6 +80,27 @@ func TestSaveSweepsWhatTheDeadLeft(t *testing.T) {
 	for name, want := range map[string]bool{drafts[0]: false, drafts[1]: true, mine: true, path: true} {
 		if _, err := os.Stat(name); (err == nil) != want {
 			t.Errorf("%s: %v", filepath.Base(name), err)
+		}
+	}
+}
+
+// A file that may be read is changed in place; a larger one, which is none of
+// ours, gives way.
+func TestSaveOverALargeFile(t *testing.T) {
+	for size, kept := range map[int]bool{1 << 20: true, 1<<20 + 1: false} {
+		path := filepath.Join(t.TempDir(), "config.toml")
+		text := "#" + strings.Repeat("x", size-2) + "\n"
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := config.Load(path); (err == nil) != kept {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+		if err := config.Save(path, config.Default()); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(path); err != nil || (string(got) == text) != kept {
+			t.Errorf("%d bytes became %d, %v", size, len(got), err)
 		}
 	}
 }
