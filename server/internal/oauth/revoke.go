@@ -1,12 +1,16 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -125,37 +129,47 @@ func (s *Grants) Revoke(id, reason string) error {
 
 // RevokeAll ends every session, forgets every remembered consent, and returns
 // how many sessions there were. It goes on after a failure and returns the
-// first.
+// first. The consents go before, so that no session looks for its own in them.
 func (s *Grants) RevokeAll(reason string) (int, error) {
-	n, first := s.RevokeWhere(func(status.Session) bool { return true }, reason)
-	if forgotten := s.forgetConsents(func(consentRecord) bool { return true }); first == nil && len(forgotten) > 0 {
+	forgotten := s.forgetConsents(func(consentRecord) bool { return true })
+	var first error
+	if len(forgotten) > 0 {
 		if first = s.opts.Saver.Save(forgotten); first == nil {
 			s.mu.Lock()
 			s.applyConsents(forgotten, consentRecord{})
 			s.mu.Unlock()
 		}
 	}
-	return n, first
+	n, err := s.RevokeWhere(func(status.Session) bool { return true }, reason)
+	return n, cmp.Or(first, err)
 }
+
+// atOnce is how many sessions end together: their ends share the writes to disk.
+const atOnce = 256
 
 // RevokeWhere ends the sessions that match returns true for, those too whose
 // code has not been redeemed yet.
 func (s *Grants) RevokeWhere(match func(status.Session) bool, reason string) (int, error) {
-	var first error
-	n := 0
+	var n atomic.Int64
+	var group errgroup.Group // goes on after a failure
+	group.SetLimit(atOnce)
 	for _, g := range s.all() {
 		if !match(g.session()) {
 			continue
 		}
-		err := s.Revoke(g.id.String(), reason)
-		switch {
-		case err == nil:
-			n++
-		case !errors.Is(err, ErrNotFound) && first == nil:
-			first = err
-		}
+		group.Go(func() error {
+			err := s.Revoke(g.id.String(), reason)
+			if errors.Is(err, ErrNotFound) {
+				return nil // it has ended meanwhile
+			}
+			if err == nil {
+				n.Add(1)
+			}
+			return err
+		})
 	}
-	return n, first
+	err := group.Wait()
+	return int(n.Load()), err
 }
 
 // all is every grant of the moment.

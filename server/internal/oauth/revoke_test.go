@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -160,4 +161,45 @@ func TestRunEndsWhatExpires(t *testing.T) {
 	}
 	cancel()
 	<-done
+}
+
+// together is a disk whose saves of ends wait for each other.
+type together struct {
+	*disk
+	missing atomic.Int64
+	all     chan struct{}
+}
+
+func (d *together) Save(changes []Change, events ...status.Event) error {
+	if len(events) == 1 && events[0].Type == status.SessionRevoked {
+		if d.missing.Add(-1) == 0 {
+			close(d.all)
+		}
+		select {
+		case <-d.all:
+		case <-time.After(20 * time.Second):
+			return errors.New("saved alone")
+		}
+	}
+	return d.disk.Save(changes, events...)
+}
+
+// Many sessions end together, so that they share the writes to disk: one after
+// the other a hundred thousand took more than a minute.
+func TestRevokeAllTogether(t *testing.T) {
+	r := newRig(t)
+	const many = 100
+	for range many {
+		r.signIn()
+	}
+	disk := &together{disk: r.disk, all: make(chan struct{})}
+	disk.missing.Store(many)
+	r.opts.Saver = disk
+	r.restart()
+	if n, err := r.RevokeAll("test"); n != many || err != nil {
+		t.Errorf("%d sessions ended, %v", n, err)
+	}
+	if left := len(r.disk.records[BucketGrants]); left != 0 {
+		t.Errorf("%d are left on disk", left)
+	}
 }
