@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
 )
 
@@ -242,5 +243,31 @@ func TestSecRequestExtras(t *testing.T) {
 	}
 	if n := trap.Reads(); n != 0 {
 		t.Errorf("request_uri was fetched %d times", n)
+	}
+}
+
+// It handles what clients in the field send: the origin as resource, an empty
+// one, at each refresh the scope that was asked for at sign-in, and the callback
+// of an app's own scheme (RFC 8252 §7.1).
+func TestSecClientsAsTheyAre(t *testing.T) {
+	const appURI = "com.example.app:/cb"
+	app := rig.StartApp(t, rig.AppOptions{Config: func(c *config.Config) { c.Clients.RedirectURIs = []string{rig.ClientURI, appURI} }})
+	c := app.Register(t, rig.ClientURI)
+	for _, resource := range []string{app.URL, app.URL + "/", "", app.MCPURL, app.MCPURL + "/"} {
+		req := app.NewAuthRequest(c)
+		req.Values["resource"] = []string{resource}
+		req.Values.Set("scope", "openid profile email mcp:tools")
+		tokens := app.MustTokens(t, app.Redeem(t, req, app.Code(t, rig.NewBrowser(t), req, "alice"), "resource", resource))
+		app.MustWorkWith(t, tokens.Access)
+		tokens = app.MustTokens(t, app.Refresh(t, c, tokens.Refresh, "scope", "openid profile email mcp:tools", "resource", resource))
+		if tokens.Scope != "openid profile email" {
+			t.Errorf("resource %q: refreshed with scope %q", resource, tokens.Scope)
+		}
+		app.Refresh(t, c, tokens.Refresh, "scope", "openid mcp:admin").Want(t, http.StatusBadRequest, "invalid_scope")
+		app.Refresh(t, c, tokens.Refresh, "resource", app.URL+"/s/files/mcp").Want(t, http.StatusBadRequest, "invalid_target")
+	}
+	flowInHand(t, rig.NewBrowser(t), app.NewAuthRequest(app.Register(t, appURI)).URL(app))
+	for _, uri := range []string{"com.example.app:/other", "com.example.app:cb", "javascript:/cb", "exampleapp:/cb"} {
+		app.PostJSON(t, "/register", map[string]any{"redirect_uris": []string{uri}}).Want(t, http.StatusBadRequest, "invalid_redirect_uri")
 	}
 }

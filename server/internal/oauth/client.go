@@ -51,8 +51,8 @@ const (
 
 // Register turns a client's metadata into its id. Nothing is stored: the id is
 // the metadata, under our MAC, so a flood of registrations leaves no trace. Of
-// the redirect URIs it takes those that are allowed (RFC 7591 §3.2.1), and says
-// why one of the others is not; it refuses only if none is left. Errors are
+// the redirect URIs it takes those that are on the list (RFC 7591 §3.2.1), and says
+// which is not; it refuses if none is left, or one is unsafe anywhere. Errors are
 // invalid_redirect_uri and invalid_client_metadata.
 func (s *Grants) Register(name string, redirectURIs []string) (c *Client, left, err error) {
 	if len(redirectURIs) == 0 {
@@ -66,8 +66,10 @@ func (s *Grants) Register(name string, redirectURIs []string) (c *Client, left, 
 		switch err := s.opts.Redirects.Check(uri); {
 		case err == nil:
 			allowed = append(allowed, uri)
-		case left == nil, errors.Is(err, ErrNotAllowed): // the owner can do something about one of these
+		case errors.Is(err, ErrNotAllowed):
 			left = err
+		default: // no honest client has one
+			return nil, nil, err
 		}
 	}
 	if len(allowed) == 0 {

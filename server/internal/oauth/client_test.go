@@ -59,6 +59,8 @@ func TestRegisterRefuses(t *testing.T) {
 		"none":                     {nil, "invalid_redirect_uri"},
 		"one that is not allowed":  {[]string{"https://evil.example/cb"}, "invalid_redirect_uri"},
 		"none that is allowed":     {[]string{"https://evil.example/cb", "javascript:alert(1)", ""}, "invalid_redirect_uri"},
+		"one that is unsafe":       {[]string{testRedirect, "javascript:alert(1)"}, "invalid_redirect_uri"},
+		"our own callback, too":    {[]string{testRedirect, "https://bridge.example/auth/callback"}, "invalid_redirect_uri"},
 		"our own callback":         {[]string{"https://bridge.example/auth/callback"}, "invalid_redirect_uri"},
 		"too many":                 {many, "invalid_client_metadata"},
 		"too long for a client id": {long, "invalid_client_metadata"},
@@ -74,7 +76,7 @@ func TestRegisterTakesWhatIsAllowed(t *testing.T) {
 	for name, uris := range map[string][]string{
 		"an unlisted one after":  {testRedirect, "https://evil.example/cb"},
 		"an unlisted one before": {"https://evil.example/cb", testRedirect},
-		"one of many":            {"https://a.example/", "javascript:alert(1)", "https://evil.example/cb", testRedirect, "http://192.0.2.1/"},
+		"one of many":            {"https://a.example/", "https://evil.example/cb", testRedirect, "com.example.app:/cb"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, left, err := r.Register("x", uris)
