@@ -102,6 +102,44 @@ func TestChangedToolIsHeld(t *testing.T) {
 	}
 }
 
+// A tool that was not in a server's first catalog is told though nobody has ever
+// listed anything, and where changes are held, nobody gets it before it is approved.
+func TestAddedToolIsToldAndHeld(t *testing.T) {
+	held, free := rig.SmallServer(t, 1), rig.SmallServer(t, 1)
+	o := rig.Mounting(t, rig.AppOptions{Config: func(c *config.Config) {
+		c.Servers = map[string]config.ServerSettings{"held": {HoldChanges: true}}
+	}}, map[string]rig.MCPServer{"held": held, "free": free})
+	app := rig.StartApp(t, o)
+	app.WaitForServers(t)
+	held.Env[rig.StdioEnv], free.Env[rig.StdioEnv] = "2", "2"
+	rig.WriteServers(t, o.ConfigFile, map[string]rig.MCPServer{"held": held, "free": free})
+	rig.WaitFor(t, "the new tools to be told", func() bool { return len(app.Srv.Changes()) == 2 })
+	for _, e := range app.Events(t, status.ServerChanged) {
+		if want := map[string]string{"held/echo1": status.Refused, "free/echo1": status.OK}[e.Tool]; e.Outcome != want || !strings.HasPrefix(e.Reason, "The tool is new") {
+			t.Errorf("the history says %+v", e)
+		}
+	}
+	m := app.MCP(t, app.SignIn(t, rig.NewBrowser(t), app.Register(t, rig.ClientURI), "alice").Access)
+	tools := func() string { return strings.Join(m.Listing(t, "tools/list"), " ") }
+	if got := tools(); got != "add echo whoami free__echo free__echo1 held__echo" {
+		t.Errorf("tools %s", got)
+	}
+	if r := m.TryTool("held__echo1", map[string]any{}); !strings.Contains(r.Body, "held back until") {
+		t.Errorf("answered %s", rig.Clip(r.Body))
+	}
+	if notes := app.Status(t).Notes; len(notes) != 1 || notes[0] != "The tool echo1 of the server held is new, and is held back until you approve it under Servers in the console." {
+		t.Errorf("status notes %q", notes)
+	}
+	for _, c := range app.Srv.Changes() {
+		if c.Kind != "tool" || c.Old != "" || c.Held != (c.Server == "held") || app.Srv.ApproveChange(t.Context(), c.Server, c.Tool, c.Version) != nil {
+			t.Errorf("change %+v", c)
+		}
+	}
+	if got := tools(); strings.Count(got, "echo1") != 2 {
+		t.Errorf("approved, tools %s", got)
+	}
+}
+
 // A session that calls too often is told when to go on; built-in tools and
 // other sessions are not concerned.
 func TestCallsPerMinute(t *testing.T) {

@@ -27,17 +27,12 @@ var pauses = []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 30 
 // forgiven is how long after its pause a denial counts.
 const forgiven = time.Hour
 
-// maxDenials bounds what is kept of sessions that live.
-const maxDenials = 10_000
-
 // deny needs q.mu. Refusals of calls that waited at the same time count once.
 func (q *Queue) deny(t tool, now time.Time) {
 	maps.DeleteFunc(q.denials, func(_ tool, d denial) bool { return now.Sub(d.until) >= forgiven })
-	d, ok := q.denials[t]
-	if now.Before(d.until) || !ok && len(q.denials) >= maxDenials {
-		return
+	if d := q.denials[t]; !now.Before(d.until) {
+		q.denials[t] = denial{d.times + 1, now.Add(pauses[min(d.times, len(pauses)-1)])}
 	}
-	q.denials[t] = denial{d.times + 1, now.Add(pauses[min(d.times, len(pauses)-1)])}
 }
 
 // Leaves returns the tools that sessions may call without asking, by session; of
