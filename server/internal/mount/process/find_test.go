@@ -98,6 +98,12 @@ func TestManagers(t *testing.T) {
 			t.Errorf("%s: the server's PATH is %s", folder, path)
 		}
 	}
+	home := atHome(t)
+	want := place(t, filepath.Join(home, ".config/nvm/versions/node/v20.1.0/bin/server-of-mine"))
+	p := Program{Env: Environ(nil)}
+	if err := p.Find("server-of-mine"); err != nil || p.Path != want {
+		t.Errorf("nvm in .config: %s, %v", p.Path, err)
+	}
 	for variable, sub := range map[string]string{"NVM_DIR": "versions/node/v20.1.0/bin", "FNM_DIR": "aliases/default/bin", "PNPM_HOME": "", "VOLTA_HOME": "bin", "N_PREFIX": "bin", "ASDF_DATA_DIR": "shims"} {
 		atHome(t)
 		elsewhere := t.TempDir()

@@ -43,7 +43,9 @@ func usualFolders(home string) []string {
 	for _, base := range []string{os.Getenv("PNPM_HOME"), under(".local/share/pnpm"), under("Library/pnpm"), under("AppData/Local/pnpm")} {
 		add(base, "", "bin")
 	}
-	folders = append(folders, nvmFolders(from("NVM_DIR", under(".nvm")))...)
+	for _, base := range []string{os.Getenv("NVM_DIR"), under(".nvm"), under(".config/nvm")} {
+		folders = append(folders, nvmFolders(base)...)
+	}
 	for _, base := range []string{os.Getenv("FNM_DIR"), under(".local/share/fnm"), under(".fnm"), under("Library/Application Support/fnm"), under("AppData/Roaming/fnm")} {
 		if base != "" {
 			add(base, "aliases/default/bin", "aliases/default")
