@@ -11,8 +11,8 @@ import (
 
 // Main is the TestMain of every package of tests here. Tests run in server/e2e
 // itself, where the scripts, node_modules and out are. The test binary is also
-// the servers of [SmallServer] and [BareEnv], and what Drawbridge starts itself
-// as.
+// the servers of [SmallServer] and [BareEnv], a [Tap] before others, and what
+// Drawbridge starts itself as.
 func Main(m *testing.M) {
 	server.ChildMain()
 	if tools, err := strconv.Atoi(os.Getenv(StdioEnv)); err == nil {
@@ -21,6 +21,10 @@ func Main(m *testing.M) {
 	}
 	if os.Getenv(BareEnv) != "" {
 		serveBare()
+		return
+	}
+	if file := os.Getenv(tapEnv); file != "" {
+		serveTap(file, os.Args[1:])
 		return
 	}
 	if err := os.Chdir(folder()); err != nil {
