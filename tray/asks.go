@@ -58,7 +58,7 @@ func (a *asker) look(waiting []status.Approval, now time.Time) (notes []note, ag
 		}
 	}
 	if again > 0 && !a.told[manyName] && now.Sub(a.manyAt) >= askPause {
-		notes = append(notes, note{Title: "Calls wait for your word", Body: "So many that they are not told one by one: the console shows them.",
+		notes = append(notes, note{Title: "Calls need your approval", Body: "So many that they are not told one by one: the console shows them.",
 			Urgent: true, Page: approvalsPage, Name: manyName, Otherwise: "Answer from Drawbridge’s menu."})
 		a.told[manyName], a.manyAt = true, now
 	}
@@ -92,7 +92,7 @@ func asking(c status.Approval) note {
 		user = "somebody"
 	}
 	arguments, whole := excerpt(c.Arguments)
-	n := note{Title: "A call waits for your word", Urgent: true, Page: approvalsPage, Name: c.ID, Otherwise: "Answer from Drawbridge’s menu."}
+	n := note{Title: "A call needs your approval", Urgent: true, Page: approvalsPage, Name: c.ID, Otherwise: "Answer from Drawbridge’s menu."}
 	n.Body = user + " with " + clientName(c.Client) + " asks for " + field(c.Server, 64) + ": " + field(c.Tool, 128) + "\n" + arguments
 	first := button{"Allow", action{kind: allowCall, id: c.ID}}
 	if !whole || utf8.RuneCountInString(c.Tool) > 128 {
@@ -140,8 +140,8 @@ func waitingLine(waiting []status.Approval) string {
 	case 0:
 		return ""
 	case 1:
-		return "1 call waits for your word…"
+		return "1 call needs your approval…"
 	default:
-		return fmt.Sprintf("%d calls wait for your word…", n)
+		return fmt.Sprintf("%d calls need your approval…", n)
 	}
 }

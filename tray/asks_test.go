@@ -40,12 +40,12 @@ func TestAsk(t *testing.T) {
 			n.Buttons[0] != (button{"Allow", action{kind: allowCall, id: "a1"}}) || n.Buttons[1] != (button{"Refuse", action{kind: refuseCall, id: "a1"}}) {
 			t.Errorf("told %+v", n)
 		}
-		if got := s.last().Waiting; got != "1 call waits for your word…" {
+		if got := s.last().Waiting; got != "1 call needs your approval…" {
 			t.Errorf("the menu says %q", got)
 		}
 		s.press(n.Buttons[0].Does)
 		s.waiting("a2", "a3")
-		if got := s.last().Waiting; got != "2 calls wait for your word…" || s.done() != "allow a1" {
+		if got := s.last().Waiting; got != "2 calls need your approval…" || s.done() != "allow a1" {
 			t.Errorf("the menu says %q, the server was told %q", got, s.done())
 		}
 		s.press(n.Buttons[0].Does) // the note has not gone yet
@@ -86,7 +86,7 @@ func TestAskStorm(t *testing.T) {
 			many = append(many, fmt.Sprint("m", i))
 		}
 		s.waiting(many...)
-		if got := s.titles(); got != "Calls wait for your word" || s.look().notes[0].Page != "/approvals" {
+		if got := s.titles(); got != "Calls need your approval" || s.look().notes[0].Page != "/approvals" {
 			t.Fatalf("32 at once: %q", got)
 		}
 		s.waiting(many[:2]...)

@@ -19,7 +19,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/tray"
 )
 
-const asksTitle = "A call waits for your word"
+const asksTitle = "A call needs your approval"
 
 // asking is the options of an app whose server for files, in folder, asks for
 // each call.
@@ -52,7 +52,7 @@ func TestTrayAsk(t *testing.T) {
 	if told.body != want || !told.urgent || told.expires != 0 || strings.Join(told.actions, " ") != "default Open allow Allow refuse Refuse" {
 		t.Errorf("told %+v", told)
 	}
-	menu.Await("1 call waits for your word…")
+	menu.Await("1 call needs your approval…")
 	notes.press(t, told.id, "revoke")
 	notes.press(t, told.id+7, "allow")
 	stranger, err := dbus.ConnectSessionBus()
@@ -61,7 +61,7 @@ func TestTrayAsk(t *testing.T) {
 	}
 	defer stranger.Close()
 	(&fakeNotes{bus: stranger}).press(t, told.id, "allow")
-	menu.Await("1 call waits for your word…")
+	menu.Await("1 call needs your approval…")
 	notes.press(t, told.id, "allow")
 	var got rig.ToolAnswer
 	if err := client.Answer(&got); err != nil || got.IsError || written() != "<b>grüezi</b>\u202e" {
@@ -95,12 +95,12 @@ func TestTrayAsk(t *testing.T) {
 	page := consoleURL(t, app, "/approvals")
 	notes.press(t, long.id, "default")
 	s.openedAddress(t, page)
-	menu.Click("1 call waits for your word…")
+	menu.Click("1 call needs your approval…")
 	rig.WaitFor(t, "the menu to open the console", func() bool { return s.openedTimes(page) == 2 })
 	other := rig.StartRealClient(t, app.MCPURL, "v2", rig.ModernVersion, "alice")
 	other.Write(file, "nobody waits for this")
 	given := notes.await(t, asksTitle)
-	menu.Await("2 calls wait for your word…")
+	menu.Await("2 calls need your approval…")
 	_ = client.Script.Cmd.Process.Kill()
 	_ = other.Script.Cmd.Process.Kill()
 	notes.awaitClosed(t, given.id)

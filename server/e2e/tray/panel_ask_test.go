@@ -26,7 +26,7 @@ func TestTrayPanelAsk(t *testing.T) {
 	file := filepath.Join(folder, "a.txt")
 
 	client.Write(file, "<b>grüezi</b>")
-	menu.Await("1 call waits for your word…")
+	menu.Await("1 call needs your approval…")
 	p.awaitShowing("1")
 	p.openMenu()
 	p.picture("ask-dark")
@@ -46,7 +46,7 @@ func TestTrayPanelAsk(t *testing.T) {
 	}
 	p.restart()
 	client.Write(file, strings.Repeat("Dear diary, ", 300))
-	menu.Await("1 call waits for your word…")
+	menu.Await("1 call needs your approval…")
 	p.awaitShowing("1")
 	p.openMenu()
 	p.picture("ask-light")
