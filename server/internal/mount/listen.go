@@ -41,6 +41,12 @@ func (s *streams) get(k key) *stream {
 	return s.of[k]
 }
 
+func (s *streams) forget(k key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.of, k)
+}
+
 // wanted is what k should be told in c: changes of the lists that the server says
 // it tells of, or of what the sign-in watches.
 func (c *conversation) wanted(k key) filter {
@@ -68,6 +74,7 @@ func (c *conversation) listen(ctx context.Context, k key, client Client) error {
 	}
 	want := c.wanted(k)
 	if !want.Tools && !want.Prompts && !want.Resources && len(want.URIs) == 0 {
+		c.streams.forget(k)
 		return nil
 	}
 	listening, cancel := context.WithCancel(c.server.ctx)

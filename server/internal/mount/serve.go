@@ -135,11 +135,6 @@ func (s *server) forget(session string) {
 			delete(s.convs, k)
 		}
 	}
-	for k, w := range s.watched {
-		if w.client.caller().Session == session {
-			delete(s.watched, k)
-		}
-	}
 	s.mu.Unlock()
 	for _, c := range over {
 		c.end(s.errorf(nil, "was told that the session has ended. Sign in again."))

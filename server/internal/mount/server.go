@@ -16,6 +16,7 @@ import (
 const (
 	defaultTimeout = 5 * time.Minute  // of a call
 	defaultIdle    = 15 * time.Minute // after which an unused conversation ends
+	pollTime       = 30 * time.Second // until a server that tells of no changes is asked again
 )
 
 // server is one mounted server, from one Apply to the next that changes how it
@@ -199,6 +200,11 @@ func (s *server) sweep(now time.Time) {
 	limit := s.conf.Idle
 	if limit == 0 {
 		limit = defaultIdle
+	}
+	// Clients of /mcp are promised to be told of changes, so a server over HTTP
+	// that does not tell of them is asked. One that is a process is as it began.
+	if own := s.convs[s.ownKeyLocked()]; s.http && own != nil && own.isReady() && now.Sub(s.readAt) >= pollTime && !own.wanted(everybody).Tools {
+		s.lists.soon()
 	}
 	for k, c := range s.convs {
 		if !c.isReady() {
