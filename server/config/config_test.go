@@ -277,6 +277,7 @@ func FuzzParse(f *testing.F) {
 func TestTenantsWhereTheyDecide(t *testing.T) {
 	for text, good := range map[string]bool{
 		"[idp]\nissuer = 'https://login.microsoftonline.com/organizations/v2.0'\n[access]\nanyone = true":                                                                  true,
+		"[idp]\nissuer = 'https://login.microsoftonline.com/common/v2.0'\ntrust_email = true\n[access]\nanyone = true":                                                     true,
 		"[idp]\nissuer = 'https://login.microsoftonline.com/common/v2.0'\n[access]\nemails = ['ana@example.com']":                                                          true,
 		"[idp]\nissuer = 'https://login.microsoftonline.com/common/v2.0'\ntenants = ['9188040d-6c67-4c5b-b112-36a304b66dad']\n[access]\ngroups = ['a']":                    true,
 		"[idp]\nissuer = 'https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0'\n[access]\ngroups = ['a']":                                          true,
@@ -286,6 +287,16 @@ func TestTenantsWhereTheyDecide(t *testing.T) {
 	} {
 		if _, err := config.Parse("c", []byte(text)); (err == nil) != good {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestBoundsOfCalls(t *testing.T) {
+	for n, good := range map[int]bool{-1: false, 0: true, 1: true, 1_000_000: true, 1_000_001: false} {
+		c := config.Default()
+		c.Limits.CallsPerMinute = n
+		if err := c.Validate(); (err == nil) != good {
+			t.Errorf("%d: %v", n, err)
 		}
 	}
 }

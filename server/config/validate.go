@@ -181,7 +181,7 @@ func checkIssuer(s string) string {
 // user, query nor fragment; else it returns nil.
 func webURL(s string) *url.URL {
 	u, err := url.Parse(s)
-	if err != nil || u.User != nil || strings.ContainsAny(s, "?#@\\") || strings.ContainsFunc(s, notPrintable) {
+	if err != nil || strings.ContainsAny(s, "?#@\\") || strings.ContainsFunc(s, notPrintable) {
 		return nil
 	}
 	if checkHost(u.Hostname()) != "" && net.ParseIP(u.Hostname()) == nil {
