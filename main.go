@@ -36,6 +36,8 @@ type cli struct {
 	Keystore string `help:"Where secrets are kept: os, the system keychain; env, environment variables." enum:"os,env" default:"os"`
 	Verbose  bool   `help:"Log more detail."`
 
+	ShowVersion kong.VersionFlag `name:"version" help:"Show the version."`
+
 	Run      runCommand       `cmd:"" default:"withargs" help:"Run Drawbridge. This is the default command."`
 	Demo     demoCommand      `cmd:"" help:"Try Drawbridge on this computer, without any account."`
 	Setup    setupCommand     `cmd:"" help:"Write the configuration and store the secrets in the keychain."`
@@ -53,8 +55,10 @@ type cli struct {
 	Console  consoleCommand   `cmd:"" help:"Open the console in a browser."`
 	Pause    command.Pause    `cmd:"" help:"Pause: the tunnel closes and /mcp answers 503 until resume. Sessions are kept."`
 	Resume   command.Resume   `cmd:"" help:"Resume after a pause."`
+	Quit     command.Quit     `cmd:"" help:"Stop the running instance."`
 	Tunnel   command.Tunnel   `cmd:"" help:"Reopen the tunnel, or accept its new URL."`
 	Version  versionCommand   `cmd:"" help:"Show the version."`
+	Help     helpCommand      `cmd:"" help:"Show this help, or that of a command."`
 }
 
 // app is what commands are run with.
@@ -88,14 +92,17 @@ func main() {
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	var c cli
 	exit := -1
+	if len(args) > 0 && args[0] == "help" {
+		args = append(args[1:len(args):len(args)], "--help")
+	}
 	parser, err := kong.New(&c, kong.Name("drawbridge"), kong.Description("Let your AI client use the tools on this computer, guarded by your identity provider."),
-		kong.Writers(out, errOut), kong.Exit(func(code int) { exit = code }), kong.UsageOnError())
+		kong.Writers(out, errOut), kong.Exit(func(code int) { exit = code }), kong.UsageOnError(), kong.Vars{"version": versionLine()})
 	if err != nil {
 		return fail(errOut, err, 1)
 	}
 	chosen, err := parser.Parse(args)
 	switch {
-	case exit >= 0: // --help
+	case exit >= 0: // --help, --version
 		return exit
 	case err != nil:
 		return fail(errOut, fmt.Errorf("%w. See drawbridge --help", err), 2)
@@ -318,9 +325,20 @@ func (c doctorCommand) checks(a *app) ([]status.Check, error) {
 type versionCommand struct{}
 
 func (versionCommand) Run(a *app) error {
-	_, err := fmt.Fprintf(a.out, "drawbridge %s, commit %s, %s\n", version(), commit(), runtime.Version())
+	_, err := fmt.Fprintln(a.out, versionLine())
 	return err
 }
+
+func versionLine() string {
+	return fmt.Sprintf("drawbridge %s, commit %s, %s", version(), commit(), runtime.Version())
+}
+
+// helpCommand stands in the table alone: run makes --help of it.
+type helpCommand struct {
+	Command []string `arg:"" optional:"" help:"The command."`
+}
+
+func (helpCommand) Run() error { return nil }
 
 type setupCommand struct {
 	Issuer       string   `help:"The provider's issuer URL." placeholder:"URL"`

@@ -94,6 +94,9 @@ func (s *Server) Pause(context.Context) error { return s.setPaused(true) }
 // Resume ends a pause.
 func (s *Server) Resume(context.Context) error { return s.setPaused(false) }
 
+// Quit ends [Server.Run].
+func (s *Server) Quit() { s.stop() }
+
 // Retry opens the keychain or the tunnel again now, if that is what Drawbridge
 // waits for.
 func (s *Server) Retry() {

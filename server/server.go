@@ -107,10 +107,12 @@ func inUse(err error, dataDir string) error {
 	return fmt.Errorf("another Drawbridge uses the data folder %s already. Stop it, or give this one another folder with --data", dataDir)
 }
 
-// Run serves until ctx ends, then lets requests finish for five seconds. It
+// Run serves until ctx ends, or Quit is called, then lets requests finish for five seconds. It
 // returns nil after a clean stop.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.Close()
+	ctx, end := context.WithCancel(ctx)
+	context.AfterFunc(s.streams, end) // by Quit
 	group, ctx := errgroup.WithContext(ctx)
 	context.AfterFunc(ctx, s.stop) // streams would hold the drain for its whole five seconds
 	group.Go(s.serveAll)

@@ -54,6 +54,10 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /api/resume", func(w http.ResponseWriter, r *http.Request) {
 		s.answer(w, r, struct{}{}, s.backend.Resume(r.Context()))
 	})
+	mux.HandleFunc("POST /api/quit", func(w http.ResponseWriter, r *http.Request) {
+		s.backend.Quit()
+		s.answer(w, r, struct{}{}, nil)
+	})
 	mux.HandleFunc("POST /api/tunnel/retry", func(w http.ResponseWriter, r *http.Request) {
 		s.backend.Retry()
 		s.answer(w, r, struct{}{}, nil)

@@ -9,7 +9,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/wait"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -90,6 +92,20 @@ func (c *Client) Pause(ctx context.Context) error { return c.do(ctx, "POST", "/a
 
 // Resume ends a pause.
 func (c *Client) Resume(ctx context.Context) error { return c.do(ctx, "POST", "/api/resume", nil, nil) }
+
+// Quit ends the running instance, and returns when it answers no more.
+func (c *Client) Quit(ctx context.Context) error {
+	err := c.do(ctx, "POST", "/api/quit", nil, nil)
+	for err == nil {
+		if _, err = c.Status(ctx); err == nil {
+			err = wait.For(ctx, 50*time.Millisecond)
+		}
+	}
+	if errors.Is(err, ErrNotRunning) {
+		return nil
+	}
+	return err
+}
 
 // RetryTunnel has the tunnel opened now, also after an error that stopped all
 // attempts.

@@ -48,6 +48,7 @@ func (b *fakeBackend) EndLeave(_ context.Context, session, server, tool string) 
 	return b.tell("end leave " + session + " " + server + " " + tool)
 }
 func (b *fakeBackend) RevokeAll(context.Context) (int, error) { return 2, b.tell("revoke all") }
+func (b *fakeBackend) Quit()                                  { _ = b.tell("quit") }
 func (b *fakeBackend) Pause(context.Context) error            { return b.tell("pause") }
 func (b *fakeBackend) Resume(context.Context) error           { return b.tell("resume") }
 func (b *fakeBackend) Retry()                                 { b.tell("retry") }

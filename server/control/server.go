@@ -45,6 +45,8 @@ type Backend interface {
 	EndLeave(ctx context.Context, session, server, tool string) error
 	Pause(ctx context.Context) error
 	Resume(ctx context.Context) error
+	// Quit ends Drawbridge, in its own time.
+	Quit()
 	// Retry opens now what could not be opened: the keychain, the tunnel.
 	Retry()
 	// AcceptURL takes the other public URL that the tunnel gives, and returns

@@ -67,8 +67,12 @@ func New(ctx context.Context, o server.Options) (*Demo, error) {
 // Run serves until ctx ends.
 func (d *Demo) Run(ctx context.Context) error {
 	defer d.clean()
+	ctx, end := context.WithCancel(ctx)
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return d.Server.Run(ctx) })
+	group.Go(func() error {
+		defer end() // it may have been told to quit
+		return d.Server.Run(ctx)
+	})
 	group.Go(func() error {
 		<-ctx.Done()
 		d.stop()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/wait"
 )
 
 // ErrLagged says that a follower was so slow that events were dropped.
@@ -62,7 +64,7 @@ func (f *Follower) push(events []*Event) {
 // [ErrLagged] for good.
 func (f *Follower) Next(ctx context.Context) ([]Event, error) {
 	for {
-		if err := wait(ctx, time.Until(f.last.Add(followPace))); err != nil {
+		if err := wait.For(ctx, time.Until(f.last.Add(followPace))); err != nil {
 			return nil, err
 		}
 		f.board.mu.Lock()
@@ -90,18 +92,4 @@ func (f *Follower) Close() {
 	defer f.board.mu.Unlock()
 	delete(f.board.followers, f)
 	f.queue = nil
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

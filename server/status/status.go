@@ -1,6 +1,6 @@
 // Package status says what Drawbridge is doing, in the shapes that the tray,
 // the console and the command line print. It decides nothing, and of ours
-// imports limit alone, so that every part can speak it. Start at [Snapshot].
+// imports limit and wait alone, so that every part can speak it. Start at [Snapshot].
 package status
 
 import (

@@ -161,6 +161,12 @@ func (Resume) Run(a App) error {
 	return tell(a, (*control.Client).Resume, "Resumed.")
 }
 
+// Quit ends the running instance.
+type Quit struct{}
+
+// Run carries the command out.
+func (Quit) Run(a App) error { return tell(a, (*control.Client).Quit, "Drawbridge has stopped.") }
+
 // Tunnel is about the way in from the internet.
 type Tunnel struct {
 	Retry  TunnelRetry  `cmd:"" help:"Open the tunnel now."`

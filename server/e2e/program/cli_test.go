@@ -48,6 +48,25 @@ func TestCommands(t *testing.T) {
 	})
 }
 
+// quit ends the program cleanly, and returns when another may start.
+func TestQuit(t *testing.T) {
+	app := rig.StartBinary(t, rig.AppOptions{})
+	tokens := app.SignIn(t, rig.NewBrowser(t), app.Register(t, rig.ClientURI), "alice")
+	if out, code := app.Command("quit"); code != 0 || !strings.Contains(out, "stopped") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+	if _, code := app.Program.Script.Wait(); code != 0 {
+		t.Errorf("the program ended with exit code %d", code)
+	}
+	if _, code := app.Command("quit"); code != 1 {
+		t.Errorf("with nothing to quit: exit code %d, want 1", code)
+	}
+	app.Start()
+	if got := app.MCP(t, tokens.Access).CallTool("echo", map[string]any{"message": "back"}); got != "Echo: back" {
+		t.Errorf("after the next start: %q", got)
+	}
+}
+
 // Commands that don't do what they should end with the codes that scripts test.
 func TestExitCodes(t *testing.T) {
 	data := t.TempDir()
@@ -57,6 +76,10 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{[]string{"version"}, 0},
 		{[]string{"--help"}, 0},
+		{[]string{"--version"}, 0},
+		{[]string{"help"}, 0},
+		{[]string{"help", "revoke"}, 0},
+		{[]string{"help", "nonsense"}, 2},
 		{[]string{"status", "--json", "--data", data}, 1}, // nothing runs there
 		{[]string{"sessions", "--data", data}, 1},
 		{[]string{"revoke", "no-such-session", "--data", data}, 1},

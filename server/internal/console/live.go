@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/wait"
 )
 
 // ndjson is the type of a page's stream: one part of it a line.
@@ -57,7 +59,7 @@ func (c *Console) live(w http.ResponseWriter, r *Request, page *Page, v *visit) 
 			beaten = c.now()
 			err = control.Flush()
 		}
-		if err != nil || !sleep(ctx, pace) {
+		if err != nil || wait.For(ctx, pace) != nil {
 			return
 		}
 		select {
@@ -100,13 +102,4 @@ func (s *stream) look() (wrote bool, err error) {
 		wrote = true
 	}
 	return wrote, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
 }

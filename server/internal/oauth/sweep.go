@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/wait"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -33,7 +34,7 @@ func (s *Grants) sweep(ctx context.Context) {
 		case <-time.After(max(next, sweepSoonest)):
 		case <-s.newExpiry:
 			// Sign-ins come in bursts: look a little later, at all of them.
-			if !pause(ctx, sweepSoonest) {
+			if wait.For(ctx, sweepSoonest) != nil {
 				return
 			}
 		}
@@ -48,21 +49,11 @@ func (s *Grants) countUse(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-s.newUse:
-			if !pause(ctx, usageEvery) {
+			if wait.For(ctx, usageEvery) != nil {
 				return
 			}
 			s.writeUsage()
 		}
-	}
-}
-
-// pause waits for d and reports whether ctx still lives.
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
 	}
 }
 

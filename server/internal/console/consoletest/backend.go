@@ -105,6 +105,8 @@ func (b *Backend) RevokeAll(context.Context) (int, error) {
 	return b.revoke(func(status.Session) bool { return true }, "revoke all")
 }
 
+func (b *Backend) Quit() {}
+
 func (b *Backend) RevokeWhere(_ context.Context, sub, clientID string) (int, error) {
 	return b.revoke(func(s status.Session) bool {
 		return (sub == "" || s.User.Sub == sub) && (clientID == "" || s.Client.ID == clientID)
