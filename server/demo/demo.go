@@ -99,7 +99,7 @@ func (d *Demo) Introduce(w io.Writer) {
 
 What to do next:
   1. Add the MCP URL to a client on this computer, for example
-       claude mcp add --transport http drawbridge {mcp}
+       claude mcp add --scope user --transport http drawbridge {mcp}
        npx @modelcontextprotocol/inspector --cli {mcp} --method tools/list
   2. Approve the client in the browser, then choose alice or bob.
   3. Call a tool: echo, add, whoami.
