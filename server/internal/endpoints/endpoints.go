@@ -235,7 +235,6 @@ func (e *Endpoints) Close() {
 	for _, single := range e.singles() {
 		single.close()
 	}
-	e.memory.Close()
 	e.hub.Close()
 	e.set.Close()
 	for _, g := range e.guards {

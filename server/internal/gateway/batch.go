@@ -45,8 +45,8 @@ func isBatch(body []byte) bool {
 
 // split returns the messages of a batch, or why they are none.
 func split(body []byte) (messages []json.RawMessage, f *refusal) {
-	if f := inspect(body, maxDepth+1); f != nil {
-		return nil, f
+	if rpc.Depth(body) > maxDepth+1 {
+		return nil, tooDeep
 	}
 	if err := json.Unmarshal(body, &messages); err != nil {
 		return nil, notJSON

@@ -74,8 +74,9 @@ func TestHeadersInASession(t *testing.T) {
 		"only the name":    {[]string{"Mcp-Name: sql"}, true},
 		"another method":   {[]string{"Mcp-Method: tools/list"}, false},
 		"another name":     {[]string{"Mcp-Name: echo"}, false},
-		"the method twice": {[]string{"Mcp-Method: tools/call", "Mcp-Method: tools/list"}, false},
-		"the name twice":   {[]string{"Mcp-Name: sql", "Mcp-Name: echo"}, false},
+		"the method twice": {[]string{"Mcp-Method: tools/call", "+Mcp-Method: tools/call"}, false},
+		"the name twice":   {[]string{"Mcp-Name: sql", "+Mcp-Name: sql"}, false},
+		"an empty name":    {[]string{"+Mcp-Name: "}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			resp := r.post(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"sql","arguments":{}}}`, append([]string{session}, c.headers...)...)

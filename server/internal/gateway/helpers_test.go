@@ -109,6 +109,10 @@ func (r *rig) do(method string, body io.Reader, headers ...string) *http.Respons
 	q.Header.Set("Accept", "application/json, text/event-stream")
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
+		if more, ok := strings.CutPrefix(name, "+"); ok { // beside what there is, and maybe empty
+			q.Header.Add(more, value)
+			continue
+		}
 		if value == "" {
 			q.Header.Del(name)
 			continue

@@ -20,8 +20,6 @@ const (
 	maxRemembered = 1024    // sessions
 	maxOfPerson   = 64      // of which one person's
 	maxRecord     = 8 << 10 // bytes of one
-
-	saveEvery = time.Second // a client that subscribes to 200 resources costs two writes
 )
 
 // Memory keeps what transport sessions came to hold after initialize, and so
@@ -32,10 +30,8 @@ type Memory struct {
 	now   func() time.Time
 	log   *slog.Logger
 
-	mu      sync.Mutex // guards what follows, and the order of saves
+	mu      sync.Mutex // guards records, and the order of saves
 	records map[string]gathered
-	unsaved map[string]bool // keys of records
-	timer   *time.Timer     // runs: something was saved within saveEvery
 }
 
 // gathered is what one session came to hold.
@@ -46,9 +42,9 @@ type gathered struct {
 	Used   time.Time `json:"used"`
 }
 
-// OpenMemory reads what records hold, and saves to saver until Close.
+// OpenMemory reads what records hold, and saves to saver.
 func OpenMemory(records oauth.Records, saver oauth.Saver, now func() time.Time, log *slog.Logger) (*Memory, error) {
-	m := &Memory{saver: saver, now: now, log: log, records: map[string]gathered{}, unsaved: map[string]bool{}}
+	m := &Memory{saver: saver, now: now, log: log, records: map[string]gathered{}}
 	err := records.Load(Bucket, func(key string, value []byte) error {
 		var g gathered
 		if json.Unmarshal(value, &g) == nil { // else it counts as forgotten
@@ -57,16 +53,6 @@ func OpenMemory(records oauth.Records, saver oauth.Saver, now func() time.Time, 
 		return nil
 	})
 	return m, err
-}
-
-// Close saves what is not saved yet.
-func (m *Memory) Close() {
-	if m == nil {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.flush()
 }
 
 // digest stands for an id or a person on disk: neither need be read there.
@@ -90,29 +76,35 @@ func (m *Memory) save(id, person string, g gathered) {
 	for _, uri := range g.URIs {
 		size += len(uri)
 	}
-	switch {
-	case empty && !known, known && old.Level == g.Level && slices.Equal(old.URIs, g.URIs):
+	if empty && !known || known && old.Level == g.Level && slices.Equal(old.URIs, g.URIs) {
 		return
-	case empty, size > maxRecord:
+	}
+	var changes []oauth.Change
+	set := func(key string, value []byte) {
+		changes = append(changes, oauth.Change{Bucket: Bucket, Key: key, Value: value})
+	}
+	if empty || size > maxRecord {
 		delete(m.records, key)
-	default:
+		set(key, nil)
+	} else {
 		if !known {
-			m.makeRoom(maxOfPerson, func(o gathered) bool { return o.Person == g.Person })
-			m.makeRoom(maxRemembered, func(gathered) bool { return true })
+			set(m.makeRoom(maxOfPerson, func(o gathered) bool { return o.Person == g.Person }), nil)
+			set(m.makeRoom(maxRemembered, func(gathered) bool { return true }), nil)
 		}
 		m.records[key] = g
+		value, _ := json.Marshal(g) // strings and a time are always JSON
+		set(key, value)
 	}
-	m.unsaved[key] = true
-	if m.timer == nil {
-		m.flush()
-		m.timer = time.AfterFunc(saveEvery, m.tick)
+	changes = slices.DeleteFunc(changes, func(c oauth.Change) bool { return c.Key == "" })
+	if err := m.saver.Save(changes); err != nil { // the sessions go on; only a restart would show
+		m.log.Warn("what transport sessions asked for was not saved", "cause", err)
 	}
 }
 
-// makeRoom forgets the oldest record that matches, if there are limit of them.
-// The lock is held.
-func (m *Memory) makeRoom(limit int, match func(gathered) bool) {
-	oldest, count := "", 0
+// makeRoom forgets the oldest record that matches, if there are limit of them,
+// and returns its key. The lock is held.
+func (m *Memory) makeRoom(limit int, match func(gathered) bool) (oldest string) {
+	count := 0
 	for key, g := range m.records {
 		if match(g) {
 			count++
@@ -121,39 +113,11 @@ func (m *Memory) makeRoom(limit int, match func(gathered) bool) {
 			}
 		}
 	}
-	if count >= limit {
-		delete(m.records, oldest)
-		m.unsaved[oldest] = true
+	if count < limit {
+		return ""
 	}
-}
-
-func (m *Memory) tick() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.timer = nil
-	if len(m.unsaved) > 0 {
-		m.flush()
-		m.timer = time.AfterFunc(saveEvery, m.tick)
-	}
-}
-
-// flush writes what is not saved. The lock is held.
-func (m *Memory) flush() {
-	var changes []oauth.Change
-	for key := range m.unsaved {
-		change := oauth.Change{Bucket: Bucket, Key: key}
-		if g, ok := m.records[key]; ok {
-			change.Value, _ = json.Marshal(g) // strings and a time are always JSON
-		}
-		changes = append(changes, change)
-	}
-	clear(m.unsaved)
-	if len(changes) == 0 {
-		return
-	}
-	if err := m.saver.Save(changes); err != nil { // the sessions go on; only a restart would show
-		m.log.Warn("what transport sessions asked for was not saved", "cause", err)
-	}
+	delete(m.records, oldest)
+	return oldest
 }
 
 func (m *Memory) load(id string) gathered {

@@ -49,8 +49,8 @@ var (
 // serializers of Java, Kotlin and C# write them, and no method of MCP has a
 // parameter that may be null. Of a refused one the id is set if it could be read.
 func parse(body []byte) (m message, f *refusal) {
-	if f := inspect(body, maxDepth); f != nil {
-		return m, f
+	if rpc.Depth(body) > maxDepth {
+		return m, tooDeep
 	}
 	if !rpc.Valid(body) || !utf8.Valid(body) { // RFC 8259 §8.1
 		return m, notJSON
@@ -141,33 +141,4 @@ func distinct(object json.RawMessage) bool {
 		n++
 	}
 	return true
-}
-
-// inspect looks at a message's outline without decoding it: too deep a nesting is
-// refused, all else is left to the decoder.
-func inspect(body []byte, maxDepth int) *refusal {
-	depth, quoted := 0, false
-	for i := 0; i < len(body); i++ {
-		c := body[i]
-		if quoted {
-			switch c {
-			case '\\':
-				i++
-			case '"':
-				quoted = false
-			}
-			continue
-		}
-		switch c {
-		case '"':
-			quoted = true
-		case '[', '{':
-			if depth++; depth > maxDepth {
-				return tooDeep
-			}
-		case ']', '}':
-			depth--
-		}
-	}
-	return nil
 }

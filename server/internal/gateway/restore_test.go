@@ -47,7 +47,6 @@ func (d disk) start(t *testing.T, change ...func(*EndpointOptions)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(m.Close)
 	return newRig(t, append([]func(*EndpointOptions){func(o *EndpointOptions) { o.DataKey, o.Memory, o.Path = d.key, m, "/mcp" }}, change...)...)
 }
 
@@ -67,7 +66,6 @@ func TestRestartUnseen(t *testing.T) {
 			}
 			before.post(`{"jsonrpc":"2.0","id":1,"method":"resources/unsubscribe","params":{"uri":"test://b"}}`, session)
 			before.e.Close()
-			before.e.opts.Memory.Close()
 
 			after := d.start(t)
 			after.fake.gone = "test://gone"
@@ -297,7 +295,6 @@ func TestMemoryIsBounded(t *testing.T) {
 	for i := range maxRemembered {
 		save(fmt.Sprint("x", i), fmt.Sprint("person", i/maxOfPerson))
 	}
-	m.Close()
 	if len(m.records) != maxRemembered || m.load("bob's").Level != "" {
 		t.Errorf("%d are kept", len(m.records))
 	}

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
 // Tool mends an element of tools/list. notes say what was done, each beginning
@@ -49,7 +51,7 @@ func item(raw json.RawMessage, key string, is shape) (json.RawMessage, []string,
 	if clean := readable(raw); clean != nil {
 		raw, notes = clean, append(notes, "text: characters that are no Unicode were replaced")
 	}
-	if depth(raw) > maxDepth {
+	if rpc.Depth(raw) > maxDepth {
 		return nil, []string{fmt.Sprintf("left out: it is nested more than %d deep", maxDepth)}, false
 	}
 	var o object
@@ -243,24 +245,4 @@ func halfPair(raw json.RawMessage) bool {
 // isSurrogate reports whether s begins with \uD8.. to \uDF..
 func isSurrogate(s string) bool {
 	return len(s) >= 6 && (s[2] == 'd' || s[2] == 'D') && strings.IndexByte("89abcdefABCDEF", s[3]) >= 0
-}
-
-// depth is how deep lists and objects stand in each other.
-func depth(raw json.RawMessage) int {
-	deep, deepest, inText := 0, 0, false
-	for i := 0; i < len(raw); i++ {
-		switch c := raw[i]; {
-		case inText && c == '\\':
-			i++
-		case c == '"':
-			inText = !inText
-		case inText:
-		case c == '{' || c == '[':
-			deep++
-			deepest = max(deepest, deep)
-		case c == '}' || c == ']':
-			deep--
-		}
-	}
-	return deepest
 }

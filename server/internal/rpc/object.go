@@ -234,6 +234,24 @@ func unquote(quoted []byte) ([]byte, bool) {
 	return []byte(text), err == nil
 }
 
+// Depth is how deep lists and objects stand in each other, in whatever claims to
+// be JSON. It decodes nothing: each level costs a decoder a stack frame.
+func Depth(value []byte) (deepest int) {
+	depth := 0
+	for i := 0; i < len(value); i++ {
+		switch value[i] {
+		case '"':
+			i = skipString(value, i) - 1
+		case '{', '[':
+			depth++
+			deepest = max(deepest, depth)
+		case '}', ']':
+			depth--
+		}
+	}
+	return deepest
+}
+
 // Doubled reports whether an object anywhere in valid JSON has a member twice:
 // of two readers each may take another one.
 func Doubled(value json.RawMessage) bool {

@@ -3,8 +3,8 @@ package rpc
 // maxNesting is how deep a value may nest, as in encoding/json.
 const maxNesting = 10_000
 
-// Valid is [json.Valid], seven times as fast where texts are long: results of
-// megabytes are one string. It accepts the same bytes.
+// Valid is [json.Valid], four times as fast on a short message and five on a long
+// text (go1.26): results of megabytes are one string. It accepts the same bytes.
 func Valid(b []byte) bool {
 	end, ok := validValue(b, skipSpace(b, 0), 0)
 	return ok && skipSpace(b, end) == len(b)
