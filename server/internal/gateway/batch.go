@@ -97,7 +97,7 @@ func (e *Endpoint) batch(w http.ResponseWriter, r *http.Request, caller *oauth.C
 			refusal = notInBatch
 		}
 		if refusal != nil {
-			b.put(place, refusal.message(orNull(c.id)))
+			b.put(place, refusal.message(orNull(c.id)), nil)
 			continue
 		}
 		c.batch, c.place, c.about, c.streams = b, place, c.id, b.streams
@@ -109,7 +109,7 @@ func (e *Endpoint) batch(w http.ResponseWriter, r *http.Request, caller *oauth.C
 			continue
 		}
 		if c.session, refusal = e.enter(id, caller, c); refusal != nil { // ended meanwhile
-			b.put(place, refusal.message(c.id))
+			b.put(place, refusal.message(c.id), nil)
 			c.cancel(nil)
 			continue
 		}
@@ -133,8 +133,8 @@ func orNull(id json.RawMessage) json.RawMessage {
 
 // put takes the answer to the message at place. Once something has been sent it
 // is a stream, and nothing need wait for the slowest. What is large is sent at
-// once: its room is given back when this returns.
-func (b *batch) put(place int, message []byte) {
+// once, with its room.
+func (b *batch) put(place int, message []byte, room *limit.Hold) {
 	b.mu.Lock()
 	streaming := b.state == streaming || b.streams && len(message) > limit.Free
 	b.mu.Unlock()
@@ -146,6 +146,10 @@ func (b *batch) put(place int, message []byte) {
 		}
 	}
 	b.answers[place] = message
+	if streaming {
+		room.Give(b.room)
+		defer b.room.Shrink(0)
+	}
 	for i, a := range b.answers {
 		if streaming && a != nil {
 			b.event(a)

@@ -137,7 +137,7 @@ func (x *exchange) answer(status int, message ...[]byte) {
 		x.abandon()
 	case x.batch != nil:
 		x.state = over
-		x.batch.put(x.place, bytes.Join(message, nil))
+		x.batch.put(x.place, bytes.Join(message, nil), x.room)
 	case x.state == waiting && (x.plain || status != http.StatusOK):
 		x.whole(status, message...)
 	default:
@@ -190,7 +190,7 @@ func (x *exchange) abandon() {
 	}
 	if x.batch != nil {
 		x.state = over
-		x.batch.put(x.place, said.message(x.about))
+		x.batch.put(x.place, said.message(x.about), nil)
 		return
 	}
 	x.whole(said.status, said.message(x.about))
@@ -241,9 +241,30 @@ func (x *exchange) whole(status int, message ...[]byte) {
 		h["Content-Length"] = []string{strconv.Itoa(length)}
 	}
 	x.w.WriteHeader(status)
+	_ = x.write(message)
+}
+
+// write writes message, as much at once as shows whether the client reads.
+func (x *exchange) write(message [][]byte) error {
 	for _, part := range message {
-		_, _ = x.w.Write(part)
+		for len(part) > 0 {
+			now := min(len(part), limit.Free)
+			if len(part) > limit.Free {
+				x.room.Sending(x.cut)
+			}
+			if _, err := x.w.Write(part[:now]); err != nil {
+				return err
+			}
+			part = part[now:]
+		}
 	}
+	return nil
+}
+
+// cut ends the writing to a client that does not read.
+func (x *exchange) cut() {
+	x.cancel(errGone)
+	_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now())
 }
 
 func (x *exchange) deadline() {
@@ -275,12 +296,7 @@ var eventStart, eventEnd = []byte("event: message\ndata: "), []byte("\n\n")
 func (x *exchange) send(parts ...[]byte) bool {
 	x.silent.Store(0)
 	x.deadline()
-	var err error
-	for _, p := range parts {
-		if err == nil {
-			_, err = x.w.Write(p)
-		}
-	}
+	err := x.write(parts)
 	if err == nil {
 		err = http.NewResponseController(x.w).Flush()
 	}

@@ -49,12 +49,46 @@ func TestBytes(t *testing.T) {
 	first.Release()
 	third.Release()
 	third.Release()
-	if blocked(t, third, 4*mb) || len(b.shares) != 0 {
+	if blocked(t, third, 4*mb) || len(b.out) != 0 {
 		t.Error("a hold that is over takes")
 	}
 	if h := b.For("carol"); blocked(t, h, 4*mb) {
 		t.Error("not everything came back")
 	}
+}
+
+// It handles two holders that take all they can get: a message of the largest kind
+// that clients send, 4 MiB, still finds room.
+func TestRoomBesideTwo(t *testing.T) {
+	for _, b := range []*Bytes{Requests, Answers} {
+		for _, who := range []string{"ana", "bob", "carol"} {
+			h := b.For(who)
+			defer h.Release()
+			n := int64(1 << 30)
+			if who == "carol" {
+				n = 4 << 20
+			}
+			if blocked(t, h, n) {
+				t.Errorf("%s finds no room", who)
+			}
+		}
+	}
+}
+
+// It handles a client that takes nothing while somebody waits.
+func TestCut(t *testing.T) {
+	b := NewBytes(1<<20, 1<<20)
+	deaf, reads := b.For("ana"), b.For("bob")
+	if blocked(t, deaf, 1<<20) {
+		t.Fatal("no room")
+	}
+	cut := make(chan struct{})
+	deaf.Sending(func() { go deaf.Release(); close(cut) })
+	if err := reads.Take(t.Context(), 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	<-cut
+	reads.Release()
 }
 
 // It handles a message that a reader has taken room for and somebody else goes
@@ -118,8 +152,8 @@ func TestBytesCrowd(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if len(b.shares) != 0 || !b.all.TryAcquire(6*mb) {
-		t.Errorf("%d shares are left", len(b.shares))
+	if len(b.out) != 0 || b.free != 6*mb {
+		t.Errorf("%d holds are left", len(b.out))
 	}
 }
 

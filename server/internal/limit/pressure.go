@@ -32,27 +32,22 @@ type collector struct {
 	timer  *time.Timer
 }
 
+// add counts n bytes more in flight, or fewer.
 func (c *collector) add(n int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.bytes += n; c.bytes < much || c.before != 0 {
-		return
-	}
-	if c.before = debug.SetMemoryLimit(-1); c.before == math.MaxInt64 { // else GOMEMLIMIT is set, by somebody who knows why
-		debug.SetMemoryLimit(live() + headroom)
-	}
-}
-
-func (c *collector) sub(n int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.bytes -= n; c.bytes >= much || c.before == 0 {
-		return
-	}
-	if c.timer == nil {
-		c.timer = time.AfterFunc(calm, c.rest)
-	} else {
-		c.timer.Reset(calm)
+	c.bytes += n
+	switch {
+	case c.bytes >= much && c.before == 0:
+		if c.before = debug.SetMemoryLimit(-1); c.before == math.MaxInt64 { // else GOMEMLIMIT is set, by somebody who knows why
+			debug.SetMemoryLimit(live() + headroom)
+		}
+	case c.bytes < much && c.before != 0:
+		if c.timer == nil {
+			c.timer = time.AfterFunc(calm, c.rest)
+		} else {
+			c.timer.Reset(calm)
+		}
 	}
 }
 
