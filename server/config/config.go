@@ -10,7 +10,6 @@ package config
 
 import (
 	"net"
-	"slices"
 	"strings"
 	"time"
 )
@@ -141,20 +140,18 @@ func Default() Config {
 // from those on loopback. Clients whose callback differs from one connector
 // to the next are not among them; one click allows it after its first try.
 func WellKnownRedirectURIs() []string {
-	return slices.Clone(wellKnownRedirectURIs)
-}
-
-var wellKnownRedirectURIs = []string{
-	"https://claude.ai/api/mcp/auth_callback",
-	"https://claude.com/api/mcp/auth_callback",
-	"https://chatgpt.com/connector_platform_oauth_redirect",
-	"cursor://anysphere.cursor-mcp/oauth/callback",
-	"https://www.cursor.com/agents/mcp/oauth/callback",
-	"https://vscode.dev/redirect",
-	"https://insiders.vscode.dev/redirect",
-	"https://global.consent.azure-apim.net/redirect", // Copilot Studio, Power Platform
-	"https://oauth.n8n.cloud/oauth2/callback",
-	"https://oauth.pstmn.io/v1/callback", // Postman
+	return []string{
+		"https://claude.ai/api/mcp/auth_callback",
+		"https://claude.com/api/mcp/auth_callback",
+		"https://chatgpt.com/connector_platform_oauth_redirect",
+		"cursor://anysphere.cursor-mcp/oauth/callback",
+		"https://www.cursor.com/agents/mcp/oauth/callback",
+		"https://vscode.dev/redirect",
+		"https://insiders.vscode.dev/redirect",
+		"https://global.consent.azure-apim.net/redirect", // Copilot Studio, Power Platform
+		"https://oauth.n8n.cloud/oauth2/callback",
+		"https://oauth.pstmn.io/v1/callback", // Postman
+	}
 }
 
 // Missing names the keys without which nobody can sign in, in the order in

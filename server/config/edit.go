@@ -202,7 +202,7 @@ func edit(path string, change func(t *jsonText, table []string) error) error {
 // edited is the text after change. It never makes a file worse: what was
 // written can be read again.
 func edited(path string, text []byte, change func(t *jsonText, table []string) error) ([]byte, error) {
-	r := &serverReader{file: path, data: text}
+	r := readerOf(path, text)
 	root := r.root()
 	if root == nil {
 		if err := r.err(); err != nil {

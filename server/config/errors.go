@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +22,26 @@ func (e *Error) Error() string {
 		return e.Msg
 	}
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Msg)
+}
+
+// mistakes are those found in one file.
+type mistakes struct {
+	file string
+	errs []*Error
+}
+
+func (m *mistakes) fail(at place, key, format string, args ...any) {
+	m.errs = append(m.errs, &Error{File: m.file, Line: at.line, Column: at.column, Key: key, Msg: fmt.Sprintf(format, args...)})
+}
+
+// err joins them in the order of lines; nil if there are none.
+func (m *mistakes) err() error {
+	slices.SortStableFunc(m.errs, func(a, b *Error) int { return a.Line - b.Line })
+	joined := make([]error, len(m.errs))
+	for i, e := range m.errs {
+		joined[i] = e
+	}
+	return errors.Join(joined...)
 }
 
 // Errors takes apart what [Parse], [Load] and [Config.Validate] return.

@@ -175,7 +175,7 @@ func sameServer(a, b Server) bool {
 // read takes another program's file apart. What is wrong with one server leaves
 // that one out; the rest of the file is not Drawbridge's to judge.
 func (im Importer) read(file string, data []byte) ([]ImportItem, error) {
-	r := &serverReader{file: file, data: data, foreign: true}
+	r := readerOf(file, data)
 	root := r.root()
 	if root == nil {
 		return nil, r.err()
@@ -186,7 +186,8 @@ func (im Importer) read(file string, data []byte) ([]ImportItem, error) {
 			if len(items) == maxServers {
 				return nil, fmt.Errorf("%s has more than %d servers", file, maxServers)
 			}
-			one := &serverReader{file: file, data: data, foreign: true}
+			one := readerOf(file, data)
+			one.foreign = true
 			item := ImportItem{Name: m.name, From: file}
 			m.value = table.adapt(m.value)
 			item.server = one.server(m)

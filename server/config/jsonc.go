@@ -64,7 +64,7 @@ func parseJSON(data []byte) (*node, error) {
 		return nil, &syntaxError{0, "it is not UTF-8"}
 	}
 	p := &jsonParser{data: string(data)}
-	p.i = len("\ufeff") * b2i(strings.HasPrefix(p.data, "\ufeff"))
+	p.i = len(p.data) - len(strings.TrimPrefix(p.data, "\ufeff"))
 	n, err := p.value(0)
 	if err == nil {
 		err = p.space()
@@ -76,13 +76,6 @@ func parseJSON(data []byte) (*node, error) {
 		return nil, err
 	}
 	return n, nil
-}
-
-func b2i(yes bool) int {
-	if yes {
-		return 1
-	}
-	return 0
 }
 
 type jsonParser struct {

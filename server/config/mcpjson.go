@@ -3,8 +3,6 @@ package config
 import (
 	"bytes"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,27 +32,16 @@ func LoadServers(path string) ([]Server, error) {
 
 // readServers returns the text of mcp.json, nil if there is none.
 func readServers(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	data, err := read(path, "the servers")
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read the servers: %w", err)
-	}
-	defer func() { _ = f.Close() }()
-	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
-	if err != nil {
-		return nil, fmt.Errorf("read the servers: %w", err)
-	}
-	if len(data) > maxSize {
-		return nil, fmt.Errorf("%s is larger than %d bytes: is this the right file?", path, maxSize)
-	}
-	return data, nil
+	return data, err
 }
 
 // ParseServers reads data as mcp.json; file is its name in errors.
 func ParseServers(file string, data []byte) ([]Server, error) {
-	r := &serverReader{file: file, data: data}
+	r := readerOf(file, data)
 	root := r.root()
 	if root == nil {
 		return nil, r.err()
@@ -85,26 +72,19 @@ func ParseServers(file string, data []byte) ([]Server, error) {
 
 // serverReader collects what is wrong in one file.
 type serverReader struct {
-	file string
+	mistakes
 	data []byte
-	errs []*Error
 	// foreign is set while another program's file is imported: its own
 	// placeholders are left for the import to turn into ours.
 	foreign bool
 }
 
 func (r *serverReader) fail(at int, key, format string, args ...any) {
-	p := lineOf(r.data, at)
-	r.errs = append(r.errs, &Error{File: r.file, Line: p.line, Column: p.column, Key: key, Msg: fmt.Sprintf(format, args...)})
+	r.mistakes.fail(lineOf(r.data, at), key, format, args...)
 }
 
-func (r *serverReader) err() error {
-	slices.SortStableFunc(r.errs, func(a, b *Error) int { return a.Line - b.Line })
-	joined := make([]error, len(r.errs))
-	for i, e := range r.errs {
-		joined[i] = e
-	}
-	return errors.Join(joined...)
+func readerOf(file string, data []byte) *serverReader {
+	return &serverReader{mistakes: mistakes{file: file}, data: data}
 }
 
 // root parses the file; nil without an error stands for an empty one.
@@ -119,7 +99,7 @@ func (r *serverReader) root() *node {
 		if bytes.Contains(r.data, []byte("[mcp_servers.")) {
 			msg = "this is the form of Codex (TOML): write it as {\"mcpServers\": {\"NAME\": {\"command\": …}}}, or run `drawbridge import codex`"
 		}
-		r.errs = append(r.errs, &Error{File: r.file, Line: at.line, Column: at.column, Msg: msg})
+		r.mistakes.fail(at, "", "%s", msg)
 		return nil
 	}
 	if root.kind != jsonObject {

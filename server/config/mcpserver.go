@@ -11,10 +11,9 @@ var serverNames = []string{"type", "transport", "command", "args", "env", "cwd",
 
 // foreignNames are keys with which other programs keep their own settings.
 // They change nothing about what the server is.
-var foreignNames = []string{"alwaysAllow", "autoApprove", "autoStart", "timeout", "note", "notes", "description", "name", "displayName", "title",
-	"comment", "comments", "_comment", "//", "$schema", "icon", "iconUrl", "version", "gallery", "id", "tags", "category", "source", "homepage", "repository",
-	"trust", "includeTools", "excludeTools", "disabledTools", "enabledTools", "tools", "dev", "metadata", "networkTimeout", "startupTimeout",
-	"initTimeout", "watchPaths", "retry", "oauth", "auth", "authProviderType", "sandboxEnabled", "sandbox", "scope"}
+var foreignNames = []string{"alwaysAllow", "autoApprove", "autoStart", "timeout", "trust", "includeTools", "excludeTools", "disabledTools", "enabledTools",
+	"tools", "dev", "metadata", "networkTimeout", "startupTimeout", "initTimeout", "watchPaths", "retry", "oauth", "auth", "authProviderType",
+	"sandboxEnabled", "sandbox", "scope"}
 
 // otherNames are what people and other programs call our keys, too far off to
 // be a slip of the hand.
@@ -60,7 +59,7 @@ func (o *serverObject) bad(at int, key, says string) {
 func (o *serverObject) slips() {
 	o.unique(o.node, o.name, " in the server "+code(o.name))
 	for _, m := range o.node.members {
-		if slices.Contains(serverNames, m.name) || slices.Contains(foreignNames, m.name) {
+		if slices.Contains(slices.Concat(serverNames, foreignNames, remarks), m.name) {
 			continue
 		}
 		key := o.name + "." + m.name

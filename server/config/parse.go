@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -22,29 +21,38 @@ const maxSize = 1 << 20
 // [Default] and an error that is fs.ErrNotExist; for what is wrong in it, see
 // [Parse].
 func Load(path string) (Config, error) {
-	f, err := os.Open(path)
+	data, err := read(path, "the configuration")
 	if errors.Is(err, os.ErrNotExist) {
 		return Default(), fmt.Errorf("there is no configuration at %s: run `drawbridge setup` (%w)", path, os.ErrNotExist)
 	}
 	if err != nil {
-		return Config{}, fmt.Errorf("read the configuration: %w", err)
+		return Config{}, err
+	}
+	return Parse(path, data)
+}
+
+// read returns the text of the file at path; what is how errors call it.
+func read(path, what string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", what, err)
 	}
 	defer func() { _ = f.Close() }()
 	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
 	if err != nil {
-		return Config{}, fmt.Errorf("read the configuration: %w", err)
+		return nil, fmt.Errorf("read %s: %w", what, err)
 	}
 	if len(data) > maxSize {
-		return Config{}, fmt.Errorf("%s is larger than %d bytes: is this the right file?", path, maxSize)
+		return nil, fmt.Errorf("%s is larger than %d bytes: is this the right file?", path, maxSize)
 	}
-	return Parse(path, data)
+	return data, nil
 }
 
 // Parse reads data as a configuration; file is its name in errors. The error
 // joins an [*Error] for each problem found, in the order of lines.
 func Parse(file string, data []byte) (Config, error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // Windows' Notepad
-	p := &parser{file: file, config: Default(), places: map[string]place{}, refused: map[string]bool{}}
+	p := &parser{mistakes: mistakes{file: file}, config: Default(), places: map[string]place{}, refused: map[string]bool{}}
 	entries, syntaxErr := walk(data)
 	for _, e := range entries {
 		p.take(e)
@@ -54,27 +62,17 @@ func Parse(file string, data []byte) (Config, error) {
 	for _, e := range Errors(p.config.Validate()) {
 		p.locate(e)
 	}
-	if len(p.errs) == 0 {
-		return p.config, nil
+	if err := p.err(); err != nil {
+		return Config{}, err
 	}
-	slices.SortStableFunc(p.errs, func(a, b *Error) int { return a.Line - b.Line })
-	joined := make([]error, len(p.errs))
-	for i, e := range p.errs {
-		joined[i] = e
-	}
-	return Config{}, errors.Join(joined...)
+	return p.config, nil
 }
 
 type parser struct {
-	file    string
+	mistakes
 	config  Config
 	places  map[string]place // of each known key, list element and table
 	refused map[string]bool  // keys and tables that have their error already
-	errs    []*Error
-}
-
-func (p *parser) fail(at place, key, format string, args ...any) {
-	p.errs = append(p.errs, &Error{File: p.file, Line: at.line, Column: at.column, Key: key, Msg: fmt.Sprintf(format, args...)})
 }
 
 // take puts one entry into the configuration, or says what is wrong with it.

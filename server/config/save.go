@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -34,22 +35,24 @@ func Stage(path string, c Config) (*Draft, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("save the configuration: %w", err)
-	}
+	path = linked(path)
 	text, err := os.ReadFile(path)
 	if err != nil || len(text) > maxSize {
 		text = nil
 	}
-	sweep(filepath.Dir(path))
-	temp, err := stage(path, write(text, c))
+	d, err := draft(path, write(text, c))
 	if err != nil {
 		return nil, fmt.Errorf("save the configuration: %w", err)
 	}
-	return &Draft{path, temp}, nil
+	return d, nil
+}
+
+// linked is where path leads, if it is a link.
+func linked(path string) string {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		return target
+	}
+	return path
 }
 
 // Commit puts the draft in its place. Whoever reads there, and a crash, sees
@@ -70,24 +73,11 @@ func (d *Draft) Discard() { _ = os.Remove(d.temp) }
 // its owner alone, in a folder made for it if there is none. A link at path
 // stays a link.
 func WriteFile(path string, data []byte) error {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	return replace(path, data)
-}
-
-// replace puts data in the place of path. Whoever reads path, and a crash,
-// sees the old file or the new one.
-func replace(path string, data []byte) error {
-	sweep(filepath.Dir(path))
-	temp, err := stage(path, data)
+	d, err := draft(linked(path), data)
 	if err != nil {
 		return err
 	}
-	return (&Draft{path, temp}).Commit()
+	return d.Commit()
 }
 
 // drafts are the names of files that are written beside their place.
@@ -104,25 +94,26 @@ func sweep(folder string) {
 	}
 }
 
-// stage writes data beside path and returns where.
-func stage(path string, data []byte) (name string, err error) {
+// draft writes data beside path.
+func draft(path string, data []byte) (*Draft, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	sweep(filepath.Dir(path))
 	f, err := os.CreateTemp(filepath.Dir(path), drafts) // mode 0600
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(data); err != nil {
-		return "", err
+	d := &Draft{path, f.Name()}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
 	}
-	if err = f.Sync(); err != nil {
-		return "", err
+	if err = cmp.Or(err, f.Close()); err != nil {
+		d.Discard()
+		return nil, err
 	}
-	return f.Name(), f.Close()
+	return d, nil
 }
 
 // syncFolder makes a rename last. Windows can't; elsewhere a file system that

@@ -67,7 +67,7 @@ func TestWatch(t *testing.T) {
 			quiet()
 			write(two, "{}")
 			expect("a file came")
-			if err := replace(one, []byte("renamed over")); err != nil {
+			if err := WriteFile(one, []byte("renamed over")); err != nil {
 				t.Fatal(err)
 			}
 			expect("a rename")
