@@ -152,7 +152,7 @@ func (c *conversation) meet(ctx context.Context) error {
 type discovery struct {
 	Versions     []string        `json:"supportedVersions"`
 	Capabilities json.RawMessage `json:"capabilities"`
-	Instructions string          `json:"instructions"`
+	Instructions json.RawMessage `json:"instructions"`
 	Info         json.RawMessage `json:"serverInfo"`
 	Meta         object          `json:"_meta"`
 }
@@ -191,8 +191,28 @@ func (c *conversation) acceptModern(a answer) (modern bool, err error) {
 	if info == nil {
 		info = d.Info
 	}
-	c.description = rpc.Description{Capabilities: d.Capabilities, ServerInfo: info, Instructions: d.Instructions}
+	c.description = described(d.Capabilities, info, d.Instructions)
 	return true, nil
+}
+
+// described is what a server says of itself, without what no client can read:
+// capabilities are objects, instructions a text.
+func described(capabilities, info, instructions json.RawMessage) rpc.Description {
+	all, err := asObject(capabilities)
+	if err != nil {
+		all = object{}
+	}
+	for name, value := range all {
+		switch {
+		case present(value) == nil || string(value) == "false":
+			delete(all, name)
+		case !rpc.IsObject(value):
+			all[name] = json.RawMessage("{}")
+		}
+	}
+	d := rpc.Description{Capabilities: encode(all), ServerInfo: info}
+	_ = json.Unmarshal(instructions, &d.Instructions) // no text is none
+	return d
 }
 
 func isLegacyVersion(v string) bool { return v >= "2024-11-05" && v < modernVersion }
@@ -227,12 +247,12 @@ func (c *conversation) acceptLegacy(a answer) error {
 		Version      string          `json:"protocolVersion"`
 		Capabilities json.RawMessage `json:"capabilities"`
 		Info         json.RawMessage `json:"serverInfo"`
-		Instructions string          `json:"instructions"`
+		Instructions json.RawMessage `json:"instructions"`
 	}
 	if json.Unmarshal(a.result, &r) != nil || !isLegacyVersion(r.Version) {
 		return &failure{text: "speaks no protocol revision that Drawbridge knows. An update of either may help.", kind: lasting}
 	}
 	c.speak(rpc.Legacy, r.Version)
-	c.description = rpc.Description{Capabilities: r.Capabilities, ServerInfo: r.Info, Instructions: r.Instructions}
+	c.description = described(r.Capabilities, r.Info, r.Instructions)
 	return c.link().tell(outgoing{Method: "notifications/initialized"}.encode())
 }

@@ -174,11 +174,22 @@ func (f *fixture) serveUnicodeLines() {
 }
 
 // capabilities is what it says at initialize.
-func (f *fixture) capabilities() map[string]any {
+func (f *fixture) capabilities() any {
+	if odd, ok := f.value("capabilities"); ok {
+		return json.RawMessage(odd)
+	}
 	if f.has("nothing") {
 		return map[string]any{}
 	}
 	return capabilities
+}
+
+// instructions are what it says to all.
+func (f *fixture) instructions() any {
+	if odd, ok := f.value("instructions"); ok {
+		return json.RawMessage(odd)
+	}
+	return "be kind"
 }
 
 func (f *fixture) handle(m message) {
@@ -204,7 +215,7 @@ func (f *fixture) handle(m message) {
 		switch {
 		case isModern, f.has("both"):
 			f.result(m.ID, map[string]any{"resultType": "complete", "supportedVersions": []string{modernVersion},
-				"capabilities": capabilities, "instructions": "be kind", "_meta": map[string]any{metaServer: map[string]string{"name": "fixture", "version": "2"}}})
+				"capabilities": f.capabilities(), "instructions": f.instructions(), "_meta": map[string]any{metaServer: map[string]string{"name": "fixture", "version": "2"}}})
 		case f.has("die"):
 			os.Exit(9)
 		case f.has("mute"):
@@ -219,7 +230,7 @@ func (f *fixture) handle(m message) {
 		f.met = true
 		fmt.Fprintf(os.Stderr, "opened %s\n", m.Params)
 		f.result(m.ID, map[string]any{"protocolVersion": legacyVersion, "capabilities": f.capabilities(),
-			"serverInfo": map[string]string{"name": "fixture", "version": "1"}, "instructions": "be kind"})
+			"serverInfo": map[string]string{"name": "fixture", "version": "1"}, "instructions": f.instructions()})
 	case "notifications/cancelled":
 		fmt.Fprintf(os.Stderr, "cancelled %s\n", m.Params)
 	case "tools/list":

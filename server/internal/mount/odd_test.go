@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -158,6 +159,29 @@ func TestOddItems(t *testing.T) {
 	for _, line := range []string{`tool "bad": inputSchema: there is none`, `tool "null": description: null was left out`, `tool "": left out: it has no name`, `tool "": left out: it is no object`, `tool "out": outputSchema: it is no schema`} {
 		if !strings.Contains(strings.Join(c.Odd, "\n"), line) || !strings.Contains(r.logs(), line) {
 			t.Errorf("%s is not said in %q, or in the log\n%s", line, c.Odd, r.logs())
+		}
+	}
+}
+
+// TestOddDescriptions has servers that say of themselves what no client can read:
+// their tools are there all the same.
+func TestOddDescriptions(t *testing.T) {
+	for _, habit := range []string{`capabilities=[]`, `capabilities=null`, `capabilities="tools"`, `capabilities=7`, `capabilities=true`, `capabilities={"tools":[],"prompts":7}`,
+		`instructions=null`, `instructions=5`, `instructions=["a"]`, `instructions={}`} {
+		for era, flags := range fixtureEras {
+			t.Run(habit+" "+era, func(t *testing.T) {
+				t.Parallel()
+				r := newRig(t, quick, Options{})
+				r.Apply([]config.Server{own("x", append(slices.Clone(flags), habit)...)})
+				c, err := r.Catalog(within(t), "x", Client{}, Needed)
+				if err != nil || len(c.Tools) == 0 {
+					t.Fatalf("%+v, %v", c, err)
+				}
+				capabilities, err := asObject(c.Description.Capabilities)
+				if err != nil || present(capabilities["tools"]) == nil {
+					t.Errorf("it has tools, and says %s", c.Description.Capabilities)
+				}
+			})
 		}
 	}
 }
