@@ -92,8 +92,7 @@ func NewEndpoint(o EndpointOptions) (*Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Endpoint{opts: o, sessions: newSessions(o.Now, o.SessionIdle, seal, o.Memory),
-		keepAlives: keepAlives{live: map[*exchange]struct{}{}}}
+	e := &Endpoint{opts: o, sessions: newSessions(o.Now, o.SessionIdle, seal, o.Memory)}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.running.Go(e.sweep)
 	e.running.Go(func() { e.keepAlives.run(o.KeepAlive, e.ctx.Done()) })
@@ -116,7 +115,7 @@ func (e *Endpoint) Changed(list List, match func(*oauth.Caller) bool) {
 // EndSession ends the transport sessions and streams of a grant. Its requests
 // in progress end with their own contexts.
 func (e *Endpoint) EndSession(grant string) {
-	e.forget(e.sessions.endGrant(grant))
+	e.forget(e.sessions.endIf(errEnded, func(s *session) bool { return s.grant == grant }))
 	e.listeners.endGrant(grant)
 }
 
@@ -124,7 +123,7 @@ func (e *Endpoint) EndSession(grant string) {
 func (e *Endpoint) Close() {
 	e.stop() // listeners say goodbye
 	e.running.Wait()
-	e.forget(e.sessions.endAll())
+	e.forget(e.sessions.endIf(errEnded, func(*session) bool { return true }))
 }
 
 // sweep ends idle transport sessions until Close.

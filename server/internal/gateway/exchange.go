@@ -65,7 +65,7 @@ func (e *Endpoint) begin(x *exchange, w http.ResponseWriter, r *http.Request, ca
 	x.within(r.Context(), caller)
 	x.streams, x.plain = accepted(r.Header["Accept"])
 	x.streams = x.streams && isRequest
-	e.keepAlives.add(x)
+	e.keepAlives.live.Store(x, nil)
 }
 
 // within makes x end with ctx, at the latest. Whoever gets the answer from
@@ -77,7 +77,7 @@ func (x *exchange) within(ctx context.Context, caller *oauth.Caller) {
 
 // end ends x once its handler returns.
 func (e *Endpoint) end(x *exchange) {
-	e.keepAlives.remove(x)
+	e.keepAlives.live.Delete(x)
 	x.close()
 }
 

@@ -11,20 +11,7 @@ import (
 // and the client takes it for dead. One clock serves all requests, because most
 // are over long before it ticks.
 type keepAlives struct {
-	mu   sync.Mutex // guards live
-	live map[*exchange]struct{}
-}
-
-func (k *keepAlives) add(x *exchange) {
-	k.mu.Lock()
-	k.live[x] = struct{}{}
-	k.mu.Unlock()
-}
-
-func (k *keepAlives) remove(x *exchange) {
-	k.mu.Lock()
-	delete(k.live, x)
-	k.mu.Unlock()
+	live sync.Map // of *exchange
 }
 
 // run ticks until stop is closed. No stream is silent for longer than
@@ -35,11 +22,9 @@ func (k *keepAlives) run(interval time.Duration, stop <-chan struct{}) {
 	for {
 		select {
 		case <-t.C:
-			k.mu.Lock()
-			for x := range k.live {
-				go x.tick(x.silent.Add(1) >= 2) // it may have to wait for its client
+			for x := range k.live.Range {
+				go x.(*exchange).tick() // it may have to wait for its client
 			}
-			k.mu.Unlock()
 		case <-stop:
 			return
 		}
@@ -47,9 +32,9 @@ func (k *keepAlives) run(interval time.Duration, stop <-chan struct{}) {
 }
 
 // tick is called every now and then while the request lasts.
-func (x *exchange) tick(silent bool) {
+func (x *exchange) tick() {
 	x.lift()
-	if silent {
+	if x.silent.Add(1) >= 2 {
 		x.keepAlive()
 	}
 }

@@ -107,7 +107,7 @@ func (c *call) initialize() {
 			if !described {
 				c.header(sessionHeader)
 				sessions.leave(c.session, c) // it is answered, unlike those that end with their session
-				c.endpoint.forget(sessions.discard(c.session))
+				c.endpoint.forget(sessions.endIf(errNoSession, func(s *session) bool { return s == c.session }))
 			}
 		}()
 		d, err := c.endpoint.opts.Backend.Describe(c.ctx, c)
@@ -154,13 +154,16 @@ func (c *call) subscribe() (json.RawMessage, error) {
 		return nil, rpc.Errorf(rpc.CodeInvalidParams, "resources/subscribe needs a uri of a sensible length.")
 	}
 	s := c.session
-	isNew, err := s.mayWatch(uri)
+	toBegin, err := s.reserve(uri)
 	if err != nil {
 		return nil, rpc.Errorf(rpc.CodeInvalidParams, "A session can subscribe to %d resources, and no more.", maxWatched)
 	}
-	if isNew {
+	if toBegin {
 		stop, err := c.watch(uri, &s.outbox)
 		if err != nil {
+			if other := s.unwatch(uri); other != nil { // which has begun meanwhile
+				other()
+			}
 			return nil, err
 		}
 		if !s.sessionState.watch(uri, stop) {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -50,7 +51,9 @@ func (c *call) listen() {
 		c.fail(rpc.Errorf(rpc.CodeInvalidParams, "subscriptions/listen needs notifications, an object that says of what, with at most %d resources.", maxWatched))
 		return
 	}
-	l := &listener{call: c, end: make(chan struct{})}
+	l := &listener{call: c}
+	l.goodbye, l.end = context.WithCancel(c.endpoint.ctx)
+	defer l.end()
 	c.endpoint.listeners.add(l) // first, so that no change is missed
 	defer c.endpoint.listeners.remove(l)
 	defer l.stop()
@@ -59,17 +62,15 @@ func (c *call) listen() {
 
 // listener is an open subscriptions/listen.
 type listener struct {
-	call   *call
-	outbox outbox
-	stops  []func()      // of subscriptions to resources
-	end    chan struct{} // closed by endOnce
-	once   sync.Once
+	call    *call
+	outbox  outbox
+	stops   []func()        // of subscriptions to resources
+	goodbye context.Context // done: it ends with a result
+	end     context.CancelFunc
 
 	mu     sync.Mutex // guards filter
 	filter filter     // empty until the subscription begins
 }
-
-func (l *listener) endOnce() { l.once.Do(func() { close(l.end) }) }
 
 func (l *listener) serve(asked filter) (json.RawMessage, error) {
 	c := l.call
@@ -94,8 +95,7 @@ func (l *listener) serve(asked filter) (json.RawMessage, error) {
 			continue
 		case <-c.ctx.Done():
 			return nil, c.ctx.Err()
-		case <-l.end:
-		case <-c.endpoint.ctx.Done():
+		case <-l.goodbye.Done():
 		}
 		break
 	}
@@ -185,7 +185,7 @@ func (s *listeners) add(l *listener) {
 		}
 	}
 	if count >= maxListens {
-		oldest.endOnce()
+		oldest.end()
 		s.drop(oldest)
 	}
 	s.all = append(s.all, l)

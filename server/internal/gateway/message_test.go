@@ -140,7 +140,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &Endpoint{keepAlives: keepAlives{live: map[*exchange]struct{}{}}}
+	e := &Endpoint{}
 	e.begin(x, stuck{http.Header{}}, r, ana, true)
 	if x.event([]byte("{}")) || x.ctx.Err() == nil {
 		t.Error("an event that nobody took did not end the exchange")

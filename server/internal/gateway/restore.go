@@ -37,16 +37,18 @@ func (e *Endpoint) enter(id string, caller *oauth.Caller, request *call) (*sessi
 // that everything may be another now: it has missed what was told meanwhile.
 func (c *call) restore() {
 	s := c.session
-	for uri, ok := s.nextMissing(); ok; uri, ok = s.nextMissing() {
+	for _, uri := range s.toBegin() {
 		if c.ctx.Err() != nil || c.caller.Ended() {
 			return
 		}
 		stop, err := c.watch(uri, &s.outbox)
 		if err != nil { // it is gone, or no longer this person's
-			s.unwatch(uri)
+			if other := s.unwatch(uri); other != nil { // which has begun meanwhile
+				other()
+			}
 			continue
 		}
-		if !s.restored(uri, stop) { // unsubscribed meanwhile, or over
+		if !s.sessionState.watch(uri, stop) { // unsubscribed meanwhile, or over
 			stop()
 			continue
 		}

@@ -229,15 +229,18 @@ func TestSignInsKeepApart(t *testing.T) {
 // It handles a session that is full by the time its subscriptions would come
 // back, and one that ends while it asks for more: neither loses what it had.
 func TestRestoreMeetsItsBounds(t *testing.T) {
-	s := &sessionState{missing: []string{"test://old"}}
+	s := &sessionState{}
+	s.restoreFrom(gathered{URIs: []string{"test://old"}})
 	for i := range maxWatched {
-		s.watch(fmt.Sprint("test://", i), func() {})
+		if begin, err := s.reserve(fmt.Sprint("test://", i)); (err == nil) != (i < maxWatched-1) || begin != (err == nil) || err == nil && !s.watch(fmt.Sprint("test://", i), func() {}) {
+			t.Errorf("%d: %t %v", i, begin, err)
+		}
 	}
-	if uri, ok := s.nextMissing(); !ok || s.restored(uri, func() {}) {
-		t.Error("one more is watched than may be")
+	if uris := s.toBegin(); len(uris) != 1 || !s.watch(uris[0], func() {}) || len(s.toBegin()) != 0 {
+		t.Errorf("%v are still to begin", uris)
 	}
-	if uri, ok := s.nextMissing(); ok {
-		t.Errorf("%s is tried again and again", uri)
+	if g, ok := s.gathered(); !ok || len(g.URIs) != maxWatched {
+		t.Errorf("%d are watched", len(g.URIs))
 	}
 	s.close()
 	if _, ok := s.gathered(); ok {

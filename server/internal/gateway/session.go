@@ -22,8 +22,7 @@ type sessionState struct {
 	mu      sync.Mutex // guards what follows
 	over    bool
 	level   string            // of logging/setLevel; "" until then
-	watched map[string]func() // resources/subscribe: by URI, what ends it
-	missing []string          // URIs that were watched before a restart, and will be
+	watched map[string]func() // resources/subscribe: by URI, what ends it; nil: it is to begin
 	asked   map[int64]chan answer
 	lastAsk int64
 }
@@ -48,18 +47,29 @@ func (s *sessionState) setLogLevel(level string) {
 func (s *sessionState) gathered() (gathered, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	uris := append(slices.Sorted(maps.Keys(s.watched)), s.missing...)
-	return gathered{Level: s.level, URIs: uris}, !s.over
+	return gathered{Level: s.level, URIs: slices.Sorted(maps.Keys(s.watched))}, !s.over
 }
 
-// nextMissing returns a URI that is to be watched again.
-func (s *sessionState) nextMissing() (uri string, ok bool) {
+// restoreFrom has the session hold what it held before a restart. Its
+// subscriptions are to begin.
+func (s *sessionState) restoreFrom(g gathered) {
+	s.level = g.Level
+	for _, uri := range g.URIs {
+		_, _ = s.reserve(uri)
+	}
+}
+
+// toBegin are the URIs of the subscriptions that are to begin.
+func (s *sessionState) toBegin() (uris []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.over || len(s.missing) == 0 {
-		return "", false
+	for uri, stop := range s.watched {
+		if stop == nil {
+			uris = append(uris, uri)
+		}
 	}
-	return s.missing[0], true
+	slices.Sort(uris)
+	return uris
 }
 
 // ask returns the id of a new request to the client, and where its answer will
@@ -101,49 +111,32 @@ func (s *sessionState) answered(id int64, a answer) {
 
 var errTooManyWatched = errors.New("too many resources are subscribed to")
 
-// mayWatch reports whether uri is new, and may be subscribed to.
-func (s *sessionState) mayWatch(uri string) (isNew bool, err error) {
+// reserve makes room for a subscription, and reports whether it is to begin.
+func (s *sessionState) reserve(uri string) (toBegin bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.watched[uri] != nil {
-		return false, nil
-	}
-	if len(s.watched) >= maxWatched {
+	stop, there := s.watched[uri]
+	if !there && len(s.watched) >= maxWatched {
 		return false, errTooManyWatched
-	}
-	return true, nil
-}
-
-// watch keeps what ends a subscription. It reports false if there is one of
-// that URI by now, or the session is over: then the caller ends its own.
-func (s *sessionState) watch(uri string, stop func()) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.keep(uri, stop)
-}
-
-// keep is watch. The lock is held.
-func (s *sessionState) keep(uri string, stop func()) bool {
-	if s.over || s.watched[uri] != nil || len(s.watched) >= maxWatched {
-		return false
 	}
 	if s.watched == nil {
 		s.watched = map[string]func(){}
 	}
 	s.watched[uri] = stop
-	s.found(uri)
-	return true
+	return stop == nil, nil
 }
 
-// restored is watch for a URI that was missing, if it still is.
-func (s *sessionState) restored(uri string, stop func()) bool {
+// watch keeps what ends a subscription that was reserved. It reports false if it
+// is not wanted any more, or has begun otherwise: then the caller ends its own.
+func (s *sessionState) watch(uri string, stop func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !slices.Contains(s.missing, uri) {
+	begun, there := s.watched[uri]
+	if s.over || !there || begun != nil {
 		return false
 	}
-	s.found(uri) // though there may be no room any more
-	return s.keep(uri, stop)
+	s.watched[uri] = stop
+	return true
 }
 
 // unwatch returns what ends the subscription of uri, or nil.
@@ -152,13 +145,7 @@ func (s *sessionState) unwatch(uri string) (stop func()) {
 	defer s.mu.Unlock()
 	stop = s.watched[uri]
 	delete(s.watched, uri)
-	s.found(uri)
 	return stop
-}
-
-// found takes uri out of what is missing. The lock is held.
-func (s *sessionState) found(uri string) {
-	s.missing = slices.DeleteFunc(s.missing, func(o string) bool { return o == uri })
 }
 
 // close returns what ends the subscriptions of the session.
@@ -167,7 +154,9 @@ func (s *sessionState) close() (stops []func()) {
 	defer s.mu.Unlock()
 	s.over = true
 	for _, stop := range s.watched {
-		stops = append(stops, stop)
+		if stop != nil {
+			stops = append(stops, stop)
+		}
 	}
 	s.watched = nil
 	return stops

@@ -136,8 +136,7 @@ func (s *sessions) enter(id string, caller *oauth.Caller, c *call) (e entry, f *
 		s.mu.Unlock()
 		again := s.seal.open(id, caller)
 		if again != nil {
-			g := s.memory.load(id) // may have to wait for the disk
-			again.level, again.missing = g.Level, g.URIs
+			again.restoreFrom(s.memory.load(id)) // may have to wait for the disk
 		}
 		s.mu.Lock()
 		if e.session = s.byKey[key]; e.session == nil {
@@ -226,23 +225,11 @@ func (s *sessions) end(id string) []*session {
 	return s.endIf(errNoSession, func(t *session) bool { return t.id == id })
 }
 
-// discard takes back one that could not begin.
-func (s *sessions) discard(t *session) []*session {
-	return s.endIf(errNoSession, func(o *session) bool { return o == t })
-}
-
-// endGrant ends the sessions of grant.
-func (s *sessions) endGrant(grant string) []*session {
-	return s.endIf(errEnded, func(t *session) bool { return t.grant == grant })
-}
-
 // endIdle ends the sessions that nobody has used for a while.
 func (s *sessions) endIdle() []*session {
 	limit := s.now().Add(-s.idle)
 	return s.endIf(errEnded, func(t *session) bool { return s.lastUse(t).Before(limit) })
 }
-
-func (s *sessions) endAll() []*session { return s.endIf(errEnded, func(*session) bool { return true }) }
 
 // endIf ends the sessions that match, and tells what is in progress why.
 func (s *sessions) endIf(cause error, match func(*session) bool) (ended []*session) {
