@@ -140,22 +140,16 @@ func (b *batch) put(place int, message []byte, room *limit.Hold) {
 	b.mu.Unlock()
 	b.answering.Lock()
 	defer b.answering.Unlock()
-	if !streaming {
-		if b.kept += len(message); b.kept > maxBody {
-			message = longAnswers.message(rpc.Get(message, "id"))
-		}
-	}
-	b.answers[place] = message
 	if streaming {
 		room.Give(b.room)
-		defer b.room.Shrink(0)
+		b.event(message)
+		b.room.Shrink(0)
+		return
 	}
-	for i, a := range b.answers {
-		if streaming && a != nil {
-			b.event(a)
-			b.answers[i] = nil
-		}
+	if b.kept += len(message); b.kept > maxBody {
+		message = longAnswers.message(rpc.Get(message, "id"))
 	}
+	b.answers[place] = message
 }
 
 // finish sends the answers that have not been sent. There are none if the batch

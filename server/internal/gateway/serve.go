@@ -118,7 +118,7 @@ func (e *Endpoint) stream(w http.ResponseWriter, r *http.Request, s *session) {
 		x.refuse(refusalf(http.StatusNotAcceptable, rpc.CodeInvalidRequest, "GET answers with text/event-stream: the Accept header must allow it."), nil)
 		return
 	}
-	leave, ok := e.sessions.join(s, x.cancel)
+	leave, ok := e.sessions.join(s, x)
 	if !ok {
 		x.refuse(sessionUnknown, nil)
 		return

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"encoding/json"
 	"slices"
 	"sync"
@@ -34,8 +33,7 @@ type sessions struct {
 
 	mu    sync.Mutex // guards what follows, and what session says
 	byKey map[sessionKey]*session
-	ended map[string]bool // ids that their clients ended
-	order []string        // those, the oldest first
+	ended []string // ids that their clients ended, the oldest first
 }
 
 type sessionKey struct{ id, grant string }
@@ -53,13 +51,11 @@ type session struct {
 	caller  *oauth.Caller // of the newest request
 	used    time.Time
 	calls   map[*call]struct{} // requests in progress
-	streams []*stream          // open GET streams, oldest first
+	streams []*exchange        // open GET streams, oldest first
 }
 
-type stream struct{ cancel context.CancelCauseFunc }
-
 func newSessions(now func() time.Time, idle time.Duration, seal *sealer, memory *Memory) *sessions {
-	return &sessions{now: now, idle: idle, seal: seal, memory: memory, byKey: map[sessionKey]*session{}, ended: map[string]bool{}}
+	return &sessions{now: now, idle: idle, seal: seal, memory: memory, byKey: map[sessionKey]*session{}}
 }
 
 // create adds a session of caller's grant for c, which opens it, and returns
@@ -140,7 +136,7 @@ func (s *sessions) enter(id string, caller *oauth.Caller, c *call) (e entry, f *
 		}
 		s.mu.Lock()
 		if e.session = s.byKey[key]; e.session == nil {
-			if again == nil || s.ended[id] {
+			if again == nil || slices.Contains(s.ended, id) {
 				return entry{}, sessionUnknown
 			}
 			e.session, e.restored = again, true
@@ -172,10 +168,10 @@ func (s *sessions) cancel(t *session, id json.RawMessage) {
 	}
 }
 
-// join ties a stream to the session: cancel is called when the session ends,
-// or when the client opens more streams than it can need. It reports false if
-// the session is over. The caller calls leave when the stream is.
-func (s *sessions) join(t *session, cancel context.CancelCauseFunc) (leave func(), ok bool) {
+// join ties a stream to the session: it ends when the session does, or when the
+// client opens more streams than it can need. It reports false if the session is
+// over. The caller calls leave when the stream is.
+func (s *sessions) join(t *session, x *exchange) (leave func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.byKey[sessionKey{t.id, t.grant}] != t {
@@ -185,13 +181,12 @@ func (s *sessions) join(t *session, cancel context.CancelCauseFunc) (leave func(
 		t.streams[0].cancel(errNoSession)
 		t.streams = slices.Delete(t.streams, 0, 1)
 	}
-	me := &stream{cancel}
-	t.streams = append(t.streams, me)
+	t.streams = append(t.streams, x)
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		t.used = s.now()
-		t.streams = slices.DeleteFunc(t.streams, func(o *stream) bool { return o == me })
+		t.streams = slices.DeleteFunc(t.streams, func(o *exchange) bool { return o == x })
 	}, true
 }
 
@@ -213,13 +208,9 @@ func (s *sessions) changed(list List, match func(*oauth.Caller) bool) {
 // end ends the sessions of an id for good: their client has said so.
 func (s *sessions) end(id string) []*session {
 	s.mu.Lock()
-	if !s.ended[id] {
-		if len(s.order) >= maxEnded {
-			delete(s.ended, s.order[0])
-			s.order = s.order[1:]
-		}
-		s.ended[id] = true
-		s.order = append(s.order, id)
+	s.ended = append(s.ended, id)
+	if len(s.ended) > maxEnded {
+		s.ended = slices.Delete(s.ended, 0, 1)
 	}
 	s.mu.Unlock()
 	return s.endIf(errNoSession, func(t *session) bool { return t.id == id })

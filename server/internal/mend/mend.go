@@ -212,7 +212,8 @@ func encode(v any) json.RawMessage {
 // UTF-8, and escapes of half a surrogate pair, at which Python's parser gives
 // up. nil if there is none.
 func readable(raw json.RawMessage) json.RawMessage {
-	if utf8.Valid(raw) && !halfPair(raw) {
+	valid := utf8.Valid(raw)
+	if valid && !bytes.Contains(raw, []byte(`\ud`)) && !bytes.Contains(raw, []byte(`\uD`)) {
 		return nil
 	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
@@ -221,28 +222,11 @@ func readable(raw json.RawMessage) json.RawMessage {
 	if decoder.Decode(&v) != nil {
 		return nil
 	}
-	return encode(v) // encoding/json puts U+FFFD in their place
-}
-
-func halfPair(raw json.RawMessage) bool {
-	for rest := string(raw); ; {
-		i := strings.IndexByte(rest, '\\')
-		if i < 0 || i+1 >= len(rest) {
-			return false
-		}
-		rest = rest[i:]
-		if rest[1] != 'u' || !isSurrogate(rest) {
-			rest = rest[2:]
-			continue
-		}
-		if len(rest) < 12 || strings.IndexByte("89abAB", rest[3]) < 0 || rest[6:8] != `\u` || !isSurrogate(rest[6:]) || strings.IndexByte("cdefCDEF", rest[9]) < 0 {
-			return true
-		}
-		rest = rest[12:]
+	clean := encode(v) // encoding/json puts U+FFFD in their place
+	if valid && bytes.Count(clean, replacement) == bytes.Count(raw, replacement) {
+		return nil // all were pairs
 	}
+	return clean
 }
 
-// isSurrogate reports whether s begins with \uD8.. to \uDF..
-func isSurrogate(s string) bool {
-	return len(s) >= 6 && (s[2] == 'd' || s[2] == 'D') && strings.IndexByte("89abcdefABCDEF", s[3]) >= 0
-}
+var replacement = []byte("\ufffd")

@@ -1,10 +1,12 @@
 package rpc
 
+import "encoding/json"
+
 // maxNesting is how deep a value may nest, as in encoding/json.
 const maxNesting = 10_000
 
-// Valid is [json.Valid], four times as fast on a short message and five on a long
-// text (go1.26): results of megabytes are one string. It accepts the same bytes.
+// Valid is [json.Valid], three times as fast on a long text (560 against 190 MB/s
+// with go1.26): results of megabytes are one string. It accepts the same bytes.
 func Valid(b []byte) bool {
 	end, ok := validValue(b, skipSpace(b, 0), 0)
 	return ok && skipSpace(b, end) == len(b)
@@ -15,19 +17,19 @@ func validValue(b []byte, i, depth int) (end int, ok bool) {
 	if i >= len(b) {
 		return i, false
 	}
-	switch c := b[i]; c {
+	switch b[i] {
 	case '"':
 		return validString(b, i)
 	case '{', '[':
 		return validMembers(b, i, depth+1)
-	case 't':
-		return validWord(b, i, "true")
-	case 'f':
-		return validWord(b, i, "false")
-	case 'n':
-		return validWord(b, i, "null")
 	}
-	return validNumber(b, i)
+	end = i + lengthOfWord(b[i:])
+	switch word := b[i:end]; string(word) {
+	case "true", "false", "null":
+		return end, true
+	default:
+		return end, json.Valid(word) // a number, or nothing
+	}
 }
 
 // validMembers is validValue for an object or an array.
@@ -96,41 +98,4 @@ func validString(b []byte, i int) (end int, ok bool) {
 
 func isHex(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
-}
-
-func validWord(b []byte, i int, word string) (end int, ok bool) {
-	end = i + len(word)
-	return end, end <= len(b) && string(b[i:end]) == word
-}
-
-func validNumber(b []byte, i int) (end int, ok bool) {
-	if i < len(b) && b[i] == '-' {
-		i++
-	}
-	if i < len(b) && b[i] == '0' {
-		i++
-	} else if i, ok = digits(b, i); !ok {
-		return i, false
-	}
-	if i < len(b) && b[i] == '.' {
-		if i, ok = digits(b, i+1); !ok {
-			return i, false
-		}
-	}
-	if i < len(b) && (b[i] == 'e' || b[i] == 'E') {
-		if i++; i < len(b) && (b[i] == '+' || b[i] == '-') {
-			i++
-		}
-		return digits(b, i)
-	}
-	return i, true
-}
-
-// digits skips one or more.
-func digits(b []byte, i int) (end int, ok bool) {
-	for start := i; ; i++ {
-		if i >= len(b) || b[i] < '0' || b[i] > '9' {
-			return i, i > start
-		}
-	}
 }
