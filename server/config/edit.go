@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 )
@@ -59,27 +57,26 @@ func checkServer(s Server) error {
 }
 
 // field is one member of an entry as Drawbridge writes it; "" for no value.
-type field struct{ name, value string }
+type field struct {
+	name, value string
+	remote      bool // of a server with a URL alone; else of one with a command alone
+}
 
 func fieldsOf(s Server) []field {
-	text := func(v string) string {
-		if v == "" {
+	value := func(given bool, v any) string {
+		if !given {
 			return ""
 		}
 		return must(marshalJSON(v))
 	}
-	pairs := func(m map[string]string) string {
-		if len(m) == 0 {
-			return ""
-		}
-		return must(marshalJSON(m))
+	return []field{
+		{name: "command", value: value(s.Command != "", s.Command)},
+		{name: "args", value: value(len(s.Args) > 0, s.Args)},
+		{name: "env", value: value(len(s.Env) > 0, s.Env)},
+		{name: "cwd", value: value(s.Dir != "", s.Dir)},
+		{name: "url", value: value(s.URL != "", s.URL), remote: true},
+		{name: "headers", value: value(len(s.Headers) > 0, s.Headers), remote: true},
 	}
-	args := ""
-	if len(s.Args) > 0 {
-		args = must(marshalJSON(s.Args))
-	}
-	return []field{{"command", text(s.Command)}, {"args", args}, {"env", pairs(s.Env)}, {"cwd", text(s.Dir)},
-		{"url", text(s.URL)}, {"headers", pairs(s.Headers)}}
 }
 
 // entryOf is s as an object.
@@ -139,17 +136,13 @@ func (t *jsonText) update(path []string, entry *node, s Server) {
 			t.remove(path, alias)
 		}
 	}
-	same := map[string]bool{
-		"command": old.Command == s.Command, "cwd": old.Dir == s.Dir, "url": old.URL == s.URL,
-		"args": slices.Equal(old.Args, s.Args), "env": maps.Equal(old.Env, s.Env), "headers": maps.Equal(old.Headers, s.Headers),
-	}
-	other := map[string]bool{"command": s.URL != "", "args": s.URL != "", "env": s.URL != "", "cwd": s.URL != "",
-		"url": s.Command != "", "headers": s.Command != ""} // would be refused beside what s is
-	for _, f := range fieldsOf(s) {
+	before := fieldsOf(old)
+	for i, f := range fieldsOf(s) {
+		refused := f.remote && s.Command != "" || !f.remote && s.URL != "" // beside what s is
 		switch {
-		case other[f.name], !same[f.name] && f.value == "":
+		case refused, f.value == "" && before[i].value != "":
 			t.remove(path, f.name)
-		case !same[f.name]:
+		case f.value != before[i].value:
 			t.set(path, f.name, f.value)
 		}
 	}

@@ -240,28 +240,24 @@ func (s Server) Expand(x Expander) (Server, error) {
 		return filled
 	}
 	written := s
-	s.Command, s.Dir = x.home(fill("command", s.Command)), x.home(fill("cwd", s.Dir))
-	if s.URL = fill("url", s.URL); s.URL != "" && first == nil {
-		if says := checkServerURL(s.URL); says != "" {
-			first = errors.New("has a `url` that, with its variables filled in, " + says)
+	s = s.filled(func(key, value string) string {
+		if key != "args" {
+			return fill(key, value)
 		}
-	}
-	s.Args = slices.Clone(s.Args)
-	for i, arg := range s.Args {
 		var b strings.Builder
-		for _, u := range parseUses(arg) {
+		for _, u := range parseUses(value) {
 			if written.leaves(u) || u.kind == useText {
 				b.WriteString(u.text)
 			} else {
-				b.WriteString(fill("args", u.text))
+				b.WriteString(fill(key, u.text))
 			}
 		}
-		s.Args[i] = b.String()
-	}
-	for key, values := range map[string]*map[string]string{"env": &s.Env, "headers": &s.Headers} {
-		*values = maps.Clone(*values)
-		for _, name := range slices.Sorted(maps.Keys(*values)) {
-			(*values)[name] = fill(key, (*values)[name])
+		return b.String()
+	})
+	s.Command, s.Dir = x.home(s.Command), x.home(s.Dir)
+	if s.URL != "" && first == nil {
+		if says := checkServerURL(s.URL); says != "" {
+			first = errors.New("has a `url` that, with its variables filled in, " + says)
 		}
 	}
 	for _, value := range s.Headers {
@@ -273,6 +269,25 @@ func (s Server) Expand(x Expander) (Server, error) {
 		return Server{}, first
 	}
 	return s, nil
+}
+
+// filled is s with what fill makes of each of its texts; key is where a text
+// stands. The lists of s stay as they are.
+func (s Server) filled(fill func(key, text string) string) Server {
+	s.Command, s.Dir, s.URL = fill("command", s.Command), fill("cwd", s.Dir), fill("url", s.URL)
+	s.Args = slices.Clone(s.Args)
+	for i, arg := range s.Args {
+		s.Args[i] = fill("args", arg)
+	}
+	all := func(key string, texts map[string]string) map[string]string {
+		texts = maps.Clone(texts)
+		for _, name := range slices.Sorted(maps.Keys(texts)) {
+			texts[name] = fill(key, texts[name])
+		}
+		return texts
+	}
+	s.Env, s.Headers = all("env", s.Env), all("headers", s.Headers)
+	return s
 }
 
 var shells = []string{"sh", "bash", "zsh", "dash", "ksh", "fish", "cmd", "powershell", "pwsh"}

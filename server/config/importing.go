@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -135,10 +134,10 @@ func (item *ImportItem) merge(existing []Server) {
 			break
 		}
 		have := existing[i]
-		have.Name, have.Off, want.Off = want.Name, false, false
+		have.Off, want.Off = false, false
 		hidden := want // as an earlier import wrote it
 		hidden.conceal()
-		if sameServer(have, want) || sameServer(have, hidden) {
+		if entry := entryOf(have); entry == entryOf(want) || entry == entryOf(hidden) {
 			item.Why = "it is there already, as " + code(existing[i].Name)
 			return
 		}
@@ -154,22 +153,6 @@ func (item *ImportItem) merge(existing []Server) {
 	}
 	item.clear = want.conceal()
 	item.Notes = append(item.Notes, Notes(want)...)
-}
-
-func sameServer(a, b Server) bool {
-	empty := func(s Server) Server {
-		if len(s.Args) == 0 {
-			s.Args = nil
-		}
-		if len(s.Env) == 0 {
-			s.Env = nil
-		}
-		if len(s.Headers) == 0 {
-			s.Headers = nil
-		}
-		return s
-	}
-	return reflect.DeepEqual(empty(a), empty(b))
 }
 
 // read takes another program's file apart. What is wrong with one server leaves
@@ -270,15 +253,7 @@ func (item *ImportItem) translate(home string) {
 		}
 		return b.String()
 	}
-	s.Command, s.Dir, s.URL = turn("command", s.Command), turn("cwd", s.Dir), turn("url", s.URL)
-	for i := range s.Args {
-		s.Args[i] = turn("args", s.Args[i])
-	}
-	for key, values := range map[string]map[string]string{"env": s.Env, "headers": s.Headers} {
-		for name := range values {
-			values[name] = turn(key, values[name])
-		}
-	}
+	*s = s.filled(turn)
 	item.Set = Secrets(*s)
 }
 

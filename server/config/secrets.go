@@ -49,22 +49,18 @@ func (o *serverObject) placeholders(s Server) {
 			}
 		}
 	}
-	check("command", s.Command)
-	check("cwd", s.Dir)
-	for _, key := range urlNames {
-		if v := o.node.member(key); v != nil {
-			check(key, v.text)
+	s.filled(func(key, value string) string {
+		if key != "url" {
+			check(key, value)
+			return ""
 		}
-	}
-	for _, arg := range s.Args {
-		check("args", arg)
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
-		check("env", s.Env[name])
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Headers)) {
-		check("headers", s.Headers[name])
-	}
+		for _, key := range urlNames {
+			if v := o.node.member(key); v != nil {
+				check(key, v.text)
+			}
+		}
+		return ""
+	})
 }
 
 // secretLook matches values that are secrets by their form: tokens of well-known
