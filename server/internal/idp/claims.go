@@ -2,6 +2,7 @@ package idp
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"unicode"
 
@@ -23,17 +24,18 @@ const (
 // each is read leniently, and one that can't be read counts as absent.
 type claims map[string]json.RawMessage
 
-func parseClaims(payload []byte) (claims, error) {
-	var c claims
-	if err := json.Unmarshal(payload, &c); err != nil {
-		return nil, err
-	}
-	for name, raw := range c {
-		if string(raw) == "null" {
-			delete(c, name)
-		}
-	}
-	return c, nil
+func parseClaims(payload []byte) (c claims, err error) {
+	err = json.Unmarshal(payload, &c)
+	return c, err
+}
+
+// UnmarshalJSON leaves out what is null.
+func (c *claims) UnmarshalJSON(payload []byte) error {
+	var all map[string]json.RawMessage
+	err := json.Unmarshal(payload, &all)
+	maps.DeleteFunc(all, func(_ string, raw json.RawMessage) bool { return string(raw) == "null" })
+	*c = all
+	return err
 }
 
 func (c claims) has(name string) bool { return c[name] != nil }
@@ -45,6 +47,10 @@ func (c claims) text(name string) string {
 	if json.Unmarshal(c[name], &s) != nil {
 		return ""
 	}
+	return shortLine(s)
+}
+
+func shortLine(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == unicode.ReplacementChar {
 			return -1
@@ -115,9 +121,7 @@ func (r reader) fill(c, info claims) claims {
 			full[name] = info[name]
 		}
 	}
-	for name, raw := range c {
-		full[name] = raw
-	}
+	maps.Copy(full, c)
 	if _, said := c.groups(r.groupsClaim); !said {
 		for name := range info {
 			if name == r.groupsClaim || strings.HasPrefix(r.groupsClaim, name+".") {

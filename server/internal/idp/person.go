@@ -10,15 +10,6 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 )
 
-// whoSignedIn returns the person of a token response at sign-in.
-func (c *Client) whoSignedIn(ctx context.Context, m *metadata, token *oauth2.Token, nonce string) (oauth.Identity, *oauth.ProviderError) {
-	id, fault := c.claimsAtSignIn(ctx, m, token, nonce)
-	if fault != nil {
-		return oauth.Identity{}, fault
-	}
-	return c.reader.identity(id.issuer, id.subject, id.claims), nil
-}
-
 // claimsAtSignIn are the claims of a token response, those of userinfo added.
 func (c *Client) claimsAtSignIn(ctx context.Context, m *metadata, token *oauth2.Token, nonce string) (idToken, *oauth.ProviderError) {
 	var nobody idToken
@@ -101,12 +92,8 @@ func (c *Client) userinfo(ctx context.Context, m *metadata, token *oauth2.Token,
 	if info.Subject != subject {
 		return nil, c.refused("{Name} answered for another person. Sign in again.", errors.New("userinfo's subject differs"))
 	}
-	var payload rawJSON
-	if err := info.Claims(&payload); err != nil {
-		return nil, c.misconfigured("{Name} does not say who signed in. Check the client's scopes there.", nil)
-	}
-	cl, err := parseClaims(payload)
-	if err != nil {
+	var cl claims
+	if info.Claims(&cl) != nil {
 		return nil, c.misconfigured("{Name} does not say who signed in. Check the client's scopes there.", nil)
 	}
 	return cl, nil

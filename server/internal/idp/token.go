@@ -37,18 +37,25 @@ func (c *Client) Exchange(ctx context.Context, upstreamCode, verifier, nonce str
 	if err != nil {
 		return oauth.Upstream{}, err
 	}
-	token, fault := c.requestToken(ctx, m, func(ctx context.Context, conf *oauth2.Config) (*oauth2.Token, error) {
-		return conf.Exchange(ctx, upstreamCode, oauth2.VerifierOption(verifier))
-	}, upstreamCode, verifier)
-	if fault == nil {
-		var who oauth.Identity
-		if who, fault = c.whoSignedIn(ctx, m, token, nonce); fault == nil {
-			c.noteToken(nil)
-			return oauth.Upstream{Identity: who, Scopes: c.granted(token), RefreshToken: token.RefreshToken}, nil
-		}
-	}
+	token, id, fault := c.signedIn(ctx, m, upstreamCode, verifier, nonce)
 	c.noteToken(fault)
-	return oauth.Upstream{}, fault
+	if fault != nil {
+		return oauth.Upstream{}, fault
+	}
+	who := c.reader.identity(id.issuer, id.subject, id.claims)
+	return oauth.Upstream{Identity: who, Scopes: c.granted(token), RefreshToken: token.RefreshToken}, nil
+}
+
+// signedIn redeems a code and returns what it stands for. With a fault there may
+// be a token all the same.
+func (c *Client) signedIn(ctx context.Context, m *metadata, code, verifier, nonce string) (token *oauth2.Token, id idToken, fault *oauth.ProviderError) {
+	token, fault = c.requestToken(ctx, m, func(ctx context.Context, conf *oauth2.Config) (*oauth2.Token, error) {
+		return conf.Exchange(ctx, code, oauth2.VerifierOption(verifier))
+	}, code, verifier)
+	if fault == nil {
+		id, fault = c.claimsAtSignIn(ctx, m, token, nonce)
+	}
+	return token, id, fault
 }
 
 // Refresh asks again who the person of prev is (RFC 6749 §6, OpenID Connect

@@ -39,14 +39,10 @@ func (c *Client) Try(ctx context.Context, upstreamCode, verifier, nonce string) 
 	if err != nil {
 		return Trial{}, err
 	}
-	token, fault := c.requestToken(ctx, m, func(ctx context.Context, conf *oauth2.Config) (*oauth2.Token, error) {
-		return conf.Exchange(ctx, upstreamCode, oauth2.VerifierOption(verifier))
-	}, upstreamCode, verifier)
-	if fault != nil {
-		return Trial{}, fault
+	token, id, fault := c.signedIn(ctx, m, upstreamCode, verifier, nonce)
+	if token != nil {
+		defer c.giveBack(ctx, m, token)
 	}
-	defer c.giveBack(ctx, m, token)
-	id, fault := c.claimsAtSignIn(ctx, m, token, nonce)
 	if fault != nil {
 		return Trial{}, fault
 	}
@@ -110,14 +106,9 @@ func audienceOf(raw string) (audience []string, opaque bool) {
 		many = []string{c.text("aud")}
 	}
 	for _, aud := range many {
-		if aud = (claims{"aud": quote(aud)}).text("aud"); aud != "" && len(audience) < maxAudiences {
+		if aud = shortLine(aud); aud != "" && len(audience) < maxAudiences {
 			audience = append(audience, aud)
 		}
 	}
 	return audience, false
-}
-
-func quote(s string) json.RawMessage {
-	b, _ := json.Marshal(s)
-	return b
 }

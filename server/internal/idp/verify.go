@@ -50,12 +50,8 @@ func (c *Client) verifyIDToken(ctx context.Context, m *metadata, raw, accessToke
 	if fault != nil {
 		return none, fault
 	}
-	var payload rawJSON
-	if err := token.Claims(&payload); err != nil {
-		return none, c.misconfigured(unsound(theIDToken, "can't be read"), nil)
-	}
-	cl, err := parseClaims(payload)
-	if err != nil {
+	var cl claims
+	if token.Claims(&cl) != nil {
 		return none, c.misconfigured(unsound(theIDToken, "can't be read"), nil)
 	}
 	issuer := m.Issuer
@@ -202,13 +198,4 @@ func (w *watchedKeys) VerifySignature(ctx context.Context, jwt string) ([]byte, 
 	payload, err := w.KeySet.VerifySignature(ctx, jwt)
 	w.failed = err
 	return payload, err
-}
-
-// rawJSON takes a JSON text as it is.
-type rawJSON []byte
-
-// UnmarshalJSON copies text.
-func (r *rawJSON) UnmarshalJSON(text []byte) error {
-	*r = append((*r)[:0], text...)
-	return nil
 }
