@@ -13,9 +13,10 @@ import (
 // so that none gets away.
 func adopt() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 
-// serverAttr has the kernel end the server if the keeper itself is killed.
-func serverAttr() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+// ownGroup makes a group of a child, which the kernel sends a signal if this
+// process is killed.
+func ownGroup(orphaned syscall.Signal) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: orphaned}
 }
 
 // descendants returns the processes below this one, from /proc. What forks

@@ -6,6 +6,6 @@ import "syscall"
 
 func adopt() {}
 
-func serverAttr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+func ownGroup(syscall.Signal) *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
 func descendants() []int { return nil }

@@ -5,10 +5,20 @@ package process
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"syscall"
 	"time"
 )
+
+// passLifeline hands the lifeline's reading end to the keeper, and keeps the
+// signals of our terminal from it. It is told of our death a second way, by a
+// signal that it can catch, since it has others to end.
+func passLifeline(cmd *exec.Cmd, lifeline *os.File) (handle string) {
+	cmd.ExtraFiles = []*os.File{lifeline}
+	cmd.SysProcAttr = ownGroup(syscall.SIGTERM)
+	return "3"
+}
 
 // keep runs a server in a process group of its own and returns its exit
 // status. What is left of the group when the server ends is ended with it; on
@@ -21,7 +31,7 @@ func keep(lifeline *os.File, argv []string) int {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	adopt()
-	attr := &os.ProcAttr{Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}, Env: os.Environ(), Sys: serverAttr()}
+	attr := &os.ProcAttr{Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}, Env: os.Environ(), Sys: ownGroup(syscall.SIGKILL)}
 	process, err := os.StartProcess(argv[0], argv, attr)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "drawbridge could not start it: %v\n", err)

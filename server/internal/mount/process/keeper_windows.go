@@ -3,10 +3,27 @@ package process
 import (
 	"fmt"
 	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
 )
+
+// passLifeline hands the lifeline's reading end to the keeper, by its handle.
+func passLifeline(cmd *exec.Cmd, lifeline *os.File) (handle string) {
+	h := lifeline.Fd()
+	_ = windows.SetHandleInformation(windows.Handle(h), windows.HANDLE_FLAG_INHERIT, windows.HANDLE_FLAG_INHERIT)
+	cmd.SysProcAttr = hidden()
+	cmd.SysProcAttr.AdditionalInheritedHandles = []syscall.Handle{syscall.Handle(h)}
+	return strconv.FormatUint(uint64(h), 10)
+}
+
+// hidden keeps a console window from flashing up.
+func hidden() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{HideWindow: true, CreationFlags: windows.CREATE_NO_WINDOW}
+}
 
 // keep puts itself into a job that ends with it, then runs the server, which is
 // in the same job from its first moment on, as is all that it starts.

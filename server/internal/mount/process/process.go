@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"sync"
 	"time"
 
@@ -46,7 +47,7 @@ type Grace struct {
 var starter = sync.OnceValue(func() chan<- func() {
 	work := make(chan func())
 	go func() {
-		lockThread()
+		runtime.LockOSThread()
 		for f := range work {
 			f()
 		}

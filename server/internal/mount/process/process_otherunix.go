@@ -1,9 +1,0 @@
-//go:build unix && !linux
-
-package process
-
-import "syscall"
-
-func lockThread() {}
-
-func keeperAttr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
