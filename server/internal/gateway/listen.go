@@ -84,58 +84,30 @@ func (l *listener) serve(asked filter) (json.RawMessage, error) {
 		return nil, err
 	}
 	c.event(l.tagged("notifications/subscriptions/acknowledged", rpc.Set(nil, "notifications", said)))
-	wake, leave := l.outbox.listen()
-	defer leave()
-	for !agreed.empty() {
-		select {
-		case <-wake:
-			for _, n := range l.outbox.take() {
-				c.event(l.tagged(n.method, n.params))
-			}
-			continue
-		case <-c.ctx.Done():
-			return nil, c.ctx.Err()
-		case <-l.goodbye.Done():
-		}
-		break
+	if !agreed.empty() {
+		c.deliver(&l.outbox, l.tagged, l.goodbye.Done())
 	}
 	return l.tag(nil), nil
 }
 
-// offers are the capabilities of a server that have to do with notifications.
-type offers struct {
-	Tools, Prompts struct{ ListChanged bool }
-	Resources      struct{ ListChanged, Subscribe bool }
-}
-
-func offered(capabilities json.RawMessage) (o offers) {
-	_ = json.Unmarshal(capabilities, &o) // the Backend's own; what is unreadable is not there
-	return o
-}
-
-// lists are those whose changes are told.
-func (o offers) lists() (lists []List) {
-	if o.Tools.ListChanged {
-		lists = append(lists, ToolList)
-	}
-	if o.Prompts.ListChanged {
-		lists = append(lists, PromptList)
-	}
-	if o.Resources.ListChanged {
-		lists = append(lists, ResourceList)
-	}
-	return lists
+// offered is what a server has to tell of each of its lists.
+func offered(capabilities json.RawMessage) (has map[List]struct{ ListChanged, Subscribe bool }) {
+	_ = json.Unmarshal(capabilities, &has) // the Backend's own; what is unreadable is not there
+	return has
 }
 
 // agree cuts the filter down to what the server has, and begins to watch.
 func (l *listener) agree(asked filter, capabilities json.RawMessage) filter {
 	has := offered(capabilities)
-	agreed := filter{Tools: asked.Tools && has.Tools.ListChanged, Prompts: asked.Prompts && has.Prompts.ListChanged,
-		Resources: asked.Resources && has.Resources.ListChanged}
+	agreed := filter{
+		Tools:     asked.Tools && has[ToolList].ListChanged,
+		Prompts:   asked.Prompts && has[PromptList].ListChanged,
+		Resources: asked.Resources && has[ResourceList].ListChanged,
+	}
 	l.mu.Lock()
 	l.filter = agreed
 	l.mu.Unlock()
-	if !has.Resources.Subscribe {
+	if !has[ResourceList].Subscribe {
 		return agreed
 	}
 	slices.Sort(asked.Watched)

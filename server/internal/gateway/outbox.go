@@ -66,6 +66,25 @@ func (o *outbox) listen() (wake <-chan struct{}, leave func()) {
 	}
 }
 
+// deliver sends what comes into o, each as the message that as makes of it, until
+// stop is closed or the exchange is over.
+func (x *exchange) deliver(o *outbox, as func(method string, params json.RawMessage) []byte, stop <-chan struct{}) {
+	wake, leave := o.listen()
+	defer leave()
+	for {
+		select {
+		case <-wake:
+			for _, n := range o.take() {
+				x.event(as(n.method, n.params))
+			}
+		case <-x.ctx.Done():
+			return
+		case <-stop:
+			return
+		}
+	}
+}
+
 // wake calls the newest stream if there is something for it. The lock is held.
 func (o *outbox) wake() {
 	if len(o.queue) == 0 || len(o.wakes) == 0 {

@@ -59,8 +59,10 @@ func (c *call) restore() {
 	if err != nil {
 		return
 	}
-	for _, list := range offered(d.Capabilities).lists() {
-		s.outbox.add(listChanged(list))
+	for _, list := range []List{ToolList, PromptList, ResourceList} {
+		if offered(d.Capabilities)[list].ListChanged {
+			s.outbox.add(listChanged(list))
+		}
 	}
 }
 

@@ -124,21 +124,8 @@ func (e *Endpoint) stream(w http.ResponseWriter, r *http.Request, s *session) {
 		return
 	}
 	defer leave()
-	wake, done := s.outbox.listen()
-	defer done()
 	x.open()
-	for {
-		select {
-		case <-wake:
-			for _, n := range s.outbox.take() {
-				x.event(notification(n.method, n.params))
-			}
-		case <-x.ctx.Done():
-			return
-		case <-e.ctx.Done():
-			return
-		}
-	}
+	x.deliver(&s.outbox, notification, e.ctx.Done())
 }
 
 // one returns the value of a header that must not be sent twice; false if it
