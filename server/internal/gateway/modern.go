@@ -38,7 +38,7 @@ func (c *call) isModern(h http.Header) bool {
 		return true
 	}
 	version, _ := one(h, versionHeader)
-	return version >= modern && c.method != "initialize"
+	return version == modern && c.method != "initialize"
 }
 
 // serveModern answers a message outside any session.

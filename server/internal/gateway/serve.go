@@ -83,7 +83,7 @@ func (e *Endpoint) post(w http.ResponseWriter, r *http.Request, caller *oauth.Ca
 // end.
 func (e *Endpoint) bySession(w http.ResponseWriter, r *http.Request, caller *oauth.Caller) {
 	version, _ := one(r.Header, versionHeader)
-	if version >= modern {
+	if version == modern {
 		w.Header().Set("Allow", "POST") // RFC 9110 §15.5.6
 		refusalf(http.StatusMethodNotAllowed, rpc.CodeInvalidRequest,
 			"Protocol version 2026-07-28 has no %s: use POST, and subscriptions/listen for notifications.", r.Method).write(w, nil)

@@ -74,6 +74,8 @@ func TestRefusals(t *testing.T) {
 		"DELETE of 2026-07-28":          {"DELETE", "", []string{"MCP-Protocol-Version: " + modern}, 405, `"error"`},                                                              // TR-21
 		"GET of no revision":            {"GET", "", []string{session, "MCP-Protocol-Version: 1999-01-01"}, 400, `"error"`},                                                       // TL-9
 		"POST of no revision":           {"POST", `{"jsonrpc":"2.0","id":4,"method":"tools/list"}`, []string{session, "MCP-Protocol-Version: 1999-01-01"}, 400, `"id":4,"error"`}, // TL-9
+		"GET of a word":                 {"GET", "", []string{session, "MCP-Protocol-Version: latest"}, 400, `"error"`},                                                           // TL-9
+		"a notification of a word":      {"POST", `{"jsonrpc":"2.0","method":"notifications/x"}`, []string{session, "MCP-Protocol-Version: latest"}, 400, `"error"`},              // TL-9
 		"another method":                {"PUT", "{}", nil, 405, `"error"`},                                                                                                       // TL-1
 		"HEAD":                          {"HEAD", "", nil, 405, ``},                                                                                                               // TL-1
 		"a batch":                       {"POST", ` [{"jsonrpc":"2.0","id":1,"method":"ping"}]`, []string{session}, 400, `of protocol version 2025-03-26 alone`},
