@@ -83,40 +83,31 @@ func checkParams(h http.Header, schema, arguments json.RawMessage) *refusal {
 	if json.Unmarshal(schema, &root) != nil {
 		return nil
 	}
-	return root.check(h, arguments)
+	_, f := root.check(h, arguments)
+	return f
 }
 
 // check walks the schema along properties, which is the only way to an
-// annotation that counts.
-func (p *property) check(h http.Header, value json.RawMessage) *refusal {
+// annotation that counts. It reports whether there is one.
+func (p *property) check(h http.Header, value json.RawMessage) (annotated bool, f *refusal) {
 	if p == nil {
-		return nil
+		return false, nil
 	}
-	if p.Header != "" && !matches(h[textproto.CanonicalMIMEHeaderKey("Mcp-Param-"+p.Header)], value) {
-		return mismatch("Mcp-Param-" + status.Clean(p.Header, 64) + " must be sent exactly if the call has that argument, and be its value") // TR-18
+	annotated = p.Header != ""
+	if annotated && !matches(h[textproto.CanonicalMIMEHeaderKey("Mcp-Param-"+p.Header)], value) {
+		return true, mismatch("Mcp-Param-" + status.Clean(p.Header, 64) + " must be sent exactly if the call has that argument, and be its value") // TR-18
 	}
 	for name, inner := range p.Properties {
-		if inner.annotated() && hasSibling(value, name) {
-			return mismatch("an argument that a header repeats must be sent under its own name only")
+		below, f := inner.check(h, rpc.Get(value, name))
+		if f == nil && below && hasSibling(value, name) {
+			f = mismatch("an argument that a header repeats must be sent under its own name only")
 		}
-		if f := inner.check(h, rpc.Get(value, name)); f != nil {
-			return f
+		if f != nil {
+			return true, f
 		}
+		annotated = annotated || below
 	}
-	return nil
-}
-
-// annotated reports whether a header repeats the property or one inside it.
-func (p *property) annotated() bool {
-	if p == nil {
-		return false
-	}
-	for _, inner := range p.Properties {
-		if inner.annotated() {
-			return true
-		}
-	}
-	return p.Header != ""
+	return annotated, nil
 }
 
 // hasSibling reports whether an object has a member that is not name, and that
