@@ -23,7 +23,7 @@ func TestConsoleOfTheApp(t *testing.T) {
 	app.MustWorkWith(t, tokens.Access)
 
 	read := use(t, rig.StartConsoleBrowser(t), c.URL+"/#key="+c.Key, "en-GB",
-		step{"wait", app.MCPURL}, step{"read", "#fact-bridge"},
+		step{"wait", app.MCPURL}, step{"read", "#fact-drawbridge"},
 		step{"key", "#nav-sessions"}, step{"wait", "alice@example.com"},
 		step{"key", ".rows form button"}, step{"wait", "1 session was revoked."}, step{"wait", "Nobody is signed in."},
 		step{"key", "#nav-activity"}, step{"wait", "Session revoked"}, step{"wait", "Copilot <b>Studio"}, step{"read", "[action^='/activity/allow']"},

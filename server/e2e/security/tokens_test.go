@@ -17,7 +17,7 @@ func TestSecOtherResource(t *testing.T) {
 	app := rig.StartApp(t, rig.AppOptions{})
 	c := app.Register(t, rig.ClientURI)
 	for _, resource := range []string{
-		"https://other.example/mcp", app.URL, app.URL + "/MCP", app.URL + "/mcp/..", app.URL + "//mcp", app.URL + "/%6dcp",
+		"https://other.example/mcp", app.URL + "/MCP", app.URL + "/mcp/..", app.URL + "//mcp", app.URL + "/%6dcp",
 		app.MCPURL + "#x", strings.Replace(app.MCPURL, "://", "://user@", 1), strings.Replace(app.MCPURL, "http:", "https:", 1),
 		app.URL + "/s/files/mcp", "/mcp", "urn:x",
 	} {
@@ -40,8 +40,8 @@ func TestSecOtherResource(t *testing.T) {
 	code := app.Code(t, rig.NewBrowser(t), req, "alice")
 	app.Redeem(t, req, code, "resource", "https://other.example/mcp").Want(t, http.StatusBadRequest, "invalid_target")
 	tokens := app.MustTokens(t, app.Redeem(t, req, code))
-	app.Refresh(t, c, tokens.Refresh, "resource", app.URL).Want(t, http.StatusBadRequest, "invalid_target")
-	for _, same := range []string{app.MCPURL + "/", strings.ToUpper(app.URL) + "/mcp", app.MCPURL + "?utm=1"} {
+	app.Refresh(t, c, tokens.Refresh, "resource", app.URL+"/s/files/mcp").Want(t, http.StatusBadRequest, "invalid_target")
+	for _, same := range []string{app.URL, app.URL + "/", app.MCPURL + "/", strings.ToUpper(app.URL) + "/mcp", app.MCPURL + "?utm=1"} {
 		tokens = app.MustTokens(t, app.Refresh(t, c, tokens.Refresh, "resource", same))
 	}
 	app.MustWorkWith(t, tokens.Access)

@@ -112,7 +112,7 @@ func TestTrayPanelStates(t *testing.T) {
 		_, _ = fmt.Fprintln(child.Stdin, name)
 		menu.until("the state "+name, func() bool {
 			_, ok := menu.Find(headlines[name])
-			_, asked := menu.Find("2 calls wait")
+			_, asked := menu.Find("2 calls need your approval")
 			return ok && asked == (name == "ask") && st.State != ""
 		})
 		p.openMenu()
