@@ -84,12 +84,12 @@ func TestResult(t *testing.T) {
 	for _, c := range []struct{ method, in, want string }{
 		{"tools/call", `{"content":[{"type":"text","text":"null","x":1.0}],"structuredContent":{"a":null}}`, "same"},
 		{"tools/call", `{"content":[{"type":"text","text":"a","annotations":null,"_meta":null},{"type":"resource","resource":{"uri":"a:b","text":"","mimeType":null},"annotations":{"audience":null}}],"isError":null,"structuredContent":null,"_meta":null}`,
-			`{"content":[{"text":"a","type":"text"},{"annotations":{},"resource":{"text":"","uri":"a:b"},"type":"resource"}]}`},
+			`{"content":[{"type":"text","text":"a"},{"type":"resource","resource":{"uri":"a:b","text":""},"annotations":{}}]}`},
 		{"tools/call", `{"content":[],"_meta":{"a":null},"structuredContent":{"a":[null]}}`, "same"},
 		{"tools/call", `{"content":null}`, `{}`},
 		{"tools/call", `null`, "same"},
-		{"prompts/get", `{"description":null,"messages":[{"role":"user","content":{"type":"text","text":"a","annotations":null}}]}`, `{"messages":[{"content":{"text":"a","type":"text"},"role":"user"}]}`},
-		{"resources/read", `{"contents":[{"uri":"a:b","text":"x","mimeType":null,"blob":null}]}`, `{"contents":[{"text":"x","uri":"a:b"}]}`},
+		{"prompts/get", `{"description":null,"messages":[{"role":"user","content":{"type":"text","text":"a","annotations":null}}]}`, `{"messages":[{"role":"user","content":{"type":"text","text":"a"}}]}`},
+		{"resources/read", `{"contents":[{"uri":"a:b","text":"x","mimeType":null,"blob":null}]}`, `{"contents":[{"uri":"a:b","text":"x"}]}`},
 		{"completion/complete", `{"completion":{"values":[],"total":null}}`, "same"},
 	} {
 		want := c.want

@@ -3,6 +3,8 @@ package mend
 import (
 	"bytes"
 	"encoding/json"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
 // Result leaves the nulls of optional members out of the result of a tools/call,
@@ -37,9 +39,12 @@ func block(raw json.RawMessage) json.RawMessage {
 func members(key string, of func(json.RawMessage) json.RawMessage) func(json.RawMessage) json.RawMessage {
 	return func(raw json.RawMessage) json.RawMessage {
 		raw = bytes.TrimSpace(raw)
-		if len(raw) > 0 && raw[0] == '[' {
+		if !bytes.Contains(raw, null) {
+			return raw
+		}
+		if raw[0] == '[' {
 			var all []json.RawMessage
-			if !bytes.Contains(raw, null) || json.Unmarshal(raw, &all) != nil {
+			if json.Unmarshal(raw, &all) != nil {
 				return raw
 			}
 			for i := range all {
@@ -47,26 +52,15 @@ func members(key string, of func(json.RawMessage) json.RawMessage) func(json.Raw
 			}
 			return encode(all)
 		}
-		var o object
-		if !bytes.Contains(raw, null) || json.Unmarshal(raw, &o) != nil || o == nil {
+		raw = rpc.DropNulls(raw)
+		below := rpc.Get(raw, key)
+		if of == nil || below == nil {
 			return raw
 		}
-		changed := false
-		for name, value := range o {
-			if bytes.Equal(value, null) {
-				delete(o, name)
-				changed = true
-			}
+		if mended := of(below); !bytes.Equal(below, mended) {
+			return rpc.Set(raw, key, mended)
 		}
-		if below := o[key]; of != nil && below != nil {
-			mended := of(below)
-			changed = changed || !bytes.Equal(below, mended)
-			o[key] = mended
-		}
-		if !changed {
-			return raw
-		}
-		return encode(o)
+		return raw
 	}
 }
 
