@@ -58,6 +58,15 @@ type Store interface {
 	Delete(ctx context.Context, account string) error
 }
 
+// Text is the text of a secret, or "" if s holds none.
+func Text(ctx context.Context, s Store, account string) (string, error) {
+	secret, err := s.Get(ctx, account)
+	if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	return secret.Reveal(), err
+}
+
 // Kind says what a person has to do about an [Error].
 type Kind int
 

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -95,13 +94,7 @@ func (v *serving) offer() string {
 func Examine(ctx context.Context, o Options) []status.Check {
 	base := publicURL(o.Config, "http://"+o.Config.Listen)
 	provider := idp.New(idp.Config{Issuer: o.Config.IDP.Issuer, ClientID: o.Config.IDP.ClientID, Scopes: o.Config.IDP.Scopes, HTTPClient: o.network(o.Config.Network).Client(providerTime),
-		RedirectURI: authserver.RedirectURI(base), ClientSecret: func(ctx context.Context) (string, error) {
-			secret, err := o.Keystore.Get(ctx, keystore.IDPClientSecret)
-			if errors.Is(err, keystore.ErrNotFound) {
-				return "", nil // a public client
-			}
-			return secret.Reveal(), err
-		}})
+		RedirectURI: authserver.RedirectURI(base), ClientSecret: func(ctx context.Context) (string, error) { return keystore.Text(ctx, o.Keystore, keystore.IDPClientSecret) }})
 	return doctor.Run(ctx, o.patient(o.Config, base, provider))
 }
 

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -10,6 +8,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
+	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
 )
 
 // Options is what a [Server] is made of.
@@ -62,13 +61,7 @@ const providerTime = 10 * time.Second
 
 // network is the way out that the configuration names.
 func (o *Options) network(n config.Network) *outbound.Network {
-	return outbound.New(outbound.Options{Proxy: n.Proxy, NoProxy: n.NoProxy, CAFile: n.CAFile, Password: func(ctx context.Context) (string, error) {
-		secret, err := o.Keystore.Get(ctx, keystore.ProxyPassword)
-		if errors.Is(err, keystore.ErrNotFound) {
-			return "", nil // the proxy says what it thinks of that
-		}
-		return secret.Reveal(), err
-	}})
+	return wizard.WayOut(n, keystore.Secret{}, o.Keystore)
 }
 
 // mcpFile is the file of the mounted servers; "" where there is none.

@@ -54,10 +54,7 @@ func (s *Server) HasSecret(account string) bool {
 // Wizard checks what is about to be saved, with the app's own keychain.
 func (s *Server) Wizard() *wizard.Wizard {
 	network := func(n config.Network, password keystore.Secret) *outbound.Network {
-		if password.IsZero() {
-			return s.opts.network(n)
-		}
-		return outbound.New(outbound.Options{Proxy: n.Proxy, NoProxy: n.NoProxy, CAFile: n.CAFile, Password: func(context.Context) (string, error) { return password.Reveal(), nil }})
+		return wizard.WayOut(n, password, s.opts.Keystore)
 	}
 	return &wizard.Wizard{Keystore: s.opts.Keystore, HTTP: s.opts.network(s.Config().Network).Client(providerTime), Network: network, Now: s.opts.Now}
 }

@@ -2,13 +2,11 @@ package setup
 
 import (
 	"context"
-	"errors"
 	"reflect"
 	"strings"
 
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
-	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
 )
 
@@ -82,20 +80,6 @@ func (s *session) askPassword(ctx context.Context) error {
 		s.password = keystore.NewSecret(password)
 	}
 	return nil
-}
-
-// network is the way out with the password typed, or else the keystore's.
-func (s *session) network(n config.Network, password keystore.Secret) *outbound.Network {
-	return outbound.New(outbound.Options{Proxy: n.Proxy, NoProxy: n.NoProxy, CAFile: n.CAFile, Password: func(ctx context.Context) (string, error) {
-		if !password.IsZero() {
-			return password.Reveal(), nil
-		}
-		stored, err := s.Keystore.Get(ctx, keystore.ProxyPassword)
-		if errors.Is(err, keystore.ErrNotFound) {
-			return "", nil
-		}
-		return stored.Reveal(), err
-	}})
 }
 
 func (s *session) askClientID(ctx context.Context) error {

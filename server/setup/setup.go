@@ -19,6 +19,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
 )
 
@@ -64,7 +65,8 @@ func Run(ctx context.Context, o Options) error {
 		s.terminal = TerminalOf(o.In, o.Out)
 	}
 	if s.Way == nil {
-		s.Way = (&wizard.Wizard{Network: s.network}).Way
+		network := func(n config.Network, password keystore.Secret) *outbound.Network { return wizard.WayOut(n, password, o.Keystore) }
+		s.Way = (&wizard.Wizard{Network: network}).Way
 	}
 	if s.next == "" {
 		s.next = "drawbridge run"

@@ -35,7 +35,11 @@ func TestSetupProvider(t *testing.T) {
 			cand.Config.Access.Groups = []string{"admins"}
 			cand.Config = wizard.WithScopes(cand.Config)
 			check := func(c wizard.Candidate) string {
-				return strings.Join(wizard.Texts(app.Wizard().CheckProvider(t.Context(), wizard.Okta, &c).Problems), " ")
+				var all []string
+				for _, p := range app.Wizard().CheckProvider(t.Context(), wizard.Okta, &c).Problems {
+					all = append(all, p.String())
+				}
+				return strings.Join(all, " ")
 			}
 			if got := check(cand); !strings.Contains(got, "Add "+redirect) {
 				t.Errorf("an unknown redirect URI: %q", got)

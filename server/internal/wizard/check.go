@@ -2,7 +2,6 @@ package wizard
 
 import (
 	"context"
-	"errors"
 	"net/url"
 	"regexp"
 	"strings"
@@ -137,9 +136,8 @@ func (w *Wizard) stored(ctx context.Context, account string) bool {
 	if w.Keystore == nil {
 		return false
 	}
-	s, err := w.Keystore.Get(ctx, account)
-	// One that is locked away may well be there: it is asked for when it is used.
-	return err == nil && !s.IsZero() || err != nil && !errors.Is(err, keystore.ErrNotFound)
+	text, err := keystore.Text(ctx, w.Keystore, account)
+	return text != "" || err != nil // one that is locked away may well be there: it is asked for when it is used
 }
 
 var (

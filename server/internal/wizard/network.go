@@ -87,6 +87,17 @@ func Network(proxy, noProxy, caFile string) (n config.Network, password keystore
 	return n, password
 }
 
+// WayOut is the way out that n names; the password of its proxy is the one
+// given, or else the keystore's.
+func WayOut(n config.Network, password keystore.Secret, k keystore.Store) *outbound.Network {
+	return outbound.New(outbound.Options{Proxy: n.Proxy, NoProxy: n.NoProxy, CAFile: n.CAFile, Password: func(ctx context.Context) (string, error) {
+		if !password.IsZero() {
+			return password.Reveal(), nil
+		}
+		return keystore.Text(ctx, k, keystore.ProxyPassword) // without one the proxy says what it thinks of that
+	}})
+}
+
 // CheckNetwork says what [network] can't be.
 func (w *Wizard) CheckNetwork(n config.Network) Report {
 	var r Report

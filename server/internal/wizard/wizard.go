@@ -102,15 +102,6 @@ const (
 
 func (p Problem) String() string { return p.Sentence.String() }
 
-// Texts are problems in English.
-func Texts(problems []Problem) []string {
-	var all []string
-	for _, p := range problems {
-		all = append(all, p.String())
-	}
-	return all
-}
-
 // by is w with the way out of n, unless that is the usual one.
 func (w *Wizard) by(n config.Network, password keystore.Secret) *Wizard {
 	if w.Network == nil || reflect.DeepEqual(n, config.Network{}) {
@@ -129,11 +120,7 @@ func (w *Wizard) client(cfg config.IDP, secret keystore.Secret, redirect string)
 			if !secret.IsZero() || w.Keystore == nil {
 				return secret.Reveal(), nil
 			}
-			stored, err := w.Keystore.Get(ctx, keystore.IDPClientSecret)
-			if errors.Is(err, keystore.ErrNotFound) {
-				return "", nil // a public client
-			}
-			return stored.Reveal(), err
+			return keystore.Text(ctx, w.Keystore, keystore.IDPClientSecret)
 		}})
 }
 
