@@ -94,7 +94,9 @@ func (v *serving) offer() string {
 func Examine(ctx context.Context, o Options) []status.Check {
 	base := publicURL(o.Config, "http://"+o.Config.Listen)
 	provider := idp.New(idp.Config{Issuer: o.Config.IDP.Issuer, ClientID: o.Config.IDP.ClientID, Scopes: o.Config.IDP.Scopes, HTTPClient: o.network(o.Config.Network).Client(providerTime),
-		RedirectURI: authserver.RedirectURI(base), ClientSecret: func(ctx context.Context) (string, error) { return keystore.Text(ctx, o.Keystore, keystore.IDPClientSecret) }})
+		RedirectURI: authserver.RedirectURI(base), ClientSecret: func(ctx context.Context) (string, error) {
+			return keystore.Text(ctx, o.Keystore, keystore.IDPClientSecret)
+		}})
 	return doctor.Run(ctx, o.patient(o.Config, base, provider))
 }
 

@@ -149,16 +149,7 @@ func (p *jsonParser) value(depth int) (*node, error) {
 
 func (p *jsonParser) object(n *node, depth int) error {
 	n.kind = jsonObject
-	p.i++
-	for {
-		c, err := p.next()
-		if err != nil {
-			return err
-		}
-		if c == '}' {
-			p.i++
-			return nil
-		}
+	return p.each('}', func(c byte) (err error) {
 		if c != '"' {
 			return p.fail(`a name in "quotes" must come here, or }`)
 		}
@@ -173,51 +164,46 @@ func (p *jsonParser) object(n *node, depth int) error {
 			return p.fail("a : must come here, after the name")
 		}
 		p.i++
-		if m.value, err = p.value(depth + 1); err != nil {
-			return err
-		}
+		m.value, err = p.value(depth + 1)
 		n.members = append(n.members, m)
-		if err := p.comma('}'); err != nil {
-			return err
-		}
-	}
+		return err
+	})
 }
 
 func (p *jsonParser) list(n *node, depth int) error {
 	n.kind = jsonList
+	return p.each(']', func(byte) error {
+		item, err := p.value(depth + 1)
+		n.items = append(n.items, item)
+		return err
+	})
+}
+
+// each passes a bracket and what follows it up to end. Each item, told its first
+// byte, is read by item; behind the last there may be a comma.
+func (p *jsonParser) each(end byte, item func(byte) error) error {
 	p.i++
 	for {
 		c, err := p.next()
 		if err != nil {
 			return err
 		}
-		if c == ']' {
+		if c == end {
 			p.i++
 			return nil
 		}
-		item, err := p.value(depth + 1)
-		if err != nil {
+		if err := item(c); err != nil {
 			return err
 		}
-		n.items = append(n.items, item)
-		if err := p.comma(']'); err != nil {
+		switch c, err = p.next(); {
+		case err != nil:
 			return err
+		case c == ',':
+			p.i++
+		case c != end:
+			return p.fail("a comma or %c must come here", end)
 		}
 	}
-}
-
-// comma passes a comma; before end there need be none.
-func (p *jsonParser) comma(end byte) error {
-	c, err := p.next()
-	switch {
-	case err != nil:
-		return err
-	case c == ',':
-		p.i++
-	case c != end:
-		return p.fail("a comma or %c must come here", end)
-	}
-	return nil
 }
 
 func (p *jsonParser) string() (string, error) {

@@ -65,7 +65,9 @@ func Run(ctx context.Context, o Options) error {
 		s.terminal = TerminalOf(o.In, o.Out)
 	}
 	if s.Way == nil {
-		network := func(n config.Network, password keystore.Secret) *outbound.Network { return wizard.WayOut(n, password, o.Keystore) }
+		network := func(n config.Network, password keystore.Secret) *outbound.Network {
+			return wizard.WayOut(n, password, o.Keystore)
+		}
 		s.Way = (&wizard.Wizard{Network: network}).Way
 	}
 	if s.next == "" {

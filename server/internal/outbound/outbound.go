@@ -40,7 +40,6 @@ type Options struct {
 // Network is one way out. A nil Network is the environment's. Its methods may be
 // called from several goroutines.
 type Network struct {
-	by        *httpproxy.Config
 	proxyFor  func(*url.URL) (*url.URL, error)
 	addresses []string // host:port of the proxies there are
 	pem       []byte   // of CAFile
@@ -55,15 +54,15 @@ type Network struct {
 // New returns the way out for o. A CAFile that can't be used is an error of each
 // request, with a sentence: the app starts, and doctor says it.
 func New(o Options) *Network {
-	n := &Network{by: httpproxy.FromEnvironment(), ask: o.Password}
+	by, n := httpproxy.FromEnvironment(), &Network{ask: o.Password}
 	if o.Proxy != "" {
-		n.by.HTTPProxy, n.by.HTTPSProxy = o.Proxy, o.Proxy
+		by.HTTPProxy, by.HTTPSProxy = o.Proxy, o.Proxy
 	}
 	if len(o.NoProxy) > 0 {
-		n.by.NoProxy = strings.Join(o.NoProxy, ",")
+		by.NoProxy = strings.Join(o.NoProxy, ",")
 	}
-	n.proxyFor = n.by.ProxyFunc()
-	for _, proxy := range []string{n.by.HTTPProxy, n.by.HTTPSProxy} {
+	n.proxyFor = by.ProxyFunc()
+	for _, proxy := range []string{by.HTTPProxy, by.HTTPSProxy} {
 		if u, err := url.Parse(proxy); err == nil && u.Host != "" {
 			n.addresses = append(n.addresses, address(u))
 		}
@@ -89,14 +88,19 @@ func authorities(file string) (*x509.CertPool, []byte, error) {
 	if err != nil {
 		return nil, nil, &Fault{Text: "The file of [network] ca_file can't be read. Mend its path in config.toml, or take the line out.", Err: err}
 	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
+	pool := systemPool()
 	if !pool.AppendCertsFromPEM(pem) {
 		return nil, nil, &Fault{Text: "The file of [network] ca_file holds no certificate in PEM form. Export the authority's certificate again, as Base64 or PEM."}
 	}
 	return pool, pem, nil
+}
+
+func systemPool() *x509.CertPool {
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return x509.NewCertPool()
+	}
+	return pool
 }
 
 // ProxyOf is the proxy by which a URL is reached, without its password; nil: none.
@@ -178,16 +182,11 @@ func (n *Network) TrustToo(c *tls.Config) {
 	if n.pem == nil {
 		return
 	}
-	pool := c.RootCAs
-	if pool == nil {
-		pool, _ = x509.SystemCertPool()
+	if c.RootCAs == nil {
+		c.RootCAs = systemPool()
 	}
-	if pool == nil {
-		pool = x509.NewCertPool()
-	}
-	pool = pool.Clone()
-	pool.AppendCertsFromPEM(n.pem)
-	c.RootCAs = pool
+	c.RootCAs = c.RootCAs.Clone()
+	c.RootCAs.AppendCertsFromPEM(n.pem)
 }
 
 // Describe is the way out in words: "" if it is direct, with the system's

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
-	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -26,7 +25,6 @@ const (
 // DryRun tries a sign-in at the provider that makes no grant. One is under way
 // at a time; a new one takes the place of the last. The zero value is ready.
 type DryRun struct {
-	HTTP   *http.Client     // nil: that of the configuration given
 	Now    func() time.Time // nil: time.Now
 	Notify func()           // nil, or called when [DryRun.Status] has changed
 
@@ -72,9 +70,6 @@ type TrialStatus struct {
 // are those of the app; the provider answers at cfg.RedirectURI, where
 // [DryRun.Callback] has to be asked. Its errors are sentences.
 func (d *DryRun) Start(ctx context.Context, cfg idp.Config, access oauth.AccessList) (string, error) {
-	if d.HTTP != nil {
-		cfg.HTTPClient = d.HTTP
-	}
 	cfg.HTTPClient, cfg.Now, cfg.OnChange = staying(cfg.HTTPClient), d.now, nil
 	t := &trial{client: idp.New(cfg), cfg: cfg, access: access, state: rand.Text(), verifier: rand.Text() + rand.Text(), nonce: rand.Text(), begun: d.now()}
 	address, err := t.client.AuthURL(ctx, idp.AuthRequest{State: t.state, Nonce: t.nonce, Verifier: t.verifier})

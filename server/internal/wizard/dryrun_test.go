@@ -260,8 +260,7 @@ func TestDryRunState(t *testing.T) {
 	}
 
 	var d DryRun
-	d.HTTP = f.client()
-	cfg := idp.Config{Issuer: issuers[Okta], ClientID: "id", RedirectURI: theRedirect, Scopes: []string{"openid"}}
+	cfg := idp.Config{HTTPClient: f.client(), Issuer: issuers[Okta], ClientID: "id", RedirectURI: theRedirect, Scopes: []string{"openid"}}
 	old, err := d.Start(t.Context(), cfg, admins)
 	if err != nil {
 		t.Fatal(err)
@@ -313,8 +312,8 @@ func TestDryRunNeverBack(t *testing.T) {
 func TestDryRunUnreachable(t *testing.T) {
 	f := newFake(t)
 	f.refuse["/discovery"] = http.NotFound
-	d := &DryRun{HTTP: f.client()}
-	_, err := d.Start(t.Context(), idp.Config{Issuer: issuers[Other], ClientID: "id", RedirectURI: theRedirect}, admins)
+	d := &DryRun{}
+	_, err := d.Start(t.Context(), idp.Config{Issuer: issuers[Other], ClientID: "id", RedirectURI: theRedirect, HTTPClient: f.client()}, admins)
 	if st := d.Status(); err == nil || st.State != TrialFailed {
 		t.Fatalf("%v, %+v", err, st)
 	}

@@ -249,9 +249,9 @@ type run struct {
 func (f *fake) dryRun(t testing.TB, c config.IDP, access oauth.AccessList) *run {
 	t.Helper()
 	r := &run{f: f, log: &bytes.Buffer{}, now: time.Now()}
-	r.DryRun = &DryRun{HTTP: f.client(), Now: func() time.Time { return r.now }}
+	r.DryRun = &DryRun{Now: func() time.Time { return r.now }}
 	address, err := r.Start(t.Context(), idp.Config{Issuer: c.Issuer, ClientID: c.ClientID, Audience: c.Audience, Scopes: c.Scopes, RedirectURI: theRedirect,
-		ClientSecret: secretOf(theSecret), Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}, access)
+		HTTPClient: f.client(), ClientSecret: secretOf(theSecret), Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}, access)
 	if err != nil {
 		t.Fatal(err)
 	}
