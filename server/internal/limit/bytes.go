@@ -141,6 +141,7 @@ func (h *Hold) add(n int64) {
 	h.of.out[h] = struct{}{}
 	if h.n == 0 {
 		delete(h.of.out, h)
+		h.cut = nil // the next message has taken nothing yet
 	}
 	pressure.add(n)
 }
