@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -51,19 +52,13 @@ const maxDecodings = 8
 
 // climbs reports whether a URI, or a part of one, has a segment "." or ".."
 // (RFC 3986 §5.2.4), or what some decoder takes for one, however often it is
-// decoded.
+// decoded. Control characters, which decoders drop or end at, count as well.
 func climbs(s string) bool {
 	for range maxDecodings {
-		if !utf8.ValidString(s) { // %c0%ae is a dot to careless decoders
+		if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) { // %c0%ae is a dot to careless decoders; a name ends at %00 for some
 			return true
 		}
-		plain := strings.Map(func(r rune) rune {
-			if r < ' ' || r == 0x7f {
-				return -1
-			}
-			return r
-		}, s)
-		segments := strings.FieldsFunc(plain, func(r rune) bool { return strings.ContainsRune(`/\?#;`, r) }) // servlets cut a segment at ";"
+		segments := strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(`/\?#;`, r) }) // servlets cut a segment at ";"
 		if slices.ContainsFunc(segments, func(segment string) bool {
 			segment = strings.TrimSpace(segment) // Windows takes ".. " for ".."
 			return segment == "." || segment == ".."

@@ -26,6 +26,7 @@ var outside = []string{
 	".%09./private.txt", "%2e%0a%2e/private.txt", "..%00/private.txt", "%c0%ae%c0%ae/private.txt", "%c0%ae%c0%ae%c0%afprivate.txt", "%e0%80%ae/x", "%ff",
 	" ../private.txt", "..%20/private.txt", "%20../private.txt", "..%2520/x", "a b", "a\tb", "a\x00b", "a\x7fb", "a\u0085b", "a\u2028b", "a\u00a0b", "\ufeffa", "ä", "\uff0e\uff0e/private.txt", "\u2024\u2024/a", "\xff", "a\ufffdb",
 	`a"b`, "a<b", "a>b", "a[b", "a]b", "a^b", "a`b", "a{b", "a|b", "a}b", "a%", "a%2", "a%2g", "a#b#c", "C|/a",
+	"private.key%00.txt", "a%0a", "a%0D", "a%09", "a%7f", "a%c2%85", "%2500", "a%252500b",
 	"%" + strings.Repeat("25", 40) + "2e%2e/private.txt",
 }
 
