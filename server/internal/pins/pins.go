@@ -105,6 +105,7 @@ type pin struct {
 	// Announced is when the last event was recorded, so that one which changes to
 	// and fro does not fill the history.
 	Announced time.Time `json:"announced,omitzero"`
+	Untold    bool      `json:"untold,omitempty"` // Next is to be told when quietTime is over
 }
 
 const pinVersion = 1
@@ -112,6 +113,9 @@ const pinVersion = 1
 // firstUse is the kind of the record that says that a server's first catalog was
 // seen. Records of before there were such are of tools only.
 const firstUse = "first use"
+
+// quiet reports whether nothing was recorded about p lately.
+func (p *pin) quiet(now time.Time) bool { return now.Sub(p.Announced) >= quietTime }
 
 // quietTime is the least between two events about one item.
 const quietTime = 10 * time.Minute
@@ -193,13 +197,13 @@ func (ps *Pins) Check(server string, items ...Item) ([]State, error) {
 				next[key] = p
 			}
 			continue
-		case p.Next != nil && p.Next.same(seen):
+		case p.Next != nil && p.Next.same(seen) && !(p.Untold && p.quiet(now)):
 			states[i] = Changed
 			continue
 		}
 		states[i] = Changed
 		changed := p.with(&seen)
-		if p.Next == nil && (p.Announced.IsZero() || now.Sub(p.Announced) >= quietTime) {
+		if changed.Untold = !p.quiet(now); !changed.Untold {
 			changed.Announced = now
 			told = append(told, changed)
 		}
@@ -217,7 +221,7 @@ func (ps *Pins) isFirst(server, kind string) bool {
 // with is a copy of p that looks otherwise now, or as approved if next is nil.
 func (p *pin) with(next *look) *pin {
 	c := *p
-	c.Next = next
+	c.Next, c.Untold = next, false
 	return &c
 }
 
@@ -292,7 +296,7 @@ func (ps *Pins) Approve(server, name, version string) error {
 			return ErrLong
 		default:
 			next := p.with(nil)
-			next.Look, next.Since = p.Next.short(), ps.opts.Now().UTC()
+			next.Look, next.Since, next.Announced = p.Next.short(), ps.opts.Now().UTC(), time.Time{}
 			approved[key] = next
 		}
 	}

@@ -179,6 +179,40 @@ func TestToAndFroFillsNoHistory(t *testing.T) {
 	}
 }
 
+// A change that was not told, since another one was just before, is told when
+// that is long enough ago; one after an approval at once.
+func TestEveryChangeIsTold(t *testing.T) {
+	d := newDisk()
+	r := open(t, d)
+	told := func(want int) {
+		t.Helper()
+		if len(d.events) != want {
+			t.Errorf("%d events, want %d: %+v", len(d.events), want, d.events)
+		}
+	}
+	r.expect(t, "files", plain, New)
+	r.expect(t, "files", bad, Changed)
+	told(1)
+	r.expect(t, "files", worse, Changed) // on top of one that was told
+	told(1)
+	r.now = r.now.Add(quietTime)
+	r = &rig{open(t, d).Pins, d, r.now} // over a restart, too
+	r.opts.Now = func() time.Time { return r.now }
+	r.expect(t, "files", worse, Changed)
+	r.expect(t, "files", worse, Changed)
+	told(2)
+	r.now = r.now.Add(24 * time.Hour)
+	r.expect(t, "files", worse, Changed)
+	told(2)
+	r.expect(t, "files", bad, Changed) // long after
+	told(3)
+	if err := r.Approve("files", "read", r.List()[0].Version); err != nil {
+		t.Fatal(err)
+	}
+	r.expect(t, "files", plain, Changed)
+	told(4)
+}
+
 func TestBounds(t *testing.T) {
 	d := newDisk()
 	r := open(t, d)
