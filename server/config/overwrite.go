@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -63,7 +64,7 @@ func setKey(text []byte, key, value string) ([]byte, error) {
 			}
 			continue
 		}
-		from, to := valueRange(text, e.at)
+		from, to := valueRange(text, e)
 		switch {
 		case path == key && value == "":
 			start := offset(text, place{e.at.line, 1})
@@ -105,70 +106,29 @@ func lineEnd(text []byte, from int) int {
 	return len(text)
 }
 
-// valueRange finds the value of the key at a place in text that is TOML.
-func valueRange(text []byte, at place) (from, to int) {
-	i := offset(text, at)
-	for i < len(text) && text[i] != '=' { // of our keys none has to be quoted
-		i++
-	}
-	i++
-	for i < len(text) && (text[i] == ' ' || text[i] == '\t') {
-		i++
-	}
-	i = min(i, len(text))
-	return i, valueEnd(text, i)
-}
-
-// valueEnd is where the value ends that begins at i.
-func valueEnd(text []byte, i int) int {
-	depth := 0
-	for ; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == '"' || c == '\'':
-			i = stringEnd(text, i) - 1
-			if depth == 0 {
-				return i + 1
-			}
-		case c == '[' || c == '{':
-			depth++
-		case c == ']' || c == '}':
-			if depth--; depth < 0 { // of an inline table around the value
-				return i
-			} else if depth == 0 {
-				return i + 1
-			}
-		case c == '#' && depth > 0:
-			i = lineEnd(text, i) - 1
-		case depth == 0 && strings.IndexByte(",# \t\r\n", c) >= 0:
-			return i
+// valueRange finds the value of an entry in text that [Parse] takes.
+func valueRange(text []byte, e entry) (from, to int) {
+	from = offset(text, e.at)
+	from += bytes.IndexByte(text[from:], '=') + 1 // of our keys none has to be quoted
+	from += len(text[from:]) - len(bytes.TrimLeft(text[from:], " \t"))
+	switch e.value.kind {
+	case kindBool:
+		return from, from + len(strconv.FormatBool(e.value.yes))
+	case kindList:
+		to = from + 1
+		if n := len(e.value.items); n > 0 {
+			to = e.value.items[n-1].end
 		}
-	}
-	return len(text)
-}
-
-// stringEnd is where the text ends that begins with the quote at i.
-func stringEnd(text []byte, i int) int {
-	quote := text[i : i+1]
-	if long := bytes.Repeat(quote, 3); bytes.HasPrefix(text[i:], long) {
-		for i += 3; i < len(text); i++ {
-			if text[i] == '\\' && quote[0] == '"' {
-				i++
-			} else if bytes.HasPrefix(text[i:], long) {
-				for i += 3; i < len(text) && text[i] == quote[0]; i++ { // up to two more belong to it
-				}
-				return i
+		for text[to] != ']' { // comments may come before it
+			if text[to] == '#' {
+				to = lineEnd(text, to)
+			} else {
+				to++
 			}
 		}
-		return len(text)
+		return from, to + 1
 	}
-	for i++; i < len(text); i++ {
-		if text[i] == '\\' && quote[0] == '"' {
-			i++
-		} else if text[i] == quote[0] {
-			return i + 1
-		}
-	}
-	return len(text)
+	return from, e.value.end
 }
 
 // write is the content of config.toml for c, where text is what there is; nil

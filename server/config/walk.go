@@ -33,6 +33,7 @@ const (
 type value struct {
 	kind  kind
 	at    place
+	end   int // in bytes; of texts and numbers
 	text  string
 	yes   bool
 	items []value // of a list
@@ -110,7 +111,7 @@ func (w *walker) key(node *unstable.Node, table []string) ([]string, place) {
 
 // value reads one value; near stands in where the parser keeps no place.
 func (w *walker) value(node *unstable.Node, near place) value {
-	v := value{at: near}
+	v := value{at: near, end: int(node.Raw.Offset + node.Raw.Length)}
 	switch node.Kind {
 	case unstable.String:
 		v.kind, v.text, v.at = kindText, string(node.Data), w.place(node)
