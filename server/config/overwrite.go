@@ -20,7 +20,7 @@ func overwrite(text []byte, c Config) ([]byte, bool) {
 	before, after := plainValues(old), plainValues(c)
 	for _, k := range fileKeys {
 		if before[k.path] != after[k.path] {
-			if text, err = setKey(text, k.path, after[k.path]); err != nil {
+			if text, err = setKey(text, k, after[k.path]); err != nil {
 				return nil, false
 			}
 		}
@@ -40,17 +40,14 @@ func plainValues(c Config) map[string]string {
 	return values
 }
 
-// setKey puts value in the place of key's, adds the key, or takes its line out if
+// setKey puts value in the place of k's, adds the key, or takes its line out if
 // value is "".
-func setKey(text []byte, key, value string) ([]byte, error) {
+func setKey(text []byte, k key, value string) ([]byte, error) {
 	entries, err := walk(text)
 	if err != nil {
 		return nil, err
 	}
-	table, name := "", key
-	if i := strings.LastIndexByte(key, '.'); i >= 0 {
-		table, name = key[:i], key[i+1:]
-	}
+	table := k.table()
 	after := -1 // the end of the last line of the table, so far
 	if table == "" {
 		after = 0
@@ -66,10 +63,10 @@ func setKey(text []byte, key, value string) ([]byte, error) {
 		}
 		from, to := valueRange(text, e)
 		switch {
-		case path == key && value == "":
+		case path == k.path && value == "":
 			start := offset(text, place{e.at.line, 1})
 			return slices.Concat(text[:start], text[lineEnd(text, to):]), nil
-		case path == key:
+		case path == k.path:
 			return slices.Concat(text[:from], []byte(value), text[to:]), nil
 		case inside:
 			after = lineEnd(text, to)
@@ -79,7 +76,7 @@ func setKey(text []byte, key, value string) ([]byte, error) {
 	if bytes.Contains(text, []byte("\r\n")) {
 		end = "\r\n"
 	}
-	line := name + " = " + value + end
+	line := k.name() + " = " + value + end
 	if after < 0 { // a table of its own
 		after, line = len(text), end+"["+table+"]"+end+line
 	}

@@ -203,27 +203,21 @@ func (s *session) readSecrets(ctx context.Context) error {
 }
 
 // readStdin takes the secrets that come on standard input, a line each.
-func (s *session) readStdin() error {
+func (s *session) readStdin() (err error) {
 	if s.SecretStdin {
-		secret, err := s.secretLine("--secret-stdin", "the client secret")
-		if err != nil {
+		if s.secret, err = s.secretLine("--secret-stdin", "the client secret"); err != nil {
 			return err
 		}
-		s.secret = secret
 	}
 	switch {
 	case s.AuthtokenStdin:
-		token, err := s.secretLine("--authtoken-stdin", "the ngrok authtoken")
-		if err != nil {
-			return err
-		}
-		s.authtoken = token
+		s.authtoken, err = s.secretLine("--authtoken-stdin", "the ngrok authtoken")
 	case s.SecretStdin && s.config.TunnelProvider(false) == config.TunnelNgrok:
 		if line, err := readLine(s.In); err == nil {
 			s.authtoken = keystore.NewSecret(strings.TrimSpace(line))
 		}
 	}
-	return nil
+	return err
 }
 
 // secretLine reads one line that must hold something.

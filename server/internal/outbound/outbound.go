@@ -106,16 +106,12 @@ func systemPool() *x509.CertPool {
 // ProxyOf is the proxy by which a URL is reached, without its password; nil: none.
 func (n *Network) ProxyOf(u *url.URL) (*url.URL, error) {
 	proxy, err := n.orEnvironment().proxyFor(u)
-	return withoutPassword(proxy), err
-}
-
-func withoutPassword(u *url.URL) *url.URL {
-	if u == nil || u.User == nil {
-		return u
+	if proxy == nil || proxy.User == nil {
+		return proxy, err
 	}
-	plain := *u
-	plain.User = url.User(u.User.Username())
-	return &plain
+	plain := *proxy
+	plain.User = url.User(proxy.User.Username())
+	return &plain, err
 }
 
 // proxy is ProxyOf with the password.
