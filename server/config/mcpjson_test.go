@@ -185,6 +185,8 @@ func TestNotes(t *testing.T) {
 		{"a key among arguments", config.Server{Name: "a", Command: "x", Args: []string{"--api-key=hunter2"}}, "other programs on this computer"},
 		{"a key in a URL", config.Server{Name: "a", URL: "https://a.example/mcp?token=hunter2"}, "other programs on this computer"},
 		{"a key in the keychain", config.Server{Name: "a", Env: map[string]string{"API_KEY": "${keychain:API_KEY}"}}, ""},
+		{"a bearer from the environment", config.Server{Name: "a", URL: "http://localhost", Headers: map[string]string{"Authorization": "Bearer ${TOKEN}", "X-Api-Key": "${env:KEY}"}}, ""},
+		{"a bearer with a variable behind it", config.Server{Name: "a", URL: "http://localhost", Headers: map[string]string{"Authorization": "Bearer hunter2${X}"}}, "drawbridge secret set a/TOKEN"},
 		{"a path", config.Server{Name: "a", Env: map[string]string{"TOKEN_FILE": "/home/ana/token"}}, ""},
 		{"a number", config.Server{Name: "a", Env: map[string]string{"MAX_TOKENS": "4096", "PORT": "1"}}, ""},
 	} {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -81,7 +82,7 @@ func Notes(s Server) []string {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Headers)) {
-		if v := s.Headers[name]; looksSecret(name, v) || strings.EqualFold(name, "Authorization") && !keychainUse.MatchString(v) {
+		if v := s.Headers[name]; looksSecret(name, v) || strings.EqualFold(name, "Authorization") && !filledIn(v) {
 			note("The header `%s` of the server `%s` looks like a secret in clear: run `drawbridge secret set %s/TOKEN`, and write ${keychain:TOKEN} in its place", quoted(name), s.Name, s.Name)
 		}
 	}
@@ -101,8 +102,14 @@ func Notes(s Server) []string {
 	return notes
 }
 
+// filledIn reports whether value, but for a scheme before it, comes from elsewhere.
+func filledIn(value string) bool {
+	_, last, _ := strings.Cut(value, " ")
+	return keychainUse.MatchString(value) || strings.HasPrefix(cmp.Or(last, value), "${")
+}
+
 func looksSecret(name, value string) bool {
-	if strings.TrimSpace(value) == "" || keychainUse.MatchString(value) || strings.HasPrefix(value, "${") {
+	if strings.TrimSpace(value) == "" || filledIn(value) {
 		return false
 	}
 	named := (isSecretName(name) || strings.HasSuffix(strings.ToLower(name), "_key")) && len(value) >= 8 && !strings.ContainsAny(value[:1], "/~.")
