@@ -2,7 +2,6 @@ package config
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -52,14 +51,12 @@ type syntaxError struct {
 	msg string
 }
 
-func (e *syntaxError) Error() string { return e.msg }
-
 // maxDepth bounds how deep lists and objects stand in each other.
 const maxDepth = 64
 
 // parseJSON reads one JSON value (RFC 8259). As VS Code and others do, it
 // takes comments, a comma after the last member, and a byte order mark.
-func parseJSON(data []byte) (*node, error) {
+func parseJSON(data []byte) (*node, *syntaxError) {
 	if !utf8.Valid(data) {
 		return nil, &syntaxError{0, "it is not UTF-8"}
 	}
@@ -83,12 +80,12 @@ type jsonParser struct {
 	i    int
 }
 
-func (p *jsonParser) fail(format string, args ...any) error {
+func (p *jsonParser) fail(format string, args ...any) *syntaxError {
 	return &syntaxError{p.i, fmt.Sprintf(format, args...)}
 }
 
 // space skips white space and comments.
-func (p *jsonParser) space() error {
+func (p *jsonParser) space() *syntaxError {
 	for p.i < len(p.data) {
 		rest := p.data[p.i:]
 		switch {
@@ -114,14 +111,14 @@ func (p *jsonParser) space() error {
 }
 
 // next skips space and returns the byte that comes, or 0 at the end.
-func (p *jsonParser) next() (byte, error) {
+func (p *jsonParser) next() (byte, *syntaxError) {
 	if err := p.space(); err != nil || p.i == len(p.data) {
 		return 0, err
 	}
 	return p.data[p.i], nil
 }
 
-func (p *jsonParser) value(depth int) (*node, error) {
+func (p *jsonParser) value(depth int) (*node, *syntaxError) {
 	c, err := p.next()
 	if err != nil {
 		return nil, err
@@ -147,9 +144,9 @@ func (p *jsonParser) value(depth int) (*node, error) {
 	return n, err
 }
 
-func (p *jsonParser) object(n *node, depth int) error {
+func (p *jsonParser) object(n *node, depth int) *syntaxError {
 	n.kind = jsonObject
-	return p.each('}', func(c byte) (err error) {
+	return p.each('}', func(c byte) (err *syntaxError) {
 		if c != '"' {
 			return p.fail(`a name in "quotes" must come here, or }`)
 		}
@@ -170,9 +167,9 @@ func (p *jsonParser) object(n *node, depth int) error {
 	})
 }
 
-func (p *jsonParser) list(n *node, depth int) error {
+func (p *jsonParser) list(n *node, depth int) *syntaxError {
 	n.kind = jsonList
-	return p.each(']', func(byte) error {
+	return p.each(']', func(byte) *syntaxError {
 		item, err := p.value(depth + 1)
 		n.items = append(n.items, item)
 		return err
@@ -181,7 +178,7 @@ func (p *jsonParser) list(n *node, depth int) error {
 
 // each passes a bracket and what follows it up to end. Each item, told its first
 // byte, is read by item; behind the last there may be a comma.
-func (p *jsonParser) each(end byte, item func(byte) error) error {
+func (p *jsonParser) each(end byte, item func(byte) *syntaxError) *syntaxError {
 	p.i++
 	for {
 		c, err := p.next()
@@ -206,7 +203,7 @@ func (p *jsonParser) each(end byte, item func(byte) error) error {
 	}
 }
 
-func (p *jsonParser) string() (string, error) {
+func (p *jsonParser) string() (string, *syntaxError) {
 	start := p.i
 	for i := start + 1; i < len(p.data); i++ {
 		switch c := p.data[i]; {
@@ -228,7 +225,7 @@ func (p *jsonParser) string() (string, error) {
 }
 
 // word reads true, false, null or a number.
-func (p *jsonParser) word(n *node) error {
+func (p *jsonParser) word(n *node) *syntaxError {
 	rest := p.data[p.i:]
 	end := strings.IndexAny(rest, " \t\r\n,:]}/\"[{")
 	if end < 0 {
@@ -253,13 +250,4 @@ func (p *jsonParser) word(n *node) error {
 func lineOf(data []byte, offset int) place {
 	before := string(data[:min(offset, len(data))])
 	return place{1 + strings.Count(before, "\n"), len(before) - strings.LastIndexByte(before, '\n')}
-}
-
-// syntaxPlace is where err of [parseJSON] is in data.
-func syntaxPlace(data []byte, err error) place {
-	var se *syntaxError
-	if errors.As(err, &se) {
-		return lineOf(data, se.at)
-	}
-	return place{1, 1}
 }

@@ -94,12 +94,11 @@ func (r *serverReader) root() *node {
 	}
 	root, err := parseJSON(r.data)
 	if err != nil {
-		at := syntaxPlace(r.data, err)
-		msg := "not valid JSON: " + err.Error()
+		msg := "not valid JSON: " + err.msg
 		if bytes.Contains(r.data, []byte("[mcp_servers.")) {
 			msg = "this is the form of Codex (TOML): write it as {\"mcpServers\": {\"NAME\": {\"command\": …}}}, or run `drawbridge import codex`"
 		}
-		r.mistakes.fail(at, "", "%s", msg)
+		r.fail(err.at, "", "%s", msg)
 		return nil
 	}
 	if root.kind != jsonObject {

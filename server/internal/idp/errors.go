@@ -3,6 +3,7 @@ package idp
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -55,24 +56,20 @@ func (c *Client) explain(code, description string, httpStatus int, secrets ...st
 // tell puts a sentence of the tables into pe.
 func (c *Client) tell(pe *oauth.ProviderError, sentence string) *oauth.ProviderError {
 	pe.Template = sentence
-	pe.Message = strings.ReplaceAll(c.say(sentence), "{code}", pe.Code)
-	for word, is := range pe.Words {
-		pe.Message = strings.ReplaceAll(pe.Message, "{"+word+"}", is)
+	words := c.Words()
+	words["code"] = pe.Code
+	maps.Copy(words, pe.Words)
+	pairs := make([]string, 0, 2*len(words))
+	for word, is := range words {
+		pairs = append(pairs, "{"+word+"}", is)
 	}
+	pe.Message = strings.NewReplacer(pairs...).Replace(sentence)
 	return pe
 }
 
 // plainCode is an error code that may be shown. RFC 6749 allows any printable
 // ASCII, but those in use are words.
 var plainCode = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
-
-// say fills a sentence of the tables in.
-func (c *Client) say(sentence string) string {
-	for word, is := range c.Words() {
-		sentence = strings.ReplaceAll(sentence, "{"+word+"}", is)
-	}
-	return sentence
-}
 
 // Words are what stands in sentences about this provider, by the names they
 // have in an [oauth.ProviderError]'s Template. Only {code} is the error's own.
