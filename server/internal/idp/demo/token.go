@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -41,38 +42,30 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 func (p *Provider) redeem(w http.ResponseWriter, form url.Values) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	refuse := func(why string) { tokenError(w, http.StatusBadRequest, "invalid_grant", why) }
 	c, ok := p.codes.get(form.Get("code"), p.now())
-	if !ok {
-		tokenError(w, http.StatusBadRequest, "invalid_grant", "the code is unknown or expired")
-		return
-	}
-	if c.grant != "" {
+	digest := sha256.Sum256([]byte(form.Get("code_verifier")))
+	switch {
+	case !ok:
+		refuse("the code is unknown or expired")
+	case c.grant != "":
 		if g, ok := p.grants.get(c.grant, p.now()); ok {
 			g.ended = true
 		}
-		tokenError(w, http.StatusBadRequest, "invalid_grant", "the code was used before")
-		return
+		refuse("the code was used before")
+	case c.redirectURI != form.Get("redirect_uri") || c.challenge != base64.RawURLEncoding.EncodeToString(digest[:]):
+		refuse("redirect URI or code verifier is wrong")
+	case !p.find(c.user).active:
+		refuse("the person is deactivated")
+	default:
+		g := &grant{id: rand.Text(), user: c.user, scope: c.scope, audience: cmp.Or(c.audience, Audience)}
+		if slices.Contains(strings.Fields(c.scope), "offline_access") {
+			g.refresh = g.id + "." + rand.Text()
+		}
+		c.grant = g.id
+		p.grants.put(g.id, g, p.now().Add(grantTTL))
+		p.issue(w, g, p.find(c.user), c.nonce)
 	}
-	digest := sha256.Sum256([]byte(form.Get("code_verifier")))
-	if c.redirectURI != form.Get("redirect_uri") || c.challenge != base64.RawURLEncoding.EncodeToString(digest[:]) {
-		tokenError(w, http.StatusBadRequest, "invalid_grant", "redirect URI or code verifier is wrong")
-		return
-	}
-	who := p.find(c.user)
-	if !who.active {
-		tokenError(w, http.StatusBadRequest, "invalid_grant", "the person is deactivated")
-		return
-	}
-	g := &grant{id: rand.Text(), user: c.user, scope: c.scope, audience: c.audience}
-	if g.audience == "" {
-		g.audience = Audience
-	}
-	if slices.Contains(strings.Fields(c.scope), "offline_access") {
-		g.refresh = g.id + "." + rand.Text()
-	}
-	c.grant = g.id
-	p.grants.put(g.id, g, p.now().Add(grantTTL))
-	p.issue(w, g, who, c.nonce)
 }
 
 // refresh rotates: each refresh token works once, and a used one ends the
