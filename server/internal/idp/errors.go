@@ -63,6 +63,7 @@ func (c *Client) tell(pe *oauth.ProviderError, sentence string) *oauth.ProviderE
 	for word, is := range words {
 		pairs = append(pairs, "{"+word+"}", is)
 	}
+	pe.Words = words
 	pe.Message = strings.NewReplacer(pairs...).Replace(sentence)
 	return pe
 }

@@ -81,7 +81,7 @@ type ProviderError struct {
 	// Template is Message before names were filled in, such as {name}: the key
 	// under which translations are kept. "" if there are none.
 	Template string
-	Words    map[string]string // what stands in Template besides the provider's own words
+	Words    map[string]string // what stands in Template
 	Err      error
 }
 

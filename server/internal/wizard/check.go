@@ -77,13 +77,13 @@ func (w *Wizard) CheckProvider(ctx context.Context, kind Kind, c *Candidate) Rep
 	}
 	r.clientID(kind, c.Config.IDP.ClientID)
 	r.clientSecret(kind, c, w.stored(ctx, keystore.IDPClientSecret) && SameSecret(c.Former, c.Config.IDP.Issuer))
-	issuer, client, err := w.resolve(ctx, kind, c.Config.IDP.Issuer)
+	issuer, err := w.resolve(ctx, kind, c.Config.IDP.Issuer)
 	if err != nil {
 		field := FieldClientID
 		if fields := kind.Fields(); len(fields) > 0 {
 			field = fields[0].Name
 		}
-		says := fromProvider(client, err)
+		says := fromProvider(err)
 		if network := w.networkField(ctx, err); network != "" {
 			field = network
 		}
@@ -111,10 +111,10 @@ func (w *Wizard) askProvider(ctx context.Context, c *Candidate, r *Report) {
 	client := w.client(c.Config.IDP, c.ClientSecret, c.RedirectURI)
 	if err := client.CheckClient(ctx); err != nil {
 		field := FieldClientSecret
-		if strings.Contains(fromProvider(client, err).Text, "client ID in this tenant") {
+		if strings.Contains(fromProvider(err).Text, "client ID in this tenant") {
 			field = FieldClientID
 		}
-		r.Problems = append(r.Problems, Problem{field, fromProvider(client, err)})
+		r.Problems = append(r.Problems, Problem{field, fromProvider(err)})
 		return
 	}
 	if c.RedirectURI == "" {
@@ -125,7 +125,7 @@ func (w *Wizard) askProvider(ctx context.Context, c *Candidate, r *Report) {
 	case oauth.IsProviderError(err, oauth.ProviderUnreachable):
 		r.note("Whether the provider knows the redirect URI could not be asked. It must be {redirect}", "redirect", c.RedirectURI)
 	case err != nil:
-		r.Problems = append(r.Problems, Problem{FieldRedirect, fromProvider(client, err)})
+		r.Problems = append(r.Problems, Problem{FieldRedirect, fromProvider(err)})
 	case known == idp.RedirectUntold:
 		r.note("The provider does not say whether it knows the redirect URI: the dry run will. It must be {redirect}", "redirect", c.RedirectURI)
 	}

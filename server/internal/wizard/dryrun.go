@@ -74,7 +74,7 @@ func (d *DryRun) Start(ctx context.Context, cfg idp.Config, access oauth.AccessL
 	t := &trial{client: idp.New(cfg), cfg: cfg, access: access, state: rand.Text(), verifier: rand.Text() + rand.Text(), nonce: rand.Text(), begun: d.now()}
 	address, err := t.client.AuthURL(ctx, idp.AuthRequest{State: t.state, Nonce: t.nonce, Verifier: t.verifier})
 	if err != nil {
-		d.set(nil, TrialStatus{State: TrialFailed, Says: fromProvider(t.client, err), Ended: d.now()})
+		d.set(nil, TrialStatus{State: TrialFailed, Says: fromProvider(err), Ended: d.now()})
 		return "", err
 	}
 	d.set(t, TrialStatus{State: TrialWaiting})
@@ -158,7 +158,7 @@ func (d *DryRun) take(state string) *trial {
 // finish is what comes of an answer.
 func (t *trial) finish(ctx context.Context, answer url.Values) TrialStatus {
 	failed := func(err error) TrialStatus {
-		return TrialStatus{State: TrialFailed, Says: fromProvider(t.client, err), Offer: t.offer(err)}
+		return TrialStatus{State: TrialFailed, Says: fromProvider(err), Offer: t.offer(err)}
 	}
 	if iss := answer.Get("iss"); iss != "" && iss != t.cfg.Issuer && !config.ManyTenants(t.cfg.Issuer) {
 		return TrialStatus{State: TrialFailed, Says: say("The answer came from another sign-in provider than the one configured. Begin the dry run again here, and use no other link.")}
@@ -177,7 +177,7 @@ func (t *trial) finish(ctx context.Context, answer url.Values) TrialStatus {
 // org server needs no policy and no licence for.
 func (t *trial) offer(err error) string {
 	org, path, custom := strings.Cut(t.cfg.Issuer, "/oauth2/")
-	says := fromProvider(t.client, err).Text
+	says := fromProvider(err).Text
 	if custom && path != "" && (strings.Contains(says, "API Access Management") || strings.Contains(says, "no access policy")) {
 		return org
 	}

@@ -76,7 +76,7 @@ func (w *Wizard) FindOkta(ctx context.Context, c Candidate, f Form) ([]Server, [
 // lookAt asks one server and says what it is. It returns why it can't be
 // reached, if that is so.
 func (w *Wizard) lookAt(ctx context.Context, s *Server, host string) *Problem {
-	issuer, client, err := w.resolve(ctx, Okta, s.Issuer)
+	issuer, err := w.resolve(ctx, Okta, s.Issuer)
 	switch {
 	case err == nil:
 		s.OK, s.Issuer, s.Says = true, issuer, say(saysCustom)
@@ -84,7 +84,7 @@ func (w *Wizard) lookAt(ctx context.Context, s *Server, host string) *Problem {
 			s.Says = say(saysOrg)
 		}
 	case oauth.IsProviderError(err, oauth.ProviderUnreachable):
-		s.Says = fromProvider(client, err)
+		s.Says = fromProvider(err)
 		return &Problem{cmp.Or(w.networkField(ctx, err), FieldDomain), s.Says}
 	case s.ID == OrgServer:
 		s.Says = say(saysNoOkta, "host", host)
@@ -113,15 +113,13 @@ func recommend(servers []Server, asked string) bool {
 // resolve asks for the discovery document and keys of issuer and returns the
 // issuer as the provider spells it, where what the person gave says the same in
 // other bytes. Anything else that the document calls itself is an error.
-func (w *Wizard) resolve(ctx context.Context, k Kind, issuer string) (string, *idp.Client, error) {
-	client := w.client(config.IDP{Issuer: issuer}, keystore.Secret{}, "")
-	err := client.Check(ctx)
+func (w *Wizard) resolve(ctx context.Context, k Kind, issuer string) (string, error) {
+	err := w.client(config.IDP{Issuer: issuer}, keystore.Secret{}, "").Check(ctx)
 	var other *idp.OtherIssuer
 	if err == nil || !errors.As(err, &other) || !sameProvider(k, issuer, other.Issuer) {
-		return issuer, client, err
+		return issuer, err
 	}
-	client = w.client(config.IDP{Issuer: other.Issuer}, keystore.Secret{}, "")
-	return other.Issuer, client, client.Check(ctx)
+	return other.Issuer, w.client(config.IDP{Issuer: other.Issuer}, keystore.Secret{}, "").Check(ctx)
 }
 
 // sameProvider reports whether said is what a person may well have meant by

@@ -99,7 +99,7 @@ func TestResolve(t *testing.T) {
 		t.Run("it handles "+c.name, func(t *testing.T) {
 			f := newFake(t)
 			f.says[trimSlash(c.given)] = c.said
-			got, _, err := f.wizard(t).resolve(t.Context(), c.kind, c.given)
+			got, err := f.wizard(t).resolve(t.Context(), c.kind, c.given)
 			if (err == nil) != c.ok || c.ok && got != c.said {
 				t.Errorf("got %s, %v", got, err)
 			}

@@ -62,7 +62,7 @@ func (w *Wizard) Way(ctx context.Context, c Candidate) *Problem {
 	defer client.Close()
 	err := client.Check(ctx)
 	if field := w.networkField(ctx, err); field != "" {
-		return &Problem{field, fromProvider(client, err)}
+		return &Problem{field, fromProvider(err)}
 	}
 	return nil
 }

@@ -12,7 +12,6 @@ package wizard
 import (
 	"context"
 	"errors"
-	"maps"
 	"net"
 	"net/http"
 	"reflect"
@@ -124,8 +123,8 @@ func (w *Wizard) client(cfg config.IDP, secret keystore.Secret, redirect string)
 		}})
 }
 
-// fromProvider is the sentence of an error of c.
-func fromProvider(c *idp.Client, err error) Sentence {
+// fromProvider is the sentence of an error of package idp.
+func fromProvider(err error) Sentence {
 	var pe *oauth.ProviderError
 	if !errors.As(err, &pe) {
 		return say("The provider could not be asked: {cause}", "cause", err.Error())
@@ -133,10 +132,7 @@ func fromProvider(c *idp.Client, err error) Sentence {
 	if pe.Template == "" {
 		return say(pe.Message)
 	}
-	words := c.Words()
-	words["code"] = pe.Code
-	maps.Copy(words, pe.Words)
-	return Sentence{Text: pe.Template, Words: words}
+	return Sentence{Text: pe.Template, Words: pe.Words}
 }
 
 // staying returns base, or a client with time-outs, whose requests end where
