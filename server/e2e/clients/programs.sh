@@ -1,0 +1,15 @@
+#!/bin/bash
+# Installs the programs that people use with MCP, as they come from npm (some 2
+# GB), and takes each through its life with Drawbridge. No account is needed.
+#
+#   bash server/e2e/clients/programs.sh           all
+#   bash server/e2e/clients/programs.sh Codex     one
+set -euo pipefail
+cd "$(dirname "$0")/programs"
+want=$(sha256sum <package-lock.json)
+if [ "$(cat node_modules/.installed 2>/dev/null)" != "$want" ]; then
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	echo "$want" >node_modules/.installed
+fi
+go vet -tags programs .
+exec go test -tags programs -count=1 -timeout=30m -v -run "TestPrograms/${1:-}" .
