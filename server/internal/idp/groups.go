@@ -2,6 +2,7 @@ package idp
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -61,19 +62,14 @@ func readGroups(raw json.RawMessage) (groups []string, said bool) {
 	if err != nil {
 		return nil, false
 	}
-	for name, member := range named {
+	for _, name := range slices.Sorted(maps.Keys(named)) {
 		// {"admin": {"ORG": "domain"}}; what says no is no group.
-		if member[0] != '{' && string(member) != "true" {
+		if member := named[name]; member[0] != '{' && string(member) != "true" {
 			return nil, false
 		}
-		groups = append(groups, name)
+		groups = keepGroup(groups, name)
 	}
-	slices.Sort(groups)
-	var kept []string
-	for _, g := range groups {
-		kept = keepGroup(kept, g)
-	}
-	return kept, true
+	return groups, true
 }
 
 // nameOfGroup is the name of one of a list: a text, or an object that has one.

@@ -73,7 +73,8 @@ func (p *Provider) redeem(w http.ResponseWriter, form url.Values) {
 func (p *Provider) refresh(w http.ResponseWriter, form url.Values) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	g, presented := p.owner(form.Get("refresh_token"))
+	presented := form.Get("refresh_token")
+	g := p.owner(presented)
 	switch {
 	case g == nil || g.ended || g.refresh == "":
 		tokenError(w, http.StatusBadRequest, "invalid_grant", "the refresh token is unknown, expired or revoked")
@@ -98,7 +99,7 @@ func (p *Provider) revoke(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	token := r.PostFormValue("token")
-	g, _ := p.owner(token)
+	g := p.owner(token)
 	if g == nil {
 		g = p.bearer(token)
 	}
@@ -109,10 +110,10 @@ func (p *Provider) revoke(w http.ResponseWriter, r *http.Request) {
 }
 
 // owner returns the grant that a refresh token names, or nil. The caller holds mu.
-func (p *Provider) owner(refreshToken string) (g *grant, presented string) {
+func (p *Provider) owner(refreshToken string) *grant {
 	id, _, _ := strings.Cut(refreshToken, ".")
-	g, _ = p.grants.get(id, p.now())
-	return g, refreshToken
+	g, _ := p.grants.get(id, p.now())
+	return g
 }
 
 // issue answers with tokens for g. The caller holds mu.
