@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -60,6 +61,8 @@ func item(raw json.RawMessage, key string, is shape) (json.RawMessage, []string,
 	}
 	if name := asText(o[key]); name == "" {
 		return nil, []string{"left out: it has no " + key}, false
+	} else if key == "uri" && !isAbsolute(name) {
+		return nil, []string{"left out: its uri is none: it begins with no scheme, or names no host"}, false
 	}
 	m := &mender{notes: notes}
 	changed := m.object(o, is, "")
@@ -72,6 +75,14 @@ func item(raw json.RawMessage, key string, is shape) (json.RawMessage, []string,
 	}
 	return encode(o), m.notes, true
 }
+
+var (
+	scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.\-]*:`)
+	noHost = regexp.MustCompile(`(?i)^(?:https?|wss?|ftp):[/\\]*(?:$|[?#])`)
+)
+
+// isAbsolute reports whether uri is what Python's SDK 1 takes (pydantic's AnyUrl).
+func isAbsolute(uri string) bool { return scheme.MatchString(uri) && !noHost.MatchString(uri) }
 
 // mender collects what is done to one item.
 type mender struct{ notes []string }

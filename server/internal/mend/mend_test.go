@@ -61,6 +61,12 @@ func TestMend(t *testing.T) {
 		{mend.Resource, `{"uri":"a:b","mimeType":null,"size":"12 KB","annotations":{"priority":7,"audience":["user","me"],"lastModified":"yesterday"}}`,
 			`{"annotations":{"audience":["user"]},"name":"a:b","uri":"a:b"}`, "size: it is no whole number"},
 		{mend.Resource, `{"name":"x"}`, "", "left out: it has no uri"},
+		{mend.Resource, `{"name":"x","uri":"/home/ana/notes.txt"}`, "", "left out: its uri is none"}, // Python's SDK 1 gives up on the list
+		{mend.Resource, `{"name":"x","uri":"notes"}`, "", "left out: its uri is none"},
+		{mend.Resource, `{"name":"x","uri":"http://"}`, "", "left out: its uri is none"},
+		{mend.Resource, `{"name":"x","uri":"memo://"}`, "same", ""},
+		{mend.Resource, `{"name":"x","uri":"file:///a b/é"}`, "same", ""},
+		{mend.Resource, `{"name":"x","uri":"http:///x"}`, "same", ""},
 		{mend.Template, `{"uriTemplate":"a:{b}","name":null,"title":1}`, `{"name":"a:{b}","uriTemplate":"a:{b}"}`, "name: there is none"},
 	} {
 		got, notes, ok := c.of(json.RawMessage(c.in))
