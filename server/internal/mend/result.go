@@ -3,6 +3,7 @@ package mend
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
@@ -22,6 +23,9 @@ func Result(method string, raw json.RawMessage) json.RawMessage {
 	if of == nil {
 		return raw
 	}
+	if method == "tools/call" && bytes.Equal(rpc.Get(raw, "content"), null) {
+		raw = rpc.Set(raw, "content", json.RawMessage("[]")) // Python's SDK 1 demands one
+	}
 	return of(raw)
 }
 
@@ -35,7 +39,7 @@ func block(raw json.RawMessage) json.RawMessage {
 }
 
 // members takes the nulls out of an object, and mends what stands under key with
-// of. Of a list it does so with each element. Anything else stays as it is.
+// of. Of a list it does so with each element that is no null itself. Anything else stays as it is.
 func members(key string, of func(json.RawMessage) json.RawMessage) func(json.RawMessage) json.RawMessage {
 	return func(raw json.RawMessage) json.RawMessage {
 		raw = bytes.TrimSpace(raw)
@@ -47,6 +51,7 @@ func members(key string, of func(json.RawMessage) json.RawMessage) func(json.Raw
 			if json.Unmarshal(raw, &all) != nil {
 				return raw
 			}
+			all = slices.DeleteFunc(all, func(one json.RawMessage) bool { return bytes.Equal(one, null) })
 			for i := range all {
 				all[i] = members(key, of)(all[i])
 			}
