@@ -11,7 +11,7 @@ import (
 
 // The threat model names no test that does not exist.
 func TestThreatModelNamesTests(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join("..", "README.md"))
+	page, err := os.ReadFile(filepath.Join("..", "THREATS.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ type AppOptions struct {
 	Issuer string   // a provider of the test's own, with the demo's client id and secret
 	Secret string   // at that provider; "": the demo's
 	Groups []string // who may sign in; nil: anyone
+	Plain  bool     // StartBinary without the race detector
 
 	Access, Refresh time.Duration        // lifetimes of tokens; 0: the default
 	Config          func(*config.Config) // the last word on the configuration

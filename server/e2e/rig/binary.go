@@ -13,9 +13,15 @@ import (
 // Binary is the real program, with the race detector if the tests have it. It is
 // built into out/bin, which all packages share: go build does nothing where the
 // file is still good.
-var Binary = sync.OnceValues(func() (string, error) {
+var Binary = sync.OnceValues(func() (string, error) { return build(raced()) })
+
+// plainBinary is the program as people have it, for tests that measure it: the
+// race detector multiplies memory.
+var plainBinary = sync.OnceValues(func() (string, error) { return build(false) })
+
+func build(race bool) (string, error) {
 	name, args := "drawbridge", []string{"build"}
-	if raced() {
+	if race {
 		name, args = "drawbridge-race", append(args, "-race")
 	}
 	if runtime.GOOS == "windows" {
@@ -39,7 +45,7 @@ var Binary = sync.OnceValues(func() (string, error) {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
 	return path, nil
-})
+}
 
 // raced reports whether the tests run with the race detector.
 func raced() bool {

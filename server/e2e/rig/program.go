@@ -57,7 +57,11 @@ func StartBinary(t testing.TB, o AppOptions) *App {
 
 func (app *App) startProgram() {
 	app.T.Helper()
-	path, err := Binary()
+	program := Binary
+	if app.Options.Plain {
+		program = plainBinary
+	}
+	path, err := program()
 	if err != nil {
 		app.T.Fatal(err)
 	}

@@ -97,7 +97,7 @@ func TestManyLargeResults(t *testing.T) {
 	stdio.Env[rig.StdioGives] = strconv.Itoa(15 << 20)
 	for tool, mounted := range map[string]rig.MCPServer{"give": largeServer(t), "large__echo": stdio} {
 		t.Run(tool, func(t *testing.T) {
-			app := rig.StartBinary(t, rig.Mounting(t, rig.AppOptions{}, map[string]rig.MCPServer{"large": mounted}))
+			app := rig.StartBinary(t, rig.Mounting(t, rig.AppOptions{Plain: true}, map[string]rig.MCPServer{"large": mounted}))
 			app.WaitForServers(t)
 			m := app.MCP(t, app.SignIn(t, rig.NewBrowser(t), app.Register(t, rig.ClientURI), "alice").Access)
 			m.Initialize()
@@ -117,7 +117,7 @@ func TestManyLargeResults(t *testing.T) {
 // 60 calls of 4 MB of one session whose client reads late: each is answered, or
 // told to come again, and the program stays small; another session goes on.
 func TestLateReader(t *testing.T) {
-	app := rig.StartBinary(t, rig.AppOptions{})
+	app := rig.StartBinary(t, rig.AppOptions{Plain: true})
 	c := app.Register(t, rig.ClientURI)
 	m := app.MCP(t, app.SignIn(t, rig.NewBrowser(t), c, "alice").Access)
 	m.Initialize()

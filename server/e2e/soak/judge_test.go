@@ -77,7 +77,7 @@ func goroutinesOfTheApp() (left []string) {
 	all = all[:runtime.Stack(all, true)]
 	const ours = "github.com/drawbridge-app/drawbridge/"
 	for stack := range strings.SplitSeq(string(all), "\n\n") {
-		if strings.Contains(stack, "mount.init.") { // starts children, and stays: they are told when its thread ends
+		if strings.Contains(stack, "mount/process.init.") { // starts children, and stays: they are told when its thread ends
 			continue
 		}
 		if strings.Contains(stack, ours) && !strings.Contains(stack, ours+"server/e2e") && !strings.Contains(stack, ours+"server/internal/idp/demo") {

@@ -106,12 +106,13 @@ type rule func(m *mender, raw json.RawMessage, path string) (mended json.RawMess
 // object mends the members of o, and reports whether any was changed.
 func (m *mender) object(o object, is shape, path string) (changed bool) {
 	for _, name := range slices.Sorted(maps.Keys(is)) {
-		raw, there := o[name]
+		_, there := o[name]
 		if !there && !strings.HasPrefix(name, required) {
 			continue
 		}
 		key := strings.TrimPrefix(name, required)
-		if raw = o[key]; raw == nil {
+		raw := o[key]
+		if raw == nil {
 			raw = null
 		}
 		mended, why := is[name](m, raw, path+key)

@@ -70,7 +70,7 @@ func TestDeaf(t *testing.T) {
 	tune.grace = process.Grace{EOF: 20 * time.Millisecond, Term: 20 * time.Millisecond}
 	r := newRig(t, tune, Options{})
 	conf := own("x")
-	conf.Timeout = 500 * time.Millisecond
+	conf.Timeout = 3 * time.Second
 	r.Apply([]config.Server{conf})
 	bob := r.pid("bob")
 	ana := r.pid("ana")
