@@ -207,7 +207,11 @@ func (s *endpoint) find(ctx context.Context, c gateway.Client, kind, name string
 			candidates = append(candidates, t.listed)
 		}
 	}
-	if len(candidates) > 0 {
+	switch len(candidates) {
+	case 0:
+	case 1: // that there is another is none of their business
+		return nil, invalid("Unknown %s: %s. Use %s.", kind, shorten(name), candidates[0])
+	default:
 		return nil, invalid("%s is not clear: more than one server has a %s of that name. Use %s.", shorten(name), kind, strings.Join(candidates, " or "))
 	}
 	return nil, invalid("Unknown %s: %s", kind, shorten(name))

@@ -75,7 +75,7 @@ func TestNewCollision(t *testing.T) {
 func TestUnclearNameOfHidden(t *testing.T) {
 	r := newRig(t, map[string]*server{"a": offering("t:read"), "b": offering("t:read")})
 	r.rules.deny("alice b")
-	equal(t, "one of two", r.ask(alice(), "tools/call", `{"name":"read"}`), "-32602 read is not clear: more than one server has a tool of that name. Use a__read.")
+	equal(t, "one of two", r.ask(alice(), "tools/call", `{"name":"read"}`), "-32602 Unknown tool: read. Use a__read.")
 	r.rules.deny("alice a")
 	equal(t, "none", r.ask(alice(), "tools/call", `{"name":"read"}`), "-32602 Unknown tool: read")
 }
@@ -97,7 +97,7 @@ func TestNamesStay(t *testing.T) {
 	r.mounts.servers["a"].cat, r.mounts.servers["a"].hang = nil, true
 	r.mounts.mu.Unlock()
 	equal(t, "a starts", lists(), "echo whoami b__read | b__hello | drawbridge://s/b/file:///x")
-	contains(t, "the short name", r.ask(alice(), "tools/call", `{"name":"read"}`), "-32602 read is not clear: more than one server has a tool of that name. Use b__read.")
+	contains(t, "the short name", r.ask(alice(), "tools/call", `{"name":"read"}`), "-32602 Unknown tool: read. Use b__read.")
 	r.mounts.mu.Lock()
 	r.mounts.servers["a"].cat, r.mounts.servers["a"].hang = cat, false
 	r.mounts.mu.Unlock()

@@ -95,6 +95,7 @@ func TestResult(t *testing.T) {
 		{"tools/call", `{"content":null}`, `{"content":[]}`},
 		{"tools/call", `{"content":[null,{"type":"text","text":"a"},null]}`, `{"content":[{"type":"text","text":"a"}]}`},
 		{"tools/call", `{"content":[null]}`, `{"content":[]}`},
+		{"tools/call", `{"content":[{"type":"text","text":null}]}`, `{"content":[{"text":"","type":"text"}]}`},
 		{"tools/call", `{"isError":null,"structuredContent":{"a":[null]}}`, `{"structuredContent":{"a":[null]}}`},
 		{"resources/read", `{"contents":[null,{"uri":"a:b","text":"x"}]}`, `{"contents":[{"uri":"a:b","text":"x"}]}`},
 		{"tools/call", `null`, "same"},

@@ -35,6 +35,9 @@ func block(raw json.RawMessage) json.RawMessage {
 	for _, key := range []string{"annotations", "resource", "icons"} {
 		raw = members(key, plain)(raw)
 	}
+	if kind, _ := rpc.String(rpc.Get(raw, "type")); kind == "text" && rpc.Get(raw, "text") == nil {
+		raw = rpc.Set(raw, "text", json.RawMessage(`""`)) // it was null
+	}
 	return raw
 }
 
