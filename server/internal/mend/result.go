@@ -35,9 +35,6 @@ func block(raw json.RawMessage) json.RawMessage {
 	for _, key := range []string{"annotations", "resource", "icons"} {
 		raw = members(key, plain)(raw)
 	}
-	if kind, _ := rpc.String(rpc.Get(raw, "type")); kind == "text" && rpc.Get(raw, "text") == nil {
-		raw = rpc.Set(raw, "text", json.RawMessage(`""`)) // it was null
-	}
 	return raw
 }
 
@@ -61,6 +58,9 @@ func members(key string, of func(json.RawMessage) json.RawMessage) func(json.Raw
 			return encode(all)
 		}
 		raw = rpc.DropNulls(raw)
+		if kind, _ := rpc.String(rpc.Get(raw, "type")); kind == "text" && rpc.Get(raw, "text") == nil {
+			raw = rpc.Set(raw, "text", json.RawMessage(`""`)) // it was null, and is demanded
+		}
 		below := rpc.Get(raw, key)
 		if of == nil || below == nil {
 			return raw
