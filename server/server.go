@@ -16,6 +16,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/control"
 	"github.com/drawbridge-app/drawbridge/server/internal/console"
+	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount/process"
 	"github.com/drawbridge-app/drawbridge/server/internal/store"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
@@ -55,7 +56,8 @@ func New(o Options) (*Server, error) {
 	}
 	a := &app{opts: o, board: status.NewBoard(o.Now), timeline: timeline.New(o.Now), retry: make(chan struct{}, 1)}
 	a.dryRun.Now, a.dryRun.Notify = o.Now, a.board.Wake
-	a.streams, a.stop = context.WithCancel(context.Background())
+	streams, stop := context.WithCancelCause(context.Background())
+	a.streams, a.stop = streams, func() { stop(gateway.ErrStopping) }
 	s := &Server{app: a, cfg: o.Config, unset: o.Unusable, broken: make(chan error, 1), changed: make(chan struct{}, 1)}
 	if err := s.take(); err != nil {
 		s.Close()

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"sync"
@@ -60,6 +61,10 @@ func (c *call) listen() {
 	c.run(func() (json.RawMessage, error) { return l.serve(*params.Notifications) })
 }
 
+// ErrStopping is the cause with which the context of a request ends when the
+// program does: of all ends, the one at which the client still listens.
+var ErrStopping = errors.New("Drawbridge is stopping")
+
 // listener is an open subscriptions/listen.
 type listener struct {
 	call    *call
@@ -86,6 +91,9 @@ func (l *listener) serve(asked filter) (json.RawMessage, error) {
 	c.event(l.tagged("notifications/subscriptions/acknowledged", rpc.Set(nil, "notifications", said)))
 	if !agreed.empty() {
 		c.deliver(&l.outbox, l.tagged, l.goodbye.Done())
+	}
+	if context.Cause(c.ctx) == ErrStopping { // we end it, and the client is still there to hear so
+		c.ctx = context.WithoutCancel(c.ctx)
 	}
 	return l.tag(nil), nil
 }
