@@ -74,4 +74,21 @@ env_key = "FAKE_KEY"
 		signIn: agreeing("opencode mcp auth drawbridge"),
 		run:    []string{"opencode", "run", "-m", "fake/fake", prompt},
 	},
+	{
+		name: "Copilot CLI 1.0",
+		env: func(p *person) []string {
+			return []string{"COPILOT_PROVIDER_BASE_URL=" + p.model.URL + "/v1", "COPILOT_PROVIDER_TYPE=openai", "COPILOT_PROVIDER_API_KEY=x",
+				"COPILOT_MODEL=fake", "COPILOT_OFFLINE=true", "COPILOT_AUTO_UPDATE=false"}
+		},
+		add:    []string{"copilot", "mcp", "add", "--transport", "http", "drawbridge", "{url}"},
+		signIn: terminal("copilot -i '/mcp auth drawbridge'"),
+		stays:  true,
+		run:    []string{"copilot", "-p", prompt, "--allow-all-tools"},
+		hasty:  true,
+		faults: map[string]string{
+			"restart":                "at times the first call after it fails: it lists the tools three times within milliseconds, before its subscription is open again",
+			"pause, resume":          "one call that was refused takes the tools from the rest of the conversation",
+			"revoked, sign-in again": "`/mcp auth` at its start does not sign in then; why was not found out",
+		},
+	},
 }
