@@ -3,7 +3,6 @@
 package soak
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io/fs"
@@ -79,7 +78,7 @@ func (p *procWatch) lookAtAll() {
 		return string(text)
 	}
 	app := [2]string{read(p.pid, "cmdline"), read(p.pid, "environ")}
-	for _, pid := range append(p.below(), p.pid) {
+	for _, pid := range append(rig.Descendants(p.pid), p.pid) {
 		environ, cmdline := read(pid, "environ"), read(pid, "cmdline")
 		if pid != p.pid && environ == app[1] && cmdline == app[0] {
 			continue
@@ -91,33 +90,9 @@ func (p *procWatch) lookAtAll() {
 	}
 }
 
-// below returns the descendants of the process.
-func (p *procWatch) below() (pids []int) {
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	parents := map[int]int{}
-	for _, path := range stats {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:])) // the name may hold anything
-		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		parents[pid], _ = strconv.Atoi(fields[1])
-	}
-	for pid := range parents {
-		for up := parents[pid]; up > 1; up = parents[up] {
-			if up == p.pid {
-				pids = append(pids, pid)
-				break
-			}
-		}
-	}
-	return pids
-}
-
 // measure takes one sample.
 func (s *soak) measure(p *procWatch) sample {
-	m := sample{kids: len(p.below())}
+	m := sample{kids: len(rig.Descendants(p.pid))}
 	fds, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.pid))
 	m.fds = len(fds)
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
