@@ -8,7 +8,9 @@ set -euo pipefail
 cd "$(dirname "$0")/programs"
 want=$(sha256sum <package-lock.json)
 if [ "$(cat node_modules/.installed 2>/dev/null)" != "$want" ]; then
-	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	# not npm ci: it refuses a lock file without the builds for other systems, as npm
+	# writes it here
+	npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
 	echo "$want" >node_modules/.installed
 fi
 go vet -tags programs .
