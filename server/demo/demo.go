@@ -1,6 +1,6 @@
 // Package demo is `drawbridge demo`: the whole of Drawbridge on this computer,
 // with an OpenID provider of its own, two made-up people and nothing to set up.
-// It is the one door to that provider: nothing that serves in earnest imports
+// It is the only way to that provider: nothing that serves in earnest imports
 // this package. Start at [New].
 package demo
 
