@@ -248,30 +248,6 @@ func (p *panel) wait(cond func(menus []window) bool) (menus []window) {
 	return menus
 }
 
-// submenu waits until more menus than before are open and returns the newest,
-// painted.
-func (p *panel) submenu(before int) window {
-	p.t.Helper()
-	var found window
-	p.t.Cleanup(func() {
-		if p.t.Failed() {
-			p.picture("failed")
-		}
-	})
-	rig.WaitFor(p.t, "the submenu to open", func() bool {
-		_, menus := p.windows()
-		found = window{}
-		for _, m := range menus {
-			if m.id > found.id {
-				found = m
-			}
-		}
-		return len(menus) > before && found.h > 20 // it opens empty at first
-	})
-	p.painted(found)
-	return found
-}
-
 // painted waits until a window shows text, and nothing on the screen changes.
 func (p *panel) painted(win window) {
 	p.t.Helper()
@@ -321,12 +297,45 @@ func (m window) row(n, count int) (x, y int) {
 	return m.x + m.w/3, m.y + edge + (2*n+1)*(m.h-2*edge)/(2*count)
 }
 
-// hover moves to a row and waits for the submenu that opens beside it.
+// hover moves to a row and returns the submenu that opens beside it, painted.
+// A panel that misses the pointer, or has not read that submenu yet and shows it
+// empty, is treated as a person would: moved over once more, and opened again.
 func (p *panel) hover(m window, n, count int) window {
 	p.t.Helper()
+	p.t.Cleanup(func() {
+		if p.t.Failed() {
+			p.picture("failed")
+		}
+	})
 	_, menus := p.windows()
-	p.move(m.row(n, count))
-	return p.submenu(len(menus))
+	before := len(menus)
+	var found window
+	rig.WaitFor(p.t, "the submenu to open", func() bool {
+		x, y := m.row(n, count)
+		p.move(x-1, y) // the pointer has to move to be noticed
+		p.move(x, y)
+		menus := p.wait(func(menus []window) bool { return len(menus) > before && newest(menus).h > 20 }) // it opens empty at first
+		if found = newest(menus); len(menus) > before && found.h > 20 {
+			return true
+		}
+		if before == 1 {
+			p.closeMenu()
+			m = p.openMenu()
+		}
+		return false
+	})
+	p.painted(found)
+	return found
+}
+
+// newest is the window that was opened last.
+func newest(windows []window) (last window) {
+	for _, w := range windows {
+		if w.id > last.id {
+			last = w
+		}
+	}
+	return last
 }
 
 // closeMenu closes all that is open.

@@ -82,8 +82,10 @@ func newScripted(t *testing.T, path string) *scripted {
 	say := func(text string) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		fmt.Fprint(s.stream, text)
-		s.stream.(http.Flusher).Flush()
+		if s.stream != nil {
+			fmt.Fprint(s.stream, text)
+			s.stream.(http.Flusher).Flush()
+		}
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+path, func(w http.ResponseWriter, req *http.Request) {
@@ -92,9 +94,18 @@ func newScripted(t *testing.T, path string) *scripted {
 		s.stream = w
 		s.mu.Unlock()
 		say(": hello\n\n" + s.endpoint)
+		abort := false
 		select {
 		case <-req.Context().Done():
 		case <-s.hangUp:
+			abort = true
+		}
+		s.mu.Lock() // nothing is written to what net/http closes
+		if s.stream == w {
+			s.stream = nil
+		}
+		s.mu.Unlock()
+		if abort {
 			panic(http.ErrAbortHandler)
 		}
 	})
