@@ -32,18 +32,16 @@ func TestTrayPanel(t *testing.T) {
 	menu.Await("Recent events", time.Now().Format("15:04")+" refused: bob@example.com")
 
 	rows := menu.count()
-	top := p.openMenu()
+	p.openMenu()
 	p.picture("menu")
 	for _, list := range [][2]string{{"About", "about"}, {"Connect a client", "connect"}, {"Recent events", "events"}} {
 		title, name := list[0], list[1]
-		p.hover(top, menu.place(title), rows)
+		p.descend([2]int{menu.place(title), rows})
 		p.picture(name)
-		p.closeMenu()
-		top = p.openMenu()
 	}
-	sessions := p.hover(top, menu.place("Sessions"), rows)
+	p.descend([2]int{menu.place("Sessions"), rows})
 	p.picture("sessions")
-	session := p.hover(sessions, 0, menu.count("Sessions"))
+	session := p.descend([2]int{menu.place("Sessions"), rows}, [2]int{0, menu.count("Sessions")})[2]
 	inside := menu.count("Sessions", "alice@example.com")
 	x, y := session.row(inside-1, inside)
 	dark := p.picture("revoke")
@@ -61,7 +59,7 @@ func TestTrayPanel(t *testing.T) {
 	}
 
 	p.restart()
-	p.hover(p.openMenu(), menu.place("About"), menu.count())
+	p.descend([2]int{menu.place("About"), menu.count()})
 	p.picture("restarted")
 }
 

@@ -297,35 +297,36 @@ func (m window) row(n, count int) (x, y int) {
 	return m.x + m.w/3, m.y + edge + (2*n+1)*(m.h-2*edge)/(2*count)
 }
 
-// hover moves to a row and returns the submenu that opens beside it, painted.
-// A panel that misses the pointer, or has not read that submenu yet and shows it
-// empty, is treated as a person would: moved over once more, and opened again.
-func (p *panel) hover(m window, n, count int) window {
+// descend opens the menu and one submenu below the other, each by its row and how
+// many rows there are, and returns all that is open then. A panel that misses the
+// pointer, or has not read a submenu yet and shows it empty, is treated as a
+// person would: all is closed and opened again.
+func (p *panel) descend(rows ...[2]int) []window {
 	p.t.Helper()
 	p.t.Cleanup(func() {
 		if p.t.Failed() {
 			p.picture("failed")
 		}
 	})
-	_, menus := p.windows()
-	before := len(menus)
-	var found window
+	var open []window
 	rig.WaitFor(p.t, "the submenu to open", func() bool {
-		x, y := m.row(n, count)
-		p.move(x-1, y) // the pointer has to move to be noticed
-		p.move(x, y)
-		menus := p.wait(func(menus []window) bool { return len(menus) > before && newest(menus).h > 20 }) // it opens empty at first
-		if found = newest(menus); len(menus) > before && found.h > 20 {
-			return true
+		p.closeMenu()
+		open = []window{p.openMenu()}
+		for depth, row := range rows {
+			x, y := open[depth].row(row[0], row[1])
+			p.move(x-1, y) // the pointer has to move to be noticed
+			p.move(x, y)
+			is := func(menus []window) bool { return len(menus) > depth+1 && newest(menus).h > 20 } // it opens empty at first
+			menus := p.wait(is)
+			if !is(menus) {
+				return false
+			}
+			open = append(open, newest(menus))
 		}
-		if before == 1 {
-			p.closeMenu()
-			m = p.openMenu()
-		}
-		return false
+		return true
 	})
-	p.painted(found)
-	return found
+	p.painted(open[len(open)-1])
+	return open
 }
 
 // newest is the window that was opened last.
