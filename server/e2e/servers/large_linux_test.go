@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -90,7 +89,7 @@ func callOf(t *testing.T, m *rig.MCP, name string, arguments map[string]any) fun
 // small, and is as small as before soon after.
 func TestManyLargeResults(t *testing.T) {
 	n := 16
-	if os.Getenv("DRAWBRIDGE_LONG") != "" {
+	if rig.Long() {
 		n = 64
 	}
 	stdio := rig.SmallServer(t, 1)

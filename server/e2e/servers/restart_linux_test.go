@@ -1,7 +1,6 @@
 package servers
 
 import (
-	"os"
 	"slices"
 	"strconv"
 	"testing"
@@ -44,7 +43,7 @@ func TestFirstListAfterRestart(t *testing.T) {
 // in. DRAWBRIDGE_LONG=1 has 31 servers and ten sign-ins.
 func TestManyServersManySignIns(t *testing.T) {
 	count, most := 8, 2
-	if os.Getenv("DRAWBRIDGE_LONG") != "" {
+	if rig.Long() {
 		count, most = 31, 10
 	}
 	servers := map[string]rig.MCPServer{}

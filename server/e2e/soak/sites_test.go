@@ -15,7 +15,7 @@ import (
 // A site that another configuration takes the place of leaves nothing behind:
 // no connection, no goroutine, none of its memory. Who was signed in still is.
 func TestSoakSites(t *testing.T) {
-	times, long := 8, os.Getenv("DRAWBRIDGE_LONG") != ""
+	times, long := 8, rig.Long()
 	if long {
 		times = 100
 	}

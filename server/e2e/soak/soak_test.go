@@ -59,7 +59,7 @@ const (
 
 // soakTime is how long the load lasts, and the part of it that is compared.
 func soakTime(t *testing.T) (load, window time.Duration) {
-	if os.Getenv("DRAWBRIDGE_LONG") == "" {
+	if !rig.Long() {
 		return 20 * time.Second, 0
 	}
 	load = time.Hour
@@ -143,7 +143,7 @@ func (s *soak) start() {
 
 // worker does one thing again and again, with pauses of about this length.
 func (s *soak) worker(what string, pause time.Duration, do func(testing.TB)) {
-	if os.Getenv("DRAWBRIDGE_LONG") == "" && pause > 5*time.Second {
+	if !rig.Long() && pause > 5*time.Second {
 		pause /= 4 // else it might not happen at all
 	}
 	s.work[what] = do

@@ -40,11 +40,7 @@ type island struct{ name, neighbour string }
 func newIsland(t *testing.T) island {
 	t.Helper()
 	if _, err := exec.LookPath("ip"); err != nil || os.Getuid() != 0 {
-		says := "needs root and ip: apt-get install -y iproute2"
-		if os.Getenv("DRAWBRIDGE_TEST_ALL") == "1" {
-			t.Fatal(says)
-		}
-		t.Skip(says)
+		rig.Missing(t, "root and ip (iproute2)")
 	}
 	n := os.Getpid() % 60000
 	net := fmt.Sprintf("10.213.%d", n%250)
