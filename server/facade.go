@@ -78,6 +78,21 @@ func (s *Server) Revoke(_ context.Context, id string) error {
 	return err
 }
 
+// Rename gives the session of id a name of the owner's, "" for none. It returns
+// [control.ErrNotFound] if there is none.
+func (s *Server) Rename(_ context.Context, id, label string) error {
+	p := s.parts()
+	if p == nil {
+		return errNotReady
+	}
+	defer s.board.Wake()
+	err := p.grants.Rename(id, label)
+	if errors.Is(err, oauth.ErrNotFound) {
+		return control.ErrNotFound
+	}
+	return err
+}
+
 // RevokeAll ends every session and returns how many there were.
 func (s *Server) RevokeAll(context.Context) (int, error) {
 	p := s.parts()

@@ -193,7 +193,11 @@ func session(s status.Session, now time.Time) sessionView {
 	if s.Requests == 0 {
 		used = "signed in " + age(s.CreatedAt, now)
 	}
-	v := sessionView{ID: s.ID, Label: who + " · " + clientName(s.Client.Name) + " · " + used}
+	client := clientName(s.Client.Name)
+	if s.Label != "" {
+		client += " “" + field(s.Label, 20) + "”"
+	}
+	v := sessionView{ID: s.ID, Label: who + " · " + client + " · " + used}
 	if host := field(s.Client.RedirectHost, 48); host != "" {
 		v.Facts = append(v.Facts, "Signed in through "+host)
 	}

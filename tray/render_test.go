@@ -44,12 +44,12 @@ func TestRender(t *testing.T) {
 	}
 	nasty := ready()
 	h := ana("s1", 0)
-	h.User.Email, h.Client.Name, h.Client.RedirectHost, h.LastTool = hostile, hostile, hostile, hostile
+	h.User.Email, h.Label, h.Client.Name, h.Client.RedirectHost, h.LastTool = hostile, hostile, hostile, hostile, hostile
 	nasty.Sessions = []status.Session{h}
 	nasty.Events = []status.Event{event(status.SigninSucceeded, time.Minute, hostile, hostile, ""), event(status.SigninRefused, 0, hostile, hostile, strings.Repeat(hostile, 9))}
 	nasty.Status.Notes = []string{strings.Repeat(hostile, 20)}
 	one := ready()
-	one.Sessions = []status.Session{ana("s1", 2*time.Minute), {ID: "s2", User: status.User{Sub: "u2"}, CreatedAt: noon.Add(-10 * time.Second), LastUsedAt: noon, ExpiresAt: noon.Add(time.Hour)}}
+	one.Sessions = []status.Session{ana("s1", 2*time.Minute), {ID: "s2", Label: "laptop", User: status.User{Sub: "u2"}, CreatedAt: noon.Add(-10 * time.Second), LastUsedAt: noon, ExpiresAt: noon.Add(time.Hour)}}
 	one.Events = []status.Event{
 		event(status.SigninSucceeded, 30*24*time.Hour, "ana@example.com", "Claude", ""),
 		event(status.TokenIssued, 5*time.Minute, "ana@example.com", "Claude", ""),

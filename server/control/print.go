@@ -58,6 +58,9 @@ func PrintSessions(w io.Writer, list []status.Session, asJSON bool, now time.Tim
 	rows := [][]string{{"ID", "USER", "CLIENT", "SIGNED IN", "LAST USED", "EXPIRES", "REQUESTS", "LAST TOOL"}}
 	for _, s := range list {
 		client := s.Client.Name
+		if s.Label != "" {
+			client += " “" + s.Label + "”"
+		}
 		if s.Client.RedirectHost != "" {
 			client += " (" + s.Client.RedirectHost + ")"
 		}

@@ -31,7 +31,7 @@ var sampleStatus = status.Status{
 }
 
 var sampleSessions = []status.Session{
-	{ID: "s2", User: status.User{Sub: "00u1", Email: "ana@example.com", Name: "Ana"},
+	{ID: "s2", Label: "laptop", User: status.User{Sub: "00u1", Email: "ana@example.com", Name: "Ana"},
 		Client: status.SessionClient{ID: "c", Name: "Claude", Kind: "cimd", RedirectHost: "claude.ai"},
 		Scopes: []string{"openid"}, CreatedAt: noon.Add(-3 * time.Hour), LastUsedAt: noon.Add(-2 * time.Minute),
 		ExpiresAt: noon.Add(29*24*time.Hour + time.Hour), Requests: 17, LastTool: "echo",

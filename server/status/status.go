@@ -86,6 +86,7 @@ type SessionClient struct {
 // Session is a grant as a person sees it: one sign-in of one client.
 type Session struct {
 	ID         string        `json:"id"`
+	Label      string        `json:"label,omitempty"` // what the owner calls it: "laptop"
 	User       User          `json:"user"`
 	Client     SessionClient `json:"client"`
 	Scopes     []string      `json:"scopes"`

@@ -33,6 +33,7 @@ type Grant struct {
 	Requests        int64       `json:"requests"`
 	LastTool        string      `json:"last_tool,omitempty"`
 	Remote          string      `json:"remote,omitempty"`
+	Label           string      `json:"label,omitempty"` // what the owner calls it: "laptop"
 }
 
 // GrantClient is what a grant remembers of its client.
@@ -125,7 +126,7 @@ func (r *Grant) client() status.SessionClient {
 
 func (g *grant) session() status.Session {
 	r := g.withUse(*g.record())
-	return status.Session{ID: r.ID, User: r.user(), Client: r.client(), Scopes: r.Scopes, CreatedAt: r.CreatedAt,
+	return status.Session{ID: r.ID, Label: r.Label, User: r.user(), Client: r.client(), Scopes: r.Scopes, CreatedAt: r.CreatedAt,
 		LastUsedAt: r.LastUsedAt, ExpiresAt: r.ExpiresAt, Requests: r.Requests, LastTool: r.LastTool, Remote: r.Remote,
 		Server: status.ServerOf(strings.TrimPrefix(r.Resource, origin(r.Resource)))}
 }
