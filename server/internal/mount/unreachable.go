@@ -53,7 +53,7 @@ func whyNoAnswer(rawURL string, err error) string {
 		return "its certificate is not trusted: it is not made for a server. Get another one there."
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record):
 		return "it speaks http there, not https. Write http:// in its URL in mcp.json, or give its https port."
-	case strings.Contains(err.Error(), "malformed HTTP"):
+	case strings.Contains(err.Error(), "malformed HTTP"), spokeFirst(err):
 		return "what is at " + host + " does not speak HTTP. Correct the port in its URL in mcp.json, or write https://."
 	case errors.As(err, &alert), strings.Contains(err.Error(), "tls: "):
 		return "it and Drawbridge found no common form of TLS. Check its TLS settings, and whether it demands a client's certificate."
@@ -67,10 +67,17 @@ func whyNoAnswer(rawURL string, err error) string {
 		return "there is no way from here to " + host + ". Connect the network or VPN that it is in."
 	case errors.As(err, &netErr) && netErr.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return host + " does not answer. Is it running, and does a firewall let you reach it?"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), strings.Contains(err.Error(), "server closed idle connection"):
 		return "it closed the connection without an answer. Look into its own log."
 	}
 	return "the connection failed. Is it running, and is its URL in mcp.json right?"
+}
+
+// spokeFirst reports whether the server greeted before it was asked. Whether
+// net/http takes a greeting for a malformed answer or drops the connection
+// depends on which of the two came first.
+func spokeFirst(err error) bool {
+	return errors.Is(err, net.ErrClosed) || strings.HasSuffix(err.Error(), "readLoopPeekFailLocked: %!w(<nil>)")
 }
 
 // namesOf lists a few of the names that a certificate is for.

@@ -9,13 +9,16 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"fmt"
 	"io"
 	"log"
 	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -62,11 +65,7 @@ func TestWhyUnreachable(t *testing.T) {
 	plain := httptest.NewServer(http.NotFoundHandler())
 	defer plain.Close()
 	secure := serveTLS(t)
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed.Close()
+	closed := closedPort(t)
 	other, err := net.Listen("tcp", "127.0.0.1:0") // neither HTTP nor TLS
 	if err != nil {
 		t.Fatal(err)
@@ -78,8 +77,8 @@ func TestWhyUnreachable(t *testing.T) {
 			if err != nil {
 				return
 			}
+			t.Cleanup(func() { c.Close() }) // it waits for a line that it knows
 			_, _ = c.Write([]byte("220 mail.example ESMTP\r\n"))
-			c.Close()
 		}
 	}()
 	hangsUp := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
@@ -98,7 +97,7 @@ func TestWhyUnreachable(t *testing.T) {
 		"https on an http port":     {"https" + strings.TrimPrefix(plain.URL, "http"), "it speaks http there, not https", "Write http://"},
 		"http on an https port":     {"http" + strings.TrimPrefix(secure.URL, "https"), "it speaks https there, not http", "Write https://"},
 		"an unknown host":           {"http://nowhere.invalid/mcp", "nowhere.invalid", "Correct its URL"},
-		"a closed port":             {"http://" + closed.Addr().String() + "/mcp", "nothing listens at " + closed.Addr().String(), "Start the server, or correct the port"},
+		"a closed port":             {"http://" + closed + "/mcp", "nothing listens at " + closed, "Start the server, or correct the port"},
 		"something else":            {"http://" + other.Addr().String() + "/mcp", "does not speak HTTP", "Correct the port"},
 		"something else, https":     {"https://" + other.Addr().String() + "/mcp", "", ""},
 		"no answer":                 {hangsUp.URL, "closed the connection without an answer", "its own log"},
@@ -123,6 +122,71 @@ func TestWhyUnreachable(t *testing.T) {
 				t.Errorf("it tells a secret: %s", all)
 			}
 		})
+	}
+}
+
+// closedPort is an address that nobody else listens at meanwhile: a socket of
+// ours has it, and does not listen.
+func closedPort(t *testing.T) string {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", at.(*syscall.SockaddrInet4).Port)
+}
+
+// closing tells when it is closed.
+type closing struct {
+	net.Conn
+	closed chan struct{}
+}
+
+func (c closing) Close() error {
+	defer close(c.closed)
+	return c.Conn.Close()
+}
+
+// TestSpeaksFirst handles a server that greets, as mail servers and SSH do,
+// before the request is under way: the transport drops the connection then.
+func TestSpeaksFirst(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		_, _ = c.Write([]byte("220 mail.example ESMTP\r\n"))
+		_, _ = io.Copy(io.Discard, c)
+		c.Close()
+	}()
+	dropped := make(chan struct{})
+	client := http.Client{Transport: &http.Transport{Dial: func(network, addr string) (net.Conn, error) {
+		c, err := net.Dial(network, addr)
+		return closing{c, dropped}, err
+	}}}
+	ctx := httptrace.WithClientTrace(within(t), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { <-dropped }})
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+l.Addr().String()+"/mcp", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.Do(req)
+	if err == nil {
+		t.Fatal("it is an answer")
+	}
+	if got := noAnswer(req.URL.String(), err); !strings.Contains(got.text, "what is at "+l.Addr().String()+" does not speak HTTP") {
+		t.Errorf("got %s: %v", got.text, err)
 	}
 }
 
