@@ -42,6 +42,17 @@ func SwitchServer(path, name string, off bool) error {
 	})
 }
 
+// RemoveServer takes the server of name out, with [ErrNoServer] if there is none.
+func RemoveServer(path, name string) error {
+	return edit(path, func(t *jsonText, table []string) error {
+		if !t.has(table, name) {
+			return fmt.Errorf("%w: %s", ErrNoServer, code(name))
+		}
+		t.remove(table, name)
+		return nil
+	})
+}
+
 // checkServer says what [ParseServers] would.
 func checkServer(s Server) error {
 	text, err := marshalJSON(map[string]any{"mcpServers": map[string]any{s.Name: json.RawMessage(entryOf(s))}})

@@ -11,55 +11,77 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// marshal is a new file for c. What is as by default is left out, apart from
-// what a person looks for.
-func marshal(c Config) []byte {
-	var b strings.Builder
-	head := func(table, remark string) {
-		b.WriteString("\n" + remark + table + "\n") // listen always comes before
-	}
-	in := ""
-	for k, value := range written(fileKeys, c, Default()) {
-		if k.table() != in {
-			in = k.table()
-			if in == "access" {
-				head("[access]", "# Who may sign in. All empty: nobody.\n")
-			} else {
-				head("["+in+"]", "")
-			}
-		}
-		fmt.Fprintf(&b, "%s = %s\n", k.name(), value)
-	}
+// setting is one line of config.toml, as a value has it that is not as by
+// default or is always written. The first one of a rule and of a server has no
+// name: it says that there is such a table.
+type setting struct {
+	table string // "", idp, access.rule[0], server.NAME
+	name  string
+	value string
+}
+
+// settings are all of c, in the order of a new file.
+func settings(c Config) []setting {
+	all := written(fileKeys, c, Default())
 	for i, r := range c.Access.Rules {
-		remark := ""
-		if i == 0 {
-			remark = "# Who may use what. What no rule allows is refused.\n"
-		}
-		head("[["+ruleTable+"]]", remark)
-		for k, value := range written(ruleKeys, r, Rule{}) {
-			fmt.Fprintf(&b, "%s = %s\n", k.path, value)
-		}
+		all = append(all, inTable(fmt.Sprintf("%s[%d]", ruleTable, i), written(ruleKeys, r, Rule{}))...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Servers)) {
-		head("["+serverTable+"."+plain(name)+"]", "")
-		for k, value := range written(serverKeys, c.Servers[name], ServerSettings{}) {
-			fmt.Fprintf(&b, "%s = %s\n", k.path, value)
+		all = append(all, inTable(serverTable+"."+name, written(serverKeys, c.Servers[name], ServerSettings{}))...)
+	}
+	return all
+}
+
+func inTable(table string, lines []setting) []setting {
+	all := []setting{{table: table}}
+	for _, s := range lines {
+		all = append(all, setting{table, s.name, s.value})
+	}
+	return all
+}
+
+// written are those keys of v that are not as usual or are always written.
+func written[T any](keys []key, v, usual T) (all []setting) {
+	for _, k := range keys {
+		field, other := k.in(reflect.ValueOf(v)).Interface(), k.in(reflect.ValueOf(usual)).Interface()
+		if k.saved || !reflect.DeepEqual(field, other) {
+			all = append(all, setting{k.table(), k.name(), plain(field)})
+		}
+	}
+	return all
+}
+
+// header is the line that begins a table.
+func header(table string) string {
+	if strings.HasPrefix(table, ruleTable) {
+		return "[[" + ruleTable + "]]"
+	}
+	if name, ok := strings.CutPrefix(table, serverTable+"."); ok {
+		return "[" + serverTable + "." + plain(name) + "]"
+	}
+	return "[" + table + "]"
+}
+
+// headRemarks stand above the tables that a person looks for, in a new file.
+var headRemarks = map[string]string{
+	"access":          "# Who may sign in. All empty: nobody.\n",
+	ruleTable + "[0]": "# Who may use what. What no rule allows is refused.\n",
+}
+
+// marshal is a new file for c.
+func marshal(c Config) []byte {
+	var b strings.Builder
+	in := ""
+	for _, s := range settings(c) {
+		if s.table != in {
+			in = s.table
+			b.WriteString("\n" + headRemarks[in] + header(in) + "\n") // listen always comes before
+		}
+		if s.name != "" {
+			fmt.Fprintf(&b, "%s = %s\n", s.name, s.value)
 		}
 	}
 	return []byte(b.String())
-}
-
-// written are those keys of v, with their values, that are not as usual or are
-// always written.
-func written[T any](keys []key, v, usual T) func(yield func(key, string) bool) {
-	return func(yield func(key, string) bool) {
-		for _, k := range keys {
-			field, other := k.in(reflect.ValueOf(v)).Interface(), k.in(reflect.ValueOf(usual)).Interface()
-			if (k.saved || !reflect.DeepEqual(field, other)) && !yield(k, plain(field)) {
-				return
-			}
-		}
-	}
 }
 
 // plain is a value as TOML has it.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -17,12 +18,19 @@ func overwrite(text []byte, c Config) ([]byte, bool) {
 	if err != nil {
 		return nil, false
 	}
-	before, after := plainValues(old), plainValues(c)
-	for _, k := range fileKeys {
-		if before[k.path] != after[k.path] {
-			if text, err = setKey(text, k, after[k.path]); err != nil {
-				return nil, false
-			}
+	text = dropRules(text, old.Access.Rules, c.Access.Rules)
+	if old, err = Parse("", text); err != nil {
+		return nil, false
+	}
+	before, after := settings(old), settings(c)
+	for _, s := range before {
+		if !slices.ContainsFunc(after, func(other setting) bool { return s.table == other.table && s.name == other.name }) {
+			text = drop(text, func(l line) bool { return l.table == s.table && (l.name == s.name || s.name == "") })
+		}
+	}
+	for _, s := range after {
+		if !slices.Contains(before, s) {
+			text = set(text, s)
 		}
 	}
 	// Whatever was overlooked, such as a table written inline, shows here.
@@ -30,60 +38,95 @@ func overwrite(text []byte, c Config) ([]byte, bool) {
 	return text, err == nil && reflect.DeepEqual(got, c)
 }
 
-// plainValues are the values of c as [Save] writes them, by key; a key that is
-// as by default is missing.
-func plainValues(c Config) map[string]string {
-	values := map[string]string{}
-	for k, value := range written(fileKeys, c, Default()) {
-		values[k.path] = value
+// dropRules takes out as many rules as text has more than keep: those that are
+// not among keep, so that the comments of the others stay with them.
+func dropRules(text []byte, rules, keep []Rule) []byte {
+	for i := len(rules) - 1; i >= 0 && len(rules) > len(keep); i-- {
+		kept := slices.ContainsFunc(keep, func(r Rule) bool { return reflect.DeepEqual(r, rules[i]) })
+		if !kept || i < len(rules)-len(keep) {
+			rules = slices.Delete(slices.Clone(rules), i, i+1)
+			table := fmt.Sprintf("%s[%d]", ruleTable, i)
+			text = drop(text, func(l line) bool { return l.table == table })
+		}
 	}
-	return values
+	return text
 }
 
-// setKey puts value in the place of k's, adds the key, or takes its line out if
-// value is "".
-func setKey(text []byte, k key, value string) ([]byte, error) {
-	entries, err := walk(text)
-	if err != nil {
-		return nil, err
+// line is an entry of the file, under the table and the name that its setting
+// has.
+type line struct {
+	entry
+	table, name string
+	from, to    int // of the value, in bytes; of a header both stand at its place
+}
+
+// linesOf takes a text apart that [Parse] takes.
+func linesOf(text []byte) []line {
+	entries, _ := walk(text)
+	var all []line
+	rules := 0
+	for _, e := range entries {
+		l, path := line{entry: e}, e.path
+		if e.header {
+			l.from = offset(text, e.at)
+			l.to = l.from
+		} else {
+			l.name, path = path[len(path)-1], path[:len(path)-1]
+			l.from, l.to = valueRange(text, e)
+		}
+		if e.value.kind == kindTables {
+			rules++
+		}
+		if l.table = strings.Join(path, "."); l.table == ruleTable {
+			l.table = fmt.Sprintf("%s[%d]", ruleTable, rules-1)
+		}
+		all = append(all, l)
 	}
-	table := k.table()
-	after := -1 // the end of the last line of the table, so far
-	if table == "" {
+	return all
+}
+
+// drop takes out the lines that match.
+func drop(text []byte, match func(line) bool) []byte {
+	for _, l := range slices.Backward(linesOf(text)) {
+		if match(l) {
+			text = slices.Concat(text[:offset(text, place{l.at.line, 1})], text[lineEnd(text, l.to):])
+		}
+	}
+	return text
+}
+
+// set puts the value of s in the place of the one that is there, or adds its
+// line, if need be with a table.
+func set(text []byte, s setting) []byte {
+	after, inside := -1, s.table == "" // the end of the last line of the table, so far
+	if inside {
 		after = 0
 	}
-	inside := table == ""
-	for _, e := range entries {
-		path := strings.Join(e.path, ".")
-		if e.header {
-			if inside = path == table && e.value.kind == kindTable; inside {
-				after = lineEnd(text, offset(text, e.at))
-			}
-			continue
+	for _, l := range linesOf(text) {
+		if l.header {
+			inside = l.table == s.table
+		} else if l.table == s.table && l.name == s.name {
+			return slices.Concat(text[:l.from], []byte(s.value), text[l.to:])
 		}
-		from, to := valueRange(text, e)
-		switch {
-		case path == k.path && value == "":
-			start := offset(text, place{e.at.line, 1})
-			return slices.Concat(text[:start], text[lineEnd(text, to):]), nil
-		case path == k.path:
-			return slices.Concat(text[:from], []byte(value), text[to:]), nil
-		case inside:
-			after = lineEnd(text, to)
+		if inside {
+			after = lineEnd(text, l.to)
 		}
 	}
 	end := "\n"
 	if bytes.Contains(text, []byte("\r\n")) {
 		end = "\r\n"
 	}
-	line := k.name() + " = " + value + end
+	added := ""
+	if s.name != "" {
+		added = s.name + " = " + s.value + end
+	}
 	if after < 0 { // a table of its own
-		after, line = len(text), end+"["+table+"]"+end+line
+		after, added = len(text), end+header(s.table)+end+added
 	}
 	if after > 0 && text[after-1] != '\n' {
-		line = end + line
+		added = end + added
 	}
-	return slices.Concat(text[:after], []byte(line), text[after:]), nil
+	return slices.Concat(text[:after], []byte(added), text[after:])
 }
 
 // offset is where a place stands, in bytes.

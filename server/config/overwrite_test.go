@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
 )
@@ -22,7 +23,7 @@ func saveOver(t *testing.T, text string, change func(*config.Config)) string {
 		t.Fatal(err)
 	}
 	change(&c)
-	if err := config.Save(path, c); err != nil {
+	if err := save(path, c); err != nil {
 		t.Fatal(err)
 	}
 	got, err := config.Load(path)
@@ -115,6 +116,82 @@ func TestSaveOver(t *testing.T) {
 	}
 }
 
+const house = `# Ours.
+[access]
+anyone = true # until March
+
+# The family reads.
+[[access.rule]]
+domains = ["example.org"] # all of them
+tools = ["read_*"]
+
+# Ana does what she wants.
+[[access.rule]]
+emails = ["ana@example.com"]
+
+[server.files]
+ask = ["write_*"] # never without me
+idle = "1h"
+
+# Slow.
+[server."a.b"]
+timeout = "10m"
+`
+
+func TestEditsKeepWhatAPersonWrote(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*config.Config)
+		want   []string // in turns: what was, and what it becomes
+	}{
+		{"a tool switched off", func(c *config.Config) {
+			s := c.Servers["files"]
+			s.ToolsOff = []string{"delete_file"}
+			c.Servers["files"] = s
+		}, []string{"idle = \"1h\"\n", "idle = \"1h\"\ntools_off = ['delete_file']\n"}},
+		{"what asks", func(c *config.Config) {
+			c.Servers["files"] = config.ServerSettings{Ask: []string{"*"}, Idle: time.Hour, HoldChanges: true}
+		}, []string{`["write_*"]`, "['*']", "idle = \"1h\"\n", "idle = \"1h\"\nhold_changes = true\n"}},
+		{"a key as usual again", func(c *config.Config) { c.Servers["a.b"] = config.ServerSettings{} },
+			[]string{"timeout = \"10m\"\n", ""}},
+		{"a new server", func(c *config.Config) { c.Servers["new one"] = config.ServerSettings{} }, nil},
+		{"another server", func(c *config.Config) { c.Servers["git"] = config.ServerSettings{Shared: true} },
+			[]string{"timeout = \"10m\"\n", "timeout = \"10m\"\n\n[server.'git']\nshared = true\n"}},
+		{"a server that is no more", func(c *config.Config) { delete(c.Servers, "files") },
+			[]string{"[server.files]\nask = [\"write_*\"] # never without me\nidle = \"1h\"\n", ""}},
+		{"the first rule taken out", func(c *config.Config) { c.Access.Rules = c.Access.Rules[1:] },
+			[]string{"[[access.rule]]\ndomains = [\"example.org\"] # all of them\ntools = [\"read_*\"]\n", ""}},
+		{"the last rule taken out", func(c *config.Config) { c.Access.Rules = c.Access.Rules[:1] },
+			[]string{"[[access.rule]]\nemails = [\"ana@example.com\"]\n", ""}},
+		{"a rule changed", func(c *config.Config) { c.Access.Rules[0].Tools = []string{"*"}; c.Access.Rules[1].ReadOnly = true },
+			[]string{`["read_*"]`, "['*']", "[\"ana@example.com\"]\n", "[\"ana@example.com\"]\nread_only = true\n"}},
+		{"one rule more", func(c *config.Config) {
+			c.Access.Rules = append(c.Access.Rules, config.Rule{Groups: []string{"guests"}, Tools: []string{"echo"}})
+		}, []string{"timeout = \"10m\"\n", "timeout = \"10m\"\n\n[[access.rule]]\ngroups = ['guests']\ntools = ['echo']\n"}},
+		{"lifetimes", func(c *config.Config) { c.Tokens.Access, c.Access.Anyone = time.Minute, false },
+			[]string{"anyone = true #", "anyone = false #", "timeout = \"10m\"\n", "timeout = \"10m\"\n\n[tokens]\naccess = '1m'\n"}},
+	} {
+		t.Run("it handles "+c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "config.toml")
+			if err := os.WriteFile(path, []byte(house), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			err := config.Edit(path, func(cfg *config.Config) error { c.change(cfg); return nil })
+			got, _ := os.ReadFile(path)
+			if c.want == nil { // a bad name
+				if err == nil {
+					t.Error("it was taken")
+				}
+			} else if err != nil {
+				t.Error(err)
+			}
+			if want := strings.NewReplacer(c.want...).Replace(house); string(got) != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
 // Whatever is there, what is saved over it is what is loaded then.
 func FuzzSaveOver(f *testing.F) {
 	f.Add([]byte(commented), "https://b.example", "ana@example.com")
@@ -132,7 +209,7 @@ func FuzzSaveOver(f *testing.F) {
 		}
 		c.PublicURL, c.IDP.Issuer, c.IDP.ClientID, c.Tunnel.Domain = url, url, group, strings.TrimPrefix(url, "https://")
 		c.Access = config.Access{Groups: []string{group}, Domains: c.Access.Emails}
-		if config.Save(path, c) != nil {
+		if save(path, c) != nil {
 			return // bad values
 		}
 		got, err := config.Load(path)

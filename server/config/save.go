@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,11 +10,21 @@ import (
 	"time"
 )
 
-// Save checks c and writes it to path: whole or not at all, readable by its
-// owner alone, in a folder made for it if there is none. A file that is there
-// is changed only where c says something else, and keeps its comments; in a new
-// one, values that are as by default are left out. A link at path stays a link.
-func Save(path string, c Config) error {
+// Edit has change alter the configuration of the file at path, and saves it: a
+// line that says something else now is changed, added or taken out; every other
+// stays as a person wrote it, with comments and order. Where there is no file it
+// starts from [Default]. The error is change's, that of a file with mistakes, or
+// of a bad value.
+func Edit(path string, change func(*Config) error) error {
+	editing.Lock()
+	defer editing.Unlock()
+	c, err := Load(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := change(&c); err != nil {
+		return err
+	}
 	d, err := Stage(path, c)
 	if err != nil {
 		return err
@@ -27,9 +38,13 @@ type Draft struct {
 	path, temp string
 }
 
-// Stage does all of [Save] that can fail for want of space, of a right or of a
-// good value, so that whoever has more to do than write a file can do it before
-// the file counts.
+// Stage checks c and writes it beside the file at path: whole or not at all,
+// readable by its owner alone, in a folder made for it if there is none. A file
+// that is there is changed only where c says something else, and keeps its
+// comments; in a new one, values that are as by default are left out. A link at
+// path stays a link. All that can fail for want of space, of a right or of a good
+// value fails here, so that whoever has more to do than write a file can do it
+// before the file counts.
 func Stage(path string, c Config) (*Draft, error) {
 	c.normalise()
 	if err := c.Validate(); err != nil {

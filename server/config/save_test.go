@@ -74,7 +74,7 @@ func TestSaveSweepsWhatTheDeadLeft(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := config.Save(path, config.Default()); err != nil {
+	if err := save(path, config.Default()); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]bool{drafts[0]: false, drafts[1]: true, mine: true, path: true} {
@@ -96,7 +96,7 @@ func TestSaveOverALargeFile(t *testing.T) {
 		if _, err := config.Load(path); (err == nil) != kept {
 			t.Errorf("%d bytes: %v", size, err)
 		}
-		if err := config.Save(path, config.Default()); err != nil {
+		if err := save(path, config.Default()); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := os.ReadFile(path); err != nil || (string(got) == text) != kept {

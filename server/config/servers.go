@@ -31,6 +31,8 @@ type Server struct {
 type ServerSettings struct {
 	// Ask is the tools, by glob, whose calls wait for the owner's click.
 	Ask []string `key:"ask" check:"glob"`
+	// ToolsOff is the tools, by glob, that nobody is offered.
+	ToolsOff []string `key:"tools_off" check:"glob"`
 	// HoldChanges holds back a tool whose description or schema is no longer what
 	// the owner approved.
 	HoldChanges bool          `key:"hold_changes"`

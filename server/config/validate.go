@@ -102,6 +102,9 @@ func (c *Config) normalise() {
 		if len(s.Ask) == 0 {
 			s.Ask = nil
 		}
+		if len(s.ToolsOff) == 0 {
+			s.ToolsOff = nil
+		}
 		s.Idle = max(s.Idle, never)
 		c.Servers[name] = s
 	}

@@ -126,7 +126,7 @@ func TestKeepsWhatThereIs(t *testing.T) {
 	old.IDP = config.IDP{Issuer: "https://a.example", ClientID: "old", Scopes: []string{"openid", "groups"}}
 	old.Access.Anyone = true
 	old.Clients.RedirectURIs, old.Tools.Add = []string{}, false
-	if err := config.Save(r.ConfigPath, old); err != nil {
+	if err := config.Edit(r.ConfigPath, func(c *config.Config) error { *c = old; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Keystore.Set(context.Background(), keystore.IDPClientSecret, keystore.NewSecret("old")); err != nil {

@@ -21,7 +21,7 @@ func TestReload(t *testing.T) {
 	change := func(what func(*config.Config)) {
 		t.Helper()
 		what(&app.Config)
-		if err := config.Save(file, app.Config); err != nil {
+		if err := rig.SaveConfig(file, app.Config); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -67,7 +67,7 @@ func TestUnusableConfiguration(t *testing.T) {
 			cfg.Listen = "127.0.0.1:0"
 			cfg.IDP.Issuer, cfg.IDP.ClientID = rig.StartDemoProvider(t).Issuer, "drawbridge-demo"
 			cfg.Access.Anyone = true
-			if err := config.Save(file, cfg); err != nil {
+			if err := rig.SaveConfig(file, cfg); err != nil {
 				t.Fatal(err)
 			}
 			await(status.Ready)

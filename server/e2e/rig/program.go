@@ -48,7 +48,7 @@ func StartBinary(t testing.TB, o AppOptions) *App {
 		Config: cmp.Or(o.ConfigFile, filepath.Join(t.TempDir(), "config.toml")),
 	}
 	app.Program.Env = append(app.Program.Env, o.Env...)
-	if err := config.Save(app.Program.Config, app.Config); err != nil {
+	if err := SaveConfig(app.Program.Config, app.Config); err != nil {
 		t.Fatal(err)
 	}
 	app.startProgram()
@@ -174,4 +174,13 @@ func TryRun(t testing.TB, app *App, keys keystore.Store) error {
 		err = errors.New("it ran")
 	}
 	return err
+}
+
+// SaveConfig writes c over what is at path, whatever that is.
+func SaveConfig(path string, c config.Config) error {
+	draft, err := config.Stage(path, c)
+	if err != nil {
+		return err
+	}
+	return draft.Commit()
 }

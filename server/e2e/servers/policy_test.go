@@ -155,7 +155,7 @@ func changeRules(t *testing.T, app *rig.App, rules []config.Rule) {
 	t.Helper()
 	cfg := app.Config
 	cfg.Listen, cfg.Access.Rules = "127.0.0.1:0", rules
-	if err := config.Save(app.Options.ConfigFile, cfg); err != nil {
+	if err := rig.SaveConfig(app.Options.ConfigFile, cfg); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -148,7 +148,7 @@ func TestSetupKeepsWhatThereIs(t *testing.T) {
 	cfg := config.Default()
 	cfg.Access = config.Access{Emails: []string{"ana@example.com"}, Rules: []config.Rule{{Emails: []string{"ana@example.com"}, Servers: []string{"files"}}}}
 	cfg.Tokens.Access = time.Minute
-	if err := config.Save(app.Options.ConfigFile, cfg); err != nil {
+	if err := rig.SaveConfig(app.Options.ConfigFile, cfg); err != nil {
 		t.Fatal(err)
 	}
 	changed := app.Srv.Config()

@@ -87,15 +87,15 @@ func (s *soak) edit(t testing.TB, change func(*config.Config)) {
 	s.editing.Lock()
 	defer s.editing.Unlock()
 	cfg := s.Config
-	if err := config.Save(s.file, cfg); err != nil {
+	if err := rig.SaveConfig(s.file, cfg); err != nil {
 		t.Fatal(err)
 	}
 	change(&cfg)
-	if err := config.Save(s.file, cfg); err != nil {
+	if err := rig.SaveConfig(s.file, cfg); err != nil {
 		t.Fatal(err)
 	}
 	s.rest(2 * time.Second)
-	if err := config.Save(s.file, s.Config); err != nil {
+	if err := rig.SaveConfig(s.file, s.Config); err != nil {
 		t.Fatal(err)
 	}
 }

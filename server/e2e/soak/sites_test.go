@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
 )
 
@@ -24,7 +23,7 @@ func TestSoakSites(t *testing.T) {
 	p := s.watchProcesses(os.Getpid())
 	defer p.stop()
 	s.Config.Tokens.Access, s.Config.Tokens.Refresh = time.Hour, 2*time.Hour
-	if err := config.Save(s.file, s.Config); err != nil {
+	if err := rig.SaveConfig(s.file, s.Config); err != nil {
 		t.Fatal(err)
 	}
 	var tokens rig.Tokens
@@ -63,7 +62,7 @@ func (s *soak) rebuild(t testing.TB, tokens rig.Tokens, streaming bool) {
 	}
 	earlier := s.lastReady()
 	s.Config.Tokens.Refresh += time.Second
-	if err := config.Save(s.file, s.Config); err != nil {
+	if err := rig.SaveConfig(s.file, s.Config); err != nil {
 		t.Fatal(err)
 	}
 	rig.WaitFor(t, "the next site", func() bool { return s.lastReady() != earlier })

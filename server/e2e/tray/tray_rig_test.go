@@ -14,7 +14,6 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/keystore/keyringtest"
-	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/control"
 	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
 )
@@ -101,7 +100,7 @@ func (s *traySession) configure(t testing.TB, o rig.AppOptions) *rig.App {
 	}
 	app.Program = &rig.Program{Config: cmp.Or(o.ConfigFile, filepath.Join(t.TempDir(), "config.toml")),
 		Env: []string{"GORACE=exitcode=0 atexit_sleep_ms=0", "DRAWBRIDGE_IDP_CLIENT_SECRET=" + secret.Reveal(), "DRAWBRIDGE_DATA_KEY=" + base64.StdEncoding.EncodeToString(make([]byte, 32))}}
-	if err := config.Save(app.Program.Config, app.Config); err != nil {
+	if err := rig.SaveConfig(app.Program.Config, app.Config); err != nil {
 		t.Fatal(err)
 	}
 	return app

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/e2e/edge"
 	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
 )
@@ -26,7 +25,7 @@ func TestTunnelReload(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	app.Config.Clients.Registration = false
-	if err := config.Save(file, app.Config); err != nil {
+	if err := rig.SaveConfig(file, app.Config); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
