@@ -56,7 +56,7 @@ func (i Import) Save(store func(server, name, secret string) error) error {
 					return fmt.Errorf("import %s: put %s into the keychain: %w", code(item.Name), code(name), err)
 				}
 			}
-			item.server.conceal()
+			item.server.Conceal()
 		}
 		if err := PutServer(i.Path, item.server); err != nil {
 			return fmt.Errorf("import %s: %w", code(item.Name), err)
@@ -103,20 +103,26 @@ func (im Importer) ImportServers(source string) (Import, error) {
 		if err != nil {
 			return Import{}, err
 		}
-		for _, item := range items {
-			if item.Why == "" {
-				item.merge(existing)
-			}
-			if item.As != "" {
-				existing = append(existing, item.server)
-			}
-			plan.Items = append(plan.Items, item)
-		}
+		existing = plan.add(items, existing)
 	}
 	if len(plan.Files) == 0 {
 		return plan, errors.New("no servers of other programs were found here (" + strings.Join(Sources, ", ") + "): give the path of a file with `mcpServers`")
 	}
 	return plan, nil
+}
+
+// add plans items beside the existing servers, and returns all of them.
+func (i *Import) add(items []ImportItem, existing []Server) []Server {
+	for _, item := range items {
+		if item.Why == "" {
+			item.merge(existing)
+		}
+		if item.As != "" {
+			existing = append(existing, item.server)
+		}
+		i.Items = append(i.Items, item)
+	}
+	return existing
 }
 
 // merge finds the name under which a server goes in beside the existing ones.
@@ -136,7 +142,7 @@ func (item *ImportItem) merge(existing []Server) {
 		have := existing[i]
 		have.Off, want.Off = false, false
 		hidden := want // as an earlier import wrote it
-		hidden.conceal()
+		hidden.Conceal()
 		if entry := entryOf(have); entry == entryOf(want) || entry == entryOf(hidden) {
 			item.Why = "it is there already, as " + code(existing[i].Name)
 			return
@@ -151,7 +157,7 @@ func (item *ImportItem) merge(existing []Server) {
 	if item.As != item.Name && GoodName(item.Name) == item.Name {
 		item.Notes = append(item.Notes, "another server is called "+code(item.Name)+", so it comes in as "+code(item.As))
 	}
-	item.clear = want.conceal()
+	item.clear = want.Conceal()
 	item.Notes = append(item.Notes, Notes(want)...)
 }
 
@@ -257,9 +263,9 @@ func (item *ImportItem) translate(home string) {
 	item.Set = Secrets(*s)
 }
 
-// conceal puts ${keychain:NAME} in the place of secrets in clear, and returns
+// Conceal puts ${keychain:NAME} in the place of secrets in clear, and returns
 // them by their names.
-func (s *Server) conceal() map[string]string {
+func (s *Server) Conceal() map[string]string {
 	found := make(map[string]string)
 	hide := func(key string, values map[string]string) map[string]string {
 		values = maps.Clone(values)
