@@ -1,0 +1,6 @@
+//go:build !windows && !darwin
+
+package assets
+
+// systemLocale is "": here the environment says it, or nobody does.
+func systemLocale() string { return "" }
