@@ -108,7 +108,7 @@ func PrintAccess(w io.Writer, list []status.Entry, asJSON bool) error {
 	}
 	rows := [][]string{{"SERVER", "KIND", "NAME", "AS", ""}}
 	for _, e := range list {
-		rows = append(rows, []string{e.Server, e.Kind, e.Name, e.As, join(when(e.ReadOnly, "only reads"), when(e.Ask, "asks the owner"), when(e.Held, "held back"))})
+		rows = append(rows, []string{e.Server, e.Kind, e.Name, e.As, join(when(e.ReadOnly, "only reads"), when(e.Ask, "asks the owner"), when(e.Held, "held back"), when(e.Off, "switched off"))})
 	}
 	return printTable(w, rows, 64)
 }

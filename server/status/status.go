@@ -226,4 +226,5 @@ type Entry struct {
 	ReadOnly bool   `json:"read_only"`
 	Ask      bool   `json:"ask"`  // each call waits for the owner's click
 	Held     bool   `json:"held"` // changed, and not approved yet
+	Off      bool   `json:"off"`  // switched off by the owner, for everybody
 }

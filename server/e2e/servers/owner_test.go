@@ -140,6 +140,45 @@ func TestAddedToolIsToldAndHeld(t *testing.T) {
 	}
 }
 
+// A tool that its owner switches off while clients are connected is gone for
+// them at both paths, like one that never was, and comes back as it was.
+func TestToolIsSwitchedOff(t *testing.T) {
+	o := rig.Mounting(t, rig.AppOptions{}, map[string]rig.MCPServer{"one": rig.SmallServer(t, 2)})
+	app := rig.StartApp(t, o)
+	app.WaitForServers(t)
+	client := app.Register(t, rig.ClientURI)
+	all := app.MCP(t, app.SignIn(t, rig.NewBrowser(t), client, "alice").Access)
+	single := app.MCPAt(t, app.SignInAt(t, client, "alice", "/s/one/mcp").Access, "/s/one/mcp")
+	tools := func() string {
+		return strings.Join(all.Listing(t, "tools/list"), " ") + ", " + strings.Join(single.Listing(t, "tools/list"), " ")
+	}
+	off := func(names ...string) {
+		cfg := app.Config
+		cfg.Listen, cfg.Servers = "127.0.0.1:0", map[string]config.ServerSettings{"one": {ToolsOff: names}}
+		if err := rig.SaveConfig(o.ConfigFile, cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const on = "add echo whoami one__echo echo1, echo echo1"
+	if got := tools(); got != on {
+		t.Fatalf("tools %s", got)
+	}
+	off("echo1")
+	rig.WaitFor(t, "the tool to be gone", func() bool { return tools() == "add echo whoami one__echo, echo" })
+	for m, names := range map[*rig.MCP][]string{all: {"echo1", "one__echo1"}, single: {"echo1"}} {
+		for _, name := range names {
+			if r := m.TryTool(name, map[string]any{"message": "x"}); r.Code != -32602 || r.Message != "Unknown tool: "+name {
+				t.Errorf("%s answered %s", name, rig.Clip(r.Body))
+			}
+		}
+	}
+	off()
+	rig.WaitFor(t, "the tool to be back", func() bool { return tools() == on })
+	if got := single.CallTool("echo1", map[string]any{"message": "x"}); got != "Echo: hello" {
+		t.Errorf("answered %q", got)
+	}
+}
+
 // A session that calls too often is told when to go on; built-in tools and
 // other sessions are not concerned.
 func TestCallsPerMinute(t *testing.T) {

@@ -177,6 +177,9 @@ func (e *Endpoints) Adjust(cfg config.Config) {
 	e.apply(servers)
 	for _, list := range everyList {
 		e.all.Changed(list, nil)
+		for _, single := range e.singles() {
+			single.endpoint.Changed(list, nil)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/builtin"
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
@@ -278,8 +279,19 @@ func (x *index) namespace(kind string) *namespace {
 	return &x.templates
 }
 
-// allowed asks the rules of now.
+// allowed reports whether there is an item for who, by the switches and rules of
+// now.
 func (s *endpoint) allowed(who *oauth.Caller, t *item) bool {
+	return !s.h.isOff(t) && s.permitted(who, t)
+}
+
+// isOff reports whether the owner switched a tool off, for everybody.
+func (h *Hub) isOff(t *item) bool {
+	return t.kind == kindTool && t.server != Own && config.MatchAny(h.o.Settings(t.server).ToolsOff, t.name)
+}
+
+// permitted asks the rules alone.
+func (s *endpoint) permitted(who *oauth.Caller, t *item) bool {
 	p := s.h.o.Policy()
 	switch t.kind {
 	case kindTool:

@@ -191,7 +191,7 @@ func TestHold(t *testing.T) {
 	if len(r.mounts.called("a")) != 0 || seen.checks != 1 {
 		t.Errorf("the server was called, or looked at %d times", seen.checks)
 	}
-	contains(t, "seen", fmt.Sprint(r.Visible(t.Context(), &alice().who)), "{a tool new new false false true}")
+	contains(t, "seen", fmt.Sprint(r.Visible(t.Context(), &alice().who)), "{a tool new new false false true false}")
 	hold = false
 	equal(t, "told only", r.listed(r.All(), alice(), "tools/list"), "echo whoami new old")
 	hold, seen.changed = true, ""
@@ -206,6 +206,39 @@ func TestHold(t *testing.T) {
 		t.Errorf("looked %d times", seen.checks)
 	}
 	equal(t, "changed", r.listed(r.All(), alice(), "tools/list"), "echo whoami new")
+}
+
+// A tool that its owner switched off is for everybody like one that does not
+// exist, by every name; the owner still sees it.
+func TestToolsOff(t *testing.T) {
+	off := []string{"delete_file", "drop_*"}
+	r := newRig(t, map[string]*server{"a": offering("t:delete_file", "t:drop_table", "t:look", "t:both", "p:drop_it"), "b": offering("t:both")}, func(o *Options) {
+		o.Settings = func(server string) config.ServerSettings {
+			if server != "a" {
+				return config.ServerSettings{}
+			}
+			return config.ServerSettings{ToolsOff: off}
+		}
+	})
+	equal(t, "off", r.listed(r.All(), alice(), "tools/list"), "echo whoami look a__both b__both")
+	equal(t, "off", r.listed(r.One("a"), alice(), "tools/list"), "look both")
+	equal(t, "prompts", r.listed(r.All(), alice(), "prompts/list"), "drop_it")
+	for _, name := range []string{"delete_file", "a__delete_file", "drop_table"} {
+		equal(t, name, r.ask(alice(), "tools/call", `{"name":"`+name+`"}`), "-32602 Unknown tool: "+name)
+		equal(t, name, r.askAt(r.One("a"), alice(), "tools/call", `{"name":"`+name+`"}`), "-32602 Unknown tool: "+name)
+		if r.All().InputSchema(t.Context(), alice(), name) != nil {
+			t.Errorf("the schema of %s is told", name)
+		}
+	}
+	if calls := r.mounts.called("a"); len(calls) != 0 {
+		t.Errorf("the server was asked %v", calls)
+	}
+	seen := fmt.Sprintf("%+v", r.Visible(t.Context(), &alice().who))
+	contains(t, "seen", seen, "Name:delete_file As:delete_file ReadOnly:false Ask:false Held:false Off:true")
+	contains(t, "seen", seen, "Name:look As:look ReadOnly:false Ask:false Held:false Off:false")
+	off = []string{"both"}
+	equal(t, "on again", r.listed(r.All(), alice(), "tools/list"), "echo whoami delete_file drop_table look b__both")
+	contains(t, "on again", r.ask(alice(), "tools/call", `{"name":"delete_file"}`), "a: tools/call")
 }
 
 // Prompts, templates and instructions are held back as tools are, by every name

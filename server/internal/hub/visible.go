@@ -12,7 +12,7 @@ import (
 )
 
 // Visible answers "what does bob see?", as far as servers have said what they
-// offer. Held tools, which bob does not see, are among them.
+// offer. Tools that are held or off, which bob does not see, are among them.
 func (h *Hub) Visible(ctx context.Context, who *oauth.Caller) []status.Entry {
 	x, err := h.all.index(ctx, nil, mount.Known)
 	if err != nil {
@@ -21,13 +21,13 @@ func (h *Hub) Visible(ctx context.Context, who *oauth.Caller) []status.Entry {
 	var list []status.Entry
 	for _, kind := range []string{kindTool, kindPrompt, kindResource, kindTemplate} {
 		for _, t := range x.namespace(kind).list {
-			if h.all.allowed(who, t) {
+			if h.all.permitted(who, t) {
 				server := t.server
 				if server == Own {
 					server = ""
 				}
 				list = append(list, status.Entry{Server: server, Kind: kind, Name: t.name, As: t.listed, ReadOnly: t.readOnly,
-					Ask: kind == kindTool && t.server != Own && config.MatchAny(h.o.Settings(t.server).Ask, t.name), Held: h.held(t)})
+					Ask: kind == kindTool && t.server != Own && config.MatchAny(h.o.Settings(t.server).Ask, t.name), Held: h.held(t), Off: h.isOff(t)})
 			}
 		}
 	}
@@ -48,10 +48,7 @@ func (h *Hub) Findings() []string {
 	if err != nil {
 		return nil
 	}
-	return findings(x)
-}
-
-func findings(x *index) []string {
+	tools := slices.DeleteFunc(slices.Clone(x.tools.list), h.isOff)
 	var list []string
 	say := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
 	for _, kind := range []string{kindTool, kindPrompt} {
@@ -61,7 +58,7 @@ func findings(x *index) []string {
 			}
 		}
 	}
-	for _, t := range x.tools.list {
+	for _, t := range tools {
 		if n := len(t.schema); n > maxSchema {
 			say("The tool %s of the server %s has an input schema of %d KiB. claude.ai drops tools with more than 16 KiB and says nothing.", clean(t.name), t.server, n>>10)
 		}
@@ -74,7 +71,7 @@ func findings(x *index) []string {
 			say("The %s %s of the server %s is listed at /mcp as %s: another server has it too.", kindWord(t.kind), clean(t.name), t.server, clean(t.listed))
 		}
 	}
-	if n := len(x.tools.list); n > maxTools {
+	if n := len(tools); n > maxTools {
 		say("There are %d tools at /mcp. Some clients take no more than %d: connect those to /s/NAME/mcp, or let rules choose.", n, maxTools)
 	}
 	return list
