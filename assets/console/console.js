@@ -61,6 +61,8 @@ function show(page, how) {
   if (anew) $('#console').replaceChildren(...page.querySelector('#console').childNodes);
   else morph($('#console'), page.querySelector('#console'));
   if (anew) scrollTo(0, 0);
+  const here = $('#nav [aria-current]'); // a phone shows a part of the navigation
+  if (here) $('#nav').scrollLeft = here.offsetLeft - 48;
   const said = $('#flash');
   say(said?.textContent ?? '');
   if (anew && !said) $('#main').focus({ preventScroll: true });

@@ -33,7 +33,7 @@ async function open(url, view, lang, problems) {
 }
 
 // settled waits until a page of the console stands there.
-const settled = (page) => page.waitForFunction(() => !document.documentElement.hasAttribute('data-busy') && !document.querySelector('main p#flash')?.textContent.match(/^(Opening|開いて)/));
+const settled = (page) => page.waitForFunction(() => !document.documentElement.hasAttribute('data-busy') && !document.querySelector('main p#flash')?.textContent.match(/^(Opening|読み込み中)/));
 
 async function pictures({ link, path, lang, file, fill, press }) {
   const problems = [];
@@ -45,14 +45,22 @@ async function pictures({ link, path, lang, file, fill, press }) {
     await page.click(press);
     await settled(page);
   }
+  const look = async ({ viewport, colorScheme }) => {
+    await page.setViewportSize(viewport);
+    await page.emulateMedia({ colorScheme });
+  };
+  for (const view of views) {
+    await look(view);
+    await page.screenshot({ path: `${file}-${view.name}.png`, fullPage: true });
+  }
+  // Judged is what can be seen of it, with all that opens open.
   await page.evaluate(() => document.querySelectorAll('details').forEach((details) => (details.open = true)));
   for (const view of views) {
-    await page.setViewportSize(view.viewport);
-    await page.emulateMedia({ colorScheme: view.colorScheme });
+    await look(view);
     const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
     if (wide > room) problems.push(`${view.name}: ${wide} px wide, and there are ${room}`);
     texts.push(await page.evaluate(() => `${document.documentElement.lang} ${document.title}\n${document.body.innerText}`));
-    await page.screenshot({ path: `${file}-${view.name}.png`, fullPage: true });
+    await page.screenshot({ path: `${file}-${view.name}-open.png`, fullPage: true });
     for (const found of await judge(page)) problems.push(`${view.name}: ${found}`);
   }
   await page.context().close();

@@ -80,7 +80,7 @@ func TestConsoleLive(t *testing.T) {
 		{"eval", "document.activeElement.id + ' ' + document.activeElement.value + ' ' + document.querySelector('#log-files').open"},
 		{"eval", "document.querySelector('#say').textContent"},
 	}})
-	if len(r.Texts) != 2 || r.Texts[0] != "a-email half typed true" || !strings.Contains(r.Texts[1], "3 calls wait for you") {
+	if len(r.Texts) != 2 || r.Texts[0] != "a-email half typed true" || !strings.Contains(r.Texts[1], "3 calls need your approval") {
 		t.Errorf("after the change: %q", r.Texts)
 	}
 }

@@ -103,7 +103,7 @@ func TestGoneRowsStay(t *testing.T) {
 	if rest := page[one:two] + page[three:]; strings.Contains(rest, "gone") || strings.Contains(rest, "aria-disabled") {
 		t.Errorf("the others: %s", rest)
 	}
-	if !strings.Contains(page, "2 calls wait") {
+	if !strings.Contains(page, "2 calls need your approval") {
 		t.Error("it is counted among those that wait")
 	}
 	if r := rig.Post(t, token, "/approvals/answer", "id", "a2", "answer", "allow"); len(rig.Told()) != 0 || !strings.Contains(r.Body, "does not wait any more") {

@@ -94,7 +94,7 @@ func TestLive(t *testing.T) {
 		d.Approvals = append(d.Approvals, status.Approval{ID: "a2", Tool: "echo", Expires: consoletest.Now()})
 	})
 	l = until(t, lines, func(l line) bool { return l.Part == "nav" })
-	if !strings.Contains(l.HTML, "2 calls wait") || !strings.HasPrefix(l.Title, "(2) ") {
+	if !strings.Contains(l.HTML, "2 calls need your approval") || !strings.HasPrefix(l.Title, "(2) ") {
 		t.Errorf("the badge says %q, %q", l.Title, l.HTML)
 	}
 

@@ -3,12 +3,13 @@ package console
 import (
 	"context"
 	"html/template"
+	"slices"
 	"strings"
 
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-// overview says how it goes, and gives what clients need to connect.
+// overview gives what clients need to connect, and says what is wrong.
 func (c *Console) overview() *Page {
 	return &Page{
 		Name:  "overview",
@@ -32,6 +33,7 @@ func (c *Console) told(key string, do func(Backend, context.Context) error) Acti
 }
 
 type overviewData struct {
+	Well      bool // nothing needs a look
 	Facts     []fact
 	CanPause  bool
 	CanResume bool
@@ -47,6 +49,7 @@ type fact struct {
 	What  string // key of its name
 	Look  string // class: ok, wait, bad, off
 	State string // key of a word
+	Count int    // for a State that counts
 	More  string // in the app's own words: what is wrong, and what to do
 	Link  string
 }
@@ -64,6 +67,7 @@ func (c *Console) overviewOf(r *Request) overviewData {
 		CanAccept: strings.Contains(st.Tunnel.Error, "`drawbridge tunnel accept`"),
 		Connect:   cards(st.MCPURL, c.backend.Clients()),
 	}
+	d.Well = d.CanPause && !slices.ContainsFunc(d.Facts, func(f fact) bool { return f.Look == "bad" || f.Look == "wait" || f.More != "" })
 	if st.MCPURL != "" {
 		d.QR = qrCode(st.MCPURL)
 		for _, server := range st.Servers {
@@ -91,25 +95,30 @@ func look(state string) string {
 
 // facts are the parts of the way from a client to a tool, in its order.
 func facts(st status.Status) []fact {
-	of := func(what, state, more, link string) fact {
-		return fact{what, look(state), "state." + what + "." + state, more, link}
+	of := func(what, state, more string) fact {
+		return fact{What: what, Look: look(state), State: "state." + what + "." + state, More: more}
 	}
-	list := []fact{
-		of("drawbridge", string(st.State), st.Error, ""),
-		of("tunnel", st.Tunnel.State, st.Tunnel.Error, ""),
-		of("provider", st.IDP.State, st.IDP.Error, ""),
-	}
+	tunnel := of("tunnel", st.Tunnel.State, st.Tunnel.Error)
 	if st.Tunnel.State == "up" && st.Tunnel.Error != "" { // it leads elsewhere
-		list[1].Look, list[1].State = "bad", "state.tunnel.down"
+		tunnel.Look, tunnel.State = "bad", "state.tunnel.down"
 	}
-	servers := "ok"
+	count := map[string]int{}
 	for _, s := range st.Servers {
-		if s.State == "failed" || s.State == "starting" && servers == "ok" {
-			servers = s.State
-		}
+		count[s.State]++
 	}
-	if len(st.Servers) == 0 {
-		servers = "off"
+	worst := "ok"
+	switch {
+	case count["failed"] > 0:
+		worst = "failed"
+	case count["starting"] > 0:
+		worst = "starting"
+	case len(st.Servers) == count["off"]:
+		worst = "off"
 	}
-	return append(list, of("servers", servers, "", "/servers"))
+	servers := of("servers", worst, "")
+	servers.Link = "/servers"
+	if worst == "failed" {
+		servers.Count = count["failed"]
+	}
+	return []fact{of("drawbridge", string(st.State), st.Error), tunnel, of("provider", st.IDP.State, st.IDP.Error), servers}
 }
