@@ -40,7 +40,7 @@ func (s *Server) RevokeWhere(_ context.Context, sub, clientID string) (int, erro
 	}
 	return p.grants.RevokeWhere(func(session status.Session) bool {
 		return (sub == "" || session.User.Sub == sub) && (clientID == "" || session.Client.ID == clientID)
-	}, "revoked by the owner")
+	}, oauth.ByOwner)
 }
 
 // AllowRedirect adds a redirect URI to those that clients may use.

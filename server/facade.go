@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/control"
 	"github.com/drawbridge-app/drawbridge/server/internal/authserver"
@@ -71,7 +72,36 @@ func (s *Server) Revoke(_ context.Context, id string) error {
 	if p == nil {
 		return errNotReady
 	}
-	err := p.grants.Revoke(id, "revoked by the owner")
+	return found(p.grants.Revoke(id, oauth.ByOwner))
+}
+
+// undoTime is how long a revocation can be taken back.
+const undoTime = 5 * time.Second
+
+// RevokeSoon is [Server.Revoke] that [Server.Keep] can take back for five
+// seconds. What the session asks for meanwhile waits.
+func (s *Server) RevokeSoon(_ context.Context, id string) error {
+	p := s.parts()
+	if p == nil {
+		return errNotReady
+	}
+	defer s.board.Wake()
+	return found(p.grants.RevokeAfter(id, undoTime))
+}
+
+// Keep has a session go on that was about to end. It returns
+// [control.ErrNotFound] if it has ended.
+func (s *Server) Keep(_ context.Context, id string) error {
+	p := s.parts()
+	if p == nil {
+		return errNotReady
+	}
+	defer s.board.Wake()
+	return found(p.grants.Keep(id))
+}
+
+// found is err in the words of control.
+func found(err error) error {
 	if errors.Is(err, oauth.ErrNotFound) {
 		return control.ErrNotFound
 	}
@@ -86,11 +116,7 @@ func (s *Server) Rename(_ context.Context, id, label string) error {
 		return errNotReady
 	}
 	defer s.board.Wake()
-	err := p.grants.Rename(id, label)
-	if errors.Is(err, oauth.ErrNotFound) {
-		return control.ErrNotFound
-	}
-	return err
+	return found(p.grants.Rename(id, label))
 }
 
 // RevokeAll ends every session and returns how many there were.

@@ -86,7 +86,8 @@ type SessionClient struct {
 // Session is a grant as a person sees it: one sign-in of one client.
 type Session struct {
 	ID         string        `json:"id"`
-	Label      string        `json:"label,omitempty"` // what the owner calls it: "laptop"
+	Label      string        `json:"label,omitempty"`  // what the owner calls it: "laptop"
+	Leaving    time.Time     `json:"leaving,omitzero"` // when it ends, since the owner has revoked it
 	User       User          `json:"user"`
 	Client     SessionClient `json:"client"`
 	Scopes     []string      `json:"scopes"`

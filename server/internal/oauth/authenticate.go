@@ -18,7 +18,7 @@ func (s *Grants) Authenticate(text, resource, remote string) (*Caller, <-chan st
 		return nil, nil, ErrTokenExpired
 	}
 	g, ok := s.find(t.grant)
-	if !ok || g.over() {
+	if !ok || !g.stays() {
 		return nil, nil, ErrEnded
 	}
 	if g.record().Resource != resource {

@@ -33,7 +33,8 @@ type Grant struct {
 	Requests        int64       `json:"requests"`
 	LastTool        string      `json:"last_tool,omitempty"`
 	Remote          string      `json:"remote,omitempty"`
-	Label           string      `json:"label,omitempty"` // what the owner calls it: "laptop"
+	Label           string      `json:"label,omitempty"`  // what the owner calls it: "laptop"
+	Leaving         time.Time   `json:"leaving,omitzero"` // when it ends, since the owner has revoked it
 }
 
 // GrantClient is what a grant remembers of its client.
@@ -52,7 +53,8 @@ type grant struct {
 	turn   chan struct{} // holds one token; who takes it may change the record
 	ended  chan struct{} // closed when the grant has ended
 	doom   sync.Once
-	doomed chan struct{} // closed when somebody wants the grant to end
+	doomed chan struct{}                 // closed when somebody wants the grant to end
+	kept   atomic.Pointer[chan struct{}] // while it leaves; closed if it stays after all
 	rec    atomic.Pointer[Grant]
 	caller atomic.Pointer[Caller] // made of rec
 
@@ -126,7 +128,7 @@ func (r *Grant) client() status.SessionClient {
 
 func (g *grant) session() status.Session {
 	r := g.withUse(*g.record())
-	return status.Session{ID: r.ID, Label: r.Label, User: r.user(), Client: r.client(), Scopes: r.Scopes, CreatedAt: r.CreatedAt,
+	return status.Session{ID: r.ID, Label: r.Label, Leaving: r.Leaving, User: r.user(), Client: r.client(), Scopes: r.Scopes, CreatedAt: r.CreatedAt,
 		LastUsedAt: r.LastUsedAt, ExpiresAt: r.ExpiresAt, Requests: r.Requests, LastTool: r.LastTool, Remote: r.Remote,
 		Server: status.ServerOf(strings.TrimPrefix(r.Resource, origin(r.Resource)))}
 }

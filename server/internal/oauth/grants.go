@@ -105,7 +105,11 @@ func New(opts Options, records Records) (*Grants, error) {
 		s.grants[g.id] = g
 	}
 	for _, g := range grants {
-		if reason := s.disallowed(g.record()); reason != "" {
+		reason := s.disallowed(g.record())
+		if !g.record().Leaving.IsZero() {
+			reason = ByOwner
+		}
+		if reason != "" {
 			if err := s.end(g, ending{typ: status.SessionRevoked, reason: reason}); err != nil {
 				return nil, err
 			}

@@ -33,7 +33,7 @@ func (s *Grants) Refresh(ctx context.Context, r TokenRequest) (Tokens, error) {
 		return Tokens{}, InvalidGrant("This is not a refresh token of this server.").Because(err)
 	}
 	g, ok := s.find(t.grant)
-	if !ok {
+	if !ok || !g.stays() {
 		return Tokens{}, errSignInAgain()
 	}
 	rec := g.record()

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -127,32 +126,6 @@ func (s *Grants) Revoke(id, reason string) error {
 	}
 	return err
 }
-
-// Rename has the session of id called label from now on, "" for no name. It
-// returns [ErrNotFound] if there is none.
-func (s *Grants) Rename(id, label string) error {
-	gid, _ := parseGrantID(id)
-	g, ok := s.find(gid)
-	if !ok {
-		return ErrNotFound
-	}
-	err := s.take(g, func() error {
-		rec := g.withUse(*g.record())
-		rec.Label = strings.TrimSpace(status.Clean(label, maxLabel))
-		if err := s.opts.Saver.Save([]Change{change(BucketGrants, rec.ID, rec)}); err != nil {
-			return fmt.Errorf("save the session's name: %w", err)
-		}
-		g.set(rec)
-		return nil
-	})
-	if errors.Is(err, ErrEnded) {
-		return ErrNotFound
-	}
-	return err
-}
-
-// maxLabel is how long an owner's name for a session may be, in characters.
-const maxLabel = 40
 
 // RevokeAll ends every session, forgets every remembered consent, and returns
 // how many sessions there were. It goes on after a failure and returns the
