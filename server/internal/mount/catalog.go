@@ -86,7 +86,7 @@ func (s *server) openLocked(client Client) *conversation {
 func (s *server) await(ctx context.Context, urgent bool) (*Catalog, error) {
 	for first := true; ; first = false {
 		s.mu.Lock()
-		catalog, state, problem, gone, pause := s.catalog, s.state, s.problem, s.ctx.Err() != nil, s.retryAt.Sub(s.set.now())
+		catalog, state, problem, gone, pause := s.catalog, s.state, s.problem, s.ctx.Err() != nil, s.retryAt.Sub(s.set.o.Now())
 		s.mu.Unlock()
 		switch {
 		case catalog != nil:
@@ -119,7 +119,7 @@ func wait(ctx context.Context, r *reading) error {
 func (s *server) refresh(ctx context.Context, client Client) {
 	var waited []*reading
 	s.mu.Lock()
-	now := s.set.now()
+	now := s.set.o.Now()
 	own := s.convs[s.ownKeyLocked()]
 	canRead := own != nil && own.isReady()
 	if canRead {
@@ -177,7 +177,7 @@ func (s *server) anew(ctx context.Context, client Client, urgent bool) (*Catalog
 func (s *server) renew() {
 	s.mu.Lock()
 	own := s.convs[key{}]
-	outdated := own != nil && !s.isHTTP() && slices.ContainsFunc(s.clientsLocked(), func(c *conversation) bool {
+	outdated := own != nil && !s.http && slices.ContainsFunc(s.clientsLocked(), func(c *conversation) bool {
 		return c.isReady() && own.isReady() && c.opened.After(own.opened)
 	})
 	s.mu.Unlock()
@@ -190,7 +190,7 @@ func (s *server) renew() {
 func (s *server) listChanged(c *conversation) {
 	if c.lists != nil {
 		c.lists.soon()
-		if !s.isHTTP() {
+		if !s.http {
 			return // another process knows nothing of it
 		}
 	}
@@ -244,7 +244,7 @@ func (s *server) speaker() (*conversation, error) {
 
 // sharedLocked needs mu.
 func (s *server) sharedLocked() *conversation {
-	if s.conf.Shared && !s.isHTTP() {
+	if s.conf.Shared && !s.http {
 		for _, c := range s.clientsLocked() {
 			if c.isReady() {
 				return c
@@ -270,7 +270,7 @@ func (s *server) offer(found *Catalog) {
 		} else {
 			s.catalog, s.headers = found, headers
 		}
-		s.readAt = s.set.now()
+		s.readAt = s.set.o.Now()
 		if s.failures < crashLoop {
 			s.state, s.problem = stateOK, ""
 		}
@@ -294,7 +294,7 @@ func (s *server) offer(found *Catalog) {
 	}
 	s.set.save(s)
 	for _, what := range changes {
-		s.set.changed(s.name, what)
+		s.set.o.OnChange(s.name, what)
 	}
 }
 
@@ -334,7 +334,7 @@ func (c *conversation) readOwnLists(*reading) {
 	other := false
 	s.mu.Lock()
 	if all := s.catalog; all != nil {
-		c.found, c.readAt = found, s.set.now()
+		c.found, c.readAt = found, s.set.o.Now()
 		other = len(differences(all, found)) > 0
 		was, is := c.view, all.as(found)
 		if was == nil {
@@ -352,7 +352,7 @@ func (c *conversation) readOwnLists(*reading) {
 		s.lists.soon()
 	}
 	for _, what := range changes {
-		s.set.changed(s.name, what)
+		s.set.o.OnChange(s.name, what)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 
 // connect starts a process or a session and learns which era it speaks.
 func (c *conversation) connect(ctx context.Context) error {
-	if c.server.isHTTP() {
+	if c.server.http {
 		return c.connectHTTP(ctx)
 	}
 	if err := c.launch(ctx); err != nil {
@@ -204,7 +204,7 @@ func described(capabilities, info, instructions json.RawMessage) rpc.Description
 	}
 	for name, value := range all {
 		switch {
-		case present(value) == nil || string(value) == "false":
+		case rpc.Given(value) == nil || string(value) == "false":
 			delete(all, name)
 		case !rpc.IsObject(value):
 			all[name] = json.RawMessage("{}")

@@ -60,7 +60,7 @@ type conversation struct {
 
 func newConversation(s *server, k key, client Client) *conversation {
 	c := &conversation{server: s, key: k, client: client, ready: make(chan struct{}), grants: make(map[string]bool), level: len(levels),
-		calls: make(map[int64]*call), asked: make(map[string]context.CancelFunc), left: make(map[string]time.Time), used: s.set.now()}
+		calls: make(map[int64]*call), asked: make(map[string]context.CancelFunc), left: make(map[string]time.Time), used: s.set.o.Now()}
 	if k.who != "" {
 		c.lists = &reader{do: c.readOwnLists, start: s.set.working.start, settle: s.set.tune.settle}
 	}
@@ -90,7 +90,7 @@ func (c *conversation) begin(ctx context.Context, client Client, method string, 
 			return nil, err
 		}
 	}
-	if method == "tools/call" && c.modern.Load() && c.server.isHTTP() {
+	if method == "tools/call" && c.modern.Load() && c.server.http {
 		r.header = c.server.paramHeaders(r.params)
 	}
 	r.ctx, r.cancel = context.WithCancel(ctx)
@@ -102,7 +102,7 @@ func (c *conversation) begin(ctx context.Context, client Client, method string, 
 	}
 	c.calls[r.id] = r
 	if r.isClients() {
-		c.used = c.server.set.now()
+		c.used = c.server.set.o.Now()
 	}
 	return r, nil
 }
@@ -119,7 +119,7 @@ func (c *conversation) finish(r *call) (json.RawMessage, error) {
 	over, last := c.over, c.retired && len(c.calls) == 0
 	givenUp := err != nil && err == r.ctx.Err() && over == nil
 	if r.isClients() {
-		c.used = c.server.set.now()
+		c.used = c.server.set.o.Now()
 		if givenUp {
 			c.gaveUp(r.origin)
 		}
@@ -193,7 +193,7 @@ const afterwards = 30 * time.Second
 
 // gaveUp notes whose call it was. It needs mu.
 func (c *conversation) gaveUp(origin string) {
-	now := c.server.set.now()
+	now := c.server.set.o.Now()
 	for other, at := range c.left {
 		if now.Sub(at) > afterwards {
 			delete(c.left, other)
@@ -217,7 +217,7 @@ func (c *conversation) cause() (r *call, clear bool) {
 			r = other
 		}
 	}
-	now := c.server.set.now()
+	now := c.server.set.o.Now()
 	for origin, at := range c.left {
 		if r != nil && origin != r.origin && now.Sub(at) <= afterwards {
 			return nil, false
@@ -348,7 +348,7 @@ func (c *conversation) why() error {
 func (c *conversation) touch() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.used = c.server.set.now()
+	c.used = c.server.set.o.Now()
 }
 
 func (c *conversation) alive() bool {

@@ -19,7 +19,7 @@ func (s *server) failed(f *failure) {
 		}
 		s.failures++
 		pause := s.set.tune.pause(s.failures)
-		s.failedAt = s.set.now()
+		s.failedAt = s.set.o.Now()
 		s.retryAt = s.failedAt.Add(pause)
 		s.problem, s.detail = s.name+" "+f.text, f.detail
 		s.state = stateStarting
@@ -35,9 +35,9 @@ func (s *server) failed(f *failure) {
 		}
 	})
 	s.log.say("It %s", strings.TrimSpace(f.text+" "+f.detail))
-	s.set.log.Warn("mounted server failed", "server", s.name, "error", f.text, "cause", f.cause)
+	s.set.o.Log.Warn("mounted server failed", "server", s.name, "error", f.text, "cause", f.cause)
 	if event != nil {
-		s.set.record(*event)
+		s.set.o.Record(*event)
 	}
 }
 

@@ -32,7 +32,7 @@ const maxDepth = 32
 // checkHeaders takes out the tools whose annotations are wrong, as a client of
 // Streamable HTTP must, and returns those of the others.
 func (s *server) checkHeaders(c *Catalog) map[string][]paramHeader {
-	if !s.isHTTP() || c.Era.String() != "modern" {
+	if !s.http || c.Era.String() != "modern" {
 		return nil
 	}
 	headers := make(map[string][]paramHeader)

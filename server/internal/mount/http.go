@@ -72,14 +72,14 @@ func addMethod(header http.Header, r *call) {
 func (w *httpWire) headers(caller *oauth.Caller) http.Header {
 	h := w.header.Clone()
 	set := w.conv.server.set
-	if h.Get("Authorization") == "" && set.identity != nil && caller.User.Sub != "" {
-		if token, err := set.identity(caller, w.url); err != nil {
-			set.log.Warn("no identity for a mounted server", "server", w.conv.server.name, "cause", err)
+	if h.Get("Authorization") == "" && set.o.Identity != nil && caller.User.Sub != "" {
+		if token, err := set.o.Identity(caller, w.url); err != nil {
+			set.o.Log.Warn("no identity for a mounted server", "server", w.conv.server.name, "cause", err)
 		} else if token != "" {
 			h.Set("Authorization", "Bearer "+token)
 		}
 	}
-	h.Set("User-Agent", "Drawbridge/"+set.version)
+	h.Set("User-Agent", "Drawbridge/"+set.o.Version)
 	h.Set("Content-Type", "application/json")
 	h.Set("Accept", "application/json, text/event-stream")
 	if w.conv.version != "" {
@@ -194,7 +194,7 @@ func meaning(resp *http.Response, body []byte) error {
 // errorIn reads a JSON-RPC error; its id may be missing.
 func errorIn(body []byte) error {
 	var m message
-	if json.Unmarshal(body, &m) != nil || present(m.Error) == nil || m.Error[0] != '{' {
+	if json.Unmarshal(body, &m) != nil || rpc.Given(m.Error) == nil || m.Error[0] != '{' {
 		return nil
 	}
 	_, err := m.outcome()

@@ -86,8 +86,8 @@ func (s *Set) introduced(info json.RawMessage) json.RawMessage {
 		return s.clientInfo()
 	}
 	o["name"] = encode(name + " (via Drawbridge)")
-	if present(o["version"]) == nil {
-		o["version"] = encode(s.version)
+	if rpc.Given(o["version"]) == nil {
+		o["version"] = encode(s.o.Version)
 	}
 	return encode(o)
 }

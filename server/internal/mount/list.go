@@ -62,9 +62,9 @@ func (c *conversation) list(ctx context.Context, was *Catalog) (*Catalog, error)
 	found := &Catalog{Era: c.era(), Description: c.description}
 	l := &lister{conv: c, ttl: -1}
 	lists := allLists()
-	declared := slices.ContainsFunc(lists, func(one *oneList) bool { return present(capabilities[one.capability]) != nil })
+	declared := slices.ContainsFunc(lists, func(one *oneList) bool { return rpc.Given(capabilities[one.capability]) != nil })
 	read := func(ctx context.Context, one *oneList) {
-		isDeclared := present(capabilities[one.capability]) != nil
+		isDeclared := rpc.Given(capabilities[one.capability]) != nil
 		// Some servers declare nothing and have tools all the same.
 		if !isDeclared && declared && one.capability != "tools" {
 			return
@@ -101,7 +101,7 @@ func (l *lister) settle(found, was *Catalog, lists []*oneList, capabilities obje
 		if one.asked {
 			asked++
 		}
-		if len(*one.of(found)) > 0 && present(capabilities[one.capability]) == nil {
+		if len(*one.of(found)) > 0 && rpc.Given(capabilities[one.capability]) == nil {
 			capabilities[one.capability] = json.RawMessage("{}") // else clients would not ask for it
 			found.Description.Capabilities = encode(capabilities)
 		}
@@ -163,7 +163,7 @@ func (l *lister) read(ctx context.Context, list *oneList) ([]Item, error) {
 		}
 		l.lives(result["ttlMs"])
 		var cursor string
-		if json.Unmarshal(result["nextCursor"], &cursor) != nil || cursor == "" && present(result["nextCursor"]) == nil {
+		if json.Unmarshal(result["nextCursor"], &cursor) != nil || cursor == "" && rpc.Given(result["nextCursor"]) == nil {
 			return items, nil
 		}
 		params = encode(map[string]string{"cursor": cursor})
@@ -182,7 +182,7 @@ func (l *lister) room(raw json.RawMessage) bool {
 // lives notes how long a page says that it stays fresh, in milliseconds.
 func (l *lister) lives(raw json.RawMessage) {
 	var ms float64
-	if present(raw) == nil || json.Unmarshal(raw, &ms) != nil || ms < 0 {
+	if rpc.Given(raw) == nil || json.Unmarshal(raw, &ms) != nil || ms < 0 {
 		return
 	}
 	ttl := time.Duration(min(ms, float64(maxTTL/time.Millisecond))) * time.Millisecond

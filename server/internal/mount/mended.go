@@ -49,6 +49,6 @@ func (s *server) sayOdd(was, is *Catalog) {
 			return
 		}
 		s.log.say("What it offers was mended, so that clients take it: %s.", line)
-		s.set.log.Info("mended what a server offers", "server", s.name, "what", line)
+		s.set.o.Log.Info("mended what a server offers", "server", s.name, "what", line)
 	}
 }

@@ -50,7 +50,7 @@ func parse(data []byte) ([]message, error) {
 	}
 	for i := range found {
 		m := &found[i]
-		m.ID, m.Error = present(m.ID), present(m.Error)
+		m.ID, m.Error = rpc.Given(m.ID), rpc.Given(m.Error)
 		// An error without an id answers a request that the server could not read.
 		if m.Method == "" && m.Error == nil && (m.ID == nil || m.Result == nil) {
 			return nil, errNoMessage
@@ -81,14 +81,6 @@ func (m *message) read(data json.RawMessage) (ok bool) {
 		}
 	}
 	return ok
-}
-
-// present returns nil for null: in id and error it says that there is none.
-func present(raw json.RawMessage) json.RawMessage {
-	if string(raw) == "null" {
-		return nil
-	}
-	return raw
 }
 
 func (m *message) isAnswer() bool  { return m.Method == "" }

@@ -8,11 +8,10 @@
 package mount
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
-	"slices"
+	"reflect"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
@@ -95,18 +94,15 @@ func (cat *Catalog) Describes(client rpc.Era) rpc.Description {
 
 // same reports whether other says the same in all that lasts.
 func (cat *Catalog) same(other *Catalog) bool {
-	return cat.Era == other.Era && cat.Both == other.Both && len(differences(cat, other)) == 0 && slices.Equal(cat.Unlisted, other.Unlisted) && slices.Equal(cat.Odd, other.Odd) &&
-		sameDescription(cat.Description, other.Description) && sameDescription(cat.legacy, other.legacy)
-}
-
-func sameDescription(a, b rpc.Description) bool {
-	return bytes.Equal(a.Capabilities, b.Capabilities) && bytes.Equal(a.ServerInfo, b.ServerInfo) && a.Instructions == b.Instructions
+	a, b := *cat, *other
+	a.ttl, b.ttl = 0, 0
+	return reflect.DeepEqual(a, b)
 }
 
 // Item is one entry of a catalog.
 type Item struct {
-	Name string          // the tool's or prompt's name; the resource's URI; the template's URI template
-	Raw  json.RawMessage // the whole object as the server sent it
+	Name string          `json:"name"` // the tool's or prompt's name; the resource's URI; the template's URI template
+	Raw  json.RawMessage `json:"raw"`  // the whole object as the server sent it
 }
 
 // Line is one line that a server wrote to stderr, or that Drawbridge says of it.

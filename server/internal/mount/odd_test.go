@@ -178,7 +178,7 @@ func TestOddDescriptions(t *testing.T) {
 					t.Fatalf("%+v, %v", c, err)
 				}
 				capabilities, err := asObject(c.Description.Capabilities)
-				if err != nil || present(capabilities["tools"]) == nil {
+				if err != nil || capabilities["tools"] == nil {
 					t.Errorf("it has tools, and says %s", c.Description.Capabilities)
 				}
 			})

@@ -87,7 +87,7 @@ func (s *server) pick(k key, client Client) (*conversation, time.Duration, error
 		c.usedBy(client)
 		return c, 0, nil
 	}
-	if pause := s.retryAt.Sub(s.set.now()); pause > patience {
+	if pause := s.retryAt.Sub(s.set.o.Now()); pause > patience {
 		return nil, 0, &Error{Server: s.name, Message: s.problem}
 	} else if pause > 0 {
 		return nil, pause, nil
@@ -97,7 +97,7 @@ func (s *server) pick(k key, client Client) (*conversation, time.Duration, error
 	}
 	c := newConversation(s, k, client)
 	c.probes = k.who == "" && (!s.era.known || s.era.modern)
-	if !s.isHTTP() && !s.set.room.enter(c) {
+	if !s.http && !s.set.room.enter(c) {
 		return nil, 0, errNoRoom
 	}
 	c.usedBy(client)
@@ -129,7 +129,7 @@ func (s *server) open(c *conversation) {
 		if err = c.over; err == nil {
 			c.isOpen = true
 		}
-		c.opened = s.set.now()
+		c.opened = s.set.o.Now()
 		c.mu.Unlock()
 	}
 	if err != nil {
@@ -162,7 +162,7 @@ func (s *server) open(c *conversation) {
 		if other {
 			s.renew()
 		}
-		if other || s.isHTTP() {
+		if other || s.http {
 			s.lists.soon()
 		}
 	}

@@ -59,12 +59,12 @@ func (c *conversation) prepare(r *call, params json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	if token := present(meta[metaProgress]); token != nil {
+	if token := rpc.Given(meta[metaProgress]); token != nil {
 		r.token = token
 		meta[metaProgress] = encode(r.id)
 	}
 	delete(meta, metaIdentity) // a client must not choose who it is
-	if !c.server.isHTTP() && r.caller.User.Sub != "" {
+	if !c.server.http && r.caller.User.Sub != "" {
 		meta[metaIdentity] = encode(identityOf(r.caller))
 	}
 	if c.modern.Load() {
@@ -90,10 +90,10 @@ func (c *conversation) prepare(r *call, params json.RawMessage) error {
 // that this server speaks, whatever the client's is.
 func (c *conversation) fill(meta object) {
 	meta[metaVersion] = encode(c.version)
-	if present(meta[metaCapabilities]) == nil {
+	if rpc.Given(meta[metaCapabilities]) == nil {
 		meta[metaCapabilities] = json.RawMessage("{}")
 	}
-	if present(meta[metaClient]) == nil {
+	if rpc.Given(meta[metaClient]) == nil {
 		meta[metaClient] = c.server.set.clientInfo()
 	}
 }

@@ -59,14 +59,10 @@ func filledIn(written, filled map[string]string) []string {
 func (s *server) filled(ctx context.Context) (config.Server, error) {
 	home, _ := os.UserHomeDir()
 	conf, err := s.settings().Expand(config.Expander{Home: home, Env: os.LookupEnv,
-		Secret: func(name string) (string, error) { return s.set.secret(ctx, s.name, name) }})
+		Secret: func(name string) (string, error) { return s.set.o.Secret(ctx, s.name, name) }})
 	if err != nil {
 		text := strings.TrimSuffix(status.Clean(err.Error(), 400), ".")
 		return conf, &failure{text: text + ".", kind: lasting, cause: err}
 	}
 	return conf, nil
-}
-
-func noSecret(context.Context, string, string) (string, error) {
-	return "", errors.New("there is no keychain here")
 }

@@ -31,10 +31,10 @@ type saved struct {
 	Both        bool             `json:"both,omitempty"`
 	Description savedDescription `json:"description"`
 	Legacy      savedDescription `json:"legacy,omitzero"`
-	Tools       []savedItem      `json:"tools,omitempty"`
-	Prompts     []savedItem      `json:"prompts,omitempty"`
-	Resources   []savedItem      `json:"resources,omitempty"`
-	Templates   []savedItem      `json:"templates,omitempty"`
+	Tools       []Item           `json:"tools,omitempty"`
+	Prompts     []Item           `json:"prompts,omitempty"`
+	Resources   []Item           `json:"resources,omitempty"`
+	Templates   []Item           `json:"templates,omitempty"`
 }
 
 type savedDescription struct {
@@ -43,47 +43,20 @@ type savedDescription struct {
 	Instructions string          `json:"instructions,omitempty"`
 }
 
-type savedItem struct {
-	Name string          `json:"name"`
-	Raw  json.RawMessage `json:"raw"`
-}
-
-// startOf names the way in which a server is started.
+// startOf names the way in which a server is started. What is empty is as if it
+// were not set.
 func startOf(c config.Server) string {
-	c = normalize(c)
+	if len(c.Args) == 0 {
+		c.Args = nil
+	}
+	if len(c.Env) == 0 {
+		c.Env = nil
+	}
+	if len(c.Headers) == 0 {
+		c.Headers = nil
+	}
 	sum := sha256.Sum256(encode([]any{c.Command, c.Args, c.Env, c.Dir, c.URL, c.Headers, c.SSE}))
 	return hex.EncodeToString(sum[:16])
-}
-
-func recordOf(name, start string, cat *Catalog) saved {
-	return saved{Version: savedVersion, Server: name, Start: start, Modern: cat.Era == rpc.Modern, Both: cat.Both,
-		Description: savedDescription(cat.Description), Legacy: savedDescription(cat.legacy),
-		Tools: savedItems(cat.Tools), Prompts: savedItems(cat.Prompts), Resources: savedItems(cat.Resources), Templates: savedItems(cat.Templates)}
-}
-
-func savedItems(items []Item) []savedItem {
-	var list []savedItem
-	for _, it := range items {
-		list = append(list, savedItem(it))
-	}
-	return list
-}
-
-// catalog is what the record holds. Its time is over: it is read again when
-// somebody lists.
-func (r saved) catalog() *Catalog {
-	items := func(list []savedItem) (found []Item) {
-		for _, it := range list {
-			found = append(found, Item(it))
-		}
-		return found
-	}
-	cat := &Catalog{Both: r.Both, Description: rpc.Description(r.Description), legacy: rpc.Description(r.Legacy),
-		Tools: items(r.Tools), Prompts: items(r.Prompts), Resources: items(r.Resources), Templates: items(r.Templates)}
-	if r.Modern {
-		cat.Era = rpc.Modern
-	}
-	return cat
 }
 
 // records is the records as they stand on disk.
@@ -115,7 +88,12 @@ func (r *records) get(name, start string) *Catalog {
 	if json.Unmarshal(value, &record) != nil || record.Version != savedVersion || record.Start != start {
 		return nil
 	}
-	return record.catalog()
+	cat := &Catalog{Both: record.Both, Description: rpc.Description(record.Description), legacy: rpc.Description(record.Legacy),
+		Tools: record.Tools, Prompts: record.Prompts, Resources: record.Resources, Templates: record.Templates}
+	if record.Modern {
+		cat.Era = rpc.Modern
+	}
+	return cat // its time is over: it is read again when somebody lists
 }
 
 // put keeps what a server offers now. Its error is the disk's.
@@ -123,7 +101,9 @@ func (r *records) put(name, start string, cat *Catalog) error {
 	if r.saver == nil {
 		return nil
 	}
-	value := []byte(encode(recordOf(name, start, cat)))
+	value := []byte(encode(saved{Version: savedVersion, Server: name, Start: start, Modern: cat.Era == rpc.Modern, Both: cat.Both,
+		Description: savedDescription(cat.Description), Legacy: savedDescription(cat.legacy),
+		Tools: cat.Tools, Prompts: cat.Prompts, Resources: cat.Resources, Templates: cat.Templates}))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(value) > maxSaved || bytes.Equal(r.of[name], value) {
@@ -167,6 +147,6 @@ func (s *Set) save(one *server) {
 		return
 	}
 	if err := s.records.put(one.name, start, cat); err != nil {
-		s.log.Error("what a server offers was not saved", "server", one.name, "cause", err)
+		s.o.Log.Error("what a server offers was not saved", "server", one.name, "cause", err)
 	}
 }

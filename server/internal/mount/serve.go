@@ -57,7 +57,7 @@ func (s *server) call(ctx context.Context, client Client, method string, params 
 			return result, nil
 		case again && errors.Is(err, errSessionGone):
 			continue // it did not look at the request, so it may be sent again
-		case again && method == "tools/call" && isCode(err, rpc.CodeHeaderMismatch) && s.isHTTP():
+		case again && method == "tools/call" && isCode(err, rpc.CodeHeaderMismatch) && s.http:
 			// The tool's schema has changed, and with it the headers that it
 			// wants (MCP 2026-07-28, "Client Behavior").
 			if err := wait(within, s.lists.read(true)); err != nil {
@@ -90,7 +90,7 @@ var levels = []string{"debug", "info", "notice", "warning", "error", "critical",
 func (c *conversation) setLevel(ctx context.Context, client Client) {
 	want := slices.Index(levels, client.LogLevel)
 	offered, _ := asObject(c.description.Capabilities)
-	if want < 0 || c.modern.Load() || present(offered["logging"]) == nil {
+	if want < 0 || c.modern.Load() || rpc.Given(offered["logging"]) == nil {
 		return
 	}
 	c.mu.Lock()

@@ -25,6 +25,7 @@ type server struct {
 	set  *Set
 	name string
 	http bool // else it is a process
+	off  bool // switched off; nothing is started
 	log  *ring
 	ctx  context.Context // ends when the server is not wanted any more
 	quit context.CancelFunc
@@ -52,10 +53,14 @@ type server struct {
 }
 
 func newServer(set *Set, conf config.Server, log *ring) *server {
-	s := &server{set: set, name: conf.Name, http: conf.URL != "", log: log, conf: conf, state: stateStarting,
+	s := &server{set: set, name: conf.Name, http: conf.URL != "", off: conf.Off, log: log, conf: conf, state: stateStarting,
 		convs: make(map[key]*conversation), watched: make(watches)}
 	s.ctx, s.quit = context.WithCancel(context.Background())
 	s.lists = &reader{do: s.readLists, start: set.working.start, settle: set.tune.settle}
+	if s.off {
+		s.state = stateOff
+		return s
+	}
 	if s.catalog = set.records.get(s.name, startOf(conf)); s.catalog != nil {
 		s.era = eras{known: true, modern: s.catalog.Era == rpc.Modern, both: s.catalog.Both, legacy: s.catalog.legacy}
 		s.headers = s.checkHeaders(s.catalog)
@@ -71,19 +76,21 @@ const (
 	stateOff      = "off"
 )
 
-func (s *server) isHTTP() bool { return s.http }
-
 func (s *server) settings() config.Server {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.conf
 }
 
-// adjust takes settings that need no restart.
-func (s *server) adjust(conf config.Server) {
+// takes has the server follow conf, if that needs no restart.
+func (s *server) takes(conf config.Server) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.off != conf.Off || startOf(s.conf) != startOf(conf) {
+		return false
+	}
 	s.conf = conf
+	return true
 }
 
 // status needs mu.
@@ -92,7 +99,7 @@ func (s *server) statusLocked() status.Server {
 	if s.problem != "" && s.detail != "" {
 		st.Error += " " + s.detail
 	}
-	if since := s.set.now().Sub(s.openingAt); s.state == stateStarting && !s.openingAt.IsZero() && since >= slowStart {
+	if since := s.set.o.Now().Sub(s.openingAt); s.state == stateStarting && !s.openingAt.IsZero() && since >= slowStart {
 		st.Error = fmt.Sprintf("%s is starting: for %s now, of the %s that it may take.", s.name, since.Round(time.Second), s.startBoundLocked())
 	}
 	if s.catalog != nil {
@@ -114,7 +121,7 @@ func (s *server) begins() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.openingAt.IsZero() {
-		s.openingAt = s.set.now()
+		s.openingAt = s.set.o.Now()
 	}
 	return s.startBoundLocked()
 }
@@ -133,7 +140,7 @@ func (s *server) change(f func()) {
 	after := s.statusLocked()
 	s.mu.Unlock()
 	if before != after {
-		s.set.changed(s.name, StateChanged)
+		s.set.o.OnChange(s.name, StateChanged)
 	}
 }
 

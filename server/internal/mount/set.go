@@ -4,30 +4,23 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"maps"
 	"net/http"
-	"reflect"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
-	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // Set is the mounted servers. Its methods may be called concurrently.
 type Set struct {
-	secret   func(ctx context.Context, server, name string) (string, error)
-	identity func(caller *oauth.Caller, audience string) (string, error)
-	changed  func(server string, what Change)
-	record   func(status.Event)
-	version  string
-	now      func() time.Time
-	log      *slog.Logger
-	tune     tuning
-	client   *http.Client
+	o      Options // with all its functions
+	tune   tuning
+	client *http.Client
 
 	slots   chan struct{} // held while a server is started in the background
 	room    room
@@ -38,9 +31,7 @@ type Set struct {
 
 	mu      sync.Mutex // guards all below
 	closed  bool
-	servers map[string]*server
-	off     []status.Server // servers that are switched off
-	rings   map[string]*ring
+	servers map[string]*server // those that are switched off, too
 }
 
 // inBackground is how many servers are started at once to read their catalogs.
@@ -58,25 +49,26 @@ func New(o Options) (*Set, error) {
 }
 
 func newSet(o Options, tune tuning) *Set {
-	s := &Set{secret: o.Secret, identity: o.Identity, changed: o.OnChange, record: o.Record,
-		version: cmp.Or(o.Version, "dev"), now: o.Now, log: o.Log, tune: tune, client: newClient(o.Network),
-		slots: make(chan struct{}, inBackground), quit: make(chan struct{}), room: room{taken: make(map[*conversation]bool)}, records: records{saver: o.Saver},
-		servers: make(map[string]*server), rings: make(map[string]*ring)}
-	if s.secret == nil {
-		s.secret = noSecret
+	o.Version = cmp.Or(o.Version, "dev")
+	if o.Secret == nil {
+		o.Secret = func(context.Context, string, string) (string, error) {
+			return "", errors.New("there is no keychain here")
+		}
 	}
-	if s.changed == nil {
-		s.changed = func(string, Change) {}
+	if o.OnChange == nil {
+		o.OnChange = func(string, Change) {}
 	}
-	if s.record == nil {
-		s.record = func(status.Event) {}
+	if o.Record == nil {
+		o.Record = func(status.Event) {}
 	}
-	if s.now == nil {
-		s.now = time.Now
+	if o.Now == nil {
+		o.Now = time.Now
 	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
+	s := &Set{o: o, tune: tune, client: newClient(o.Network), slots: make(chan struct{}, inBackground), quit: make(chan struct{}),
+		room: room{taken: make(map[*conversation]bool)}, records: records{saver: o.Saver}, servers: make(map[string]*server)}
 	s.working.start(s.sweep)
 	return s
 }
@@ -84,106 +76,79 @@ func newSet(o Options, tune tuning) *Set {
 // Apply makes servers the mounted ones: added, changed, removed and
 // switched-off ones take effect; the others are not touched.
 func (s *Set) Apply(servers []config.Server) {
-	var gone, fresh []*server
-	var told []string
+	var fresh []*server
+	var names []string
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
 		return
 	}
-	was := s.off
-	old := s.servers
-	s.servers, s.off = make(map[string]*server), nil
+	gone := s.servers
+	s.servers = make(map[string]*server)
 	for _, conf := range servers {
-		if conf.Off {
-			s.off = append(s.off, status.Server{Name: conf.Name, State: stateOff})
+		names = append(names, conf.Name)
+		old := gone[conf.Name]
+		if old != nil && old.takes(conf) {
+			s.servers[conf.Name] = old
+			delete(gone, conf.Name)
 			continue
 		}
-		if kept := old[conf.Name]; kept != nil && sameStart(kept.settings(), conf) {
-			kept.adjust(conf)
-			s.servers[conf.Name] = kept
-			delete(old, conf.Name)
-			continue
+		log := &ring{now: s.o.Now}
+		if old != nil {
+			log = old.log
 		}
-		if s.rings[conf.Name] == nil {
-			s.rings[conf.Name] = &ring{now: s.now}
-		}
-		added := newServer(s, conf, s.rings[conf.Name])
+		added := newServer(s, conf, log)
 		s.servers[conf.Name] = added
 		fresh = append(fresh, added)
 	}
-	for name := range old {
-		gone = append(gone, old[name])
-	}
-	for _, st := range append(was, s.off...) {
-		told = append(told, st.Name)
-	}
-	maps.DeleteFunc(s.rings, func(name string, _ *ring) bool {
-		return s.servers[name] == nil && !slices.ContainsFunc(s.off, func(st status.Server) bool { return st.Name == name })
-	})
 	s.mu.Unlock()
 	s.working.start(func() {
-		var names []string
-		for _, conf := range servers {
-			names = append(names, conf.Name)
-		}
 		if err := s.records.keep(names); err != nil {
-			s.log.Error("what a removed server offered was not deleted", "cause", err)
+			s.o.Log.Error("what a removed server offered was not deleted", "cause", err)
 		}
 	})
-	for _, old := range gone {
+	told := make(map[string]bool)
+	for name, old := range gone {
 		old.stop("was changed, switched off or removed by the owner.")
-		told = append(told, old.name)
+		told[name] = true
 	}
 	for _, added := range fresh {
-		added.lists.read(false)
-		told = append(told, added.name)
+		if !added.off {
+			added.lists.read(false)
+		}
+		told[added.name] = true
 	}
-	slices.Sort(told)
-	for _, name := range slices.Compact(told) {
-		s.changed(name, StateChanged)
+	for _, name := range slices.Sorted(maps.Keys(told)) {
+		s.o.OnChange(name, StateChanged)
 	}
-}
-
-// sameStart reports whether a and b are started in the same way.
-func sameStart(a, b config.Server) bool {
-	a.ServerSettings, b.ServerSettings = config.ServerSettings{}, config.ServerSettings{}
-	return reflect.DeepEqual(normalize(a), normalize(b))
-}
-
-// normalize makes empty what is not set.
-func normalize(c config.Server) config.Server {
-	if len(c.Args) == 0 {
-		c.Args = nil
-	}
-	if len(c.Env) == 0 {
-		c.Env = nil
-	}
-	if len(c.Headers) == 0 {
-		c.Headers = nil
-	}
-	return c
 }
 
 // Names returns the mounted servers that are not switched off, sorted.
 func (s *Set) Names() []string {
+	var names []string
+	for _, one := range s.all() {
+		if !one.off {
+			names = append(names, one.name)
+		}
+	}
+	return names
+}
+
+// all returns the servers, sorted by name.
+func (s *Set) all() []*server {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Sorted(maps.Keys(s.servers))
+	return slices.SortedFunc(maps.Values(s.servers), func(a, b *server) int { return cmp.Compare(a.name, b.name) })
 }
 
 // Status returns the state of every server of the last Apply, sorted by name.
 func (s *Set) Status() []status.Server {
-	s.mu.Lock()
-	servers := slices.Collect(maps.Values(s.servers))
-	all := slices.Clone(s.off)
-	s.mu.Unlock()
-	for _, one := range servers {
+	var all []status.Server
+	for _, one := range s.all() {
 		one.mu.Lock()
 		all = append(all, one.statusLocked())
 		one.mu.Unlock()
 	}
-	slices.SortFunc(all, func(a, b status.Server) int { return cmp.Compare(a.Name, b.Name) })
 	return all
 }
 
@@ -191,13 +156,12 @@ func (s *Set) Status() []status.Server {
 // oldest first; false if there is none of that name.
 func (s *Set) Logs(name string) ([]Line, bool) {
 	s.mu.Lock()
-	r := s.rings[name]
-	known := s.servers[name] != nil || slices.ContainsFunc(s.off, func(st status.Server) bool { return st.Name == name })
+	one := s.servers[name]
 	s.mu.Unlock()
-	if r == nil {
-		return nil, known
+	if one == nil {
+		return nil, false
 	}
-	return r.all(), true
+	return one.log.all(), true
 }
 
 // Restart ends what a server runs and lets it start again at once, also after
@@ -213,10 +177,7 @@ func (s *Set) Restart(name string) error {
 
 // Forget closes the conversations of a sign-in that has ended.
 func (s *Set) Forget(session string) {
-	s.mu.Lock()
-	servers := slices.Collect(maps.Values(s.servers))
-	s.mu.Unlock()
-	for _, one := range servers {
+	for _, one := range s.all() {
 		one.forget(session)
 	}
 }
@@ -229,7 +190,7 @@ func (s *Set) Close() {
 		s.closed = true
 		close(s.quit)
 	}
-	servers := slices.Collect(maps.Values(s.servers))
+	servers := s.servers
 	s.servers = make(map[string]*server)
 	s.mu.Unlock()
 	for _, one := range servers {
@@ -244,15 +205,14 @@ func (s *Set) Close() {
 func (s *Set) find(name string) (*server, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if one := s.servers[name]; one != nil {
+	switch one := s.servers[name]; {
+	case one == nil:
+		return nil, &Error{Server: name, Message: "There is no server of this name any more."}
+	case one.off:
+		return nil, one.errorf(nil, "is switched off. Its owner can switch it on in Drawbridge.")
+	default:
 		return one, nil
 	}
-	for _, st := range s.off {
-		if st.Name == name {
-			return nil, &Error{Server: name, Message: name + " is switched off. Its owner can switch it on in Drawbridge."}
-		}
-	}
-	return nil, &Error{Server: name, Message: "There is no server of this name any more."}
 }
 
 // sweep looks after all servers once in a while, until the set closes.
@@ -265,16 +225,13 @@ func (s *Set) sweep() {
 		case <-s.quit:
 			return
 		}
-		s.mu.Lock()
-		servers := slices.Collect(maps.Values(s.servers))
-		s.mu.Unlock()
-		for _, one := range servers {
-			one.sweep(s.now())
+		for _, one := range s.all() {
+			one.sweep(s.o.Now())
 		}
 	}
 }
 
 // clientInfo is how Drawbridge introduces itself.
 func (s *Set) clientInfo() json.RawMessage {
-	return encode(map[string]string{"name": "Drawbridge", "version": s.version})
+	return encode(map[string]string{"name": "Drawbridge", "version": s.o.Version})
 }
