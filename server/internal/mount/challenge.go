@@ -1,6 +1,9 @@
 package mount
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // challenge is one of WWW-Authenticate (RFC 9110 §11.6.1).
 type challenge struct {
@@ -11,73 +14,28 @@ type challenge struct {
 // maxChallenge bounds what is read of the header, in bytes.
 const maxChallenge = 8 << 10
 
+// challengePart is a parameter, or a word that begins a challenge. The words are
+// tokens (RFC 9110 §5.6.2) and what token68 has besides.
+var challengePart = regexp.MustCompile("([\\w!#$%&'*+./^`|~-]+)(?:[ \t]*(=)[ \t]*(?:\"((?:[^\"\\\\]|\\\\.)*)\"?|([\\w!#$%&'*+./^`|~-]*)))?")
+
+var quotedPair = regexp.MustCompile(`\\(.)`)
+
 // parseChallenges reads the values of WWW-Authenticate. What can't be read is
 // passed over.
 func parseChallenges(values []string) []challenge {
 	var found []challenge
 	for _, v := range values {
-		p := &challengeParser{rest: v[:min(len(v), maxChallenge)]}
-		found = append(found, p.all()...)
-	}
-	return found
-}
-
-type challengeParser struct{ rest string }
-
-func (p *challengeParser) all() []challenge {
-	var found []challenge
-	for p.rest != "" {
-		p.skip(" \t,")
-		word := p.token()
-		if word == "" {
-			if p.rest != "" {
-				p.rest = p.rest[1:] // what this is nobody knows
+		first := len(found)
+		for _, m := range challengePart.FindAllStringSubmatch(v[:min(len(v), maxChallenge)], -1) {
+			word := strings.ToLower(m[1])
+			if m[2] == "" || len(found) == first {
+				found = append(found, challenge{word, make(map[string]string)})
+				continue
 			}
-			continue
+			found[len(found)-1].params[word] = quotedPair.ReplaceAllString(m[3], "$1") + m[4]
 		}
-		p.skip(" \t")
-		if len(found) > 0 && strings.HasPrefix(p.rest, "=") {
-			p.rest = p.rest[1:]
-			p.skip(" \t")
-			found[len(found)-1].params[strings.ToLower(word)] = p.value()
-			continue
-		}
-		found = append(found, challenge{scheme: strings.ToLower(word), params: make(map[string]string)})
 	}
 	return found
-}
-
-func (p *challengeParser) skip(set string) { p.rest = strings.TrimLeft(p.rest, set) }
-
-// token is RFC 9110 §5.6.2, and the characters of token68 besides.
-func (p *challengeParser) token() string {
-	n := 0
-	for n < len(p.rest) && isTokenByte(p.rest[n]) {
-		n++
-	}
-	word := p.rest[:n]
-	p.rest = p.rest[n:]
-	return word
-}
-
-func (p *challengeParser) value() string {
-	if !strings.HasPrefix(p.rest, `"`) {
-		return p.token()
-	}
-	var b strings.Builder
-	i := 1
-	for ; i < len(p.rest) && p.rest[i] != '"'; i++ {
-		if p.rest[i] == '\\' && i+1 < len(p.rest) {
-			i++
-		}
-		b.WriteByte(p.rest[i])
-	}
-	p.rest = p.rest[min(i+1, len(p.rest)):]
-	return b.String()
-}
-
-func isTokenByte(c byte) bool {
-	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte("!#$%&'*+-.^_`|~/", c) >= 0
 }
 
 // refused says what to do about a 401 or 403.

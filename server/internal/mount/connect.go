@@ -32,7 +32,7 @@ func (c *conversation) connect(ctx context.Context) error {
 	}
 	// It did not survive the question. A server that ends at a request before
 	// initialize is a legacy one; any other ends again now.
-	c.dismiss()
+	c.link().close()
 	if err := c.launch(ctx); err != nil {
 		return err
 	}

@@ -281,25 +281,12 @@ func (c *conversation) era() rpc.Era {
 	return rpc.Legacy
 }
 
-// link returns the wire; noWire if there is none.
+// link returns the wire. There is one before there is anything to say.
 func (c *conversation) link() wire {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.wire == nil {
-		return noWire{}
-	}
 	return c.wire
 }
-
-// noWire is the wire of a conversation that has none.
-type noWire struct{}
-
-func (noWire) start(r *call)        { r.inbox.finish(nil, errNoWire) }
-func (noWire) cancel(*call, string) {}
-func (noWire) tell([]byte) error    { return errNoWire }
-func (noWire) close()               {}
-
-var errNoWire = errors.New("there is no connection")
 
 // use makes w the wire of the conversation, unless that has ended meanwhile.
 func (c *conversation) use(w wire) error {
@@ -311,17 +298,6 @@ func (c *conversation) use(w wire) error {
 	}
 	c.wire, c.wireEnd = w, nil
 	return nil
-}
-
-// dismiss takes the wire away, as use gave it.
-func (c *conversation) dismiss() {
-	c.mu.Lock()
-	w := c.wire
-	c.wire = nil
-	c.mu.Unlock()
-	if w != nil {
-		w.close()
-	}
 }
 
 // idle returns since when nobody has used the conversation; false if somebody

@@ -7,9 +7,12 @@ import (
 	"maps"
 	"math"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
 // paramHeader is an argument of a tool that travels in a header, too (MCP
@@ -26,22 +29,21 @@ type schema struct {
 	Properties map[string]json.RawMessage `json:"properties"`
 }
 
+// headerName is a token (RFC 9110 §5.6.2).
+var headerName = regexp.MustCompile("^[\\w!#$%&'*+.^`|~-]+$")
+
 // maxDepth bounds how deep a schema is followed.
 const maxDepth = 32
 
 // checkHeaders takes out the tools whose annotations are wrong, as a client of
 // Streamable HTTP must, and returns those of the others.
 func (s *server) checkHeaders(c *Catalog) map[string][]paramHeader {
-	if !s.http || c.Era.String() != "modern" {
+	if !s.http || c.Era != rpc.Modern {
 		return nil
 	}
 	headers := make(map[string][]paramHeader)
 	c.Tools = slices.DeleteFunc(c.Tools, func(tool Item) bool {
-		var t struct {
-			Input json.RawMessage `json:"inputSchema"`
-		}
-		_ = json.Unmarshal(tool.Raw, &t) // a tool without a schema has no annotations
-		found, err := annotated(t.Input, nil, make(map[string]bool))
+		found, err := annotated(rpc.Get(tool.Raw, "inputSchema"), nil, make(map[string]bool))
 		if err != nil {
 			s.log.say("Its tool %q was left out: %v.", tool.Name, err)
 			return true
@@ -62,13 +64,10 @@ func annotated(raw json.RawMessage, path []string, seen map[string]bool) ([]para
 	}
 	var found []paramHeader
 	if s.Header != nil {
-		var name string
-		lower := ""
-		if json.Unmarshal(s.Header, &name) == nil {
-			lower = strings.ToLower(name)
-		}
+		name, _ := rpc.String(s.Header)
+		lower := strings.ToLower(name)
 		switch {
-		case lower == "" || strings.ContainsFunc(name, func(r rune) bool { return r > 0x7e || r == '/' || !isTokenByte(byte(r)) }):
+		case !headerName.MatchString(name):
 			return nil, errors.New("an x-mcp-header is no header name")
 		case seen[lower]:
 			return nil, errors.New("two x-mcp-header are the same")
@@ -103,26 +102,15 @@ func isPrimitive(raw json.RawMessage) bool {
 
 // paramHeaders returns the headers of a tools/call.
 func (s *server) paramHeaders(params json.RawMessage) http.Header {
-	var p struct {
-		Name      string          `json:"name"`
-		Arguments json.RawMessage `json:"arguments"`
-	}
-	if json.Unmarshal(params, &p) != nil {
-		return nil
-	}
+	name, _ := rpc.String(rpc.Get(params, "name"))
 	s.mu.Lock()
-	wanted := s.headers[p.Name]
+	wanted := s.headers[name]
 	s.mu.Unlock()
 	h := make(http.Header)
 	for _, one := range wanted {
-		value := p.Arguments
+		value := rpc.Get(params, "arguments")
 		for _, name := range one.path {
-			var o object
-			if json.Unmarshal(value, &o) != nil {
-				value = nil
-				break
-			}
-			value = o[name]
+			value = rpc.Get(value, name)
 		}
 		if text, ok := headerText(value); ok {
 			h.Set(one.name, headerValue(text))

@@ -51,17 +51,9 @@ func (w *httpWire) start(r *call) {
 // Request Headers").
 func addMethod(header http.Header, r *call) {
 	header.Set("Mcp-Method", r.method)
-	var p struct {
-		Name string `json:"name"`
-		URI  string `json:"uri"`
-	}
-	switch r.method {
-	case "tools/call", "prompts/get", "resources/read":
-		_ = json.Unmarshal(r.params, &p) // the server says what is wrong with them
-		if r.method == "resources/read" {
-			p.Name = p.URI
-		}
-		header.Set("Mcp-Name", headerValue(p.Name))
+	if member := map[string]string{"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}[r.method]; member != "" {
+		name, _ := rpc.String(rpc.Get(r.params, member)) // the server says what is wrong with it
+		header.Set("Mcp-Name", headerValue(name))
 	}
 	for name, values := range r.header {
 		header[name] = values

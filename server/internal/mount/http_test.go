@@ -46,7 +46,7 @@ func TestHTTP(t *testing.T) {
 			}
 			params := `{"name":"sql","arguments":{"region":" süd","opt":{"n":42}},"_meta":{"progressToken":"mine","drawbridge.app/identity":{"sub":"root"}}}`
 			result, err := r.Call(within(t), "x", r.client("ana"), "tools/call", json.RawMessage(params), l)
-			if err != nil || string(result) != `{"kept":1.0}` || l.all() != `notifications/progress {"progress":1,"progressToken":"mine"}` {
+			if err != nil || string(result) != `{"kept":1.0}` || l.all() != `notifications/progress {"progressToken":"mine","progress":1}` {
 				t.Fatalf("got %s, %v, got %s", result, err, l.all())
 			}
 			log := s.log()

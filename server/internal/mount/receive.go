@@ -76,11 +76,7 @@ func (c *conversation) updated(params json.RawMessage, r *call) {
 // stdin and stdout the message alone says which one.
 func (c *conversation) listening(params json.RawMessage, r *call) *call {
 	if r == nil {
-		var p struct {
-			Meta object `json:"_meta"`
-		}
-		_ = json.Unmarshal(params, &p)
-		id, ok := numberOf(p.Meta[metaSubscription])
+		id, ok := numberOf(rpc.Get(rpc.Get(params, "_meta"), metaSubscription))
 		if !ok {
 			return nil
 		}
@@ -102,9 +98,8 @@ func (c *conversation) pass(r *call, n note) {
 
 // progressed passes progress to the call it names, under the client's token.
 func (c *conversation) progressed(params json.RawMessage) {
-	p, err := asObject(params)
-	id, ok := numberOf(p[metaProgress])
-	if err != nil || !ok {
+	id, ok := numberOf(rpc.Get(params, metaProgress))
+	if !ok {
 		return
 	}
 	c.mu.Lock()
@@ -113,8 +108,7 @@ func (c *conversation) progressed(params json.RawMessage) {
 	if r == nil || r.peer == nil || r.token == nil {
 		return
 	}
-	p[metaProgress] = r.token
-	c.pass(r, note{"notifications/progress", encode(p)})
+	c.pass(r, note{"notifications/progress", rpc.Set(params, metaProgress, r.token)})
 }
 
 // acknowledged marks a subscriptions/listen as agreed to.
@@ -134,14 +128,9 @@ func (c *conversation) acknowledged(r *call) {
 // withdrawn ends a request of the server that it no longer wants answered, or
 // a subscription that it ends.
 func (c *conversation) withdrawn(params json.RawMessage) {
-	var p struct {
-		ID json.RawMessage `json:"requestId"`
-	}
-	if json.Unmarshal(params, &p) != nil {
-		return
-	}
+	asked := rpc.Get(params, "requestId")
 	if c.modern.Load() {
-		id, ok := numberOf(p.ID)
+		id, ok := numberOf(asked)
 		if !ok {
 			return
 		}
@@ -155,7 +144,7 @@ func (c *conversation) withdrawn(params json.RawMessage) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if cancel := c.asked[string(p.ID)]; cancel != nil {
+	if cancel := c.asked[string(asked)]; cancel != nil {
 		cancel()
 	}
 }
@@ -244,17 +233,14 @@ func (c *conversation) reply(id json.RawMessage, result json.RawMessage, err err
 
 // logMessage keeps a log message of the server in its ring.
 func (s *server) logMessage(params json.RawMessage) {
-	var p struct {
-		Level string          `json:"level"`
-		Data  json.RawMessage `json:"data"`
-	}
-	if json.Unmarshal(params, &p) != nil || len(p.Data) > 64<<10 {
+	level, _ := rpc.String(rpc.Get(params, "level"))
+	data := rpc.Get(params, "data")
+	if len(data) > 64<<10 {
 		return
 	}
-	text := string(p.Data)
-	var plain string
-	if json.Unmarshal(p.Data, &plain) == nil {
-		text = plain
+	text, plain := rpc.String(data)
+	if !plain {
+		text = string(data)
 	}
-	s.log.add(strings.TrimSpace(p.Level + " " + text))
+	s.log.add(strings.TrimSpace(level + " " + text))
 }

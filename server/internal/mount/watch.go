@@ -145,17 +145,15 @@ func (s *server) watchAgain(k key) {
 // updated passes notifications/resources/updated to those who watch in k. It may
 // name a part of what they watch (MCP 2025-11-25, "Resource Updated").
 func (s *server) updated(k key, params json.RawMessage) {
-	var p struct {
-		URI string `json:"uri"`
-	}
-	if json.Unmarshal(params, &p) != nil {
+	changed, ok := rpc.String(rpc.Get(params, "uri"))
+	if !ok {
 		return
 	}
 	var interested []*watcher
 	s.mu.Lock()
 	if mine := s.watched[k]; mine != nil {
 		for uri, watchers := range mine.uris {
-			if strings.HasPrefix(p.URI, uri) {
+			if strings.HasPrefix(changed, uri) {
 				interested = slices.AppendSeq(interested, maps.Keys(watchers))
 			}
 		}
