@@ -120,7 +120,7 @@ func (s *server) refresh(ctx context.Context, client Client) {
 	var waited []*reading
 	s.mu.Lock()
 	now := s.set.o.Now()
-	own := s.convs[s.ownKeyLocked()]
+	own := s.convs[s.era.ownKey()]
 	canRead := own != nil && own.isReady()
 	if canRead {
 		own.touch()
@@ -153,7 +153,7 @@ func (s *server) anew(ctx context.Context, client Client, urgent bool) (*Catalog
 	r := s.lists.read(urgent)
 	if c == nil && known && urgent && client.Caller != nil {
 		// It may be offered to clients alone that declare what this one does.
-		client.Era = s.speaks(client.Era)
+		client.Era = s.eras().speaks(client.Era)
 		if client.Era == rpc.Legacy {
 			c, _ = s.conversationFor(ctx, client) // its failure is noted where it happens
 		}
@@ -201,7 +201,7 @@ func (s *server) listChanged(c *conversation) {
 // few servers are started for that at once, those first that somebody needs.
 func (s *server) readLists(r *reading) {
 	s.mu.Lock()
-	own := s.convs[s.ownKeyLocked()]
+	own := s.convs[s.era.ownKey()]
 	s.mu.Unlock()
 	if own == nil || !own.alive() {
 		select {
@@ -239,7 +239,7 @@ func (s *server) speaker() (*conversation, error) {
 	if shared != nil {
 		return shared, nil
 	}
-	return s.conversation(s.ctx, s.ownKey(), Client{})
+	return s.conversation(s.ctx, s.eras().ownKey(), Client{})
 }
 
 // sharedLocked needs mu.

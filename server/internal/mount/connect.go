@@ -123,7 +123,7 @@ func (c *conversation) meet(ctx context.Context) error {
 	discovered := c.send(asking, "server/discover", nil)
 	soon := time.NewTimer(c.server.set.tune.probe)
 	defer soon.Stop()
-	if c.server.ownKey() == everybody {
+	if c.server.eras().ownKey() == everybody {
 		soon.Stop() // it is slow, no more
 	}
 	select {

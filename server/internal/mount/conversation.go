@@ -41,7 +41,7 @@ type conversation struct {
 	view   *Catalog        // found as part of what all are offered
 	readAt time.Time
 
-	streams streams // in which a server of the Modern era tells of changes
+	streams sync.Map // key → *stream, in which a server of the Modern era tells of changes
 
 	mu      sync.Mutex // guards all below
 	wire    wire       // nil while there is none yet
@@ -81,6 +81,7 @@ func (c *conversation) do(ctx context.Context, client Client, method string, par
 // begin registers a call.
 func (c *conversation) begin(ctx context.Context, client Client, method string, params json.RawMessage, peer rpc.Peer) (*call, error) {
 	r := &call{method: method, params: params, caller: client.caller(), origin: client.origin(), peer: peer, inbox: newInbox(), acked: make(chan struct{})}
+	r.ack = sync.OnceFunc(func() { close(r.acked) })
 	c.mu.Lock()
 	c.lastID++
 	r.id = c.lastID
@@ -264,7 +265,10 @@ func (c *conversation) end(why error) (first, open bool) {
 // that is not open yet it hears by whoever opens it.
 func (c *conversation) broke(f *failure) {
 	if first, open := c.end(f); first && open {
-		c.server.lost(c, f)
+		c.server.mu.Lock()
+		c.server.removeLocked(c)
+		c.server.mu.Unlock()
+		c.server.failed(f)
 	}
 }
 
@@ -327,11 +331,7 @@ func (c *conversation) touch() {
 	c.used = c.server.set.o.Now()
 }
 
-func (c *conversation) alive() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.over == nil
-}
+func (c *conversation) alive() bool { return c.why() == nil }
 
 // isReady reports whether it is open and has not ended.
 func (c *conversation) isReady() bool {

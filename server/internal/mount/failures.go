@@ -53,17 +53,7 @@ func (s *server) retryIn(pause time.Duration) {
 // those who watch a resource.
 func (s *server) revive() {
 	s.lists.read(false)
-	s.watchAgain(everybody)
-}
-
-// lost notes that c, which was open, ended by itself.
-func (s *server) lost(c *conversation, f *failure) {
-	s.mu.Lock()
-	if s.convs[c.key] == c {
-		delete(s.convs, c.key)
-	}
-	s.mu.Unlock()
-	s.failed(f)
+	s.watchAgain()
 }
 
 // recovered notes that a conversation is open, or has been for long.

@@ -16,35 +16,11 @@ type filter struct {
 	URIs      []string `json:"resourceSubscriptions,omitempty"`
 }
 
-// streams are those in which a modern server tells of changes: one of changes of
-// the lists, for all, and one for each sign-in that watches a resource, in its
-// name.
-type streams struct {
-	mu sync.Mutex // guards of
-	of map[key]*stream
-}
-
+// stream is one in which a modern server tells of changes: one of changes of the
+// lists, for all, and one for each sign-in that watches a resource, in its name.
 type stream struct {
 	mu  sync.Mutex         // held while the stream is replaced
 	end context.CancelFunc // guarded by mu
-}
-
-func (s *streams) get(k key) *stream {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.of == nil {
-		s.of = make(map[key]*stream)
-	}
-	if s.of[k] == nil {
-		s.of[k] = new(stream)
-	}
-	return s.of[k]
-}
-
-func (s *streams) forget(k key) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.of, k)
 }
 
 // wanted is what k should be told in c: changes of the lists that the server says
@@ -64,7 +40,8 @@ func (c *conversation) wanted(k key) filter {
 // listen opens a stream of what k wants now, and then ends the one before, so
 // that nothing is missed between them. It returns once the server has agreed.
 func (c *conversation) listen(ctx context.Context, k key, client Client) error {
-	own := c.streams.get(k)
+	known, _ := c.streams.LoadOrStore(k, new(stream))
+	own := known.(*stream)
 	own.mu.Lock()
 	defer own.mu.Unlock()
 	if old := own.end; old != nil {
@@ -74,7 +51,7 @@ func (c *conversation) listen(ctx context.Context, k key, client Client) error {
 	}
 	want := c.wanted(k)
 	if !want.Tools && !want.Prompts && !want.Resources && len(want.URIs) == 0 {
-		c.streams.forget(k)
+		c.streams.Delete(k)
 		return nil
 	}
 	listening, cancel := context.WithCancel(c.server.ctx)
@@ -113,15 +90,12 @@ func (c *conversation) listen(ctx context.Context, k key, client Client) error {
 // relisten opens the stream again after the server, or the network, ended it.
 // A server that did not agree to it is not asked again.
 func (c *conversation) relisten(r *call, client Client, err error) {
-	c.mu.Lock()
-	agreed := false
 	select {
 	case <-r.acked:
-		agreed = true
 	default:
+		return
 	}
-	c.mu.Unlock()
-	if !agreed || isOwn(err) {
+	if isOwn(err) {
 		return
 	}
 	for failures := 1; c.alive(); failures++ {

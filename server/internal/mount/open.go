@@ -16,12 +16,12 @@ const patience = 1500 * time.Millisecond
 // conversationFor returns the conversation for a client's requests, once it is
 // known which eras the server speaks.
 func (s *server) conversationFor(ctx context.Context, client Client) (*conversation, error) {
-	for !s.eraKnown() {
-		if _, err := s.conversation(ctx, s.ownKey(), Client{}); err != nil {
+	for !s.eras().known {
+		if _, err := s.conversation(ctx, s.eras().ownKey(), Client{}); err != nil {
 			return nil, err
 		}
 	}
-	if s.speaks(client.Era) != client.Era {
+	if s.eras().speaks(client.Era) != client.Era {
 		return nil, s.errorf(nil, "was updated, and speaks another protocol revision now. Try again.")
 	}
 	_, k := keyOf(client, s.settings().Shared)
@@ -43,7 +43,7 @@ func (s *server) conversation(ctx context.Context, k key, client Client) (*conve
 			}
 			continue
 		case errors.Is(err, errNoRoom):
-			if !endIdle(s.set.room.all(), k.who == "" && s.eraKnown()) {
+			if !endIdle(s.set.room.all(), k.who == "" && s.eras().known) {
 				return nil, s.errorf(err, "can't be started: %d processes of servers run already, and all are in use. Try again in a while.", maxProcesses)
 			}
 			continue
@@ -191,7 +191,9 @@ func (s *server) learn(ctx context.Context, c *conversation, took time.Duration)
 		}
 		trial.end(errTrial)
 	}
-	s.setEras(era)
+	s.mu.Lock()
+	s.era = era
+	s.mu.Unlock()
 }
 
 var errTrial = errors.New("this was tried only")
@@ -204,60 +206,44 @@ type eras struct {
 	legacy rpc.Description // in the Legacy era, if both
 }
 
-func (s *server) setEras(e eras) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.era = e
-}
-
-func (s *server) eraKnown() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.era.known
-}
-
 // speaks returns the era in which requests of a client of an era are made.
-func (s *server) speaks(client rpc.Era) rpc.Era {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (e eras) speaks(client rpc.Era) rpc.Era {
 	switch {
-	case s.era.both:
+	case e.both:
 		return client
-	case s.era.modern:
+	case e.modern:
 		return rpc.Modern
 	}
 	return rpc.Legacy
 }
 
 // ownKey is that of the conversation in which the catalog is read.
-func (s *server) ownKey() key {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ownKeyLocked()
-}
-
-func (s *server) ownKeyLocked() key {
-	if s.era.modern {
+func (e eras) ownKey() key {
+	if e.modern {
 		return everybody
 	}
 	return key{}
 }
 
+func (s *server) eras() eras {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.era
+}
+
 func (s *server) notOpened(ctx context.Context, c *conversation, bound time.Duration, err error) {
 	var f *failure
 	var e *Error
+	other := isOwn(err) // it is another server than it was
 	if s.ctx.Err() != nil {
 		err = s.errorf(nil, "is not mounted any more.")
-	}
-	if isOwn(err) {
-		s.setEras(eras{}) // it is another server than it was
 	}
 	if !errors.As(err, &f) && !errors.As(err, &e) {
 		f = &failure{text: "could not be started.", kind: unreachable, cause: err}
 		switch {
 		case ctx.Err() == context.DeadlineExceeded:
 			f.text = "did not finish starting within " + roundly(bound).String() + ". See what it says in its log, or allow it more with `start` in [server." + s.name + "] of config.toml."
-		case isOwn(err):
+		case other:
 			f.text, f.kind = "refused to begin a conversation. See what it says in its log.", lasting
 		}
 		err = f
@@ -265,9 +251,10 @@ func (s *server) notOpened(ctx context.Context, c *conversation, bound time.Dura
 	c.err = err
 	c.end(err)
 	s.mu.Lock()
-	if s.convs[c.key] == c {
-		delete(s.convs, c.key)
+	if other {
+		s.era = eras{}
 	}
+	s.removeLocked(c)
 	s.mu.Unlock()
 	if f != nil {
 		s.failed(f)

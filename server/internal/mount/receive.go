@@ -41,7 +41,9 @@ func (c *conversation) notified(m *message, r *call) {
 		c.updated(m.Params, r)
 		return
 	case "notifications/subscriptions/acknowledged":
-		c.acknowledged(c.listening(m.Params, r))
+		if r := c.listening(m.Params, r); r != nil {
+			r.ack()
+		}
 		return
 	case "notifications/cancelled":
 		c.withdrawn(m.Params)
@@ -109,20 +111,6 @@ func (c *conversation) progressed(params json.RawMessage) {
 		return
 	}
 	c.pass(r, note{"notifications/progress", rpc.Set(params, metaProgress, r.token)})
-}
-
-// acknowledged marks a subscriptions/listen as agreed to.
-func (c *conversation) acknowledged(r *call) {
-	if r == nil {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	select {
-	case <-r.acked:
-	default:
-		close(r.acked)
-	}
 }
 
 // withdrawn ends a request of the server that it no longer wants answered, or

@@ -62,7 +62,10 @@ func endIdle(of []*conversation, onlyOwn bool) bool {
 	var found *conversation
 	var since time.Time
 	for _, c := range of {
-		if used, ok := c.mayEnd(); ok && (found == nil || used.Before(since)) && !(onlyOwn && !used.IsZero()) {
+		c.server.mu.Lock()
+		used, ok := c.server.mayEndLocked(c)
+		c.server.mu.Unlock()
+		if ok && (found == nil || used.Before(since)) && !(onlyOwn && !used.IsZero()) {
 			found, since = c, used
 		}
 	}
@@ -73,14 +76,8 @@ func endIdle(of []*conversation, onlyOwn bool) bool {
 	return true // also if it is in use by now: the caller looks again
 }
 
-// mayEnd reports whether nobody uses c, and since when. One that Drawbridge
-// alone has used was never used.
-func (c *conversation) mayEnd() (since time.Time, ok bool) {
-	c.server.mu.Lock()
-	defer c.server.mu.Unlock()
-	return c.server.mayEndLocked(c)
-}
-
+// mayEndLocked reports whether nobody uses c, and since when. One that Drawbridge
+// alone has used was never used. It needs mu.
 func (s *server) mayEndLocked(c *conversation) (since time.Time, ok bool) {
 	since, unused := c.idle()
 	if !unused || !c.isReady() || s.isWatchedLocked(c.key) {
@@ -94,16 +91,10 @@ func (s *server) mayEndLocked(c *conversation) (since time.Time, ok bool) {
 
 // drop ends c, unless somebody uses it.
 func (s *server) drop(c *conversation, why string) {
-	s.mu.Lock()
-	_, ok := s.mayEndLocked(c)
-	ok = ok && s.convs[c.key] == c
-	if ok {
-		delete(s.convs, c.key)
-	}
-	s.mu.Unlock()
-	if ok {
-		c.end(s.errorf(errSessionGone, "%s", why))
-	}
+	s.endThose(errSessionGone, why, func(other *conversation) bool {
+		_, unused := s.mayEndLocked(c)
+		return other == c && unused
+	})
 }
 
 // clientsLocked returns the conversations of sign-ins. It needs mu.

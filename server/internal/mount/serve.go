@@ -125,20 +125,11 @@ func (s *Set) Notify(_ context.Context, server string, client Client, method str
 
 // forget ends the conversations that a sign-in alone has used.
 func (s *server) forget(session string) {
-	var over []*conversation
-	s.mu.Lock()
-	for k, c := range s.convs {
+	s.endThose(nil, "was told that the session has ended. Sign in again.", func(c *conversation) bool {
 		used := c.grants[session]
 		delete(c.grants, session)
-		if used && len(c.grants) == 0 && k.who != "" {
-			over = append(over, c)
-			delete(s.convs, k)
-		}
-	}
-	s.mu.Unlock()
-	for _, c := range over {
-		c.end(s.errorf(nil, "was told that the session has ended. Sign in again."))
-	}
+		return used && len(c.grants) == 0 && c.key.who != ""
+	})
 }
 
 func isCode(err error, code int) bool {

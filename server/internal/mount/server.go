@@ -171,63 +171,66 @@ func (s *server) unanswered(err error) error {
 func (s *server) stop(why string) {
 	s.quit()
 	s.mu.Lock()
-	convs := s.convs
-	s.convs = make(map[key]*conversation)
 	if s.retry != nil {
 		s.retry.Stop()
 	}
 	s.mu.Unlock()
-	for _, c := range convs {
-		c.end(s.errorf(nil, "%s", why))
+	s.endThose(nil, why, func(*conversation) bool { return true })
+}
+
+// endThose ends the conversations that which picks under mu. Calls in flight get
+// why.
+func (s *server) endThose(cause error, why string, which func(c *conversation) bool) {
+	var over []*conversation
+	s.mu.Lock()
+	for k, c := range s.convs {
+		if which(c) {
+			over = append(over, c)
+			delete(s.convs, k)
+		}
+	}
+	s.mu.Unlock()
+	for _, c := range over {
+		c.end(s.errorf(cause, "%s", why))
+	}
+}
+
+// removeLocked has no new call come to c. It needs mu.
+func (s *server) removeLocked(c *conversation) {
+	if s.convs[c.key] == c {
+		delete(s.convs, c.key)
 	}
 }
 
 // restart ends what runs, forgets failures, and starts again.
 func (s *server) restart() {
-	var convs map[key]*conversation
 	s.change(func() {
-		convs, s.convs = s.convs, make(map[key]*conversation)
 		s.failures, s.told, s.retryAt, s.era = 0, false, time.Time{}, eras{}
 		s.state, s.problem = stateStarting, ""
 	})
-	for _, c := range convs {
-		c.end(s.errorf(nil, "was restarted by the owner. Try again."))
-	}
+	s.endThose(nil, "was restarted by the owner. Try again.", func(*conversation) bool { return true })
 	s.log.say("It is started again, as the owner asked.")
 	s.lists.read(true)
-	s.watchAgain(everybody)
+	s.watchAgain()
 }
 
 // sweep ends conversations that nobody has used for long, and forgets failures
 // after a while without any.
 func (s *server) sweep(now time.Time) {
-	var idle []*conversation
-	stable := false
 	s.mu.Lock()
-	limit := s.conf.Idle
-	if limit == 0 {
-		limit = defaultIdle
-	}
+	limit := cmp.Or(s.conf.Idle, defaultIdle)
 	// Clients of /mcp are promised to be told of changes, so a server over HTTP
 	// that does not tell of them is asked. One that is a process is as it began.
-	if own := s.convs[s.ownKeyLocked()]; s.http && own != nil && own.isReady() && now.Sub(s.readAt) >= pollTime && !own.wanted(everybody).Tools {
+	if own := s.convs[s.era.ownKey()]; s.http && own != nil && own.isReady() && now.Sub(s.readAt) >= pollTime && !own.wanted(everybody).Tools {
 		s.lists.soon()
 	}
-	for k, c := range s.convs {
-		if !c.isReady() {
-			continue
-		}
-		stable = stable || s.failures > 0 && s.survived(c, now)
-		since, unused := c.idle()
-		if limit > 0 && unused && !s.isWatchedLocked(k) && now.Sub(since) >= limit {
-			idle = append(idle, c)
-			delete(s.convs, k)
-		}
-	}
 	s.mu.Unlock()
-	for _, c := range idle {
-		c.end(s.errorf(nil, "was stopped because nobody used it. Try again."))
-	}
+	stable := false
+	s.endThose(nil, "was stopped because nobody used it. Try again.", func(c *conversation) bool {
+		stable = stable || c.isReady() && s.failures > 0 && s.survived(c, now)
+		since, unused := c.idle()
+		return c.isReady() && limit > 0 && unused && !s.isWatchedLocked(c.key) && now.Sub(since) >= limit
+	})
 	if stable {
 		s.recovered(true)
 	}

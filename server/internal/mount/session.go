@@ -72,10 +72,7 @@ func (s *server) sessionEnded(c *conversation) {
 		return
 	}
 	s.mu.Lock()
-	k := c.key
-	if s.convs[k] == c {
-		delete(s.convs, k)
-	}
+	s.removeLocked(c)
 	s.mu.Unlock()
-	s.watchAgain(k)
+	s.watchAgain()
 }

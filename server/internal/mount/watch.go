@@ -74,13 +74,8 @@ func (s *server) watch(k key, client Client, uri string, w *watcher) (first bool
 func (s *server) unwatch(k key, uri string, w *watcher) {
 	s.mu.Lock()
 	mine := s.watched[k]
-	if mine == nil {
-		s.mu.Unlock()
-		return // its sign-in has ended
-	}
-	known := mine.uris[uri][w]
 	delete(mine.uris[uri], w)
-	last := known && len(mine.uris[uri]) == 0
+	last := len(mine.uris[uri]) == 0
 	if last {
 		delete(mine.uris, uri)
 	}
@@ -113,32 +108,16 @@ func (s *server) isWatchedLocked(k key) bool {
 	return false
 }
 
-// watchedIn returns who watches resources in the conversation of k.
-func (s *server) watchedIn(k key) map[key]Client {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	found := make(map[key]Client)
-	for watched, w := range s.watched {
-		if watched.conversation() == k {
-			found[watched] = w.client
-		}
-	}
-	return found
-}
-
-// watchAgain opens a conversation where somebody watches a resource: that of k,
-// or of all if k is everybody's.
-func (s *server) watchAgain(k key) {
+// watchAgain opens the conversations where somebody watches a resource.
+func (s *server) watchAgain() {
 	s.mu.Lock()
 	again := make(map[key]Client)
-	for watched, w := range s.watched {
-		if own := watched.conversation(); own == k || k == everybody {
-			again[own] = w.client
-		}
+	for k, w := range s.watched {
+		again[k.conversation()] = w.client
 	}
 	s.mu.Unlock()
-	for own, client := range again {
-		s.set.working.start(func() { _, _ = s.conversation(s.ctx, own, client) }) // its failure is noted where it happens
+	for k, client := range again {
+		s.set.working.start(func() { _, _ = s.conversation(s.ctx, k, client) }) // its failure is noted where it happens
 	}
 }
 
@@ -196,9 +175,6 @@ func (c *conversation) unsubscribe(k key, client Client, uri string) {
 // changes of the lists.
 func (c *conversation) resume() {
 	s := c.server
-	s.mu.Lock()
-	k := c.key
-	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(s.ctx, s.set.tune.list)
 	defer cancel()
 	if c.era() == rpc.Modern {
@@ -206,9 +182,13 @@ func (c *conversation) resume() {
 			s.log.say("It does not tell of changes: %v", s.unanswered(err))
 		}
 	}
-	for watched, client := range s.watchedIn(k) {
-		for _, uri := range s.watchedBy(watched) {
-			if err := c.subscribe(ctx, watched, client, uri); err != nil {
+	s.mu.Lock()
+	watched := maps.Clone(s.watched)
+	maps.DeleteFunc(watched, func(k key, _ *watch) bool { return k.conversation() != c.key })
+	s.mu.Unlock()
+	for k, w := range watched {
+		for _, uri := range s.watchedBy(k) {
+			if err := c.subscribe(ctx, k, w.client, uri); err != nil {
 				s.log.say("It does not tell of changes of a resource any more: %v", s.unanswered(err))
 			}
 			if c.era() == rpc.Modern {

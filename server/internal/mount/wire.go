@@ -41,7 +41,8 @@ type call struct {
 	cancel  context.CancelFunc
 	inbox   *inbox
 	dropped atomic.Bool   // a note found no room
-	acked   chan struct{} // of subscriptions/listen: closed once it is acknowledged
+	acked   chan struct{} // of subscriptions/listen: closed by ack, once it is acknowledged
+	ack     func()
 }
 
 // isClients reports whether a client made it, so that it is a use.
