@@ -75,7 +75,7 @@ func (s *server) openLocked(client Client) *conversation {
 		return nil
 	}
 	client.Era = s.catalog.Speaks(client.Era)
-	_, k := keyOf(client, s.conf.Shared)
+	k := keyOf(client, s.conf.Shared).conversation()
 	if c := s.convs[k]; c != nil && k.who != "" && c.isReady() {
 		return c
 	}

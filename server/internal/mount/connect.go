@@ -148,57 +148,39 @@ func (c *conversation) meet(ctx context.Context) error {
 	return c.acceptLegacy(initialized)
 }
 
-// discovery is the result of server/discover.
-type discovery struct {
-	Versions     []string        `json:"supportedVersions"`
-	Capabilities json.RawMessage `json:"capabilities"`
-	Instructions json.RawMessage `json:"instructions"`
-	Info         json.RawMessage `json:"serverInfo"`
-	Meta         object          `json:"_meta"`
-}
-
 // acceptModern reports whether a, of server/discover, is a modern server's.
 func (c *conversation) acceptModern(a answer) (modern bool, err error) {
-	var d discovery
-	var e *rpc.Error
+	var versions []string
+	e, own := errors.AsType[*rpc.Error](a.err)
 	switch {
 	case a.err == nil:
-		if json.Unmarshal(a.result, &d) != nil || len(d.Versions) == 0 {
+		if json.Unmarshal(rpc.Get(a.result, "supportedVersions"), &versions) != nil || len(versions) == 0 {
 			return false, nil // a server that says yes to everything
 		}
-	case errors.As(a.err, &e) && e.Code == rpc.CodeBadVersion:
-		var data struct {
-			Supported []string `json:"supported"`
-		}
-		if json.Unmarshal(e.Data, &data) != nil {
-			return false, nil
-		}
-		d.Versions = data.Supported
-	case isOwn(a.err):
-		return false, nil
-	default:
+	case !own:
 		return false, a.err
+	case e.Code != rpc.CodeBadVersion || json.Unmarshal(rpc.Get(e.Data, "supported"), &versions) != nil:
+		return false, nil
 	}
 	switch {
-	case slices.Contains(d.Versions, modernVersion) && a.err == nil:
-	case slices.ContainsFunc(d.Versions, isLegacyVersion):
+	case slices.Contains(versions, modernVersion) && a.err == nil:
+	case slices.ContainsFunc(versions, isLegacyVersion):
 		return false, nil
 	default:
 		return false, &failure{text: "speaks no protocol revision that Drawbridge knows. An update of either may help.", kind: lasting}
 	}
 	c.speak(rpc.Modern, modernVersion)
-	info := d.Meta[metaServer]
-	if info == nil {
-		info = d.Info
+	c.description = described(a.result)
+	if info := rpc.Get(rpc.Get(a.result, "_meta"), metaServer); info != nil {
+		c.description.ServerInfo = info
 	}
-	c.description = described(d.Capabilities, info, d.Instructions)
 	return true, nil
 }
 
 // described is what a server says of itself, without what no client can read:
 // capabilities are objects, instructions a text.
-func described(capabilities, info, instructions json.RawMessage) rpc.Description {
-	all, err := asObject(capabilities)
+func described(result json.RawMessage) rpc.Description {
+	all, err := asObject(rpc.Get(result, "capabilities"))
 	if err != nil {
 		all = object{}
 	}
@@ -210,9 +192,8 @@ func described(capabilities, info, instructions json.RawMessage) rpc.Description
 			all[name] = json.RawMessage("{}")
 		}
 	}
-	d := rpc.Description{Capabilities: encode(all), ServerInfo: info}
-	_ = json.Unmarshal(instructions, &d.Instructions) // no text is none
-	return d
+	instructions, _ := rpc.String(rpc.Get(result, "instructions")) // no text is none
+	return rpc.Description{Capabilities: encode(all), ServerInfo: rpc.Get(result, "serverInfo"), Instructions: instructions}
 }
 
 func isLegacyVersion(v string) bool { return v >= "2024-11-05" && v < modernVersion }
@@ -243,16 +224,11 @@ func (c *conversation) acceptLegacy(a answer) error {
 		}
 		return a.err
 	}
-	var r struct {
-		Version      string          `json:"protocolVersion"`
-		Capabilities json.RawMessage `json:"capabilities"`
-		Info         json.RawMessage `json:"serverInfo"`
-		Instructions json.RawMessage `json:"instructions"`
-	}
-	if json.Unmarshal(a.result, &r) != nil || !isLegacyVersion(r.Version) {
+	version, ok := rpc.String(rpc.Get(a.result, "protocolVersion"))
+	if !ok || !isLegacyVersion(version) {
 		return &failure{text: "speaks no protocol revision that Drawbridge knows. An update of either may help.", kind: lasting}
 	}
-	c.speak(rpc.Legacy, r.Version)
-	c.description = described(r.Capabilities, r.Info, r.Instructions)
+	c.speak(rpc.Legacy, version)
+	c.description = described(a.result)
 	return c.link().tell(outgoing{Method: "notifications/initialized"}.encode())
 }

@@ -342,6 +342,6 @@ func (c *conversation) isReady() bool {
 
 // isOwn reports whether err is the server's own word on a request.
 func isOwn(err error) bool {
-	var e *rpc.Error
-	return errors.As(err, &e)
+	_, own := errors.AsType[*rpc.Error](err)
+	return own
 }

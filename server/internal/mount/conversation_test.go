@@ -196,7 +196,7 @@ func FuzzDeclared(f *testing.F) {
 		if got := s.introduced(data); json.Unmarshal(got, &info) != nil || !strings.Contains(string(info.Name), "Drawbridge") || info.Version == nil {
 			t.Errorf("introduced %s", got)
 		}
-		_, k := keyOf(Client{Caller: &oauth.Caller{Session: "s"}, Capabilities: data}, false)
+		k := keyOf(Client{Caller: &oauth.Caller{Session: "s"}, Capabilities: data}, false)
 		if k.who == "" {
 			t.Error("a client's key is Drawbridge's own")
 		}

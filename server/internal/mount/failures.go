@@ -31,7 +31,10 @@ func (s *server) failed(f *failure) {
 			event = &status.Event{Type: status.ServerFailed, Outcome: status.Failed, Reason: s.problem}
 		}
 		if f.kind != lasting {
-			s.retryIn(pause)
+			if s.retry != nil {
+				s.retry.Stop()
+			}
+			s.retry = time.AfterFunc(pause, s.revive)
 		}
 	})
 	s.log.say("It %s", strings.TrimSpace(f.text+" "+f.detail))
@@ -39,14 +42,6 @@ func (s *server) failed(f *failure) {
 	if event != nil {
 		s.set.o.Record(*event)
 	}
-}
-
-// retryIn needs mu.
-func (s *server) retryIn(pause time.Duration) {
-	if s.retry != nil {
-		s.retry.Stop()
-	}
-	s.retry = time.AfterFunc(pause, s.revive)
 }
 
 // revive starts the server again after a failure, for the catalog and for

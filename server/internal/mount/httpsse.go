@@ -32,8 +32,8 @@ func endsInSSE(rawURL string) bool {
 // refusesPost reports whether err of an initialize is one of the statuses after
 // which a client tries HTTP+SSE (MCP 2025-11-25, "Backwards Compatibility").
 func refusesPost(err error) bool {
-	var f *failure
-	return errors.As(err, &f) && (f.status == http.StatusBadRequest || f.status == http.StatusNotFound || f.status == http.StatusMethodNotAllowed)
+	f, ok := errors.AsType[*failure](err)
+	return ok && (f.status == http.StatusBadRequest || f.status == http.StatusNotFound || f.status == http.StatusMethodNotAllowed)
 }
 
 // openSSE opens the stream and waits until ctx ends for where to post.

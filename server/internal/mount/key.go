@@ -31,23 +31,28 @@ type key struct {
 // Legacy era in which Drawbridge reads the catalog has the zero key.
 var everybody = key{era: rpc.Modern}
 
-// keyOf returns the key of a client at a server, and that of the conversation in
-// which its requests are made.
-func keyOf(c Client, shared bool) (own, conversation key) {
+// keyOf returns the key of a client at a server.
+func keyOf(c Client, shared bool) key {
+	k := key{era: c.Era}
 	if c.Caller == nil {
-		return key{era: c.Era}, key{era: c.Era}
+		return k
 	}
-	own = key{era: c.Era, who: c.Caller.User.Sub + "\x00" + c.Caller.Session}
-	if shared {
-		own.who = c.Caller.User.Sub + "\x00"
+	k.who = c.Caller.User.Sub + "\x00"
+	if !shared {
+		k.who += c.Caller.Session
+		if c.Era == rpc.Legacy { // where shared, whoever comes first declares for all
+			k.capabilities = string(declared(c.Capabilities))
+		}
 	}
-	if c.Era == rpc.Modern {
-		return own, everybody
+	return k
+}
+
+// conversation is the key of the conversation in which requests of k are made.
+func (k key) conversation() key {
+	if k.era == rpc.Modern {
+		return everybody
 	}
-	if !shared { // else whoever comes first declares for all
-		own.capabilities = string(declared(c.Capabilities))
-	}
-	return own, own
+	return k
 }
 
 // origin tells the programs apart whose requests go to one conversation.

@@ -3,11 +3,14 @@ package mount
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/mend"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // What one catalog may hold.
@@ -39,7 +42,8 @@ type lister struct {
 type oneList struct {
 	capability  string
 	method, key string
-	name        string // the member that names an item
+	kind, name  string // what an item is, and the member that names it
+	mend        func(json.RawMessage) (json.RawMessage, []string, bool)
 	of          func(*Catalog) *[]Item
 	asked       bool
 	err         error
@@ -47,10 +51,10 @@ type oneList struct {
 
 func allLists() []*oneList {
 	return []*oneList{
-		{capability: "tools", method: "tools/list", key: "tools", name: "name", of: func(c *Catalog) *[]Item { return &c.Tools }},
-		{capability: "prompts", method: "prompts/list", key: "prompts", name: "name", of: func(c *Catalog) *[]Item { return &c.Prompts }},
-		{capability: "resources", method: "resources/list", key: "resources", name: "uri", of: func(c *Catalog) *[]Item { return &c.Resources }},
-		{capability: "resources", method: "resources/templates/list", key: "resourceTemplates", name: "uriTemplate", of: func(c *Catalog) *[]Item { return &c.Templates }},
+		{capability: "tools", method: "tools/list", key: "tools", kind: "tool", name: "name", mend: mend.Tool, of: func(c *Catalog) *[]Item { return &c.Tools }},
+		{capability: "prompts", method: "prompts/list", key: "prompts", kind: "prompt", name: "name", mend: mend.Prompt, of: func(c *Catalog) *[]Item { return &c.Prompts }},
+		{capability: "resources", method: "resources/list", key: "resources", kind: "resource", name: "uri", mend: mend.Resource, of: func(c *Catalog) *[]Item { return &c.Resources }},
+		{capability: "resources", method: "resources/templates/list", key: "resourceTemplates", kind: "resource template", name: "uriTemplate", mend: mend.Template, of: func(c *Catalog) *[]Item { return &c.Templates }},
 	}
 }
 
@@ -150,7 +154,7 @@ func (l *lister) read(ctx context.Context, list *oneList) ([]Item, error) {
 			return nil, rpc.Errorf(rpc.CodeInternal, "the answer to %s holds no list", list.method)
 		}
 		for _, raw := range page {
-			raw, title, ok := l.mend(list.method, list.name, raw)
+			raw, title, ok := l.mend(list, raw)
 			if !ok || seen[title] {
 				continue // it could not be told from another
 			}
@@ -169,6 +173,19 @@ func (l *lister) read(ctx context.Context, list *oneList) ([]Item, error) {
 		params = encode(map[string]string{"cursor": cursor})
 	}
 	return items, nil
+}
+
+// mend returns an item as clients take it, and its name; ok is false if none
+// would.
+func (l *lister) mend(list *oneList, raw json.RawMessage) (mended json.RawMessage, name string, ok bool) {
+	name, _ = rpc.String(rpc.Get(raw, list.name))
+	mended, notes, ok := list.mend(raw)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, note := range notes {
+		l.odd = append(l.odd, fmt.Sprintf("%s %q: %s", list.kind, status.Clean(name, 100), status.Clean(note, 200)))
+	}
+	return mended, name, ok
 }
 
 // room counts an item.

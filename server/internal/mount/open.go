@@ -24,8 +24,7 @@ func (s *server) conversationFor(ctx context.Context, client Client) (*conversat
 	if s.eras().speaks(client.Era) != client.Era {
 		return nil, s.errorf(nil, "was updated, and speaks another protocol revision now. Try again.")
 	}
-	_, k := keyOf(client, s.settings().Shared)
-	return s.conversation(ctx, k, client)
+	return s.conversation(ctx, keyOf(client, s.settings().Shared).conversation(), client)
 }
 
 // conversation returns the open conversation of k, which it opens for client if
@@ -242,7 +241,7 @@ func (s *server) notOpened(ctx context.Context, c *conversation, bound time.Dura
 		f = &failure{text: "could not be started.", kind: unreachable, cause: err}
 		switch {
 		case ctx.Err() == context.DeadlineExceeded:
-			f.text = "did not finish starting within " + roundly(bound).String() + ". See what it says in its log, or allow it more with `start` in [server." + s.name + "] of config.toml."
+			f.text = "did not finish starting within " + bound.String() + ". See what it says in its log, or allow it more with `start` in [server." + s.name + "] of config.toml."
 		case other:
 			f.text, f.kind = "refused to begin a conversation. See what it says in its log.", lasting
 		}

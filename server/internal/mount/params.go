@@ -27,24 +27,11 @@ const (
 
 type object = map[string]json.RawMessage
 
-// identity is what a server on stdin is told of the person, in _meta. It is
+// identityOf is what a server on stdin is told of the person, in _meta. It is
 // true as far as the process believes whoever started it.
-type identity struct {
-	Sub     string         `json:"sub"`
-	Email   string         `json:"email"`
-	Name    string         `json:"name"`
-	Client  identityClient `json:"client"`
-	Session string         `json:"session"`
-}
-
-type identityClient struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
-}
-
-func identityOf(c *oauth.Caller) identity {
-	return identity{Sub: c.User.Sub, Email: c.User.Email, Name: c.User.Name,
-		Client: identityClient{ID: c.Client.ID, Name: c.Client.Name}, Session: c.Session}
+func identityOf(c *oauth.Caller) json.RawMessage {
+	return encode(map[string]any{"sub": c.User.Sub, "email": c.User.Email, "name": c.User.Name,
+		"client": map[string]string{"id": c.Client.ID, "name": c.Client.Name}, "session": c.Session})
 }
 
 // prepare makes a client's params those of a request to this server, and returns
@@ -65,7 +52,7 @@ func (c *conversation) prepare(r *call, params json.RawMessage) error {
 	}
 	delete(meta, metaIdentity) // a client must not choose who it is
 	if !c.server.http && r.caller.User.Sub != "" {
-		meta[metaIdentity] = encode(identityOf(r.caller))
+		meta[metaIdentity] = identityOf(r.caller)
 	}
 	if c.modern.Load() {
 		c.fill(meta)

@@ -1,11 +1,11 @@
 package mount
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/mend"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
@@ -44,10 +44,7 @@ func (nobody) Request(context.Context, string, json.RawMessage) (json.RawMessage
 }
 
 func (s *server) call(ctx context.Context, client Client, method string, params json.RawMessage, peer rpc.Peer) (json.RawMessage, error) {
-	timeout := s.settings().Timeout
-	if timeout == 0 {
-		timeout = defaultTimeout
-	}
+	timeout := cmp.Or(s.settings().Timeout, defaultTimeout)
 	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for again := true; ; again = false {
@@ -65,7 +62,7 @@ func (s *server) call(ctx context.Context, client Client, method string, params 
 			}
 			continue
 		case within.Err() != nil && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
-			return nil, s.errorf(err, "did not answer within %s. It was told to stop.", roundly(timeout))
+			return nil, s.errorf(err, "did not answer within %s. It was told to stop.", timeout)
 		}
 		return nil, s.unanswered(err)
 	}
@@ -133,13 +130,6 @@ func (s *server) forget(session string) {
 }
 
 func isCode(err error, code int) bool {
-	var e *rpc.Error
-	return errors.As(err, &e) && e.Code == code
-}
-
-func roundly(d time.Duration) time.Duration {
-	if d > time.Second {
-		return d.Round(time.Second)
-	}
-	return d
+	e, own := errors.AsType[*rpc.Error](err)
+	return own && e.Code == code
 }

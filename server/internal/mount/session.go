@@ -55,9 +55,9 @@ func (c *conversation) meetHTTP(ctx context.Context) (modern bool, err error) {
 	probe, cancel := context.WithTimeout(ctx, 3*c.server.set.tune.probe)
 	defer cancel()
 	a := <-c.send(probe, "server/discover", nil)
-	var f *failure
+	f, failed := errors.AsType[*failure](a.err)
 	switch {
-	case errors.As(a.err, &f) && f.status != 0 && f.status != http.StatusUnauthorized && f.status != http.StatusForbidden:
+	case failed && f.status != 0 && f.status != http.StatusUnauthorized && f.status != http.StatusForbidden:
 		return false, nil
 	case errors.Is(a.err, context.DeadlineExceeded) && ctx.Err() == nil:
 		return false, nil

@@ -16,8 +16,7 @@ import (
 // noAnswer says why a request got no answer, and what to do.
 func noAnswer(rawURL string, err error) *failure {
 	f := &failure{kind: unreachable, cause: withoutURL(err)}
-	var elsewhere *elsewhereError
-	if errors.As(err, &elsewhere) {
+	if elsewhere, ok := errors.AsType[*elsewhereError](err); ok {
 		f.text, f.kind = "sends its callers to "+elsewhere.to+". Put that URL into mcp.json, if it is the right one.", lasting
 		return f
 	}
@@ -91,8 +90,7 @@ func namesOf(c *x509.Certificate) string {
 // withoutURL takes the URL out of an error of net/http: its query may hold a
 // secret.
 func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
 	}
 	return err

@@ -35,7 +35,7 @@ func (s *Set) Subscribe(ctx context.Context, server string, client Client, uri s
 	if err != nil {
 		return nil, err
 	}
-	k, _ := keyOf(client, one.settings().Shared)
+	k := keyOf(client, one.settings().Shared)
 	w := &watcher{updated}
 	first, err := one.watch(k, client, uri, w)
 	if err != nil {
@@ -87,14 +87,6 @@ func (s *server) unwatch(k key, uri string, w *watcher) {
 	if last && c != nil && c.isReady() {
 		s.set.working.start(func() { c.unsubscribe(k, mine.client, uri) })
 	}
-}
-
-// conversation is the key of the conversation in which requests of k are made.
-func (k key) conversation() key {
-	if k.era == rpc.Modern {
-		return everybody
-	}
-	return k
 }
 
 // isWatchedLocked reports whether somebody watches a resource in the conversation
