@@ -46,10 +46,12 @@ func (a *app) build(cfg config.Config, base, local string, health http.HandlerFu
 		Redirects: redirects(cfg, base, local), StaticClientID: cfg.IDP.ClientID, NoRegistration: !cfg.Clients.Registration,
 		Access: accessList(cfg.Access), AccessTTL: cfg.Tokens.Access, RefreshTTL: cfg.Tokens.Refresh,
 		Provider: p.provider, Saver: keys.journal, Recorder: keys.journal, Now: o.Now, Log: o.Log,
-		Ended: func(session, reason string) {
-			a.timeline.Ended(session, reason)
-			if p.endpoints != nil { // else nobody has used it yet
-				p.endpoints.EndSession(session)
+		Ended: func(reasons map[string]string) {
+			for session, reason := range reasons {
+				a.timeline.Ended(session, reason)
+			}
+			if p.endpoints != nil { // else nobody has used them yet
+				p.endpoints.EndSessions(func(session string) bool { _, over := reasons[session]; return over })
 			}
 		},
 	}, a.db)

@@ -245,7 +245,7 @@ func TestARefusalHolds(t *testing.T) {
 			t.Errorf("after an hour it begins anew: %s", got)
 		}
 		_ = try("s1", "files", "write", false)
-		q.Forget("s1")
+		q.Forget(func(s string) bool { return s == "s1" })
 		if got := try("s1", "files", "write", true); got != "<nil>" {
 			t.Errorf("of a session that has ended: %s", got)
 		}
@@ -340,11 +340,11 @@ func TestAllowTool(t *testing.T) {
 		out = ask(t.Context(), q, "s1", 1)
 		_ = q.AllowTool(q.Pending()[0].ID)
 		<-out
-		q.Forget("s2")
+		q.Forget(func(s string) bool { return s == "s2" })
 		if len(q.Leaves()["s1"]) != 1 {
 			t.Error("it ended with another session")
 		}
-		q.Forget("s1")
+		q.Forget(func(s string) bool { return s == "s1" })
 		if call("s1", "write_file") == "<nil>" {
 			t.Error("it outlives its session")
 		}

@@ -67,10 +67,10 @@ func (q *Queue) EndLeave(session, server, name string) error {
 	return nil
 }
 
-// Forget drops what is kept for a session that has ended.
-func (q *Queue) Forget(session string) {
+// Forget drops what is kept for sessions that have ended.
+func (q *Queue) Forget(over func(session string) bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	maps.DeleteFunc(q.leaves, func(t tool, _ time.Time) bool { return t.session == session })
-	maps.DeleteFunc(q.denials, func(t tool, _ denial) bool { return t.session == session })
+	maps.DeleteFunc(q.leaves, func(t tool, _ time.Time) bool { return over(t.session) })
+	maps.DeleteFunc(q.denials, func(t tool, _ denial) bool { return over(t.session) })
 }

@@ -207,15 +207,15 @@ func (e *Endpoints) settings(server string) config.ServerSettings {
 	return e.config.Load().Servers[server]
 }
 
-// EndSession drops what is kept for a session that is over.
-func (e *Endpoints) EndSession(session string) {
-	e.all.EndSession(session)
-	e.hub.Forget(session)
-	e.queue.Forget(session)
+// EndSessions drops what is kept for sessions that are over.
+func (e *Endpoints) EndSessions(over func(session string) bool) {
+	e.all.EndSessions(over)
+	e.hub.Forget(over)
+	e.queue.Forget(over)
 	for _, single := range e.singles() {
-		single.endpoint.EndSession(session)
+		single.endpoint.EndSessions(over)
 	}
-	e.set.Forget(session)
+	e.set.Forget(over)
 }
 
 // Cut ends every request in progress.
@@ -240,9 +240,6 @@ func (e *Endpoints) Close() {
 	}
 	e.hub.Close()
 	e.set.Close()
-	for _, g := range e.guards {
-		g.Close()
-	}
 }
 
 func (e *Endpoints) singles() []*Single {

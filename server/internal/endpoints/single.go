@@ -23,7 +23,7 @@ func (s *Single) Handler(path string) http.Handler { return s.handlers[path] }
 
 func (s *Single) close() {
 	for _, g := range s.guards {
-		g.Close()
+		g.Cut()
 	}
 	s.endpoint.Close()
 }

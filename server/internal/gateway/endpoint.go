@@ -112,11 +112,11 @@ func (e *Endpoint) Changed(list List, match func(*oauth.Caller) bool) {
 	e.listeners.changed(list, match)
 }
 
-// EndSession ends the transport sessions and streams of a grant. Its requests
+// EndSessions ends the transport sessions and streams of grants. Their requests
 // in progress end with their own contexts.
-func (e *Endpoint) EndSession(grant string) {
-	e.forget(e.sessions.endIf(errEnded, func(s *session) bool { return s.grant == grant }))
-	e.listeners.endGrant(grant)
+func (e *Endpoint) EndSessions(over func(grant string) bool) {
+	e.forget(e.sessions.endIf(errEnded, func(s *session) bool { return over(s.grant) }))
+	e.listeners.endGrants(over)
 }
 
 // Close ends every transport session and stream. It may be called again.

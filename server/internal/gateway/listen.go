@@ -197,12 +197,12 @@ func (s *listeners) changed(list List, match func(*oauth.Caller) bool) {
 	}
 }
 
-// endGrant ends the listeners of a grant, without a word.
-func (s *listeners) endGrant(grant string) {
+// endGrants ends the listeners of grants, without a word.
+func (s *listeners) endGrants(over func(grant string) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range s.all {
-		if l.call.caller.Session == grant {
+		if over(l.call.caller.Session) {
 			l.call.cancel(errEnded)
 		}
 	}

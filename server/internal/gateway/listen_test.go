@@ -72,7 +72,7 @@ func TestListenEnds(t *testing.T) {
 	r := newRig(t)
 	for _, end := range []func(close func()){
 		func(close func()) { close() },
-		func(func()) { r.e.EndSession(ana.Session) },
+		func(func()) { r.e.EndSessions(func(s string) bool { return s == ana.Session }) },
 	} {
 		resp := r.listen(`{"resourceSubscriptions":["test://a"]}`)
 		s := newEvents(t, resp)

@@ -217,7 +217,7 @@ func TestSignInsKeepApart(t *testing.T) {
 	<-began
 	r.post(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}`, session, "X-Caller: anew")
 	theirs := newEvents(t, r.do("GET", nil, session, "X-Caller: anew"))
-	r.e.EndSession(anew.Session)
+	r.e.EndSessions(func(s string) bool { return s == anew.Session })
 	for _, ok := theirs.next(); ok; _, ok = theirs.next() {
 	}
 	close(over)

@@ -165,7 +165,7 @@ func TestGrantEnds(t *testing.T) {
 	}()
 	<-started
 	r.end[ana.Session]()
-	r.e.EndSession(ana.Session)
+	r.e.EndSessions(func(s string) bool { return s == ana.Session })
 	<-stopped
 	if m, ok := stream.next(); ok {
 		t.Errorf("stream goes on: %+v", m)

@@ -180,10 +180,10 @@ func (h *Hub) One(server string) gateway.Backend {
 // server of which it says no must look to them like one that does not exist.
 func (h *Hub) MayUse(who *oauth.Caller, server string) bool { return h.o.Policy().Server(who, server) }
 
-// Forget drops what is kept for a session that has ended.
-func (h *Hub) Forget(session string) {
-	h.limit.forget(session)
-	h.parked.endSession(session)
+// Forget drops what is kept for sessions that have ended.
+func (h *Hub) Forget(over func(session string) bool) {
+	h.limit.forget(over)
+	h.parked.end(func(c *parkedCall) bool { return over(c.session) })
 }
 
 // Close ends every parked call.

@@ -61,8 +61,12 @@ func (m *meter) sweep(now time.Time) {
 	}
 }
 
-func (m *meter) forget(session string) {
+func (m *meter) forget(over func(session string) bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.sessions, session)
+	for session := range m.sessions {
+		if over(session) {
+			delete(m.sessions, session)
+		}
+	}
 }

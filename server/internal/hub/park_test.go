@@ -160,7 +160,7 @@ func TestSuspendedEnds(t *testing.T) {
 		return "", err
 	}
 	for name, end := range map[string]func(*rig, *person, inputRequired){
-		"session":  func(r *rig, c *person, _ inputRequired) { r.Forget("s-alice") },
+		"session":  func(r *rig, c *person, _ inputRequired) { r.Forget(func(s string) bool { return s == "s-alice" }) },
 		"close":    func(r *rig, c *person, _ inputRequired) { r.Close() },
 		"too long": func(r *rig, c *person, _ inputRequired) {},
 		"client leaves": func(r *rig, c *person, in inputRequired) {

@@ -78,11 +78,6 @@ func (l *parkedCalls) take(ticket string) *parkedCall {
 	return s
 }
 
-// endSession ends what a session has waiting.
-func (l *parkedCalls) endSession(session string) {
-	l.end(func(s *parkedCall) bool { return s.session == session })
-}
-
 func (l *parkedCalls) endAll() { l.end(func(*parkedCall) bool { return true }) }
 
 func (l *parkedCalls) end(which func(*parkedCall) bool) {

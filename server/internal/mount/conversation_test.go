@@ -167,14 +167,14 @@ func TestForget(t *testing.T) {
 		if (one == two) != shared {
 			t.Errorf("shared %v: %d, %d", shared, one, two)
 		}
-		r.Forget("s-1")
+		r.Forget(func(s string) bool { return s == "s-1" })
 		if !shared {
 			gone(t, one)
 		}
 		if pid("s-2") != two {
 			t.Error("the other sign-in's process has ended as well")
 		}
-		r.Forget("s-2")
+		r.Forget(func(s string) bool { return s == "s-2" })
 		gone(t, two)
 	}
 }

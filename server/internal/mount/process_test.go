@@ -73,7 +73,7 @@ func TestConversationsAreApart(t *testing.T) {
 	if _, err := r.tool(ctx, "bob", "ask", "sampling/createMessage", 0, nil); err != nil || l.all() != "" {
 		t.Errorf("ana got %q, %v", l.all(), err)
 	}
-	r.Forget("s-bob")
+	r.Forget(func(s string) bool { return s == "s-bob" })
 	gone(t, bob)
 	if !exists(ana) {
 		t.Error("ana's process ended with bob's")

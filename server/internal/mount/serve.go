@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/mend"
@@ -120,12 +121,13 @@ func (s *Set) Notify(_ context.Context, server string, client Client, method str
 	}
 }
 
-// forget ends the conversations that a sign-in alone has used.
-func (s *server) forget(session string) {
+// forget ends the conversations that nobody else has used than sign-ins that are
+// over.
+func (s *server) forget(over func(session string) bool) {
 	s.endThose(nil, "was told that the session has ended. Sign in again.", func(c *conversation) bool {
-		used := c.grants[session]
-		delete(c.grants, session)
-		return used && len(c.grants) == 0 && c.key.who != ""
+		before := len(c.grants)
+		maps.DeleteFunc(c.grants, func(session string, _ bool) bool { return over(session) })
+		return before > 0 && len(c.grants) == 0 && c.key.who != ""
 	})
 }
 

@@ -175,10 +175,10 @@ func (s *Set) Restart(name string) error {
 	return nil
 }
 
-// Forget closes the conversations of a sign-in that has ended.
-func (s *Set) Forget(session string) {
+// Forget closes the conversations of sign-ins that have ended.
+func (s *Set) Forget(over func(session string) bool) {
 	for _, one := range s.all() {
-		one.forget(session)
+		one.forget(over)
 	}
 }
 

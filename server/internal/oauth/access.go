@@ -1,13 +1,11 @@
 package oauth
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
-	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // AccessList says who may sign in. Empty, it lets nobody in.
@@ -83,19 +81,10 @@ func who(id Identity) string {
 // error is of the first that could not be saved as ended.
 func (s *Grants) SetAccess(list AccessList) error {
 	s.access.Store(&list)
-	var first error
-	for _, g := range s.all() {
-		why := list.Check(g.record().Identity)
-		if why == nil {
-			continue
+	return s.endWhere(func(r *Grant) string {
+		if err := list.Check(r.Identity); err != nil {
+			return err.Error()
 		}
-		g.endSoon()
-		err := s.take(g, func() error {
-			return s.end(g, ending{typ: status.SessionRevoked, reason: why.Error()})
-		})
-		if first == nil && !errors.Is(err, ErrEnded) {
-			first = err
-		}
-	}
-	return first
+		return ""
+	})
 }

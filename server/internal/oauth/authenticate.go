@@ -1,11 +1,14 @@
 package oauth
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
-// Authenticate returns who presents an access token at resource, and a channel
-// that closes when their grant ends. It costs a MAC and a map lookup: no disk,
-// no provider, no wake-up (RFC 6750 §2.1, RFC 8707 §2). resource is canonical.
-func (s *Grants) Authenticate(text, resource, remote string) (*Caller, <-chan struct{}, error) {
+// Authenticate returns who presents an access token at resource, and a context
+// that ends with their grant. It costs a MAC and a map lookup: no disk, no
+// provider, no wake-up (RFC 6750 §2.1, RFC 8707 §2). resource is canonical.
+func (s *Grants) Authenticate(text, resource, remote string) (*Caller, context.Context, error) {
 	t, err := s.tokenKey.open(text)
 	if err != nil {
 		return nil, nil, err
@@ -25,16 +28,16 @@ func (s *Grants) Authenticate(text, resource, remote string) (*Caller, <-chan st
 		return nil, nil, ErrResource
 	}
 	s.use(g, t.generation, now, remote)
-	caller := *g.caller.Load()
-	caller.Remote, caller.ended = remote, g.ended
-	return &caller, g.ended, nil
+	caller := *g.callerOf()
+	caller.Remote = remote
+	return &caller, g.life, nil
 }
 
 // use counts a request. It is written later, with others.
 func (s *Grants) use(g *grant, generation uint32, now time.Time, remote string) {
 	g.lastUsed.Store(now.UnixMilli())
 	g.requests.Add(1)
-	if *g.remote.Load() != remote {
+	if was := g.remote.Load(); was == nil || *was != remote {
 		g.remote.Store(&remote)
 	}
 	if g.usedGen.Load() < generation {
@@ -50,7 +53,7 @@ func (s *Grants) UsedTool(session, tool string) {
 		return
 	}
 	if g, ok := s.find(id); ok {
-		if *g.lastTool.Load() != tool {
+		if was := g.lastTool.Load(); was == nil || *was != tool {
 			g.lastTool.Store(&tool)
 		}
 		s.touch(g)
@@ -86,12 +89,11 @@ func (s *Grants) writeBatch(dirty []*grant) {
 	var changes []Change
 	for _, g := range dirty {
 		g.dirty.Store(false)
-		select {
-		case <-g.turn:
-		default:
+		if !g.mu.TryLock() {
 			s.touch(g)
 			continue
 		}
+		defer g.mu.Unlock()
 		held = append(held, g)
 		if !g.over() {
 			changes = append(changes, change(BucketGrants, g.id.String(), g.withUse(*g.record())))
@@ -104,8 +106,5 @@ func (s *Grants) writeBatch(dirty []*grant) {
 				s.touch(g)
 			}
 		}
-	}
-	for _, g := range held {
-		g.turn <- struct{}{}
 	}
 }

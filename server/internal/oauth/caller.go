@@ -20,19 +20,25 @@ type Caller struct {
 	Scopes []string
 	Remote string // address of the request
 
-	ended <-chan struct{} // closes when the grant ends
+	life context.Context // ends with the grant; nil in tests
+	of   *Grant          // the record it was made of
+}
+
+// callerOf is who g's tokens stand for, but for the address.
+func (g *grant) callerOf() *Caller {
+	r := g.record()
+	if c := g.caller.Load(); c != nil && c.of == r {
+		return c
+	}
+	c := &Caller{Session: r.ID, User: r.user(), Groups: r.Identity.Groups, EmailVerified: r.Identity.EmailVerified,
+		Domain: r.Identity.Domain, Client: r.client(), Scopes: r.Scopes, life: g.life, of: r}
+	g.caller.Store(c)
+	return c
 }
 
 // Ended reports whether the grant is over by now. A context of the request ends
 // with the grant too, but a moment later.
-func (c *Caller) Ended() bool {
-	select {
-	case <-c.ended:
-		return true
-	default: // also if it is nil, in a test
-		return false
-	}
-}
+func (c *Caller) Ended() bool { return c.life != nil && c.life.Err() != nil }
 
 // Identity is what rules look at, see [AccessList].
 func (c *Caller) Identity() Identity {

@@ -174,7 +174,7 @@ func (s *Grants) redeem(c *code, r TokenRequest) (Tokens, error) {
 		e.typ = status.TokenReused
 	}
 	c.used = true
-	if err := s.end(c.grant, e); err != nil {
+	if err := s.endTaken(c.grant, e); err != nil {
 		return Tokens{}, ServerError(err)
 	}
 	return Tokens{}, InvalidGrant("The code was used already, has expired, or belongs to another request.").Because(why)

@@ -2,11 +2,13 @@ package oauth
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unique"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -47,60 +49,69 @@ type GrantClient struct {
 }
 
 // grant is a Grant in memory. The record is replaced, never changed, by who
-// holds turn; use is counted beside it, so that a tool call waits for nothing.
+// holds mu; use is counted beside it, so that a tool call waits for nothing.
+// There may be a hundred thousand of them, so each byte counts.
 type grant struct {
-	id     grantID
-	turn   chan struct{} // holds one token; who takes it may change the record
-	ended  chan struct{} // closed when the grant has ended
-	doom   sync.Once
-	doomed chan struct{}                 // closed when somebody wants the grant to end
-	kept   atomic.Pointer[chan struct{}] // while it leaves; closed if it stays after all
+	id   grantID
+	mu   sync.Mutex      // who holds it may change the record
+	gone bool            // guarded by mu: somebody has seen to it that the record goes
+	life context.Context // done as soon as somebody wants g to end: from then on it opens nothing
+	kill context.CancelFunc
+	kept atomic.Pointer[chan struct{}] // while it leaves; closed if it stays after all
+
 	rec    atomic.Pointer[Grant]
-	caller atomic.Pointer[Caller] // made of rec
+	caller atomic.Pointer[Caller] // made of rec when it is asked for
 
 	lastUsed atomic.Int64 // Unix milliseconds
 	requests atomic.Int64
-	lastTool atomic.Pointer[string]
-	remote   atomic.Pointer[string]
-	usedGen  atomic.Uint32 // newest generation of which a token was seen
-	dirty    atomic.Bool   // in Grants.dirty
+	lastTool atomic.Pointer[string] // nil: as in rec
+	remote   atomic.Pointer[string] // nil: as in rec
+	usedGen  atomic.Uint32          // newest generation of which a token was seen
+	dirty    atomic.Bool            // in Grants.dirty
 }
 
 func newGrant(id grantID, r Grant) *grant {
-	g := &grant{id: id, turn: make(chan struct{}, 1), ended: make(chan struct{}), doomed: make(chan struct{})}
-	g.set(r)
+	g := &grant{id: id}
+	g.life, g.kill = context.WithCancel(context.Background())
 	g.lastUsed.Store(r.LastUsedAt.UnixMilli())
 	g.requests.Store(r.Requests)
-	g.lastTool.Store(&r.LastTool)
-	g.remote.Store(&r.Remote)
 	if r.Used {
 		g.usedGen.Store(r.Generation)
 	}
-	g.turn <- struct{}{}
+	g.set(r)
 	return g
 }
 
 func (g *grant) record() *Grant { return g.rec.Load() }
 
-// set replaces the record. The caller holds turn, or nobody else has g yet.
+// set replaces the record. The caller holds mu, or nobody else has g yet.
 func (g *grant) set(r Grant) {
+	for _, s := range []*string{&r.Client.ID, &r.Client.Name, &r.Client.Kind, &r.Client.RedirectURI, &r.Client.AuthMethod,
+		&r.Identity.Issuer, &r.Identity.Domain, &r.Provider, &r.Resource} {
+		*s = unique.Make(*s).Value() // many grants have these in common
+	}
 	g.rec.Store(&r)
-	g.caller.Store(&Caller{Session: r.ID, User: r.user(), Groups: r.Identity.Groups,
-		EmailVerified: r.Identity.EmailVerified, Domain: r.Identity.Domain, Client: r.client(), Scopes: r.Scopes})
+	g.caller.Store(nil)
 }
 
-func (g *grant) over() bool {
-	select {
-	case <-g.ended:
-		return true
-	default:
+func (g *grant) over() bool { return g.life.Err() != nil }
+
+// claim has g open nothing any more, waits for whoever changes it, and reports
+// whether it is the caller who has to end it. With only set, it does so if that
+// is true of the record by then.
+func (g *grant) claim(only func(*Grant) bool) bool {
+	if only == nil {
+		g.kill()
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.gone || only != nil && !only(g.record()) {
 		return false
 	}
+	g.kill()
+	g.gone = true
+	return true
 }
-
-// endSoon says that somebody wants g to end, so that nobody waits for the
-// provider's word on it any more and its end need not wait either.
-func (g *grant) endSoon() { g.doom.Do(func() { close(g.doomed) }) }
 
 // live reports whether a person would call g a session: signed in, not over.
 func (g *grant) live(now time.Time) bool {
@@ -112,8 +123,12 @@ func (g *grant) live(now time.Time) bool {
 func (g *grant) withUse(r Grant) Grant {
 	r.LastUsedAt = time.UnixMilli(g.lastUsed.Load()).UTC()
 	r.Requests = g.requests.Load()
-	r.LastTool = *g.lastTool.Load()
-	r.Remote = *g.remote.Load()
+	if tool := g.lastTool.Load(); tool != nil {
+		r.LastTool = *tool
+	}
+	if remote := g.remote.Load(); remote != nil {
+		r.Remote = *remote
+	}
 	r.Used = r.Generation > 0 && g.usedGen.Load() >= r.Generation
 	return r
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,7 +32,7 @@ type Options struct {
 	Provider       Provider
 	Saver          Saver
 	Recorder       Recorder
-	Ended          func(session, reason string) // is told of each session that has ended, and must not block; nil: nobody is told
+	Ended          func(reasons map[string]string) // is told of sessions that have ended, and why, and must not block; nil: nobody is told
 	Now            func() time.Time
 	Log            *slog.Logger
 }
@@ -71,7 +72,7 @@ type Grants struct {
 // access list) end here.
 func New(opts Options, records Records) (*Grants, error) {
 	if opts.Ended == nil {
-		opts.Ended = func(string, string) {}
+		opts.Ended = func(map[string]string) {}
 	}
 	s := &Grants{
 		opts: opts, newExpiry: make(chan struct{}, 1), newUse: make(chan struct{}, 1), newRevoke: make(chan struct{}, 1),
@@ -87,11 +88,10 @@ func New(opts Options, records Records) (*Grants, error) {
 	if s.clientKey, err = newSealer(opts.DataKey, "drawbridge client id v1"); err != nil {
 		return nil, fmt.Errorf("derive client key: %w", err)
 	}
-	var grants []*grant
 	err = errors.Join(
 		load(records, BucketGrants, func(_ string, r Grant) {
 			if id, ok := parseGrantID(r.ID); ok {
-				grants = append(grants, newGrant(id, r))
+				s.grants[id] = newGrant(id, r)
 			}
 		}),
 		load(records, BucketClients, func(key string, r clientRecord) { s.clients[key] = r }),
@@ -101,19 +101,8 @@ func New(opts Options, records Records) (*Grants, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, g := range grants {
-		s.grants[g.id] = g
-	}
-	for _, g := range grants {
-		reason := s.disallowed(g.record())
-		if !g.record().Leaving.IsZero() {
-			reason = ByOwner
-		}
-		if reason != "" {
-			if err := s.end(g, ending{typ: status.SessionRevoked, reason: reason}); err != nil {
-				return nil, err
-			}
-		}
+	if err := s.endWhere(s.disallowed); err != nil {
+		return nil, err
 	}
 	if stale := s.staleClients(opts.Now()); len(stale) > 0 {
 		if err := opts.Saver.Save(stale); err != nil {
@@ -138,9 +127,18 @@ func load[T any](records Records, bucket string, keep func(key string, r T)) err
 	})
 }
 
-// disallowed says why the configuration no longer allows a grant, or "".
+// endWhere ends the grants for which why says why.
+func (s *Grants) endWhere(why func(*Grant) string) error {
+	over := slices.DeleteFunc(s.all(), func(g *grant) bool { return why(g.record()) == "" })
+	_, err := s.endAll(over, func(r *Grant) ending { return ending{typ: status.SessionRevoked, reason: why(r)} })
+	return err
+}
+
+// disallowed says why a grant is not taken over at a start, or "".
 func (s *Grants) disallowed(r *Grant) string {
 	switch {
+	case !r.Leaving.IsZero():
+		return ByOwner
 	case r.Provider != s.opts.Issuer:
 		return "the sign-in provider was changed"
 	case origin(r.Resource) != origin((*s.resources.Load())[0]):

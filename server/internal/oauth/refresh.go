@@ -94,7 +94,7 @@ func (s *Grants) refresh(ctx context.Context, g *grant, t token, remote string) 
 		g.set(rec)
 		return s.tokens(g.id, &rec), nil
 	}
-	err := s.end(g, ending{typ: status.TokenReused, outcome: status.Refused, remote: remote,
+	err := s.endTaken(g, ending{typ: status.TokenReused, outcome: status.Refused, remote: remote,
 		reason: "an old refresh token was presented again, so it may have leaked; the session was ended"})
 	if err != nil {
 		return Tokens{}, ServerError(err)
@@ -133,7 +133,7 @@ func (s *Grants) ask(ctx context.Context, g *grant, rec *Grant, remote string) e
 	if reason == "" {
 		return nil
 	}
-	if err := s.end(g, ending{typ: status.SessionRevoked, outcome: status.Refused, reason: reason, remote: remote}); err != nil {
+	if err := s.endTaken(g, ending{typ: status.SessionRevoked, outcome: status.Refused, reason: reason, remote: remote}); err != nil {
 		return ServerError(err)
 	}
 	return InvalidGrant("The session has been ended: the person may not sign in here any more.").Because(ErrPerson).Telling(reason)
@@ -148,11 +148,6 @@ func (s *Grants) askProvider(ctx context.Context, g *grant, rec *Grant) (Upstrea
 	}
 	answered := make(chan answer, 1)
 	token, who := rec.UpstreamRefresh, rec.Identity
-	select {
-	case <-g.doomed: // by one who waits for our turn to pass
-		return Upstream{}, ErrEnded
-	default:
-	}
 	go func() {
 		// Not cut short when the client goes away: the provider may have rotated
 		// its token by then, and the new one must not be lost.
@@ -164,7 +159,7 @@ func (s *Grants) askProvider(ctx context.Context, g *grant, rec *Grant) (Upstrea
 	select {
 	case a := <-answered:
 		return a.up, a.err
-	case <-g.doomed:
+	case <-g.life.Done():
 		go func() { s.discard((<-answered).up) }()
 		return Upstream{}, ErrEnded
 	}

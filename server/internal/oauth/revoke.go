@@ -7,10 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -29,61 +26,99 @@ type ending struct {
 // take runs fn while nobody else changes g. It returns ErrEnded without running
 // fn if the grant is over by then.
 func (s *Grants) take(g *grant, fn func() error) error {
-	<-g.turn
-	defer func() { g.turn <- struct{}{} }()
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if g.over() {
 		return ErrEnded
 	}
 	return fn()
 }
 
-// end ends a grant: record gone, saved, event told, streams cut, and the
-// provider's refresh token put down to be revoked there. Every way to end a
-// session comes here. The caller holds g's turn, or nobody else has g yet.
+// endTaken ends a grant whose mu the caller holds.
+func (s *Grants) endTaken(g *grant, why ending) error {
+	g.kill()
+	g.gone = true
+	return s.end([]*grant{g}, always(why))
+}
+
+func always(why ending) func(*Grant) ending { return func(*Grant) ending { return why } }
+
+const (
+	endBatch = 5000 // grants whose ends are saved together
+	endAlone = 100  // as many ends at once are an event each, more are one in all
+)
+
+// end ends grants: records gone, saved, events told, what is kept for them
+// dropped, and the provider's refresh tokens put down to be revoked there. Every
+// way to end a session comes here. The caller has claimed the grants, so their
+// tokens open nothing any more and their streams are cut.
 //
 // What can't be saved ends all the same, and is saved when the disk has room
 // again: a session that somebody wanted ended must not live on because a disk
 // is full. Until then a restart would bring it back, which is why the error is
 // returned.
-func (s *Grants) end(g *grant, why ending, more ...Change) error {
-	rec := g.record()
-	changes := append([]Change{{Bucket: BucketGrants, Key: rec.ID}}, more...)
-	var pending *revocation
-	if rec.UpstreamRefresh != "" && rec.Provider == s.opts.Issuer {
-		pending = &revocation{Version: 1, Token: rec.UpstreamRefresh, Issuer: rec.Provider, Since: s.opts.Now().UTC()}
-		changes = append(changes, change(BucketRevocations, rec.ID, pending))
-	}
-	if why.outcome == "" {
-		why.outcome = status.OK
-	}
-	event := rec.event(why.typ, why.outcome, why.reason, why.remote)
-	err := s.opts.Saver.Save(changes, event)
-	s.mu.Lock()
-	delete(s.grants, g.id)
-	if pending != nil {
-		s.revocations[rec.ID] = *pending
-	}
-	s.applyConsents(more, consentRecord{})
-	if err != nil {
-		s.unsaved = append(s.unsaved, unsavedEnd{changes, event})
-	}
-	s.mu.Unlock()
-	close(g.ended)
-	s.opts.Ended(rec.ID, why.reason)
-	if pending != nil {
+func (s *Grants) end(grants []*grant, why func(*Grant) ending, more ...Change) error {
+	var first error
+	all := len(grants)
+	for len(grants)+len(more) > 0 {
+		batch := grants[:min(endBatch, len(grants))]
+		grants = grants[len(batch):]
+		changes, events := slices.Clip(more), []status.Event(nil)
+		reasons, waiting := map[string]string{}, map[string]revocation{}
+		for _, g := range batch {
+			rec := g.record()
+			e := why(rec)
+			reasons[rec.ID] = e.reason
+			changes = append(changes, Change{Bucket: BucketGrants, Key: rec.ID})
+			if rec.UpstreamRefresh != "" && rec.Provider == s.opts.Issuer {
+				r := revocation{Version: 1, Token: rec.UpstreamRefresh, Issuer: rec.Provider, Since: s.opts.Now().UTC()}
+				waiting[rec.ID] = r
+				changes = append(changes, change(BucketRevocations, rec.ID, r))
+			}
+			if all <= endAlone {
+				events = append(events, rec.event(e.typ, cmp.Or(e.outcome, status.OK), e.reason, e.remote))
+			} else if len(grants) == 0 && len(events) == 0 {
+				events = append(events, status.Event{Type: e.typ, Outcome: cmp.Or(e.outcome, status.OK),
+					Reason: fmt.Sprintf("%d sessions ended at once: %s", all, e.reason)})
+			}
+		}
+		err := s.opts.Saver.Save(changes, events...)
+		s.mu.Lock()
+		for _, g := range batch {
+			delete(s.grants, g.id)
+		}
+		maps.Copy(s.revocations, waiting)
+		s.applyConsents(more, consentRecord{})
+		if err != nil {
+			s.unsaved = append(s.unsaved, unsavedEnd{changes, events})
+			first = cmp.Or(first, err)
+		}
+		s.mu.Unlock()
+		s.opts.Ended(reasons)
 		poke(s.newRevoke)
+		more = nil
 	}
-	if err != nil {
+	if first != nil {
 		s.expirySoon()
-		return fmt.Errorf("the session has ended, but that could not be saved yet, so a restart would bring it back: %w", err)
+		return fmt.Errorf("the session has ended, but that could not be saved yet, so a restart would bring it back: %w", first)
 	}
 	return nil
 }
 
-// unsavedEnd is an end that is still to be written.
+// endAll claims and ends those of grants that have not ended yet, and returns
+// how many these were.
+func (s *Grants) endAll(grants []*grant, why func(*Grant) ending, more ...Change) (int, error) {
+	for _, g := range grants {
+		g.kill() // each of them, before anybody is waited for
+	}
+	grants = slices.DeleteFunc(grants, func(g *grant) bool { return !g.claim(nil) })
+	return len(grants), s.end(grants, why, more...)
+}
+
+// unsavedEnd is ends that are still to be written.
 type unsavedEnd struct {
 	changes []Change
-	event   status.Event
+	events  []status.Event
 }
 
 // saveEnds writes the ends that could not be saved, and reports whether none
@@ -94,7 +129,7 @@ func (s *Grants) saveEnds() bool {
 	s.unsaved = nil
 	s.mu.Unlock()
 	for i, u := range unsaved {
-		if err := s.opts.Saver.Save(u.changes, u.event); err != nil {
+		if err := s.opts.Saver.Save(u.changes, u.events...); err != nil {
 			s.mu.Lock()
 			s.unsaved = append(unsaved[i:], s.unsaved...)
 			s.mu.Unlock()
@@ -107,69 +142,39 @@ func (s *Grants) saveEnds() bool {
 // Revoke ends the session of id on the owner's word, and forgets what consents
 // were remembered for its client. It returns [ErrNotFound] if there is none.
 func (s *Grants) Revoke(id, reason string) error {
-	gid, ok := parseGrantID(id)
-	if !ok {
-		return ErrNotFound
-	}
+	gid, _ := parseGrantID(id)
 	g, ok := s.find(gid)
 	if !ok {
 		return ErrNotFound
 	}
-	client := g.record().Client.ID
-	g.endSoon()
-	err := s.take(g, func() error {
-		return s.end(g, ending{typ: status.SessionRevoked, reason: reason},
-			s.forgetConsents(func(c consentRecord) bool { return c.ClientID == client })...)
-	})
-	if errors.Is(err, ErrEnded) {
+	n, err := s.revoke([]*grant{g}, reason)
+	if n == 0 {
 		return ErrNotFound
 	}
 	return err
 }
 
-// RevokeAll ends every session, forgets every remembered consent, and returns
-// how many sessions there were. It goes on after a failure and returns the
-// first. The consents go before, so that no session looks for its own in them.
-func (s *Grants) RevokeAll(reason string) (int, error) {
-	forgotten := s.forgetConsents(func(consentRecord) bool { return true })
-	var first error
-	if len(forgotten) > 0 {
-		if first = s.opts.Saver.Save(forgotten); first == nil {
-			s.mu.Lock()
-			s.applyConsents(forgotten, consentRecord{})
-			s.mu.Unlock()
-		}
-	}
-	n, err := s.RevokeWhere(func(status.Session) bool { return true }, reason)
-	return n, cmp.Or(first, err)
+// RevokeWhere ends the sessions that match returns true for, those too whose
+// code has not been redeemed yet, and forgets what consents were remembered for
+// their clients. It returns how many there were.
+func (s *Grants) RevokeWhere(match func(status.Session) bool, reason string) (int, error) {
+	return s.revoke(slices.DeleteFunc(s.all(), func(g *grant) bool { return !match(g.session()) }), reason)
 }
 
-// atOnce is how many sessions end together: their ends share the writes to disk.
-const atOnce = 256
-
-// RevokeWhere ends the sessions that match returns true for, those too whose
-// code has not been redeemed yet.
-func (s *Grants) RevokeWhere(match func(status.Session) bool, reason string) (int, error) {
-	var n atomic.Int64
-	var group errgroup.Group // goes on after a failure
-	group.SetLimit(atOnce)
-	for _, g := range s.all() {
-		if !match(g.session()) {
-			continue
-		}
-		group.Go(func() error {
-			err := s.Revoke(g.id.String(), reason)
-			if errors.Is(err, ErrNotFound) {
-				return nil // it has ended meanwhile
-			}
-			if err == nil {
-				n.Add(1)
-			}
-			return err
-		})
+func (s *Grants) revoke(grants []*grant, reason string) (int, error) {
+	clients := map[string]bool{}
+	for _, g := range grants {
+		clients[g.record().Client.ID] = true
 	}
-	err := group.Wait()
-	return int(n.Load()), err
+	return s.endAll(grants, always(ending{typ: status.SessionRevoked, reason: reason}),
+		s.forgetConsents(func(c consentRecord) bool { return clients[c.ClientID] })...)
+}
+
+// RevokeAll ends every session, forgets every remembered consent, and returns
+// how many sessions there were. A failure to save does not stop it.
+func (s *Grants) RevokeAll(reason string) (int, error) {
+	return s.endAll(s.all(), always(ending{typ: status.SessionRevoked, reason: reason}),
+		s.forgetConsents(func(consentRecord) bool { return true })...)
 }
 
 // all is every grant of the moment.
@@ -191,11 +196,10 @@ func (s *Grants) RevokeToken(text, clientID, remote string) error {
 	if !ok || g.record().Client.ID != clientID {
 		return nil
 	}
-	g.endSoon()
-	err = s.take(g, func() error {
-		return s.end(g, ending{typ: status.SessionRevoked, reason: "the client gave its token back", remote: remote})
-	})
-	if err != nil && !errors.Is(err, ErrEnded) {
+	if !g.claim(nil) {
+		return nil
+	}
+	if err := s.end([]*grant{g}, always(ending{typ: status.SessionRevoked, reason: "the client gave its token back", remote: remote})); err != nil {
 		return ServerError(err)
 	}
 	return nil
@@ -255,41 +259,51 @@ func (s *Grants) revokeUpstream(ctx context.Context) {
 // revokeOnce tries every waiting revocation and reports whether none is left.
 func (s *Grants) revokeOnce(ctx context.Context) bool {
 	s.mu.RLock()
-	ids := make([]string, 0, len(s.revocations))
-	for id := range s.revocations {
-		ids = append(ids, id)
-	}
+	waiting := maps.Clone(s.revocations)
 	s.mu.RUnlock()
-	slices.Sort(ids)
-	done := true
-	for _, id := range ids {
-		s.mu.RLock()
-		r := s.revocations[id]
-		s.mu.RUnlock()
+	all := true
+	var done []Change // a kill before they are saved has some revoked twice
+	save := func() {
+		if err := s.opts.Saver.Save(done); err != nil {
+			s.opts.Log.Warn("revocations not noted", "cause", err)
+			all = false
+			return
+		}
+		s.mu.Lock()
+		for _, c := range done {
+			delete(s.revocations, c.Key)
+		}
+		s.mu.Unlock()
+		done = nil
+	}
+	for id, r := range waiting {
 		if r.Issuer == s.opts.Issuer && s.opts.Now().Sub(r.Since) < giveUpAfter {
 			try, cancel := context.WithTimeout(ctx, askTime)
 			err := s.opts.Provider.Revoke(try, r.Token)
 			cancel()
-			if err != nil && ctx.Err() != nil {
-				return false
+			if ctx.Err() != nil {
+				all = false
+				break
 			}
 			if err != nil {
 				s.opts.Log.Info("provider's token not revoked yet", "session", id, "cause", err)
-				done = false
+				all = false
 				continue
 			}
 		}
-		if err := s.opts.Saver.Save([]Change{{Bucket: BucketRevocations, Key: id}}); err != nil {
-			s.opts.Log.Warn("revocation not noted", "session", id, "cause", err)
-			done = false
-			continue
+		if done = append(done, Change{Bucket: BucketRevocations, Key: id}); len(done) == revokeBatch {
+			save()
 		}
-		s.mu.Lock()
-		delete(s.revocations, id)
-		s.mu.Unlock()
 	}
-	return done
+	if len(done) > 0 {
+		save()
+	}
+	return all
 }
+
+// revokeBatch is how many tokens that are revoked at the provider are noted
+// together.
+const revokeBatch = 100
 
 // poke wakes whoever reads c, now or next.
 func poke(c chan struct{}) {

@@ -3,8 +3,10 @@ package oauth
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
-	"sync/atomic"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,7 +32,7 @@ func TestEveryWayToEndASession(t *testing.T) {
 				t.Fatal(err)
 			}
 			select {
-			case <-ended:
+			case <-ended.Done():
 			default:
 				t.Error("open streams were not told")
 			}
@@ -163,43 +165,70 @@ func TestRunEndsWhatExpires(t *testing.T) {
 	<-done
 }
 
-// together is a disk whose saves of ends wait for each other.
-type together struct {
+// slow is a disk that takes its time for ends, and says when it has begun.
+type slow struct {
 	*disk
-	missing atomic.Int64
-	all     chan struct{}
+	began, goOn chan struct{}
 }
 
-func (d *together) Save(changes []Change, events ...status.Event) error {
-	if len(events) == 1 && events[0].Type == status.SessionRevoked {
-		if d.missing.Add(-1) == 0 {
-			close(d.all)
-		}
-		select {
-		case <-d.all:
-		case <-time.After(20 * time.Second):
-			return errors.New("saved alone")
-		}
+func (d *slow) Save(changes []Change, events ...status.Event) error {
+	select {
+	case d.began <- struct{}{}:
+		<-d.goOn
+	default:
 	}
 	return d.disk.Save(changes, events...)
 }
 
-// Many sessions end together, so that they share the writes to disk: one after
-// the other a hundred thousand took more than a minute.
+// However many sessions there are, none opens anything while the disk is still
+// waited for, and their ends share its writes and are one line of the history:
+// one by one a hundred thousand took more than a minute.
 func TestRevokeAllTogether(t *testing.T) {
 	r := newRig(t)
-	const many = 100
+	const many = 120
+	var tokens []Tokens
 	for range many {
-		r.signIn()
+		_, k := r.signIn()
+		tokens = append(tokens, k)
 	}
-	disk := &together{disk: r.disk, all: make(chan struct{})}
-	disk.missing.Store(many)
-	r.opts.Saver = disk
+	told := map[string]string{}
+	slow := &slow{disk: r.disk, began: make(chan struct{}, 1), goOn: make(chan struct{})}
+	r.opts.Saver = slow
+	r.opts.Ended = func(reasons map[string]string) { maps.Copy(told, reasons) }
 	r.restart()
-	if n, err := r.RevokeAll("test"); n != many || err != nil {
-		t.Errorf("%d sessions ended, %v", n, err)
+	saves := r.disk.saves
+	done := make(chan error, 1)
+	go func() {
+		n, err := r.RevokeAll("test")
+		if n != many {
+			err = fmt.Errorf("%d sessions ended, %w", n, err)
+		}
+		done <- err
+	}()
+	<-slow.began
+	for _, k := range tokens {
+		if r.alive(k.Access) {
+			t.Fatal("a token opens the MCP URL while the disk is waited for")
+		}
+	}
+	if len(r.Sessions()) != 0 {
+		t.Error("sessions are shown while the disk is waited for")
+	}
+	close(slow.goOn)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if saves = r.disk.saves - saves; saves != 1 || r.disk.count(status.SessionRevoked) != 1 || len(told) != many {
+		t.Errorf("%d writes, %d events, %d sessions told", saves, r.disk.count(status.SessionRevoked), len(told))
+	}
+	if last := r.disk.events[len(r.disk.events)-1]; !strings.Contains(last.Reason, "120 sessions") || !strings.Contains(last.Reason, "test") {
+		t.Errorf("the event says %q", last.Reason)
 	}
 	if left := len(r.disk.records[BucketGrants]); left != 0 {
 		t.Errorf("%d are left on disk", left)
+	}
+	r.restart()
+	if len(r.Sessions()) != 0 || !r.revokeOnce(t.Context()) || len(r.provider.revoked) != many || len(r.disk.records[BucketRevocations]) != 0 {
+		t.Errorf("%d were revoked at the provider", len(r.provider.revoked))
 	}
 }

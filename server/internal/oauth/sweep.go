@@ -2,7 +2,7 @@ package oauth
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/wait"
@@ -84,16 +84,11 @@ func (s *Grants) expire() time.Duration {
 	}
 	s.mu.Unlock()
 
-	for _, g := range over {
-		err := s.take(g, func() error {
-			if now.Before(g.record().ExpiresAt) {
-				return nil // refreshed meanwhile
-			}
-			return s.end(g, expired(g.record()))
-		})
-		if err != nil && !errors.Is(err, ErrEnded) {
-			s.opts.Log.Warn("expired session not removed", "session", g.id.String(), "cause", err)
-		}
+	over = slices.DeleteFunc(over, func(g *grant) bool {
+		return !g.claim(func(r *Grant) bool { return !now.Before(r.ExpiresAt) }) // else it was refreshed meanwhile
+	})
+	if err := s.end(over, expired); err != nil {
+		s.opts.Log.Warn("expired sessions not removed", "cause", err)
 	}
 	if len(stale) > 0 && s.opts.Saver.Save(stale) == nil {
 		s.mu.Lock()

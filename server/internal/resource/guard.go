@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/limit"
@@ -18,9 +19,9 @@ import (
 // Authenticator knows access tokens.
 type Authenticator interface {
 	// Authenticate returns who presents token at resource, an MCP URL without
-	// a trailing slash. The channel closes when the token's grant ends. Any
-	// error means that the token opens nothing; its text holds no token.
-	Authenticate(token, resource, remote string) (*oauth.Caller, <-chan struct{}, error)
+	// a trailing slash. The context ends with the token's grant. Any error means
+	// that the token opens nothing; its text holds no token.
+	Authenticate(token, resource, remote string) (*oauth.Caller, context.Context, error)
 }
 
 // Options make a [Guard].
@@ -56,7 +57,13 @@ type Guard struct {
 	missing   string // challenges, ready to send
 	invalid   string
 	malformed string
-	watches   watches
+	progress  atomic.Pointer[progress]
+}
+
+// progress is what lasts until requests in progress are cut.
+type progress struct {
+	context.Context
+	cut context.CancelFunc
 }
 
 // New returns the guard of one MCP path.
@@ -76,14 +83,15 @@ func New(o Options) *Guard {
 	// RFC 9728 §5.1. The scope parameter tells a client what to ask for at
 	// /authorize (MCP, "Scope Selection Strategy").
 	where := `resource_metadata="` + o.MetadataURL + `", scope="` + strings.Join(withoutOffline(o.Scopes), " ") + `"`
-	return &Guard{
+	g := &Guard{
 		opts:      o,
 		resource:  strings.TrimSuffix(o.Resource, "/"),
 		missing:   "Bearer " + where,
 		invalid:   `Bearer error="invalid_token", error_description="` + invalidToken + `", ` + where,
 		malformed: `Bearer error="invalid_request", error_description="` + tokenInQuery + `", ` + where,
-		watches:   watches{byGrant: map[<-chan struct{}]*watch{}, closed: make(chan struct{})},
 	}
+	g.progress.Store(newProgress())
+	return g
 }
 
 const (
@@ -128,7 +136,7 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 			g.challenge(w, r, http.StatusUnauthorized, g.invalid, "invalid_token", invalidToken, timeline.Facts{What: timeline.CallForged})
 			return
 		}
-		caller, ended, err := g.opts.Auth.Authenticate(token, g.resource, remote)
+		caller, life, err := g.opts.Auth.Authenticate(token, g.resource, remote)
 		if err != nil {
 			g.opts.Log.Info("token refused", "path", r.URL.Path, "remote", remote, "cause", err)
 			g.challenge(w, r, http.StatusUnauthorized, g.invalid, "invalid_token", invalidToken, g.stale(token, err))
@@ -137,9 +145,8 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 
 		ctx, cancel := context.WithCancel(oauth.WithCaller(r.Context(), caller))
 		defer cancel()
-		this := &request{cancel}
-		watch := g.watches.add(ended, this)
-		defer g.watches.remove(watch, this)
+		defer context.AfterFunc(life, cancel)()
+		defer context.AfterFunc(g.progress.Load(), cancel)()
 		if g.opts.Paused() { // since it was asked above, and Cut may have missed us
 			cancel()
 		}
@@ -181,15 +188,12 @@ func originOf(address string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// Cut ends every request in progress, streams among them: Drawbridge
-// has been paused.
-func (g *Guard) Cut() { g.watches.cancelAll() }
+// Cut ends every request in progress, streams among them.
+func (g *Guard) Cut() { g.progress.Swap(newProgress()).cut() }
 
-// Close ends every request in progress, and what waits for grants to end: those
-// of a configuration that is no more never do. No request may come later.
-func (g *Guard) Close() {
-	g.Cut()
-	g.watches.close.Do(func() { close(g.watches.closed) })
+func newProgress() *progress {
+	ctx, cut := context.WithCancel(context.Background())
+	return &progress{ctx, cut}
 }
 
 // challenge refuses a request that has no good token, or tells its address to

@@ -1,13 +1,12 @@
 package resource
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -17,22 +16,29 @@ import (
 
 // store knows one token.
 type store struct {
-	ended chan struct{}
+	life  context.Context // of the grant
+	end   func()
 	asked []string // resource and remote
 }
 
-func (s *store) Authenticate(token, resource, remote string) (*oauth.Caller, <-chan struct{}, error) {
+func newStore() *store {
+	s := &store{}
+	s.life, s.end = context.WithCancel(context.Background())
+	return s
+}
+
+func (s *store) Authenticate(token, resource, remote string) (*oauth.Caller, context.Context, error) {
 	s.asked = append(s.asked, resource+" "+remote)
 	if token != "dba_good" {
 		return nil, nil, errors.New("unknown token")
 	}
-	return &oauth.Caller{Session: "g1", Remote: remote}, s.ended, nil
+	return &oauth.Caller{Session: "g1", Remote: remote}, s.life, nil
 }
 
 const metadataURL = public + "/.well-known/oauth-protected-resource/mcp"
 
 func guarded(change ...func(*Options)) (*store, http.Handler) {
-	s := &store{ended: make(chan struct{})}
+	s := newStore()
 	o := Options{
 		Resource: public + "/mcp", MetadataURL: metadataURL,
 		Scopes: []string{"openid", "profile", "email", "offline_access"}, Auth: s,
@@ -118,7 +124,7 @@ func TestPaused(t *testing.T) {
 // It handles the end of a grant: what is in progress ends at once, and what
 // comes later too, should it still have been let in.
 func TestGrantEnds(t *testing.T) {
-	s := &store{ended: make(chan struct{})}
+	s := newStore()
 	started, stopped := make(chan struct{}), make(chan struct{})
 	h := New(Options{Resource: public + "/mcp", Auth: s}).Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		started <- struct{}{}
@@ -138,7 +144,7 @@ func TestGrantEnds(t *testing.T) {
 		go get()
 		<-started
 	}
-	close(s.ended)
+	s.end()
 	for range 3 {
 		<-stopped
 	}
@@ -247,13 +253,17 @@ func FuzzBearer(f *testing.F) {
 	})
 }
 
-// Once a guard is closed nothing waits for the grants that it has seen: those of
-// a configuration that is no more never end.
-func TestClose(t *testing.T) {
-	s := &store{ended: make(chan struct{})}
-	g := New(Options{Resource: public + "/mcp", Auth: s})
+// It handles a cut: what is in progress ends, what comes later is served.
+func TestCut(t *testing.T) {
+	g := New(Options{Resource: public + "/mcp", Auth: newStore()})
 	reached := make(chan struct{})
 	h := g.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/later" {
+			if r.Context().Err() != nil {
+				t.Error("what came later was cut too")
+			}
+			return
+		}
 		close(reached)
 		<-r.Context().Done()
 	}))
@@ -263,19 +273,7 @@ func TestClose(t *testing.T) {
 		ask(h, "POST", "/mcp", "name.example", "Authorization: Bearer dba_good")
 	}()
 	<-reached
-	g.Close()
-	g.Close()
+	g.Cut()
 	<-answered
-	for end := time.Now().Add(10 * time.Second); waiting(g) > 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("somebody still waits")
-		}
-	}
-}
-
-// waiting is how many goroutines of g wait for a grant to end; other tests have
-// theirs.
-func waiting(g *Guard) int {
-	buf := make([]byte, 1<<20)
-	return strings.Count(string(buf[:runtime.Stack(buf, true)]), fmt.Sprintf("(*watches).wait(%p", &g.watches))
+	ask(h, "POST", "/later", "name.example", "Authorization: Bearer dba_good")
 }
