@@ -3,7 +3,7 @@
 //
 // usage: node console.mjs /path/to/chromium
 // Lines of JSON. In: {"do":"pictures","link":…,"path":…,"lang":…,"file":…,"fill":…,"press":…} or
-// {"do":"steps","link":…,"steps":[…],"keep":…}. Out: {"problems":[…],"texts":[…]}.
+// {"do":"steps","link":…,"steps":[…],"keep":…,"width":…}. Out: {"problems":[…],"texts":[…]}.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import readline from 'node:readline';
@@ -94,10 +94,11 @@ async function tab(page, selector) {
 // steps uses the console without a mouse; "read" notes what it says.
 // With "keep" the browser stays where it is for the next command.
 let kept;
-async function steps({ link, lang, steps, keep }) {
+async function steps({ link, lang, steps, keep, width }) {
   const texts = [];
   const { page, problems } = kept ?? (await fresh(link, lang));
   const tabs = [page];
+  if (width) await page.setViewportSize({ width, height: 800 });
   kept = undefined;
   for (const [verb, what, more] of steps) {
     const now = tabs.at(-1);

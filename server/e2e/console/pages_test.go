@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,31 @@ func TestConsolePages(t *testing.T) {
 		{name: "panic", path: "/panic", en: "Yes, end everything", ja: "緊急停止"},
 	} {
 		p.take(t, browser, shown.Link)
+	}
+}
+
+// Fifty events that differ fit on two and a half screens of a desk.
+func TestConsoleActivityIsShort(t *testing.T) {
+	d := consoletest.Sample()
+	d.Events = nil
+	for i := range 50 {
+		d.Events = append(d.Events, status.Event{ID: fmt.Sprint("ev", i), Time: consoletest.Now().Add(time.Duration(i-50) * time.Hour), Type: status.SigninRefused, Outcome: status.Refused,
+			User: fmt.Sprintf("person-%d@example.net", i), Client: "Claude", Remote: "198.51.100.77", Session: "s", Reason: "this address is not on the access list, and neither is its domain nor any of its groups"})
+	}
+	shown := consoletest.Start(t, d, consoletest.Now)
+	browser := rig.StartConsoleBrowser(t)
+	for width, most := range map[int]float64{1280: 2500, 390: 3600} {
+		read := browser.Ask(t, map[string]any{"do": "steps", "link": shown.Link, "width": width, "steps": []step{
+			{"key", "#nav-activity"}, {"wait", "50 events"}, {"eval", "document.documentElement.scrollHeight"}, {"eval", "document.body.innerText.includes('ev7')"},
+			{"key", "#about-ev7 summary"}, {"wait", "ev7"}, {"eval", "document.querySelector('#about-ev7').innerText.includes('198.51.100.77')"}}}).Texts
+		if len(read) != 3 {
+			t.Fatalf("read %q", read)
+		}
+		if high, err := strconv.ParseFloat(read[0], 64); err != nil || high >= most || read[1] != "false" || read[2] != "true" {
+			t.Errorf("at %d px: %s px high, want less than %v; the id is shown before a click: %s, the address after it: %s", width, read[0], most, read[1], read[2])
+		} else {
+			t.Logf("at %d px: %v px high", width, high)
+		}
 	}
 }
 

@@ -28,10 +28,12 @@ func TestConsoleByKeyboard(t *testing.T) {
 		step{"key", "[data-copy=mcp-url]"}, step{"clipboard"},
 		step{"key", "#nav-sessions"}, step{"wait", "4 sessions"},
 		step{"eval", "document.activeElement.id + ' ' + document.title + ' ' + location.pathname"},
-		step{"key", "#revoke-s-bob-1 button"}, step{"wait", "3 sessions"}, step{"eval", "document.activeElement.textContent"},
+		step{"key", "#revoke-s-bob-1 button"}, step{"wait", "Revoked: 5 seconds left"}, step{"eval", "document.activeElement.textContent"},
+		step{"key", "#keep-s-bob-1 button"}, step{"wait", "The session goes on."}, step{"gone", "Revoked"},
+		step{"key", "#more-s-ana-2 summary"}, step{"type", "#label-s-ana-2", "office"}, step{"key", "#rename-s-ana-2 button"}, step{"wait", "office · ana@example.com"},
 		step{"key", "#revoke-all summary"}, step{"key", "#revoke-all form button"}, step{"wait", "Nobody is signed in."},
 		step{"key", "#nav-activity"}, step{"wait", "9 events"},
-		step{"type", "#f-user", "eve"}, step{"key", "form.card button"}, step{"wait", "1 event"}, step{"eval", "location.search"},
+		step{"type", "#f-user", "eve"}, step{"key", "form.filter button"}, step{"wait", "1 event"}, step{"eval", "location.search"},
 		step{"download", "a[download]"},
 		step{"back"}, step{"wait", "9 events"}, step{"back"}, step{"wait", "Nobody is signed in."},
 		step{"key", "#nav-approvals"}, step{"key", "button[value=allow]"}, step{"wait", "No call waits."},
@@ -44,7 +46,7 @@ func TestConsoleByKeyboard(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	want := []string{shown.URL + "/  0", "https://name.ngrok.app/mcp", "main (1) Sessions · Drawbridge /sessions", "1 session was revoked.", "user=eve", `"user":"eve@example.net"`,
+	want := []string{shown.URL + "/  0", "https://name.ngrok.app/mcp", "main (1) Sessions · Drawbridge /sessions", "The session is held now and ends in 5 seconds. Until then you can undo it.", "user=eve", `"user":"eve@example.net"`,
 		"Drawbridge 1.0.0", "main"}
 	if len(read) != len(want) {
 		t.Fatalf("read %q", read)
@@ -55,7 +57,7 @@ func TestConsoleByKeyboard(t *testing.T) {
 		}
 	}
 	told := strings.Join(shown.Told(), "; ")
-	if told != "revoke s-bob-1; revoke all; answer a1 true; doctor; panic; resume" {
+	if told != "revoke soon s-bob-1; keep s-bob-1; rename s-ana-2 office; revoke all; answer a1 true; doctor; panic; resume" {
 		t.Errorf("the app was told: %s", told)
 	}
 	if strings.Contains(read[6], "example.com") || strings.Contains(read[6], "okta") {

@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -34,17 +35,32 @@ type activityData struct {
 	Groups   []string
 	Outcomes []string
 	Tries    bool // attempts are shown, not events
-	Events   []eventRow
+	Count    int  // of events or attempts; a page holds rows
+	Days     []day
 	Attempts []attemptRow
 	Query    template.URL // of the page itself
 	pages
 }
 
-type eventRow struct {
-	status.Event
-	Look  string
-	Allow string // a redirect URI that may be allowed
+// day is what happened on one day, newest first.
+type day struct {
+	Name string
+	Rows []eventRow
 }
+
+// eventRow is an event, and those before it that say the same.
+type eventRow struct {
+	status.Event        // the newest
+	Key          string // the ID of the oldest, which stays while others come
+	Look         string
+	Allow        string // a redirect URI that may be allowed
+	Times        int
+	Each         []status.Event // newest first, maxEach at most
+	Hidden       int            // how many more there are
+}
+
+// maxEach is how many events of a row are named.
+const maxEach = 20
 
 type attemptRow struct {
 	status.Attempt
@@ -63,7 +79,7 @@ func (c *Console) activityOf(r *Request) activityData {
 	if d.Tries {
 		list := slices.DeleteFunc(translated(c.backend.Attempts(), r.Lang), func(a status.Attempt) bool { return !d.Filter.attempt(a) })
 		slices.SortStableFunc(list, func(a, b status.Attempt) int { return b.Last.Compare(a.Last) })
-		d.pages = paged(r, len(list))
+		d.Count, d.pages = len(list), paged(r, len(list))
 		for _, a := range list[d.from:d.to] {
 			d.Attempts = append(d.Attempts, attemptRow{a, outcomeLook(a.Outcome)})
 		}
@@ -71,15 +87,46 @@ func (c *Console) activityOf(r *Request) activityData {
 	}
 	list := d.Filter.events(r.Snap.Events)
 	slices.Reverse(list)
-	d.pages = paged(r, len(list))
-	for _, e := range list[d.from:d.to] {
-		row := eventRow{e, outcomeLook(e.Outcome), ""}
-		if e.Type == status.ClientRefused {
-			row.Allow = e.RedirectURI
+	rows := rowsOf(list)
+	d.Count, d.pages = len(list), paged(r, len(rows))
+	for _, row := range rows[d.from:d.to] {
+		name := dayName(r.Texts, r.Now, row.Time)
+		if n := len(d.Days); n == 0 || d.Days[n-1].Name != name {
+			d.Days = append(d.Days, day{Name: name})
 		}
-		d.Events = append(d.Events, row)
+		last := &d.Days[len(d.Days)-1]
+		last.Rows = append(last.Rows, row)
 	}
 	return d
+}
+
+// rowsOf folds events that follow each other on one day and differ only in
+// time, address, session and id.
+func rowsOf(list []status.Event) (rows []eventRow) {
+	same := func(a, b status.Event) bool {
+		day := a.Time.Local().Format(time.DateOnly) == b.Time.Local().Format(time.DateOnly)
+		for _, e := range []*status.Event{&a, &b} {
+			e.ID, e.Time, e.Count, e.Session, e.Remote = "", time.Time{}, 0, "", ""
+		}
+		return day && a == b
+	}
+	for _, e := range list {
+		if n := len(rows); n == 0 || !same(rows[n-1].Event, e) {
+			rows = append(rows, eventRow{Event: e, Look: outcomeLook(e.Outcome)})
+			if e.Type == status.ClientRefused {
+				rows[n].Allow = e.RedirectURI
+			}
+		}
+		row := &rows[len(rows)-1]
+		row.Key = e.ID
+		row.Times += max(e.Count, 1)
+		if len(row.Each) < maxEach {
+			row.Each = append(row.Each, e)
+		} else {
+			row.Hidden++
+		}
+	}
+	return rows
 }
 
 // translated returns the attempts in the words of a language.

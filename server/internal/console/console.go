@@ -48,8 +48,12 @@ type Backend interface {
 	Configured() bool
 
 	Clients() []status.Client
-	// Revoke ends one session, or returns control.ErrNotFound.
-	Revoke(ctx context.Context, id string) error
+	// RevokeSoon holds a session and ends it in five seconds, unless Keep comes
+	// before. Both, and Rename, return control.ErrNotFound if there is none.
+	RevokeSoon(ctx context.Context, id string) error
+	Keep(ctx context.Context, id string) error
+	// Rename gives a session a name of the owner's, "" for none.
+	Rename(ctx context.Context, id, label string) error
 	// RevokeAll ends all sessions and returns how many there were.
 	RevokeAll(ctx context.Context) (int, error)
 	// RevokeWhere ends the sessions of the person sub, of the client clientID,

@@ -212,6 +212,39 @@ func TestFilters(t *testing.T) {
 	}
 }
 
+// Events that say the same and follow each other are one row with a count; what
+// stands between, another day and another outcome divide them. Days have names.
+func TestRepeatsFold(t *testing.T) {
+	d := consoletest.Sample()
+	d.Events = nil
+	add := func(n int, ago time.Duration, typ, outcome, tool string) {
+		for range n {
+			id := fmt.Sprint("e", len(d.Events))
+			d.Events = append(d.Events, status.Event{ID: id, Time: consoletest.Now().Add(-ago), Type: typ, Outcome: outcome, User: "ana@example.com", Tool: tool, Session: "s-" + id})
+		}
+	}
+	add(2, 80*time.Hour, status.ToolCalled, status.OK, "echo")
+	add(1, 24*time.Hour, status.ToolCalled, status.OK, "echo")
+	add(1, 5*time.Hour, status.ToolCalled, status.OK, "echo")
+	add(30, 4*time.Hour, status.ToolCalled, status.OK, "echo")
+	add(1, 3*time.Hour, status.ToolCalled, status.Failed, "echo")
+	add(2, 12*time.Minute, status.ToolCalled, status.OK, "add")
+	rig := consoletest.Start(t, d, consoletest.Now)
+	token := rig.Token(t)
+	_, list, _ := strings.Cut(rig.Get(t, token, "/activity").Body, `data-part="activity-list"`)
+	if n := strings.Count(list, "<summary>"); n != 5 {
+		t.Errorf("%d rows, want 5", n)
+	}
+	for _, want := range []string{">37 events<", ">Today<", ">Yesterday<", ">Friday, 20 November 2026<", ">31 ×<", ">2 ×<", "12 minutes ago", "11 more", `id="event-e3"`} {
+		if !strings.Contains(list, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	if ja := rig.Get(t, token, "/activity", "Accept-Language", "ja").Body; !strings.Contains(ja, ">2026年11月20日<") || !strings.Contains(ja, ">31 回<") {
+		t.Error("the days are not told in Japanese")
+	}
+}
+
 // Until there is a configuration every address is Setup, and nothing else is
 // offered or done.
 func TestUnconfigured(t *testing.T) {

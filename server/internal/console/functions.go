@@ -17,6 +17,7 @@ func functions(t *assets.Texts) template.FuncMap {
 	return template.FuncMap{
 		"ago":   func(now, at time.Time) string { return ago(t, now, at) },
 		"until": func(now, at time.Time) string { return until(t, now, at) },
+		"when":  func(now, at time.Time) string { return when(t, now, at) },
 		"clock": func(at time.Time) string { return at.Local().Format(time.TimeOnly) },
 		"date":  func(at time.Time) string { return at.Local().Format("2006-01-02 15:04:05") },
 		"has":   t.Has,
@@ -51,6 +52,25 @@ func ago(t *assets.Texts, now, at time.Time) string {
 		return t.Count("time.days", int(d/(24*time.Hour)))
 	}
 	return at.Local().Format(time.DateOnly)
+}
+
+// when is ago for today; on other days, which a heading names, the time of day.
+func when(t *assets.Texts, now, at time.Time) string {
+	if dayName(t, now, at) == t.Say("time.today") {
+		return ago(t, now, at)
+	}
+	return at.Local().Format("15:04")
+}
+
+// dayName is the day of at as a heading.
+func dayName(t *assets.Texts, now, at time.Time) string {
+	switch day := at.Local().Format(time.DateOnly); day {
+	case now.Local().Format(time.DateOnly):
+		return t.Say("time.today")
+	case now.Local().AddDate(0, 0, -1).Format(time.DateOnly):
+		return t.Say("time.yesterday")
+	}
+	return at.Local().Format(t.Say("time.day")) // a layout of package time
 }
 
 // until says how long it is until at.

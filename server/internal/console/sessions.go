@@ -1,12 +1,14 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"html/template"
 	"net"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/server/control"
@@ -17,6 +19,9 @@ import (
 // perPage is how many rows a page of a long list has.
 const perPage = 50
 
+// liveTime is how long after its latest request a session counts as in use.
+const liveTime = 2 * time.Minute
+
 // sessions shows who is signed in, and ends that.
 func (c *Console) sessions() *Page {
 	return &Page{
@@ -24,7 +29,9 @@ func (c *Console) sessions() *Page {
 		Draw:  func(r *Request) any { return sessionsOf(r) },
 		Parts: []string{"sessions-list"},
 		Actions: map[string]Action{
-			"revoke": c.revoke,
+			"revoke": c.ofSession("sessions.leaves", Backend.RevokeSoon),
+			"keep":   c.ofSession("sessions.kept", Backend.Keep),
+			"rename": c.rename,
 			"ask":    c.askAgain,
 			"where":  sure(c.revokeWhere),
 			"all":    sure(c.revokeAll),
@@ -32,16 +39,25 @@ func (c *Console) sessions() *Page {
 	}
 }
 
-func (c *Console) revoke(r *Request) (string, error) {
-	id := r.PostFormValue("id")
-	if id == "" {
-		return "", errors.New(r.Say("sessions.whose"))
+// ofSession does something to the session that a form names.
+func (c *Console) ofSession(key string, do func(Backend, context.Context, string) error) Action {
+	return func(r *Request) (string, error) {
+		id := r.PostFormValue("id")
+		if id == "" {
+			return "", errors.New(r.Say("sessions.whose"))
+		}
+		err := do(c.backend, r.Context(), id)
+		if errors.Is(err, control.ErrNotFound) {
+			return r.Say("sessions.gone"), nil
+		}
+		return r.Say(key), err
 	}
-	err := c.backend.Revoke(r.Context(), id)
-	if errors.Is(err, control.ErrNotFound) {
-		return r.Say("sessions.gone"), nil
-	}
-	return r.Count("sessions.did", 1), err
+}
+
+func (c *Console) rename(r *Request) (string, error) {
+	return c.ofSession("sessions.did.rename", func(b Backend, ctx context.Context, id string) error {
+		return b.Rename(ctx, id, r.PostFormValue("label"))
+	})(r)
 }
 
 // askAgain ends the leave of a session to call a tool without asking.
@@ -85,6 +101,7 @@ type sessionsData struct {
 
 type sessionRow struct {
 	status.Session
+	Live       bool // used in the last moments
 	Who        string
 	OfPerson   int // sessions of the same person
 	OfClient   int
@@ -102,7 +119,7 @@ func sessionsOf(r *Request) sessionsData {
 	var d sessionsData
 	d.pages = paged(r, len(all))
 	for _, s := range all[d.from:d.to] {
-		d.Rows = append(d.Rows, sessionRow{s, who(s.User), persons[s.User.Sub], clients[s.Client.ID], clientName(r.Texts, s.Client.Name), vouched(s.Client)})
+		d.Rows = append(d.Rows, sessionRow{s, r.Now.Sub(s.LastUsedAt) < liveTime, who(s.User), persons[s.User.Sub], clients[s.Client.ID], clientName(r.Texts, s.Client.Name), vouched(s.Client)})
 	}
 	return d
 }

@@ -5,8 +5,10 @@ package consoletest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/control"
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -98,6 +100,35 @@ func (b *Backend) Revoke(_ context.Context, id string) error {
 	if err == nil && n == 0 {
 		return control.ErrNotFound
 	}
+	return err
+}
+
+func (b *Backend) RevokeSoon(_ context.Context, id string) error {
+	return b.session(id, "revoke soon "+id, func(s *status.Session) { s.Leaving = Now().Add(5 * time.Second) })
+}
+
+func (b *Backend) Keep(_ context.Context, id string) error {
+	return b.session(id, "keep "+id, func(s *status.Session) { s.Leaving = time.Time{} })
+}
+
+func (b *Backend) Rename(_ context.Context, id, label string) error {
+	return b.session(id, "rename "+id+" "+label, func(s *status.Session) { s.Label = label })
+}
+
+func (b *Backend) session(id, what string, change func(*status.Session)) error {
+	if err := b.tell("%s", what); err != nil {
+		return err
+	}
+	err := control.ErrNotFound
+	b.Change(func(d *Data) {
+		d.Sessions = slices.Clone(d.Sessions)
+		for i := range d.Sessions {
+			if d.Sessions[i].ID == id {
+				change(&d.Sessions[i])
+				err = nil
+			}
+		}
+	})
 	return err
 }
 

@@ -75,7 +75,8 @@ func Sample() Data {
 }
 
 func session(id string, u status.User, c status.SessionClient, since, used time.Duration, n int64, tool, remote string) status.Session {
-	return status.Session{ID: id, User: u, Client: c, Scopes: []string{"openid", "email"}, CreatedAt: ago(since), LastUsedAt: ago(used),
+	label := map[string]string{"s-ana-1": "laptop"}[id]
+	return status.Session{ID: id, Label: label, User: u, Client: c, Scopes: []string{"openid", "email"}, CreatedAt: ago(since), LastUsedAt: ago(used),
 		ExpiresAt: Now().Add(29 * 24 * time.Hour), Requests: n, LastTool: tool, Remote: remote}
 }
 
