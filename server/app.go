@@ -24,6 +24,7 @@ type app struct {
 	board    *status.Board
 	timeline *timeline.Recorder // attempts to connect
 
+	missing sync.Map      // accounts of secrets that servers asked for in vain
 	dryRun  wizard.DryRun // a sign-in that Setup tries
 	paused  atomic.Bool
 	quiet   atomic.Bool        // no desktop notifications
@@ -170,6 +171,11 @@ func (a *app) clientSecret(ctx context.Context) (func(context.Context) (string, 
 func (a *app) serverSecret(ctx context.Context, server, name string) (string, error) {
 	account := keystore.ServerSecret(server, name)
 	secret, err := a.opts.Keystore.Get(ctx, account)
+	if errors.Is(err, keystore.ErrNotFound) {
+		a.missing.Store(account, true)
+	} else {
+		a.missing.Delete(account)
+	}
 	switch {
 	case errors.Is(err, keystore.ErrNotFound) && keystore.IsReadOnly(a.opts.Keystore):
 		return "", fmt.Errorf("%s is not set. Set %s and start Drawbridge again", name, keystore.EnvVar(account))

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/control"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -77,7 +78,7 @@ func (s *Server) SwitchServer(_ context.Context, name string, on bool) error {
 	if p == nil {
 		return errNotReady
 	}
-	return p.endpoints.Switch(name, on)
+	return p.endpoints.Edit(func(path string) error { return config.SwitchServer(path, name, !on) })
 }
 
 // Access returns what a person with this address, as a provider that vouches

@@ -66,7 +66,7 @@ function show(page, how) {
   const said = $('#flash');
   say(said?.textContent ?? '');
   if (anew && !said) $('#main').focus({ preventScroll: true });
-  else if (!focused.isConnected || how === 'form') focusOn(said ?? $('#main'));
+  else if (!focused.isConnected || how === 'form' || (how === 'stay' && said)) focusOn(said ?? $('#main'));
 }
 
 function focusOn(element) {
@@ -161,7 +161,7 @@ document.addEventListener('submit', (event) => {
   const button = event.submitter ?? form.querySelector('button');
   button.setAttribute('aria-disabled', 'true'); // still focusable, unlike "disabled"
   if (button.dataset.busy) say((button.textContent = button.dataset.busy));
-  go(form.action, 'form', { method: 'POST', body: values }).finally(() => button.removeAttribute('aria-disabled'));
+  go(form.action, 'stay' in form.dataset ? 'stay' : 'form', { method: 'POST', body: values }).finally(() => button.removeAttribute('aria-disabled'));
 });
 
 async function save(link) {

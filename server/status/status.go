@@ -4,6 +4,7 @@
 package status
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 )
@@ -229,3 +230,23 @@ type Entry struct {
 	Held     bool   `json:"held"` // changed, and not approved yet
 	Off      bool   `json:"off"`  // switched off by the owner, for everybody
 }
+
+// Offer is a tool, prompt, resource or template of a mounted server, as its owner
+// looks at it.
+type Offer struct {
+	Kind        string // as of an [Entry]
+	Name        string // as the server calls it; a resource's URI
+	Title       string
+	Description string
+	Schema      json.RawMessage // of a tool's input
+	ReadOnly    bool
+	Ask         bool // each call waits for the owner's click
+	Held        bool // changed, and not approved yet
+	Off         bool // switched off by the owner, for everybody
+	// Whom is those whom the rules let use it: addresses, @domains, groups. Nil is
+	// whoever may sign in.
+	Whom []string
+}
+
+// Nobody reports whether no rule lets anybody use it.
+func (o Offer) Nobody() bool { return o.Whom != nil && len(o.Whom) == 0 }

@@ -87,9 +87,14 @@ func register(tools []server.ServerTool) []registered {
 }
 
 // List returns the tools that are on, sorted by name.
-func (s *Server) List() []Tool {
+func (s *Server) List() []Tool { return toolsOf(*s.on.Load()) }
+
+// All returns every tool, also those that are off.
+func All() []Tool { return toolsOf(all) }
+
+func toolsOf(registered []registered) []Tool {
 	var list []Tool
-	for _, t := range *s.on.Load() {
+	for _, t := range registered {
 		list = append(list, t.Tool)
 	}
 	return list

@@ -27,12 +27,14 @@ package console
 
 import (
 	"context"
+	"encoding/json"
 	"html/template"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/assets"
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -84,6 +86,24 @@ type Backend interface {
 	RestartServer(name string) error
 	// SwitchServer turns a mounted server on or off, across restarts.
 	SwitchServer(ctx context.Context, name string, on bool) error
+	// Entry is what mcp.json says of a server, and which of its secrets it asked
+	// for in vain; false if there is none of that name.
+	Entry(server string) (entry config.Server, missing []string, ok bool)
+	// Offers returns what a server offers, as far as it has said so.
+	// [config.BuiltIn] is the server of the built-in tools.
+	Offers(server string) []status.Offer
+	// Try calls a tool as the owner, and returns the result of tools/call.
+	Try(ctx context.Context, server, tool string, arguments json.RawMessage) (json.RawMessage, error)
+	// SwitchTool turns a tool on or off for everybody.
+	SwitchTool(ctx context.Context, server, tool string, on bool) error
+	SetSecret(ctx context.Context, server, name, value string) error
+	PutServer(ctx context.Context, entry config.Server) error
+	RemoveServer(ctx context.Context, name string) error
+	// Pasted is what [Backend.Add] would add of what somebody pasted, and Found of
+	// other programs' servers on this computer.
+	Pasted(text, name string) (config.Import, error)
+	Found() (config.Import, error)
+	Add(ctx context.Context, plan config.Import) error
 	// Access returns what a person with this address and these groups may use.
 	Access(ctx context.Context, email string, groups []string) ([]status.Entry, error)
 	// Changes returns the tools whose description is no longer what it was.

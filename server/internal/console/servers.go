@@ -3,9 +3,11 @@ package console
 import (
 	"cmp"
 	"errors"
+	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -13,12 +15,14 @@ import (
 const maxLog = 100
 
 // servers shows the mounted servers, what changed about their tools, and what
-// a person may use of them.
+// a person may use of them; one server with all that it offers (?server=NAME),
+// or one of its tools (&tool=NAME). An address that adds or changes one has a
+// form of its own (?add, ?server=NAME&edit).
 func (c *Console) servers() *Page {
 	return &Page{
 		Name:  "servers",
 		Draw:  func(r *Request) any { return c.serversOf(r) },
-		Parts: []string{"servers-changes", "servers-list"},
+		Parts: []string{"servers-changes", "servers-list", "servers-one", "servers-log"},
 		Actions: map[string]Action{
 			"restart": func(r *Request) (string, error) {
 				name := r.PostFormValue("name")
@@ -28,6 +32,14 @@ func (c *Console) servers() *Page {
 			"off":     c.switchServer(false),
 			"approve": c.approveChange,
 			"access":  c.access,
+			"tool":    c.switchTool,
+			"try":     c.tryTool,
+			"secret":  c.setSecret,
+			"add":     c.addServer,
+			"find":    c.findServers,
+			"import":  c.importServers,
+			"save":    c.saveServer,
+			"remove":  sure(c.removeServer),
 		},
 	}
 }
@@ -69,17 +81,23 @@ func (c *Console) access(r *Request) (string, error) {
 	return "", nil // the page says it beside the form
 }
 
+// serversData is one of the page's views.
 type serversData struct {
 	Servers []serverRow
 	Changes []changeRow
 	Access  *accessAnswer
+
+	One  *serverView
+	Tool *toolView
+	Edit *entryForm
+	Add  *addView
 }
 
 type serverRow struct {
 	status.Server
-	Look string
-	URL  string
-	Log  []status.LogLine // newest first
+	Look, URL string
+	BuiltIn   bool
+	Missing   []string // secrets
 }
 
 // changeRow is something that a server has changed or added.
@@ -96,23 +114,91 @@ type accessAnswer struct {
 	groups        []string
 }
 
+// serverView is all of one server.
+type serverView struct {
+	serverRow
+	Kinds   []kindView
+	Program string           // or URL
+	Secrets []string         // that are there
+	Log     []status.LogLine // newest first
+}
+
+// kindView is what a server offers of one kind.
+type kindView struct {
+	Kind   string
+	Offers []status.Offer
+}
+
 func (c *Console) serversOf(r *Request) serversData {
 	var d serversData
+	rows := c.serverRows(r)
+	if i := slices.IndexFunc(rows, func(row serverRow) bool { return row.Name == r.Query("server") }); i >= 0 {
+		offers := c.backend.Offers(rows[i].Name)
+		if j := slices.IndexFunc(offers, func(o status.Offer) bool { return o.Kind == "tool" && o.Name == r.Query("tool") }); j >= 0 {
+			d.Tool = toolOf(r, rows[i], offers[j])
+		} else if r.Form.Has("edit") && !rows[i].BuiltIn {
+			d.Edit = c.entryForm(r, rows[i].Name)
+		} else {
+			d.One = c.serverView(rows[i], offers)
+		}
+		return d
+	}
+	if r.Form.Has("add") {
+		d.Add = addViewOf(r)
+		return d
+	}
+	d.Servers = rows
 	for _, change := range c.backend.Changes() {
 		id := key(change.Server, change.Kind, change.Tool)
 		open := r.Query("open") == id
 		d.Changes = append(d.Changes, changeRow{change, id, key(change.New), fold(change.Old, open), fold(change.New, open), change.Old == "", open})
 	}
 	d.Access, _ = r.Result.(*accessAnswer)
+	return d
+}
+
+// serverRows are the mounted servers and, last, the built-in tools.
+func (c *Console) serverRows(r *Request) []serverRow {
+	var rows []serverRow
 	for _, s := range r.Snap.Status.Servers {
 		row := serverRow{Server: s, Look: look(s.State)}
 		if r.Snap.Status.Issuer != "" {
 			row.URL = r.Snap.Status.Issuer + "/s/" + s.Name + "/mcp"
 		}
-		lines, _ := c.backend.Logs(s.Name)
-		row.Log = slices.Clone(lines[max(0, len(lines)-maxLog):])
-		slices.Reverse(row.Log)
-		d.Servers = append(d.Servers, row)
+		_, row.Missing, _ = c.backend.Entry(s.Name)
+		rows = append(rows, row)
 	}
-	return d
+	own := serverRow{Server: status.Server{Name: config.BuiltIn, State: "ok"}, Look: look("ok"), BuiltIn: true}
+	for _, o := range c.backend.Offers(config.BuiltIn) {
+		if !o.Off {
+			own.Tools++
+		}
+	}
+	return append(rows, own)
+}
+
+func (c *Console) serverView(row serverRow, offers []status.Offer) *serverView {
+	v := &serverView{serverRow: row}
+	for _, kind := range []string{"tool", "prompt", "resource", "template"} {
+		of := slices.DeleteFunc(slices.Clone(offers), func(o status.Offer) bool { return o.Kind != kind })
+		if len(of) > 0 {
+			v.Kinds = append(v.Kinds, kindView{kind, of})
+		}
+	}
+	entry, missing, _ := c.backend.Entry(row.Name)
+	v.Program = cmp.Or(entry.URL, strings.Join(append([]string{entry.Command}, entry.Args...), " "))
+	v.Secrets = slices.DeleteFunc(config.Secrets(entry), func(name string) bool { return slices.Contains(missing, name) })
+	lines, _ := c.backend.Logs(row.Name)
+	v.Log = slices.Clone(lines[max(0, len(lines)-maxLog):])
+	slices.Reverse(v.Log)
+	return v
+}
+
+// show has the page drawn with other values in its address.
+func (r *Request) show(values ...string) {
+	query := url.Values{}
+	for i := 0; i+1 < len(values); i += 2 {
+		query.Set(values[i], values[i+1])
+	}
+	r.URL.RawQuery, r.Form = query.Encode(), query
 }

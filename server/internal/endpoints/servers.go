@@ -2,6 +2,7 @@ package endpoints
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/policy"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -74,13 +76,49 @@ func (e *Endpoints) reload() {
 	e.o.Wake()
 }
 
-// Switch turns a mounted server on or off, in mcp.json.
-func (e *Endpoints) Switch(server string, on bool) error {
-	if err := config.SwitchServer(e.o.File, server, !on); err != nil {
+// Edit has change rewrite mcp.json at path, and takes over what it says then.
+func (e *Endpoints) Edit(change func(path string) error) error {
+	if e.o.File == "" {
+		return errors.New("this Drawbridge has no mcp.json to change: it runs as a demo")
+	}
+	if err := change(e.o.File); err != nil {
 		return err
 	}
 	e.reload()
 	return nil
+}
+
+// Server is what mcp.json and config.toml say of a mounted server; false if there
+// is none of that name.
+func (e *Endpoints) Server(name string) (config.Server, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s, ok := e.servers[name]
+	return s, ok
+}
+
+// Offers returns what a server offers, and who may use it.
+func (e *Endpoints) Offers(server string) []status.Offer {
+	list, rules := e.hub.Offers(server), e.policy.Load()
+	for i, o := range list {
+		list[i].Whom = rules.Whom(func(p *policy.Policy) bool {
+			switch o.Kind {
+			case "tool":
+				return p.Tool(nil, server, o.Name, o.ReadOnly)
+			case "prompt":
+				return p.Prompt(nil, server, o.Name)
+			case "template":
+				return p.Template(nil, server, o.Name)
+			}
+			return p.Resource(nil, server, o.Name)
+		})
+	}
+	return list
+}
+
+// Try calls a tool as the owner of this computer.
+func (e *Endpoints) Try(ctx context.Context, server, tool string, arguments json.RawMessage) (json.RawMessage, error) {
+	return e.hub.Try(ctx, server, tool, arguments)
 }
 
 // Servers says how each does.

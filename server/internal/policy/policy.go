@@ -96,6 +96,32 @@ func (p *Policy) Server(who *oauth.Caller, server string) bool {
 	})
 }
 
+// Whom names those whom rules let do what may asks about: addresses, @domains and
+// groups; nil is whoever may sign in.
+func (p *Policy) Whom(may func(*Policy) bool) []string {
+	if len(p.rules) == 0 {
+		return nil
+	}
+	names := []string{}
+	for _, r := range p.rules {
+		everybody := r.everybody
+		r.everybody = true
+		if !may(&Policy{rules: []rule{r}}) {
+			continue
+		}
+		if everybody {
+			return nil
+		}
+		names = append(names, r.Emails...)
+		for _, domain := range r.Domains {
+			names = append(names, "@"+domain)
+		}
+		names = append(names, r.Groups...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // any reports whether a rule for who and server allows what is asked.
 func (p *Policy) any(who *oauth.Caller, server string, allows func(*rule) bool) bool {
 	if len(p.rules) == 0 {

@@ -4,12 +4,14 @@ package consoletest
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/control"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -35,6 +37,11 @@ type Data struct {
 	Changes      []status.ToolChange
 	Logs         map[string][]status.LogLine
 	Entries      []status.Entry
+	Mounted      map[string]config.Server
+	Missing      map[string][]string // secrets
+	Offers       map[string][]status.Offer
+	Answer       json.RawMessage // of every tool that is tried
+	Found        config.Import
 	Checks       []status.Check
 	Fail         error // what every verb answers
 }
@@ -213,6 +220,48 @@ func (b *Backend) SwitchServer(_ context.Context, name string, on bool) error {
 		d.Status.Servers = list
 	})
 	return b.tell("switch %s %v", name, on)
+}
+
+func (b *Backend) Entry(server string) (config.Server, []string, bool) {
+	d := b.get()
+	entry, ok := d.Mounted[server]
+	entry.Name = server
+	return entry, d.Missing[server], ok
+}
+
+func (b *Backend) Offers(server string) []status.Offer { return b.get().Offers[server] }
+
+func (b *Backend) Try(_ context.Context, server, tool string, arguments json.RawMessage) (json.RawMessage, error) {
+	return b.get().Answer, b.tell("try %s %s %s", server, tool, arguments)
+}
+
+func (b *Backend) SwitchTool(_ context.Context, server, tool string, on bool) error {
+	return b.tell("switch tool %s %s %v", server, tool, on)
+}
+
+func (b *Backend) SetSecret(_ context.Context, server, name, value string) error {
+	return b.tell("secret %s/%s %s", server, name, value)
+}
+
+func (b *Backend) PutServer(_ context.Context, entry config.Server) error {
+	return b.tell("put %s %s %q %v", entry.Name, entry.Command, entry.Args, entry.Env)
+}
+
+func (b *Backend) RemoveServer(_ context.Context, name string) error {
+	return b.tell("remove %s", name)
+}
+
+func (b *Backend) Pasted(text, name string) (config.Import, error) {
+	return config.Importer{Path: "/nowhere/mcp.json"}.Paste(text, name)
+}
+
+func (b *Backend) Found() (config.Import, error) { return b.get().Found, nil }
+
+func (b *Backend) Add(_ context.Context, plan config.Import) error {
+	for _, item := range plan.Taken() {
+		b.tell("add %s", item.As)
+	}
+	return b.get().Fail
 }
 
 func (b *Backend) Access(_ context.Context, email string, groups []string) ([]status.Entry, error) {
