@@ -4,8 +4,14 @@
 export function morph(old, fresh) {
   syncAttributes(old, fresh);
   const keyed = new Map([...old.children].filter((child) => child.id).map((child) => [child.id, child]));
+  const wanted = new Set([...fresh.children].map((child) => child.id).filter(Boolean));
   let at = old.firstChild;
   for (const want of [...fresh.childNodes]) {
+    while (at && inTheWay(at, want, wanted)) {
+      const next = at.nextSibling;
+      at.remove();
+      at = next;
+    }
     let have = keyed.get(want.id);
     if (!have && at && fits(at, want)) have = at;
     if (!have || have.nodeName !== want.nodeName) {
@@ -23,6 +29,13 @@ export function morph(old, fresh) {
     at.remove();
     at = next;
   }
+}
+
+// inTheWay tells whether a node has gone, so that what follows it fits again: an
+// element whose id is not wanted any more, or the white space behind one.
+function inTheWay(have, want, wanted) {
+  if (have.id) return !wanted.has(have.id);
+  return have.nodeType === Node.TEXT_NODE && want.nodeType === Node.ELEMENT_NODE && !have.nodeValue.trim();
 }
 
 // fits tells whether a node may become another: the same kind, and neither is

@@ -57,7 +57,10 @@ func header(table string) string {
 		return "[[" + ruleTable + "]]"
 	}
 	if name, ok := strings.CutPrefix(table, serverTable+"."); ok {
-		return "[" + serverTable + "." + plain(name) + "]"
+		if strings.Contains(name, ".") { // else it is a bare key
+			name = plain(name)
+		}
+		return "[" + serverTable + "." + name + "]"
 	}
 	return "[" + table + "]"
 }

@@ -89,7 +89,11 @@ func linesOf(text []byte) []line {
 func drop(text []byte, match func(line) bool) []byte {
 	for _, l := range slices.Backward(linesOf(text)) {
 		if match(l) {
-			text = slices.Concat(text[:offset(text, place{l.at.line, 1})], text[lineEnd(text, l.to):])
+			from := offset(text, place{l.at.line, 1})
+			if l.header && bytes.HasSuffix(text[:from], []byte("\n\n")) {
+				from-- // a table goes with the empty line above it
+			}
+			text = slices.Concat(text[:from], text[lineEnd(text, l.to):])
 		}
 	}
 	return text

@@ -71,7 +71,7 @@ func TestConsoleLive(t *testing.T) {
 	shown := consoletest.Start(t, consoletest.Sample(), consoletest.Now)
 	browser := rig.StartConsoleBrowser(t)
 	browser.Ask(t, map[string]any{"do": "steps", "keep": true, "link": shown.Link, "steps": []step{
-		{"key", "#nav-servers"}, {"key", "#log-files summary"}, {"wait", "files server listening"}, {"type", "#a-email", "half typed"},
+		{"key", "#nav-servers"}, {"key", "#open-files"}, {"wait", "files server listening"}, {"key", "#secrets summary"}, {"type", "#secrets input", "half typed"},
 	}})
 	shown.Change(func(d *consoletest.Data) {
 		d.Approvals = append(d.Approvals, status.Approval{ID: "a2", Tool: "echo", Expires: consoletest.Now()}, status.Approval{ID: "a3", Tool: "echo", Expires: consoletest.Now()})
@@ -79,10 +79,10 @@ func TestConsoleLive(t *testing.T) {
 	})
 	r := browser.Ask(t, map[string]any{"do": "steps", "steps": []step{
 		{"wait", "(3)"}, {"wait", "a new line in the log"}, {"gone", "files server listening"},
-		{"eval", "document.activeElement.id + ' ' + document.activeElement.value + ' ' + document.querySelector('#log-files').open"},
+		{"eval", "document.activeElement.name + ' ' + document.activeElement.value + ' ' + document.querySelector('#secrets').open"},
 		{"eval", "document.querySelector('#say').textContent"},
 	}})
-	if len(r.Texts) != 2 || r.Texts[0] != "a-email half typed true" || !strings.Contains(r.Texts[1], "3 calls need your approval") {
+	if len(r.Texts) != 2 || r.Texts[0] != "value half typed true" || !strings.Contains(r.Texts[1], "3 calls need your approval") {
 		t.Errorf("after the change: %q", r.Texts)
 	}
 }

@@ -131,19 +131,20 @@ type kindView struct {
 
 func (c *Console) serversOf(r *Request) serversData {
 	var d serversData
+	at := r.URL.Query() // and not what a form says of the one that it is about
 	rows := c.serverRows(r)
-	if i := slices.IndexFunc(rows, func(row serverRow) bool { return row.Name == r.Query("server") }); i >= 0 {
+	if i := slices.IndexFunc(rows, func(row serverRow) bool { return row.Name == at.Get("server") }); i >= 0 {
 		offers := c.backend.Offers(rows[i].Name)
-		if j := slices.IndexFunc(offers, func(o status.Offer) bool { return o.Kind == "tool" && o.Name == r.Query("tool") }); j >= 0 {
+		if j := slices.IndexFunc(offers, func(o status.Offer) bool { return o.Kind == "tool" && o.Name == at.Get("tool") }); j >= 0 {
 			d.Tool = toolOf(r, rows[i], offers[j])
-		} else if r.Form.Has("edit") && !rows[i].BuiltIn {
+		} else if at.Has("edit") && !rows[i].BuiltIn {
 			d.Edit = c.entryForm(r, rows[i].Name)
 		} else {
 			d.One = c.serverView(rows[i], offers)
 		}
 		return d
 	}
-	if r.Form.Has("add") {
+	if at.Has("add") {
 		d.Add = addViewOf(r)
 		return d
 	}
@@ -200,5 +201,5 @@ func (r *Request) show(values ...string) {
 	for i := 0; i+1 < len(values); i += 2 {
 		query.Set(values[i], values[i+1])
 	}
-	r.URL.RawQuery, r.Form = query.Encode(), query
+	r.URL.RawQuery = query.Encode()
 }

@@ -95,7 +95,7 @@ func pairLines(pairs map[string]string, between string) string {
 
 // saveServer changes an entry of mcp.json, and shows the server.
 func (c *Console) saveServer(r *Request) (string, error) {
-	name := r.Query("server")
+	name := r.URL.Query().Get("server")
 	s, _, ok := c.backend.Entry(name)
 	if !ok {
 		return "", errors.New(r.Say("servers.gone"))
@@ -133,7 +133,7 @@ func linesOf(text string) []string {
 }
 
 func (c *Console) removeServer(r *Request) (string, error) {
-	name := r.Query("server")
+	name := r.URL.Query().Get("server")
 	if err := c.backend.RemoveServer(r.Context(), name); err != nil {
 		return "", err
 	}
@@ -143,5 +143,5 @@ func (c *Console) removeServer(r *Request) (string, error) {
 
 func (c *Console) setSecret(r *Request) (string, error) {
 	name := r.PostFormValue("secret")
-	return r.Say("servers.did.secret", name), c.backend.SetSecret(r.Context(), r.Query("server"), name, r.PostFormValue("value"))
+	return r.Say("servers.did.secret", name), c.backend.SetSecret(r.Context(), r.URL.Query().Get("server"), name, r.PostFormValue("value"))
 }

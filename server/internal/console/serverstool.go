@@ -45,7 +45,7 @@ type answerPart struct {
 func toolOf(r *Request, server serverRow, offer status.Offer) *toolView {
 	v := &toolView{Offer: offer, Server: server, Parameters: parametersOf(offer.Schema)}
 	for i, p := range v.Parameters {
-		v.Parameters[i].Value = r.Form.Get("arg." + p.Name)
+		v.Parameters[i].Value = r.PostForm.Get("arg." + p.Name)
 	}
 	v.Answer, _ = r.Result.(*toolAnswer)
 	return v
@@ -54,7 +54,7 @@ func toolOf(r *Request, server serverRow, offer status.Offer) *toolView {
 // tryTool calls a tool as the owner. That the tool is asked about or held back
 // stands beside the button that was pressed.
 func (c *Console) tryTool(r *Request) (string, error) {
-	server, tool := r.Query("server"), r.Query("tool")
+	server, tool := r.URL.Query().Get("server"), r.URL.Query().Get("tool")
 	offers := c.backend.Offers(server)
 	i := slices.IndexFunc(offers, func(o status.Offer) bool { return o.Kind == "tool" && o.Name == tool })
 	if i < 0 || offers[i].Off {

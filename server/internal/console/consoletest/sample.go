@@ -1,9 +1,11 @@
 package consoletest
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -58,18 +60,47 @@ func Sample() Data {
 			"calendar": {{Time: ago(3 * time.Minute), Text: "Error: Cannot find module '@acme/calendar'"},
 				{Time: ago(2 * time.Minute), Text: "the process ended with status 1", Own: true}},
 		},
+		Mounted: map[string]config.Server{
+			"files":    {Command: "npx", Args: []string{"-y", "@modelcontextprotocol/server-filesystem", "/home/ana/Documents"}, Env: map[string]string{"FILES_TOKEN": "${keychain:FILES_TOKEN}"}},
+			"calendar": {Command: "npx", Args: []string{"-y", "@acme/calendar"}, Env: map[string]string{"CALENDAR_TOKEN": "${keychain:CALENDAR_TOKEN}"}},
+			"notes":    {URL: "https://notes.example.com/mcp", Headers: map[string]string{"Authorization": "Bearer ${keychain:TOKEN}"}},
+		},
+		Missing: map[string][]string{"calendar": {"CALENDAR_TOKEN"}},
+		Offers:  sampleOffers(),
+		Answer: json.RawMessage(`{"content":[{"type":"text","text":"# Today\n- call the bank"},{"type":"image","data":"` + strings.Repeat("A", 4096) + `","mimeType":"image/png"}],` +
+			`"structuredContent":{"lines":2}}`),
 		Entries: []status.Entry{
 			{Server: "files", Kind: "tool", Name: "read_file", As: "files_read_file", ReadOnly: true, Held: true},
 			{Server: "files", Kind: "tool", Name: "write_file", As: "files_write_file", Ask: true},
 			{Kind: "tool", Name: "echo", As: "echo"},
 			{Server: "files", Kind: "prompt", Name: "summarise", As: "files_summarise"},
 		},
+		Found: config.Import{Items: []config.ImportItem{
+			{Name: "github", As: "github", From: "/home/ana/.cursor/mcp.json", Set: []string{"GITHUB_TOKEN"}},
+			{Name: "drawbridge", From: "/home/ana/.cursor/mcp.json", Why: "it is Drawbridge itself"},
+		}},
 		Checks: []status.Check{
 			{Name: "configuration", OK: true, Result: "issuer https://dev-123.okta.com/oauth2/default, MCP URL https://name.ngrok.app/mcp"},
 			{Name: "access list", OK: true, Result: "addresses ana@example.com, bob@example.com; groups staff, night shift"},
 			{Name: "keychain", OK: true, Result: "it answers and holds the client secret"},
 			{Name: "provider", Result: "dev-123.okta.com (203.0.113.80) does not answer", Cure: "Look whether https://dev-123.okta.com opens in a browser; see /home/ana/drawbridge.log, then run `drawbridge doctor` again."},
 			{Name: "tunnel", OK: true, Result: "up, as https://name.ngrok.app"},
+		},
+	}
+}
+
+func sampleOffers() map[string][]status.Offer {
+	schema := json.RawMessage(`{"type":"object","properties":{"path":{"type":"string","description":"The file, as a path from the folder"},"head":{"type":"integer","description":"How many lines from its beginning","default":100},
+		"encoding":{"enum":["utf-8","latin-1"]},"follow":{"type":"boolean"},"edits":{"type":"array","description":"What to replace by what"}},"required":["path"]}`)
+	return map[string][]status.Offer{
+		config.BuiltIn: {{Kind: "tool", Name: "add", Title: "Add", Description: "Adds two integers and returns the exact sum.", ReadOnly: true}, {Kind: "tool", Name: "echo", Title: "Echo", Description: "Returns the message it is given.", ReadOnly: true, Off: true}},
+		"files": {
+			{Kind: "tool", Name: "read_file", Title: "Read a file", Description: "Read the complete contents of a file as text. Handles various text encodings and says in detail what went wrong if the file can’t be read.\n\nUse it when you need to look at one file. Works within the allowed folders alone.", Schema: schema, ReadOnly: true, Held: true},
+			{Kind: "tool", Name: "write_file", Description: "Create a file, or overwrite one with new content. Use with caution: it asks nobody.", Schema: schema, Ask: true, Whom: []string{"@example.com", "ana@example.com", "night shift"}},
+			{Kind: "tool", Name: "delete_file", Description: "Delete a file.", Schema: schema, Off: true, Whom: []string{}},
+			{Kind: "prompt", Name: "summarise", Title: "Summarise", Description: "Summarises a file."},
+			{Kind: "resource", Name: "file:///home/ana/Documents/notes/today.md", Title: "Today"},
+			{Kind: "template", Name: "file:///home/ana/Documents/{path}", Description: "Any file of the folder"},
 		},
 	}
 }
