@@ -61,8 +61,8 @@ func Errors(err error) []*Error {
 	return nil
 }
 
-// nearest returns the one of names that word is most likely a slip of, or "".
-func nearest(word string, names []string) string {
+// Nearest returns the one of names that word is most likely a slip of, or "".
+func Nearest(word string, names []string) string {
 	best, bestDistance := "", 1+len(word)/3
 	if bestDistance > 4 {
 		bestDistance = 4

@@ -143,7 +143,7 @@ func (r *serverReader) table(root *node) *node {
 	for _, m := range root.members {
 		if form := otherForms[m.name]; form != "" {
 			r.fail(m.at, m.name, `the servers stand under %s, in the form of %s: write them as {"mcpServers": {"NAME": {"command": …}}}, or run `+"`drawbridge import FILE`"+` with this file at another place`, code(m.name), form)
-		} else if name := nearest(m.name, tableNames); name != "" {
+		} else if name := Nearest(m.name, tableNames); name != "" {
 			r.fail(m.at, m.name, "unknown key %s%s", code(m.name), suggest(name))
 		} else if isServer(m.value) {
 			r.fail(m.at, m.name, `the server %s stands at the top of the file: put it into {"mcpServers": {…}}`, code(m.name))

@@ -63,7 +63,7 @@ func (o *serverObject) slips() {
 			continue
 		}
 		key := o.name + "." + m.name
-		switch near := nearest(m.name, serverNames); {
+		switch near := Nearest(m.name, serverNames); {
 		case m.name == "envFile" && o.foreign:
 			o.fail(m.at, key, "its variables stand in a file of their own (`envFile`), which is not read here")
 		case m.name == "envFile":

@@ -134,7 +134,7 @@ func (p *parser) unknown(e entry, path string) {
 	if !isTable(e.path[0]) && (len(e.path) > 1 || e.header) && find(fileKeys, e.path[0]) == nil {
 		p.refused[e.path[0]] = true // one error for a table, not one for each of its keys
 		if !isSecretName(name) || e.header {
-			p.fail(e.at, path, "unknown table [%s]%s", quoted(e.path[0]), suggest(nearest(e.path[0], names(""))))
+			p.fail(e.at, path, "unknown table [%s]%s", quoted(e.path[0]), suggest(Nearest(e.path[0], names(""))))
 			return
 		}
 	}
@@ -161,7 +161,7 @@ func (p *parser) unknown(e entry, path string) {
 		p.fail(e.at, path, "unknown key %s%s: it belongs at the top of the file, before the first [table]", code(name), where)
 		return
 	}
-	p.fail(e.at, path, "unknown key %s%s%s", code(name), where, suggest(nearest(name, names(table))))
+	p.fail(e.at, path, "unknown key %s%s%s", code(name), where, suggest(Nearest(name, names(table))))
 }
 
 func suggest(name string) string {

@@ -65,7 +65,7 @@ func (p *parser) takeInto(e entry, key, where string, path []string, keys []key,
 		p.fail(e.at, key, "%s in %s looks like a secret, and this file holds none: take the line out and run `drawbridge secret set`", code(name), where)
 	case k == nil:
 		p.refused[key] = true
-		p.fail(e.at, key, "unknown key %s in %s%s", code(name), where, suggest(nearest(name, pathsOf(keys))))
+		p.fail(e.at, key, "unknown key %s in %s%s", code(name), where, suggest(Nearest(name, pathsOf(keys))))
 	case len(path) > 1 || e.header:
 		p.refused[key] = true
 		p.fail(e.at, key, "%s in %s is a key, not a table", code(name), where)

@@ -70,7 +70,7 @@ func (c Config) Mount(servers []Server) (mounted []Server, notes []string) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Servers)) {
 		if !slices.Contains(names, name) {
-			notes = append(notes, "config.toml has a table [server."+quoted(name)+"], and mcp.json no server of that name"+suggest(nearest(name, names)))
+			notes = append(notes, "config.toml has a table [server."+quoted(name)+"], and mcp.json no server of that name"+suggest(Nearest(name, names)))
 		}
 	}
 	return mounted, notes

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -53,7 +52,7 @@ func (c *Client) Follow(ctx context.Context, fn func(status.Event) error) error 
 	case ctx.Err() != nil:
 		return nil
 	case err == nil:
-		return &sentence{"Drawbridge stopped: no more events will come.", ErrNotRunning}
+		return message(ErrNotRunning, "end")
 	}
 	return err
 }
@@ -63,7 +62,7 @@ func (c *Client) Follow(ctx context.Context, fn func(status.Event) error) error 
 func (c *Client) Revoke(ctx context.Context, id string) error {
 	err := c.do(ctx, "POST", "/api/revoke", map[string]string{"id": id}, nil)
 	if errors.Is(err, ErrNotFound) {
-		return &sentence{fmt.Sprintf("No live session has the ID %q. `drawbridge sessions` lists them.", status.Clean(id, 64)), ErrNotFound}
+		return message(ErrNotFound, "session", status.Clean(id, 64))
 	}
 	return err
 }
@@ -73,7 +72,7 @@ func (c *Client) Revoke(ctx context.Context, id string) error {
 func (c *Client) EndLeave(ctx context.Context, id, server, tool string) error {
 	err := c.do(ctx, "POST", "/api/end-leave", map[string]string{"id": id, "server": server, "tool": tool}, nil)
 	if errors.Is(err, ErrNotFound) {
-		return &sentence{fmt.Sprintf("The session %q has no leave for %s. `drawbridge sessions --json` lists the leaves.", status.Clean(id, 64), status.Clean(server+"/"+tool, 200)), ErrNotFound}
+		return message(ErrNotFound, "leave", status.Clean(id, 64), status.Clean(server+"/"+tool, 200))
 	}
 	return err
 }
@@ -145,7 +144,7 @@ func (c *Client) ConsoleLink(ctx context.Context) (string, error) {
 func (c *Client) Logs(ctx context.Context, server string) (list []status.LogLine, err error) {
 	err = c.do(ctx, "GET", "/api/logs?"+url.Values{"server": {server}}.Encode(), nil, &list)
 	if errors.Is(err, ErrNotFound) {
-		err = &sentence{fmt.Sprintf("No server in mcp.json is called %q. `drawbridge status` lists them.", status.Clean(server, 64)), ErrNotFound}
+		err = message(ErrNotFound, "server", status.Clean(server, 64))
 	}
 	return list, err
 }
@@ -232,10 +231,10 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (*http.R
 	defer resp.Body.Close()
 	var f failure
 	if json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&f) != nil || f.Error == "" {
-		return nil, fmt.Errorf("Drawbridge answered %s. Is it another version? Stop it, and start it again with `drawbridge run`.", resp.Status)
+		return nil, message(nil, "version", resp.Status)
 	}
 	if resp.StatusCode == http.StatusNotFound {
-		return nil, &sentence{f.Error, ErrNotFound}
+		return nil, ErrNotFound
 	}
 	return nil, errors.New(f.Error)
 }

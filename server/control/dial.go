@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/drawbridge-app/drawbridge/assets"
 )
 
 // ErrNotRunning is what [Dial] and the client's methods return, in a sentence,
@@ -25,14 +27,10 @@ var ErrNotRunning = errors.New("not running")
 // dialTime is how long the running instance may take to say who it is.
 const dialTime = 5 * time.Second
 
-// sentence is an error for a person, and of a kind that callers test for.
-type sentence struct {
-	text string
-	kind error
+// message is an error for a person, and of a kind that callers test for.
+func message(kind error, key string, args ...any) error {
+	return &assets.Message{Key: "control." + key, Args: args, Kind: kind}
 }
-
-func (e *sentence) Error() string { return e.text }
-func (e *sentence) Unwrap() error { return e.kind }
 
 // errImpostor says that whoever answers does not have the key.
 var errImpostor = errors.New("another program answers")
@@ -55,15 +53,15 @@ func Dial(dataDir string) (*Client, error) {
 	var system *fs.PathError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, c.notRunning("")
+		return nil, message(ErrNotRunning, "notrunning", dataDir)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("%s can't be read by you: run this command as the person who started Drawbridge", path)
+		return nil, message(nil, "permission", path)
 	case errors.As(err, &system):
-		return nil, fmt.Errorf("%s can't be read: %w", path, err)
+		return nil, message(err, "unreadable", path, err)
 	}
 	addr, ok := strings.CutPrefix(a.URL, "http://127.0.0.1:")
 	if err != nil || !ok || strings.ContainsAny(addr, "/@?#:") || a.Key == "" {
-		return nil, fmt.Errorf("%s is damaged: stop Drawbridge, start it again, and it writes a new one", path)
+		return nil, message(nil, "damaged", path)
 	}
 	c.addr, c.key = "127.0.0.1:"+addr, a.Key
 	c.http = &http.Client{
@@ -122,10 +120,6 @@ func (c *Client) demandProof(conn net.Conn) error {
 	return nil
 }
 
-func (c *Client) notRunning(detail string) error {
-	return &sentence{fmt.Sprintf("Drawbridge is not running here (data folder %s%s). Start it with `drawbridge run`.", c.dataDir, detail), ErrNotRunning}
-}
-
 // explain turns a failed request's error into a sentence.
 func (c *Client) explain(err error) error {
 	var op *net.OpError
@@ -133,11 +127,11 @@ func (c *Client) explain(err error) error {
 	case errors.Is(err, context.Canceled):
 		return context.Canceled
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("Drawbridge does not answer (data folder %s). Stop it, and start it again with `drawbridge run`.", c.dataDir)
+		return message(nil, "silent", c.dataDir)
 	case errors.Is(err, errImpostor):
-		return c.notRunning("; another program now has its port")
+		return message(ErrNotRunning, "port", c.dataDir)
 	case errors.As(err, &op) && op.Op == "dial":
-		return c.notRunning("")
+		return message(ErrNotRunning, "notrunning", c.dataDir)
 	}
-	return fmt.Errorf("The connection to Drawbridge broke off (data folder %s). Does it still run? `drawbridge status` tells.", c.dataDir)
+	return message(nil, "broke", c.dataDir)
 }

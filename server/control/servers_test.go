@@ -46,27 +46,3 @@ func TestLogsAndAccess(t *testing.T) {
 		t.Errorf("a failure: %v", err)
 	}
 }
-
-func TestPrintLogsAndAccess(t *testing.T) {
-	var out strings.Builder
-	if err := PrintLogs(&out, sampleLogs); err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(out.String(), "\n")
-	if len(lines) != 3 || !strings.HasSuffix(lines[0], "  listening[2J") || !strings.HasSuffix(lines[1], "  drawbridge: it ended with exit code 1") {
-		t.Errorf("printed %q", out.String())
-	}
-	for list, want := range map[*[]status.Entry]string{
-		&sampleAccess: "SERVER  KIND  NAME        AS\nfiles   tool  read_file   files_read_file   only reads\nfiles   tool  write_file  files_write_file  asks the owner, held back\n",
-		{}:            "Nothing: no [[access.rule]] in config.toml allows this person anything.\n",
-	} {
-		out.Reset()
-		if err := PrintAccess(&out, *list, false); err != nil || out.String() != want {
-			t.Errorf("printed\n%s, %v", out.String(), err)
-		}
-	}
-	out.Reset()
-	if err := PrintAccess(&out, nil, true); err != nil || out.String() != "[]\n" {
-		t.Errorf("as JSON %q, %v", out.String(), err)
-	}
-}

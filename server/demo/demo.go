@@ -5,11 +5,11 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -28,8 +28,8 @@ type Demo struct {
 	stop     context.CancelFunc
 }
 
-// New starts the provider and takes what the server needs. o's configuration
-// and keystore are the demo's; without a data folder it makes one and removes
+// New starts the provider and takes what the server needs. The configuration,
+// but for o.Listen, and the keystore are the demo's; without a data folder it makes one and removes
 // it at the end.
 func New(ctx context.Context, o server.Options) (*Demo, error) {
 	ctx, stop := context.WithCancel(ctx)
@@ -46,9 +46,8 @@ func New(ctx context.Context, o server.Options) (*Demo, error) {
 			return nil, fmt.Errorf("make the demo's data folder: %w", err)
 		}
 	}
-	listen := o.Config.Listen
 	o.Config = config.Default()
-	o.Config.Listen = listen
+	o.Config.Listen = cmp.Or(o.Listen, o.Config.Listen)
 	o.Config.Tunnel.Provider = "none"
 	o.Config.IDP.Issuer, o.Config.IDP.ClientID = d.provider.Issuer, demo.ClientID
 	o.Config.Access.Anyone = true
@@ -88,32 +87,16 @@ func (d *Demo) clean() {
 	}
 }
 
-// Introduce says what runs and what to do next.
-func (d *Demo) Introduce(w io.Writer) {
-	st := d.Server.Snapshot().Status
-	_, _ = fmt.Fprint(w, strings.NewReplacer("{mcp}", st.MCPURL, "{provider}", d.provider.Issuer, "{data}", d.dataDir).Replace(
-		`Drawbridge demo: everything on this computer, nothing kept.
+// Issuer is the URL of the built-in provider.
+func (d *Demo) Issuer() string { return d.provider.Issuer }
 
-  MCP URL   {mcp}
-  Provider  {provider} (built in; people: alice, bob)
+// DataDir is the data folder, by which commands find this demo.
+func (d *Demo) DataDir() string { return d.dataDir }
 
-What to do next:
-  1. Add the MCP URL to a client on this computer, for example
-       claude mcp add --scope user --transport http drawbridge {mcp}
-       npx @modelcontextprotocol/inspector --cli {mcp} --method tools/list
-  2. Approve the client in the browser, then choose alice or bob.
-  3. Call a tool: echo, add, whoami.
-  4. See who is connected, and end it:
-       drawbridge sessions --data {data}
-       drawbridge revoke ID --data {data}
-
-Stop with Ctrl+C.
-`))
-}
-
-// Provider runs the provider alone, until ctx ends, and prints its issuer.
+// Provider runs the provider alone, until ctx ends, and prints its issuer. Without
+// addr it takes any free port.
 func Provider(ctx context.Context, addr string, w io.Writer) error {
-	p, err := demo.Start(ctx, addr)
+	p, err := demo.Start(ctx, cmp.Or(addr, "127.0.0.1:0"))
 	if err != nil {
 		return fmt.Errorf("start the demo's provider: %w", err)
 	}

@@ -1,4 +1,4 @@
-package control
+package cli
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -36,7 +37,7 @@ var sampleSessions = []status.Session{
 		Scopes: []string{"openid"}, CreatedAt: noon.Add(-3 * time.Hour), LastUsedAt: noon.Add(-2 * time.Minute),
 		ExpiresAt: noon.Add(29*24*time.Hour + time.Hour), Requests: 17, LastTool: "echo",
 		Leaves: []status.Leave{{Server: "files", Tool: "write\x1b[2J_file", Until: noon.Add(9 * time.Minute)}}},
-	{ID: "s1", User: status.User{Sub: "00u2"}, Client: status.SessionClient{Name: "Evil\x1b[2J\u202e\u009b1m" + strings.Repeat("x", 100), Kind: "dcr"},
+	{ID: "s1", Scopes: []string{}, User: status.User{Sub: "00u2"}, Client: status.SessionClient{Name: "Evil\x1b[2J\u202e\u009b1m" + strings.Repeat("x", 100), Kind: "dcr"},
 		CreatedAt: noon.Add(-72 * time.Hour), ExpiresAt: noon.Add(30 * time.Second)},
 }
 
@@ -47,7 +48,7 @@ var sampleEvents = []status.Event{
 
 var sampleClients = []status.Client{
 	{ID: "c1", Name: "Claude", Kind: "cimd", RedirectURIs: []string{"https://claude.ai/api/mcp/auth_callback"}, FirstSeen: noon.Add(-50 * time.Hour), LastSignIn: noon.Add(-10 * time.Second), Sessions: 2},
-	{ID: "c2", Kind: "dcr"},
+	{ID: "c2", Kind: "dcr", RedirectURIs: []string{}},
 }
 
 var sampleAttempts = []status.Attempt{
@@ -66,27 +67,34 @@ var sampleChecks = []status.Check{
 	{Name: "provider", Result: "no answer from https://dev.okta.com", Cure: "Look at the network, or correct issuer in config.toml."},
 }
 
+// plainScreen is a pipe at noon.
+func plainScreen(w io.Writer) *screen {
+	return &screen{Writer: w, texts: assets.TextsFor("en"), now: func() time.Time { return noon }}
+}
+
 func TestPrint(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		print func(w io.Writer, asJSON bool) error
+		print func(s *screen, asJSON bool) error
 	}{
-		{"status", func(w io.Writer, j bool) error { return PrintStatus(w, sampleStatus, j) }},
-		{"status-empty", func(w io.Writer, j bool) error { return PrintStatus(w, status.Status{State: status.Starting}, j) }},
-		{"sessions", func(w io.Writer, j bool) error { return PrintSessions(w, sampleSessions, j, noon) }},
-		{"sessions-empty", func(w io.Writer, j bool) error { return PrintSessions(w, nil, j, noon) }},
-		{"events", func(w io.Writer, j bool) error { return PrintEvents(w, sampleEvents, j) }},
-		{"clients", func(w io.Writer, j bool) error { return PrintClients(w, sampleClients, j, noon) }},
-		{"clients-empty", func(w io.Writer, j bool) error { return PrintClients(w, nil, j, noon) }},
-		{"attempts", func(w io.Writer, j bool) error { return PrintAttempts(w, sampleAttempts, j) }},
-		{"attempts-empty", func(w io.Writer, j bool) error { return PrintAttempts(w, nil, j) }},
-		{"checks", func(w io.Writer, j bool) error { return PrintChecks(w, sampleChecks, j) }},
-		{"checks-empty", func(w io.Writer, j bool) error { return PrintChecks(w, nil, j) }},
+		{"status", func(s *screen, j bool) error { return s.status(sampleStatus, j) }},
+		{"status-empty", func(s *screen, j bool) error {
+			return s.status(status.Status{State: status.Starting, Servers: []status.Server{}}, j)
+		}},
+		{"sessions", func(s *screen, j bool) error { return s.sessions(sampleSessions, j) }},
+		{"sessions-empty", func(s *screen, j bool) error { return s.sessions([]status.Session{}, j) }},
+		{"events", func(s *screen, j bool) error { return s.events(sampleEvents, j) }},
+		{"clients", func(s *screen, j bool) error { return s.clients(sampleClients, j) }},
+		{"clients-empty", func(s *screen, j bool) error { return s.clients([]status.Client{}, j) }},
+		{"attempts", func(s *screen, j bool) error { return s.attempts(sampleAttempts, j) }},
+		{"attempts-empty", func(s *screen, j bool) error { return s.attempts([]status.Attempt{}, j) }},
+		{"checks", func(s *screen, j bool) error { return s.checks(sampleChecks, j) }},
+		{"checks-empty", func(s *screen, j bool) error { return s.checks([]status.Check{}, j) }},
 	} {
 		for ext, asJSON := range map[string]bool{".txt": false, ".json": true} {
 			t.Run(c.name+ext, func(t *testing.T) {
 				var buf bytes.Buffer
-				if err := c.print(&buf, asJSON); err != nil {
+				if err := c.print(plainScreen(&buf), asJSON); err != nil {
 					t.Fatal(err)
 				}
 				for _, r := range buf.String() {
@@ -117,7 +125,7 @@ func TestPrint(t *testing.T) {
 // What is escaped for the terminal's sake is unchanged for a script.
 func TestPrintedJSONMeansTheSame(t *testing.T) {
 	var buf bytes.Buffer
-	if err := PrintEvents(&buf, sampleEvents, true); err != nil {
+	if err := plainScreen(&buf).events(sampleEvents, true); err != nil {
 		t.Fatal(err)
 	}
 	dec := json.NewDecoder(&buf)
@@ -134,8 +142,20 @@ func TestRelative(t *testing.T) {
 		"just now": -59 * time.Second, "1 min ago": -time.Minute, "59 min ago": -time.Hour + 1, "47 h ago": -48*time.Hour + 1,
 		"2 days ago": -48 * time.Hour, "within a minute": time.Second, "in 5 min": 5*time.Minute + 1, "in 30 days": 720 * time.Hour,
 	} {
-		if got := relative(noon.Add(d), noon); got != want {
+		if got := plainScreen(nil).relative(noon.Add(d)); got != want {
 			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestPrintAccess(t *testing.T) {
+	for list, want := range map[*[]status.Entry]string{
+		{{Server: "files", Kind: "tool", Name: "read_file", As: "files_read_file", ReadOnly: true}, {Server: "files", Kind: "tool", Name: "write_file", As: "files_write_file", Ask: true, Held: true}}: "SERVER  KIND  NAME        AS\nfiles   tool  read_file   files_read_file   only reads\nfiles   tool  write_file  files_write_file  asks the owner, held back\n",
+		{}: "Nothing: no [[access.rule]] in config.toml allows this person anything.\n",
+	} {
+		var out strings.Builder
+		if err := plainScreen(&out).access(*list, false); err != nil || out.String() != want {
+			t.Errorf("printed\n%s, %v", out.String(), err)
 		}
 	}
 }

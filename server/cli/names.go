@@ -1,4 +1,4 @@
-package command
+package cli
 
 import (
 	"encoding/json"
@@ -17,8 +17,8 @@ import (
 const namesFile = "secret-names.json"
 
 // remembered returns the names of secrets that were set.
-func (a App) remembered() ([]secretName, error) {
-	data, err := os.ReadFile(filepath.Join(a.DataDir, namesFile))
+func (a *app) remembered() ([]secretName, error) {
+	data, err := os.ReadFile(filepath.Join(a.data, namesFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -39,7 +39,7 @@ func (a App) remembered() ([]secretName, error) {
 }
 
 // remember notes that n is set, or is no more.
-func (a App) remember(n secretName, set bool) error {
+func (a *app) remember(n secretName, set bool) error {
 	names, err := a.remembered()
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (a App) remember(n secretName, set bool) error {
 	if err != nil {
 		return fmt.Errorf("note the secret's name: %w", err)
 	}
-	if err := config.WriteFile(filepath.Join(a.DataDir, namesFile), append(data, '\n')); err != nil {
+	if err := config.WriteFile(filepath.Join(a.data, namesFile), append(data, '\n')); err != nil {
 		return fmt.Errorf("note the secret's name: %w", err)
 	}
 	return nil

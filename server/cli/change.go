@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"context"
+	"strings"
+
+	"github.com/drawbridge-app/drawbridge/server/control"
+)
+
+// revoke ends a session, or all of them, or the leave of a session to call a
+// tool without asking.
+type revoke struct {
+	ID    string `arg:"" optional:"" name:"id"`
+	All   bool
+	Leave string `placeholder:"SERVER/TOOL"`
+}
+
+func (c revoke) Run(a *app) error {
+	if (c.ID == "") == !c.All {
+		return usage("cli.revoke.which")
+	}
+	server, tool, ok := strings.Cut(c.Leave, "/")
+	if c.Leave != "" && (c.All || !ok || tool == "") {
+		return usage("cli.revoke.leave")
+	}
+	switch {
+	case c.All:
+		return ask(a, (*control.Client).RevokeAll, func(n int) error {
+			a.say("cli.revoked.all", n)
+			return nil
+		})
+	case c.Leave != "":
+		return tell(a, func(client *control.Client, ctx context.Context) error {
+			id, err := wholeID(ctx, client, c.ID)
+			if err != nil {
+				return err
+			}
+			return client.EndLeave(ctx, id, server, tool)
+		}, "cli.revoked.leave")
+	}
+	return tell(a, func(client *control.Client, ctx context.Context) error {
+		id, err := wholeID(ctx, client, c.ID)
+		if err != nil {
+			return err
+		}
+		return client.Revoke(ctx, id)
+	}, "cli.revoked")
+}
+
+// wholeID is the ID of the one session whose ID begins with prefix; prefix
+// itself if there is none, which the running instance says best.
+func wholeID(ctx context.Context, client *control.Client, prefix string) (string, error) {
+	list, err := client.Sessions(ctx)
+	if err != nil {
+		return "", err
+	}
+	switch ids := startingWith(list, prefix); len(ids) {
+	case 0:
+		return prefix, nil
+	case 1:
+		return ids[0], nil
+	default:
+		return "", failure("cli.revoke.several", prefix, strings.Join(ids, ", "))
+	}
+}
+
+type pause struct{}
+
+func (pause) Run(a *app) error { return tell(a, (*control.Client).Pause, "cli.paused") }
+
+type resume struct{}
+
+func (resume) Run(a *app) error { return tell(a, (*control.Client).Resume, "cli.resumed") }
+
+type quit struct{}
+
+func (quit) Run(a *app) error { return tell(a, (*control.Client).Quit, "cli.stopped") }
+
+// tunnel is about the way in from the internet.
+type tunnel struct {
+	Retry  tunnelRetry  `cmd:""`
+	Accept tunnelAccept `cmd:""`
+}
+
+type tunnelRetry struct{}
+
+func (tunnelRetry) Run(a *app) error { return tell(a, (*control.Client).RetryTunnel, "cli.tunnel") }
+
+type tunnelAccept struct{}
+
+func (tunnelAccept) Run(a *app) error {
+	return ask(a, (*control.Client).AcceptURL, func(next string) error { return a.out.print(a.out.translate(next)) })
+}

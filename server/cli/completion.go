@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"embed"
+	"fmt"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/drawbridge-app/drawbridge/server/control"
+)
+
+// The scripts ask this program what could come next, so that they know no
+// command themselves.
+//
+//go:embed shells
+var shells embed.FS
+
+// completion prints the script of a shell; with words behind it, those that
+// could come next.
+type completion struct {
+	Shell string   `arg:"" enum:"bash,zsh,fish,powershell"`
+	Words []string `arg:"" optional:"" passthrough:"" hidden:""`
+}
+
+func (c completion) Run(a *app) error {
+	if len(c.Words) == 0 {
+		script, err := shells.ReadFile("shells/" + c.Shell)
+		if err == nil {
+			_, err = a.out.Write(script)
+		}
+		return err
+	}
+	words := c.Words
+	if words[0] == "--" {
+		words = words[1:]
+	}
+	for _, next := range a.next(words) {
+		line := next[0] + "\t" + next[1]
+		if c.Shell == "zsh" {
+			line = strings.ReplaceAll(next[0], ":", `\:`) + ":" + next[1]
+		}
+		if _, err := fmt.Fprintln(a.out, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// next is what could stand in the place of the last of words, each with what it
+// is. It is empty where a file or a text of the person's own comes.
+func (a *app) next(words []string) (all [][2]string) {
+	word := strings.TrimPrefix(words[len(words)-1], "=") // PowerShell passes no empty word
+	add := func(next, about string) {
+		if strings.HasPrefix(next, word) {
+			all = append(all, [2]string{next, about})
+		}
+	}
+	n, values := a.model, 0
+	for i, w := range words[:len(words)-1] {
+		if flag := takesValue(n, w); flag != nil {
+			if i == len(words)-2 {
+				for _, value := range flag.EnumSlice() {
+					add(value, "")
+				}
+				return all
+			}
+		} else if !strings.HasPrefix(w, "-") && (i == 0 || takesValue(n, words[i-1]) == nil) {
+			if child := childOf(n, w); child != nil {
+				n = child
+			} else {
+				values++
+			}
+		}
+	}
+	if strings.HasPrefix(word, "-") {
+		for _, f := range flagsOf(n) {
+			add("--"+f.Name, f.Help)
+		}
+		return all
+	}
+	for _, c := range n.Children {
+		add(c.Name, c.Help)
+	}
+	if values >= len(n.Positional) {
+		return all
+	}
+	for _, value := range n.Positional[values].EnumSlice() {
+		add(value, "")
+	}
+	switch n.Name {
+	case "help":
+		for _, c := range a.model.Children {
+			add(c.Name, c.Help)
+		}
+	case "revoke", "logs":
+		a.nextOfRunning(n.Name, add)
+	}
+	return all
+}
+
+// nextOfRunning adds what the running instance knows.
+func (a *app) nextOfRunning(command string, add func(next, about string)) {
+	client, err := control.Dial(a.data)
+	if err != nil {
+		return
+	}
+	defer client.Close()
+	if command == "logs" {
+		st, _ := client.Status(a.ctx)
+		for _, server := range st.Servers {
+			add(server.Name, server.State)
+		}
+		return
+	}
+	list, _ := client.Sessions(a.ctx)
+	for _, session := range list {
+		add(session.ID, join(session.User.Email, session.Client.Name, session.Label))
+	}
+}
+
+// takesValue is the flag that word is, if its value comes behind it.
+func takesValue(n *kong.Node, word string) *kong.Flag {
+	for _, f := range flagsOf(n) {
+		if !f.IsBool() && (word == "--"+f.Name || f.Short != 0 && word == "-"+string(f.Short)) {
+			return f
+		}
+	}
+	return nil
+}
+
+func childOf(n *kong.Node, name string) *kong.Node {
+	for _, c := range n.Children {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
+}

@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/drawbridge-app/drawbridge/server"
+	"github.com/drawbridge-app/drawbridge/server/control"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+type doctor struct{ asJSON }
+
+func (c doctor) Run(a *app) error {
+	checks, err := a.checks()
+	if err != nil {
+		return err
+	}
+	if err := a.out.checks(checks, c.JSON); err != nil {
+		return err
+	}
+	for _, check := range checks {
+		if !check.OK {
+			return failure("cli.doctor", check.Name, a.out.translate(check.Cure))
+		}
+	}
+	return nil
+}
+
+// checks asks the running instance, which sees more; without one it looks at
+// the configuration itself.
+func (a *app) checks() (checks []status.Check, err error) {
+	err = ask(a, (*control.Client).Doctor, func(list []status.Check) error {
+		checks = list
+		return nil
+	})
+	if err == nil {
+		return checks, nil
+	}
+	o, err := a.options("")
+	if err != nil {
+		return nil, err
+	}
+	return server.Examine(a.ctx, o), nil
+}
+
+// checks prints one line a check and, if it failed, what to do; or a JSON array.
+func (s *screen) checks(list []status.Check, asJSON bool) error {
+	if asJSON {
+		return s.json(list, "  ")
+	}
+	t := table{wrap: true, most: 1000}
+	for _, c := range list {
+		mark, text := cell{s.texts.Say("cli.check.ok"), good}, s.translate(c.Result)
+		switch {
+		case !c.OK:
+			mark, text = cell{s.texts.Say("cli.check.failed"), bad}, strings.TrimSuffix(text, ".")+". "+s.translate(c.Cure)
+		case strings.HasPrefix(c.Result, "not checked"):
+			mark = cell{"-", dim}
+		}
+		t.add(mark, cell{c.Name, heading}, cell{text, plain})
+	}
+	return s.table(t)
+}

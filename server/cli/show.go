@@ -1,0 +1,241 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/control"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// asJSON is the flag of what scripts read.
+type asJSON struct {
+	JSON bool `name:"json"`
+}
+
+type showStatus struct{ asJSON }
+
+func (c showStatus) Run(a *app) error {
+	return ask(a, (*control.Client).Status, func(s status.Status) error { return a.out.status(s, c.JSON) })
+}
+
+func (s *screen) status(st status.Status, asJSON bool) error {
+	if asJSON {
+		return s.json(st, "  ")
+	}
+	t := table{wrap: true, most: 1000}
+	row := func(key string, state word, more ...string) {
+		t.add(cell{s.texts.Say("cli.status." + key), heading}, cell{join(append([]string{s.word(state)}, more...)...), state.ink()})
+	}
+	row("state", word{"state.drawbridge.", string(st.State)}, s.translate(st.Error))
+	row("mcp", word{}, st.MCPURL)
+	row("local", word{}, st.LocalURL)
+	row("provider", word{"state.provider.", st.IDP.State}, st.IDP.Issuer, s.translate(st.IDP.Error))
+	row("tunnel", word{"state.tunnel.", st.Tunnel.State}, st.Tunnel.URL, s.tunnelTimes(st.Tunnel), s.translate(st.Tunnel.Error))
+	row("sessions", word{}, fmt.Sprint(st.Sessions))
+	for _, server := range st.Servers {
+		// The state stands behind the name, so it is joined here.
+		state := word{"state.server.", server.State}
+		t.add(cell{s.texts.Say("cli.status.server"), heading},
+			cell{join(server.Name, s.word(state), s.texts.Count("cli.tools", server.Tools), s.translate(server.Error)), state.ink()})
+	}
+	for _, note := range st.Notes {
+		row("note", word{}, s.translate(note))
+	}
+	row("version", word{}, s.texts.Say("cli.process", st.Version, st.PID))
+	return s.table(t)
+}
+
+// tunnelTimes says since when the tunnel is as it is, and when it is tried next.
+func (s *screen) tunnelTimes(t status.Tunnel) string {
+	var since, next string
+	if !t.Since.IsZero() {
+		since = s.texts.Say("cli.since", t.Since.Local().Format(time.DateTime))
+	}
+	if !t.NextAttempt.IsZero() {
+		next = s.texts.Say("cli.next", t.NextAttempt.Local().Format(time.TimeOnly))
+	}
+	return join(since, next)
+}
+
+type showSessions struct{ asJSON }
+
+func (c showSessions) Run(a *app) error {
+	return ask(a, (*control.Client).Sessions, func(list []status.Session) error { return a.out.sessions(list, c.JSON) })
+}
+
+func (s *screen) sessions(list []status.Session, asJSON bool) error {
+	if asJSON {
+		return s.json(list, "  ")
+	}
+	if len(list) == 0 {
+		return s.print(s.texts.Say("cli.sessions.none"))
+	}
+	t := table{head: s.heads("id", "user", "client", "signedin", "used", "expires", "requests", "tool"), drop: []int{6, 3, 7, 5}}
+	for _, l := range list {
+		client := l.Client.Name
+		if l.Label != "" {
+			client += " “" + l.Label + "”"
+		}
+		if l.Client.RedirectHost != "" {
+			client += " (" + l.Client.RedirectHost + ")"
+		}
+		if l.Server != "" {
+			client = s.texts.Say("cli.at", client, l.Server)
+		}
+		t.addTexts(s.shortID(l.ID, list), cmp.Or(l.User.Email, l.User.Sub), client, s.relative(l.CreatedAt),
+			s.relative(l.LastUsedAt), s.relative(l.ExpiresAt), fmt.Sprint(l.Requests), l.LastTool)
+	}
+	if err := s.table(t); err != nil {
+		return err
+	}
+	for _, l := range list {
+		for _, leave := range l.Leaves {
+			if err := s.print(s.texts.Say("cli.leave", l.ID, status.Clean(leave.Server+"/"+leave.Tool, 200), s.relative(leave.Until))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// shortID is as much of an ID as tells it apart from the others; commands take
+// that. A pipe gets the whole.
+func (s *screen) shortID(id string, all []status.Session) string {
+	for n := 8; s.width > 0 && n < len(id); n++ {
+		if len(startingWith(all, id[:n])) == 1 {
+			return id[:n]
+		}
+	}
+	return id
+}
+
+func startingWith(all []status.Session, prefix string) (ids []string) {
+	for _, s := range all {
+		if s.ID == prefix {
+			return []string{prefix}
+		}
+		if strings.HasPrefix(s.ID, prefix) {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids
+}
+
+type showClients struct{ asJSON }
+
+func (c showClients) Run(a *app) error {
+	return ask(a, (*control.Client).Clients, func(list []status.Client) error { return a.out.clients(list, c.JSON) })
+}
+
+func (s *screen) clients(list []status.Client, asJSON bool) error {
+	if asJSON {
+		return s.json(list, "  ")
+	}
+	if len(list) == 0 {
+		return s.print(s.texts.Say("cli.clients.none"))
+	}
+	t := table{head: s.heads("client", "kind", "first", "last", "sessions", "redirect"), drop: []int{2}}
+	for _, c := range list {
+		t.addTexts(cmp.Or(c.Name, c.ID), c.Kind, s.relative(c.FirstSeen), s.relative(c.LastSignIn), fmt.Sprint(c.Sessions), strings.Join(c.RedirectURIs, " "))
+	}
+	return s.table(t)
+}
+
+type showAccess struct {
+	As    string   `placeholder:"EMAIL"`
+	Group []string `placeholder:"GROUP"`
+	asJSON
+}
+
+func (c showAccess) Run(a *app) error {
+	if c.As == "" && len(c.Group) == 0 {
+		return usage("cli.access.whom")
+	}
+	return ask(a, func(client *control.Client, ctx context.Context) ([]status.Entry, error) {
+		return client.Access(ctx, c.As, c.Group)
+	}, func(list []status.Entry) error { return a.out.access(list, c.JSON) })
+}
+
+func (s *screen) access(list []status.Entry, asJSON bool) error {
+	if asJSON {
+		return s.json(list, "  ")
+	}
+	if len(list) == 0 {
+		return s.print(s.texts.Say("cli.access.none"))
+	}
+	t := table{head: append(s.heads("server", "kind", "name", "as"), ""), most: 64, drop: []int{3}}
+	for _, e := range list {
+		var notes []string
+		for _, note := range []struct {
+			key string
+			yes bool
+		}{{"reads", e.ReadOnly}, {"asks", e.Ask}, {"held", e.Held}, {"off", e.Off}} {
+			if note.yes {
+				notes = append(notes, s.texts.Say("cli.access."+note.key))
+			}
+		}
+		t.addTexts(e.Server, e.Kind, e.Name, e.As, join(notes...))
+	}
+	return s.table(t)
+}
+
+type logs struct {
+	Name   string `arg:""`
+	Follow bool   `short:"f"`
+}
+
+// followPace is how often a running instance is asked for new lines.
+const followPace = 500 * time.Millisecond
+
+func (c logs) Run(a *app) error {
+	client, err := control.Dial(a.data)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	var last []status.LogLine
+	for {
+		lines, err := client.Logs(a.ctx, c.Name)
+		if a.ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, l := range fresh(last, lines) {
+			text := l.Text
+			if l.Own {
+				text = "drawbridge: " + text
+			}
+			if err := a.out.print(l.Time.Local().Format(time.DateTime) + "  " + text); err != nil {
+				return err
+			}
+		}
+		if !c.Follow {
+			return nil
+		}
+		last = lines
+		select {
+		case <-a.ctx.Done():
+			return nil
+		case <-time.After(followPace):
+		}
+	}
+}
+
+// fresh is what of now comes after all of before. Both are ends of one history
+// of which the oldest lines are dropped.
+func fresh(before, now []status.LogLine) []status.LogLine {
+	for drop := range before {
+		rest := before[drop:]
+		if len(rest) <= len(now) && slices.Equal(rest, now[:len(rest)]) {
+			return now[len(rest):]
+		}
+	}
+	return now
+}

@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+)
+
+type versionCommand struct{}
+
+func (versionCommand) Run(a *app) error { return a.out.print(a.versionLine()) }
+
+// versionLine is the same in every language: bug reports quote it.
+func (a *app) versionLine() string {
+	return fmt.Sprintf("drawbridge %s, commit %s, %s", a.version, commit(), runtime.Version())
+}
+
+// versionOf is the version that a release was linked with, else the module's.
+func versionOf(linked string) string {
+	if linked != "" {
+		return linked
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "dev"
+}
+
+// commit is what the binary was built from, as the Go tool recorded it.
+func commit() string {
+	info, _ := debug.ReadBuildInfo()
+	revision := "unknown"
+	if info != nil {
+		for _, s := range info.Settings {
+			switch {
+			case s.Key == "vcs.revision":
+				revision = s.Value
+			case s.Key == "vcs.modified" && s.Value == "true":
+				revision += " (modified)"
+			}
+		}
+	}
+	return revision
+}
