@@ -3,6 +3,7 @@ package assets
 import (
 	"embed"
 	"html/template"
+	"regexp"
 	"strings"
 )
 
@@ -97,9 +98,15 @@ func tongue(lang, s string) string {
 	return Languages[0]
 }
 
-// rich escapes s and sets what stands between backticks as code.
+// known are addresses in our own sentences that become links. There is no other:
+// what strangers wrote may stand in a sentence too.
+var known = regexp.MustCompile(`\b(?:dashboard\.ngrok\.com|myaccount\.google\.com)/[a-z/-]+[a-z]`)
+
+// rich escapes s, sets what stands between backticks as code, and links to known
+// addresses.
 func rich(s string) template.HTML {
-	parts := strings.Split(template.HTMLEscapeString(s), "`")
+	s = known.ReplaceAllString(template.HTMLEscapeString(s), `<a href="https://$0" target="_blank" rel="noopener noreferrer">$0</a>`)
+	parts := strings.Split(s, "`")
 	var b strings.Builder
 	for i, part := range parts {
 		switch {

@@ -59,13 +59,6 @@ func Error(w io.Writer, p ErrorPage) error {
 	return write(w, "error.html", p)
 }
 
-// Trial writes the page at the end of a dry run of Setup. It says the same
-// whatever came of it: the result is for the console alone. The error returned
-// is w's.
-func Trial(w io.Writer, serverName string) error {
-	return write(w, "trial.html", struct{ ServerName string }{serverName})
-}
-
 // Index writes the page at "/": what this is, and the address to paste into a
 // client instead of opening it. The error returned is w's.
 func Index(w io.Writer, p IndexPage) error {

@@ -80,7 +80,6 @@ var everyPage = []page{
 		})
 	}},
 	{"error-bare", func(w io.Writer) error { return Error(w, ErrorPage{}) }},
-	{"trial", func(w io.Writer) error { return Trial(w, "name.ngrok.app") }},
 	{"index", func(w io.Writer) error {
 		return Index(w, IndexPage{MCPURL: "https://name.ngrok.app/mcp", ServerName: "name.ngrok.app"})
 	}},

@@ -37,8 +37,7 @@ func (v *serving) settle() error {
 	if cfg.Tunnel.Domain != "" {
 		ask = "https://" + hostname.Lower(cfg.Tunnel.Domain)
 	}
-	provider := tunnel.Ngrok{Authtoken: a.authtoken, ConnectURL: cfg.Tunnel.ConnectURL, ConnectCAs: cfg.Tunnel.ConnectCAs, Network: a.opts.network(cfg.Network), Version: a.opts.Version}
-	v.public.Open(cmp.Or(cfg.PublicURL, ask, a.unlocked().url), ask, provider, func() *http.Server {
+	v.public.Open(cmp.Or(cfg.PublicURL, ask, a.unlocked().url), ask, a.ngrok(cfg), func() *http.Server {
 		return a.httpServer(v.public.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			answer(v.answers.Load().tunnel, w, r)
 		})))
@@ -47,6 +46,11 @@ func (v *serving) settle() error {
 		v.public.Pause()
 	}
 	return nil
+}
+
+// ngrok is the tunnel's provider as cfg has it, with the keychain's authtoken.
+func (a *app) ngrok(cfg config.Config) tunnel.Ngrok {
+	return tunnel.Ngrok{Authtoken: a.authtoken, ConnectURL: cfg.Tunnel.ConnectURL, ConnectCAs: cfg.Tunnel.ConnectCAs, Network: a.opts.network(cfg.Network), Version: a.opts.Version}
 }
 
 // wantsTunnel reports whether there is to be one. Where the configuration leaves

@@ -1,15 +1,20 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
+	"github.com/drawbridge-app/drawbridge/server/internal/tunnel"
 	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
 )
 
@@ -36,7 +41,9 @@ func (s *Server) PublicURL() string {
 	if v := s.current(); v != nil {
 		return v.public.URL()
 	}
-	return ""
+	cfg := s.Config()
+	cfg.Listen = cmp.Or(s.opts.Listen, cfg.Listen)
+	return cfg.URL()
 }
 
 // secretTime is how long a page waits for the keychain.
@@ -56,7 +63,35 @@ func (s *Server) Wizard() *wizard.Wizard {
 	network := func(n config.Network, password keystore.Secret) *outbound.Network {
 		return wizard.WayOut(n, password, s.opts.Keystore)
 	}
-	return &wizard.Wizard{Keystore: s.opts.Keystore, HTTP: s.opts.network(s.Config().Network).Client(providerTime), Network: network, Now: s.opts.Now}
+	return &wizard.Wizard{Keystore: s.opts.Keystore, HTTP: s.opts.network(s.Config().Network).Client(providerTime), Network: network, Open: s.tryTunnel, Now: s.opts.Now}
+}
+
+// tryTunnel opens the tunnel of cfg for a moment and returns its URL; the one
+// that is open already is not opened again.
+func (s *Server) tryTunnel(ctx context.Context, cfg config.Config, authtoken keystore.Secret) (string, error) {
+	ask := ""
+	if cfg.Tunnel.Domain != "" {
+		ask = "https://" + hostname.Lower(cfg.Tunnel.Domain)
+	}
+	now := s.status().Tunnel
+	ours := now.State == tunnel.Up && now.URL == ask
+	if ours && authtoken.IsZero() {
+		return ask, nil
+	}
+	provider := s.ngrok(cfg)
+	if !authtoken.IsZero() {
+		provider.Authtoken = func(context.Context) (string, error) { return authtoken.Reveal(), nil }
+	}
+	line, err := provider.Open(ctx, ask)
+	var taken *tunnel.Error
+	if errors.As(err, &taken) && taken.Taken && ours {
+		return ask, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer line.Hangup()
+	return line.URL, nil
 }
 
 // Configure saves a configuration and secrets, all or nothing, and applies them
@@ -72,12 +107,14 @@ func (s *Server) Configure(ctx context.Context, cfg config.Config, secrets map[s
 	if err := s.keepBroken(path); err != nil {
 		return err
 	}
+	s.dryRun.Stop() // what came of it was another configuration's
 	var env *wizard.ErrSetInEnvironment
 	err := wizard.Save(ctx, wizard.Saving{Path: path, Config: cfg, Keystore: s.opts.Keystore, Secrets: secrets})
 	if err != nil && !errors.As(err, &env) {
 		return err
 	}
-	if err := s.load(len(secrets) > 0); err != nil {
+	changed := slices.ContainsFunc(slices.Collect(maps.Values(secrets)), func(secret keystore.Secret) bool { return !secret.IsZero() })
+	if err := s.load(changed); err != nil && len(cfg.Missing()) == 0 { // else there is more to come
 		return err
 	}
 	s.Retry()
@@ -115,15 +152,15 @@ func (s *Server) keepBroken(path string) error {
 	return nil
 }
 
-// StartDryRun begins a sign-in that makes no grant, and returns where to send
-// the browser.
-func (s *Server) StartDryRun(ctx context.Context) (string, error) {
+// StartDryRun begins a sign-in that makes no grant, as [wizard.DryRun.Start]
+// does, and returns where to send the browser.
+func (s *Server) StartDryRun(ctx context.Context, back string, certain bool) (string, error) {
 	p := s.parts()
 	if p == nil {
 		return "", errors.New("the public address is not known yet, so nobody could come back from the provider. See what the tunnel says above")
 	}
 	cfg := s.current().config()
-	return s.dryRun.Start(ctx, s.idpConfig(cfg, p.base, nil), accessList(cfg.Access))
+	return s.dryRun.Start(ctx, s.idpConfig(cfg, p.base, nil), accessList(cfg.Access), back, certain)
 }
 
 // DryRun is how that sign-in stands.

@@ -45,6 +45,8 @@ async function go(url, how = 'push', options = {}) {
     show(parse(await answer.text()), how);
     if ((how === 'push' || how === 'filter') && place !== location.pathname + location.search) history.pushState(null, '', place);
     else history.replaceState(null, '', place);
+    const away = how === 'form' && $('a[data-go]'); // what the form asked for is elsewhere, and leads back here
+    if (away) return location.assign(away.href);
     if (answer.status !== 404) stop = follow(place, ask, live, closed);
   } catch (err) {
     complain(err instanceof Refusal ? err.message : sentence('lost'));
@@ -66,6 +68,7 @@ function show(page, how) {
   const said = $('#flash');
   say(said?.textContent ?? '');
   if (anew && !said) $('#main').focus({ preventScroll: true });
+  else if (how === 'form' && $('[aria-invalid]')) $('[aria-invalid]').focus();
   else if (!focused.isConnected || how === 'form' || (how === 'stay' && said)) focusOn(said ?? $('#main'));
 }
 

@@ -46,7 +46,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
 		}
 		switch {
-		case !hosts[r.Host] || !origins[r.Header.Get("Origin")] || !sites[r.Header.Get("Sec-Fetch-Site")] ||
+		case !hosts[r.Host] || !origins[r.Header.Get("Origin")] || !sites[r.Header.Get("Sec-Fetch-Site")] && !comesBack(r) ||
 			len(r.Header.Values("Origin")) > 1 || len(r.Header.Values("Sec-Fetch-Site")) > 1:
 			fail(w, http.StatusForbidden, "This address serves Drawbridge's own commands, and no other site.")
 		case api && !s.hasKey(r):
@@ -56,6 +56,14 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// comesBack reports whether r is the browser that a dry run of Setup sent to the
+// identity provider. Any site could lead there: what it gets is a page without
+// data, in a window that it can't look into.
+func comesBack(r *http.Request) bool {
+	return r.Method == http.MethodGet && r.URL.RequestURI() == "/setup?step=try" &&
+		r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
 }
 
 func (s *Server) hasKey(r *http.Request) bool {

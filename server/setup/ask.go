@@ -2,7 +2,8 @@ package setup
 
 import (
 	"context"
-	"reflect"
+	"errors"
+	"slices"
 	"strings"
 
 	"github.com/drawbridge-app/drawbridge/keystore"
@@ -10,150 +11,122 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
 )
 
-// ask fills in from the person what neither flags nor the .env file gave.
-// Enter keeps what is there. A value that can't be is asked for again.
+// question asks a person for something; field is what was wrong with it, "" the
+// first time. Enter keeps what is there.
+type question struct {
+	given  bool     // by a flag or the .env file, or seldom needed
+	mends  []string // the fields whose problems it mends
+	answer func(ctx context.Context, field string) error
+}
+
+// questions are in the order in which they are asked.
+func (s *session) questions() []question {
+	t := s.config.Tunnel
+	tunnelGiven := s.TunnelProvider != "" || s.FromEnv != "" || s.PublicURL != ""
+	access := config.Access{Emails: s.Emails, Domains: s.Domains, Groups: s.Groups, Anyone: s.Anyone}
+	return []question{
+		{s.Issuer != "" || s.FromEnv != "", []string{wizard.FieldKind, wizard.FieldIssuer, wizard.FieldDomain, wizard.FieldServer, wizard.FieldTenant, wizard.FieldURL, wizard.FieldRealm}, s.askIssuer},
+		{true, []string{wizard.FieldProxy, wizard.FieldProxyPassword, wizard.FieldNoProxy, wizard.FieldCAFile}, s.askNetwork},
+		{s.ClientID != "" || s.FromEnv != "", []string{wizard.FieldClientID}, s.askClientID},
+		{!s.secret.IsZero(), []string{wizard.FieldClientSecret}, s.askSecret},
+		{tunnelGiven, []string{wizard.FieldTunnel}, s.askTunnel},
+		{tunnelGiven || t.Provider != config.TunnelNgrok, []string{wizard.FieldTunnelDomain}, s.askDomain},
+		{tunnelGiven && s.FromEnv == "" || t.Provider != config.TunnelNgrok || s.FromEnv != "" && s.old[keystore.NgrokAuthtoken] || !s.authtoken.IsZero(),
+			[]string{wizard.FieldAuthtoken}, s.askAuthtoken},
+		{s.PublicURL != "" || s.FromEnv != "" || t.Provider == config.TunnelNgrok, []string{wizard.FieldPublicURL}, s.askPublicURL},
+		{!access.Empty(), []string{wizard.FieldEmails, wizard.FieldDomains, wizard.FieldGroups}, s.askAccess},
+	}
+}
+
+// ask fills in from the person what neither flags nor the .env file gave. One
+// answer may settle whether the next question is asked.
 func (s *session) ask(ctx context.Context) error {
 	if s.terminal == nil {
 		return nil
 	}
-	for _, q := range []func(context.Context) error{
-		s.askIssuer, s.askNetwork, s.askClientID, s.askSecret, s.askTunnel, s.askPublicURL, s.askAccess,
-	} {
-		if err := q(ctx); err != nil {
-			return err
+	for i := range s.questions() {
+		if q := s.questions()[i]; !q.given {
+			if err := q.answer(ctx, ""); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (s *session) askIssuer(ctx context.Context) error {
-	if s.Issuer != "" || s.FromEnv != "" {
-		return nil
+// askAgain has a person mend a problem.
+func (s *session) askAgain(ctx context.Context, p wizard.Problem) error {
+	s.print("%s\n", p)
+	for _, q := range s.questions() {
+		if slices.Contains(q.mends, p.Field) {
+			return q.answer(ctx, p.Field)
+		}
 	}
-	return s.askText(ctx, "Issuer URL of the OpenID provider", &s.config.IDP.Issuer, "idp.issuer", true)
+	return errors.New(p.String())
 }
 
-// askNetwork asks for [network] where the provider can't be reached without it,
-// until it can be, or the person has nothing to say.
-func (s *session) askNetwork(ctx context.Context) error {
-	for {
-		problem := s.Way(ctx, wizard.Candidate{Config: s.config, ProxyPassword: s.password})
-		if problem == nil {
-			return nil
-		}
-		s.print("%s\n", problem)
-		before, password := s.config.Network, s.password
-		var err error
-		switch n := &s.config.Network; problem.Field {
-		case wizard.FieldCAFile:
-			err = s.askText(ctx, "PEM file with your company's authority (empty: none)", &n.CAFile, "network.ca_file", false)
-		case wizard.FieldProxyPassword:
-			if strings.Contains(n.Proxy, "@") {
-				err = s.askPassword(ctx)
-				break
-			}
-			fallthrough
-		default:
-			err = s.askText(ctx, "Proxy of this network, such as http://proxy.example.com:8080, with NAME@ before the host if it wants a name (empty: none)", &n.Proxy, "network.proxy", false)
-			if err == nil && strings.Contains(n.Proxy, "@") && n.Proxy != before.Proxy {
-				err = s.askPassword(ctx)
-			}
-		}
-		if err != nil {
-			return err
-		}
-		if reflect.DeepEqual(before, s.config.Network) && password.Equal(s.password) {
-			return nil
-		}
+func (s *session) askIssuer(ctx context.Context, _ string) error {
+	return s.askText(ctx, "Issuer URL of the OpenID provider, or its domain", &s.config.IDP.Issuer, "idp.issuer", true, wizard.Address)
+}
+
+// askNetwork asks for what of [network] the way out wants.
+func (s *session) askNetwork(ctx context.Context, field string) error {
+	n := &s.config.Network
+	before := n.Proxy
+	switch {
+	case field == wizard.FieldCAFile:
+		return s.askText(ctx, "PEM file with your company's authority (empty: none)", &n.CAFile, "network.ca_file", false, strings.TrimSpace)
+	case field == wizard.FieldProxyPassword && strings.Contains(n.Proxy, "@"):
+		return s.askPassword(ctx)
 	}
+	err := s.askText(ctx, "Proxy of this network, such as http://proxy.example.com:8080, with NAME@ before the host if it wants a name (empty: none)", &n.Proxy, "network.proxy", false, strings.TrimSpace)
+	if err == nil && strings.Contains(n.Proxy, "@") && n.Proxy != before {
+		err = s.askPassword(ctx)
+	}
+	return err
 }
 
 func (s *session) askPassword(ctx context.Context) error {
-	if s.readOnly {
-		return nil
-	}
-	password, err := s.terminal.ReadSecret(ctx, "Password of the proxy (not shown; Enter keeps what there is): ")
-	if err != nil {
-		return err
-	}
-	if password = strings.TrimSpace(password); password != "" {
-		s.password = keystore.NewSecret(password)
-	}
-	return nil
+	return s.readSecret(ctx, "Password of the proxy (not shown; Enter keeps what there is): ", &s.password, strings.TrimSpace)
 }
 
-func (s *session) askClientID(ctx context.Context) error {
-	if s.ClientID != "" || s.FromEnv != "" {
-		return nil
-	}
-	return s.askText(ctx, "Client ID", &s.config.IDP.ClientID, "idp.client_id", true)
+func (s *session) askClientID(ctx context.Context, _ string) error {
+	return s.askText(ctx, "Client ID", &s.config.IDP.ClientID, "idp.client_id", true, wizard.Trim)
 }
 
-func (s *session) askSecret(ctx context.Context) error {
-	if s.readOnly || !s.secret.IsZero() {
-		return nil
-	}
+func (s *session) askSecret(ctx context.Context, _ string) error {
 	prompt := "Client secret (not shown): "
 	if s.hasSecret() {
 		prompt = "Client secret (not shown; Enter keeps the one in the keychain): "
 	}
 	for {
-		secret, err := s.terminal.ReadSecret(ctx, prompt)
-		if err != nil {
+		if err := s.readSecret(ctx, prompt, &s.secret, strings.TrimSpace); err != nil {
 			return err
 		}
-		s.secret = keystore.NewSecret(strings.TrimSpace(secret))
-		if !s.secret.IsZero() || s.hasSecret() {
+		if !s.secret.IsZero() || s.hasSecret() || s.readOnly {
 			return nil
 		}
 		s.print("It can't be empty.\n")
 	}
 }
 
-func (s *session) askTunnel(ctx context.Context) error {
-	t := &s.config.Tunnel
-	if s.TunnelProvider != "" || s.FromEnv != "" || s.PublicURL != "" {
-		if s.FromEnv != "" && t.Provider == config.TunnelNgrok && !s.old[keystore.NgrokAuthtoken] {
-			return s.askAuthtoken(ctx)
-		}
-		return nil
-	}
-	if err := s.askText(ctx, `Tunnel to the internet: "ngrok" or "none"`, &t.Provider, "tunnel.provider", false); err != nil {
-		return err
-	}
-	if t.Provider != config.TunnelNgrok {
-		return nil
-	}
-	if err := s.askText(ctx, "Your ngrok domain, such as name.ngrok.app (empty: ngrok chooses)", &t.Domain, "tunnel.domain", false); err != nil {
-		return err
-	}
-	return s.askAuthtoken(ctx)
+func (s *session) askTunnel(ctx context.Context, _ string) error {
+	return s.askText(ctx, `Tunnel to the internet: "ngrok" or "none"`, &s.config.Tunnel.Provider, "tunnel.provider", false, wizard.Trim)
 }
 
-func (s *session) askAuthtoken(ctx context.Context) error {
-	if s.readOnly || !s.authtoken.IsZero() {
-		return nil
-	}
-	token, err := s.terminal.ReadSecret(ctx, "ngrok authtoken (not shown; Enter keeps what there is): ")
-	if err != nil {
-		return err
-	}
-	s.authtoken = keystore.NewSecret(wizard.Authtoken(token))
-	return nil
+func (s *session) askDomain(ctx context.Context, _ string) error {
+	return s.askText(ctx, "Your ngrok domain, such as name.ngrok.app (empty: ngrok chooses)", &s.config.Tunnel.Domain, "tunnel.domain", false, wizard.Domain)
 }
 
-func (s *session) askPublicURL(ctx context.Context) error {
-	if s.PublicURL != "" || s.FromEnv != "" || s.config.Tunnel.Provider == config.TunnelNgrok {
-		return nil
-	}
-	return s.askText(ctx, "Public URL, if something else brings the internet here (empty: this machine only)", &s.config.PublicURL, "public_url", false)
+func (s *session) askAuthtoken(ctx context.Context, _ string) error {
+	return s.readSecret(ctx, "ngrok authtoken (not shown; Enter keeps what there is): ", &s.authtoken, wizard.Authtoken)
 }
 
-func (s *session) askAccess(ctx context.Context) error {
-	given := config.Access{Emails: s.Emails, Domains: s.Domains, Groups: s.Groups, Anyone: s.Anyone}
-	if !given.Empty() {
-		return nil
-	}
+func (s *session) askPublicURL(ctx context.Context, _ string) error {
+	return s.askText(ctx, "Public URL, if something else brings the internet here (empty: this machine only)", &s.config.PublicURL, "public_url", false, wizard.PublicURL)
+}
+
+func (s *session) askAccess(ctx context.Context, _ string) error {
 	prompt := "Who may sign in? E-mail addresses, @domains, group:NAME, or anyone; with commas"
 	if !s.config.Access.Empty() {
 		prompt += " [" + s.who() + "]"
@@ -184,27 +157,23 @@ func (s *session) askAccess(ctx context.Context) error {
 // parseAccess reads an answer such as "ana@example.com, @example.org,
 // group:admins".
 func parseAccess(line string) config.Access {
-	var a config.Access
+	var people, groups []string
+	anyone := false
 	for word := range strings.SplitSeq(line, ",") {
 		word = strings.TrimSpace(word)
-		group, isGroup := strings.CutPrefix(word, "group:")
-		switch {
-		case word == "":
-		case strings.EqualFold(word, "anyone"):
-			a.Anyone = true
-		case isGroup:
-			a.Groups = append(a.Groups, strings.TrimSpace(group))
-		case strings.HasPrefix(word, "@"):
-			a.Domains = append(a.Domains, word[1:])
-		default:
-			a.Emails = append(a.Emails, word)
+		if group, isGroup := strings.CutPrefix(word, "group:"); isGroup {
+			groups = append(groups, group)
+		} else if strings.EqualFold(word, "anyone") {
+			anyone = true
+		} else {
+			people = append(people, word)
 		}
 	}
-	return a
+	return wizard.Access(strings.Join(people, "\n"), "", strings.Join(groups, "\n"), anyone)
 }
 
-// askText asks for the value of key until it is one that can be.
-func (s *session) askText(ctx context.Context, prompt string, to *string, key string, needed bool) error {
+// askText asks for the value of key, read by as, until it is one that can be.
+func (s *session) askText(ctx context.Context, prompt string, to *string, key string, needed bool, as func(string) string) error {
 	old := *to
 	if old != "" {
 		prompt += " [" + old + "]"
@@ -215,7 +184,7 @@ func (s *session) askText(ctx context.Context, prompt string, to *string, key st
 			return err
 		}
 		*to = old
-		put(to, strings.TrimSpace(line))
+		s.put(to, strings.TrimSpace(line), as)
 		problem := s.problem(key)
 		if *to == "" && needed {
 			problem = "It is needed"
@@ -225,6 +194,18 @@ func (s *session) askText(ctx context.Context, prompt string, to *string, key st
 		}
 		s.print("%s.\n", problem)
 	}
+}
+
+// readSecret asks for a secret. What can't be stored is not asked for.
+func (s *session) readSecret(ctx context.Context, prompt string, to *keystore.Secret, as func(string) string) error {
+	if s.readOnly {
+		return nil
+	}
+	text, err := s.terminal.ReadSecret(ctx, prompt)
+	if secret := keystore.NewSecret(as(text)); err == nil && !secret.IsZero() {
+		*to = secret
+	}
+	return err
 }
 
 // problem is what the configuration has to say about key, or about the keys

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/drawbridge-app/drawbridge/keystore"
@@ -13,7 +14,7 @@ import (
 
 // envFile is what a FastMCP server's .env says about its Okta app.
 type envFile struct {
-	issuer, clientID, publicURL string
+	domain, clientID, publicURL string
 	secret, authtoken           keystore.Secret
 }
 
@@ -44,7 +45,7 @@ func readEnvFile(path string) (envFile, error) {
 		return envFile{}, fmt.Errorf("--from-env: %s does not set %s", path, strings.Join(missing, " and "))
 	}
 	return envFile{
-		issuer:    oktaIssuer(vars["OKTA_DOMAIN"]),
+		domain:    vars["OKTA_DOMAIN"],
 		clientID:  vars["OKTA_CLIENT_ID"],
 		publicURL: vars["BASE_URL"],
 		secret:    keystore.NewSecret(vars["OKTA_CLIENT_SECRET"]),
@@ -52,8 +53,8 @@ func readEnvFile(path string) (envFile, error) {
 	}, nil
 }
 
-// ngrokZones are the domains under which ngrok gives names away.
-var ngrokZones = []string{"ngrok.app", "ngrok.dev", "ngrok.io", "ngrok.pro", "ngrok.pizza", "ngrok-free.app", "ngrok-free.dev"}
+// ngrokHost is a name below a domain under which ngrok gives names away.
+var ngrokHost = regexp.MustCompile(`\.(ngrok\.(app|dev|io|pro|pizza)|ngrok-free\.(app|dev))$`)
 
 // ngrokDomain is the host of a URL at ngrok, or "".
 func ngrokDomain(publicURL string) string {
@@ -62,26 +63,18 @@ func ngrokDomain(publicURL string) string {
 		return ""
 	}
 	host := hostname.Lower(u.Hostname())
-	for _, zone := range ngrokZones {
-		if strings.HasSuffix(host, "."+zone) {
-			return host
-		}
+	if !ngrokHost.MatchString(host) {
+		return ""
 	}
-	return ""
+	return host
 }
 
-// oktaIssuer is the default authorization server of a bare Okta host. Whoever
-// wrote a scheme or a path meant that one; Okta's issuers end in no slash.
-func oktaIssuer(domain string) string {
-	domain = strings.TrimRight(domain, "/")
-	if strings.Contains(domain, "://") {
-		return domain
-	}
-	if strings.Contains(domain, "/") {
-		return "https://" + domain
-	}
-	return "https://" + domain + "/oauth2/default"
-}
+var (
+	envLine = regexp.MustCompile(`(?m)^[ \t]*(?:export[ \t]+)?([^\s=#]+)[ \t]*=[ \t]*(?:'([^'\n]*)'.*|"((?:[^"\\\n]|\\.)*)".*|(.*))$`)
+	// A # is a comment only after a space: secrets may hold one.
+	envComment = regexp.MustCompile(`(^|[ \t])#.*`)
+	envEscapes = strings.NewReplacer(`\n`, "\n", `\r`, "\r", `\t`, "\t", `\"`, `"`, `\\`, `\`, `\$`, `$`)
+)
 
 // parseEnv reads NAME=VALUE lines as dotenv files have them: comments, an
 // "export" in front, single quotes (as is), double quotes (\n, \" and the
@@ -89,72 +82,10 @@ func oktaIssuer(domain string) string {
 // are none of this are passed over, as everybody else does.
 func parseEnv(text string) map[string]string {
 	vars := map[string]string{}
-	for line := range strings.SplitSeq(strings.TrimPrefix(text, "\ufeff"), "\n") {
-		line = strings.TrimSpace(line)
-		if rest, ok := strings.CutPrefix(line, "export"); ok && strings.TrimLeft(rest, " \t") != rest {
-			line = strings.TrimSpace(rest)
-		}
-		name, value, ok := strings.Cut(line, "=")
-		name = strings.TrimSpace(name)
-		if !ok || name == "" || strings.HasPrefix(name, "#") {
-			continue
-		}
-		vars[name] = envValue(strings.TrimSpace(value))
+	text = strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "\r\n", "\n")
+	for _, found := range envLine.FindAllStringSubmatch(text, -1) {
+		plain := strings.TrimSpace(envComment.ReplaceAllString(found[4], ""))
+		vars[found[1]] = found[2] + envEscapes.Replace(found[3]) + plain // one of them at most
 	}
 	return vars
-}
-
-func envValue(s string) string {
-	if s == "" {
-		return ""
-	}
-	switch quote := s[0]; quote {
-	case '\'':
-		if text, _, ok := strings.Cut(s[1:], "'"); ok {
-			return text
-		}
-	case '"':
-		if text, ok := unescape(s[1:]); ok {
-			return text
-		}
-	}
-	if strings.HasPrefix(s, "#") {
-		return ""
-	}
-	// A # is a comment only after a space: secrets may hold one.
-	for i := 1; i < len(s); i++ {
-		if s[i] == '#' && (s[i-1] == ' ' || s[i-1] == '\t') {
-			return strings.TrimSpace(s[:i])
-		}
-	}
-	return s
-}
-
-// unescape reads up to the closing double quote.
-func unescape(s string) (string, bool) {
-	var text strings.Builder
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '"':
-			return text.String(), true
-		case s[i] == '\\' && i+1 < len(s):
-			i++
-			switch s[i] {
-			case 'n':
-				text.WriteByte('\n')
-			case 'r':
-				text.WriteByte('\r')
-			case 't':
-				text.WriteByte('\t')
-			case '"', '\\', '$':
-				text.WriteByte(s[i])
-			default:
-				text.WriteByte('\\')
-				text.WriteByte(s[i])
-			}
-		default:
-			text.WriteByte(s[i])
-		}
-	}
-	return "", false
 }

@@ -12,9 +12,9 @@ import (
 func TestFromEnv(t *testing.T) {
 	for _, c := range []struct{ name, text, issuer, secret, url, domain string }{
 		{"as it is written", "OKTA_DOMAIN=dev-1.okta.com\nOKTA_CLIENT_ID=0oa1\nOKTA_CLIENT_SECRET=s3cret\nBASE_URL=https://name.ngrok.app\n",
-			"https://dev-1.okta.com/oauth2/default", "s3cret", "", "name.ngrok.app"},
+			"https://dev-1.okta.com", "s3cret", "", "name.ngrok.app"},
 		{"with quotes, export, comments, CRLF", "\ufeff# my server\r\nexport OKTA_DOMAIN=\"dev-1.okta.com\" # dev\r\n  OKTA_CLIENT_ID = '0oa1'\r\n\r\nOKTA_CLIENT_SECRET=\"s3cret\\\"#\\n\"#x\r\nBASE_URL=https://name.ngrok.app/ # public\r\nPORT=8000\r\nnonsense",
-			"https://dev-1.okta.com/oauth2/default", "s3cret\"#\n", "", "name.ngrok.app"},
+			"https://dev-1.okta.com", "s3cret\"#\n", "", "name.ngrok.app"},
 		{"with a scheme", "OKTA_DOMAIN=https://dev-1.okta.com/\nOKTA_CLIENT_ID=0oa1\nOKTA_CLIENT_SECRET='s3cret \\n $x'",
 			"https://dev-1.okta.com", `s3cret \n $x`, "", ""},
 		{"with a path", "OKTA_DOMAIN=dev-1.okta.com/oauth2/aus1\nOKTA_CLIENT_ID=0oa1\nOKTA_CLIENT_SECRET=s3cret#1=",
@@ -22,9 +22,9 @@ func TestFromEnv(t *testing.T) {
 		{"the last one counts", "OKTA_CLIENT_ID=a\nOKTA_CLIENT_ID=0oa1\n#OKTA_CLIENT_ID=b\nOKTA_DOMAIN=https://dev-1.okta.com/oauth2/x\nOKTA_CLIENT_SECRET=\"s3cret\nBASE_URL=#none",
 			"https://dev-1.okta.com/oauth2/x", `"s3cret`, "", ""},
 		{"a public URL that is not ngrok's", "OKTA_CLIENT_ID=0oa1\nOKTA_DOMAIN=dev-1.okta.com\nOKTA_CLIENT_SECRET=s3cret\nBASE_URL=https://ngrok.app.example.com",
-			"https://dev-1.okta.com/oauth2/default", "s3cret", "https://ngrok.app.example.com", ""},
-		{"an authtoken", "OKTA_CLIENT_ID=0oa1\nOKTA_DOMAIN=dev-1.okta.com\nOKTA_CLIENT_SECRET=s3cret\nBASE_URL=https://Name.ngrok-free.app\nNGROK_AUTHTOKEN=s3cret-token",
-			"https://dev-1.okta.com/oauth2/default", "s3cret", "", "name.ngrok-free.app"},
+			"https://dev-1.okta.com", "s3cret", "https://ngrok.app.example.com", ""},
+		{"an authtoken", "OKTA_CLIENT_ID=0oa1\nOKTA_DOMAIN=dev-1.okta.com\nOKTA_CLIENT_SECRET=s3cret\nBASE_URL=https://Name.ngrok-free.app\nNGROK_AUTHTOKEN=s3cret-token-of-some-length",
+			"https://dev-1.okta.com", "s3cret", "", "name.ngrok-free.app"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t)

@@ -28,13 +28,12 @@ var discovery = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 })
 
 // way is what setup asks with, on a computer from which nothing else is reached.
-func way() func(context.Context, wizard.Candidate) *wizard.Problem {
-	w := &wizard.Wizard{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no route") },
+func way() *wizard.Wizard {
+	return &wizard.Wizard{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no route") },
 		Network: func(n config.Network, password keystore.Secret) *outbound.Network {
 			return outbound.New(outbound.Options{Proxy: n.Proxy, NoProxy: n.NoProxy, CAFile: n.CAFile,
 				Password: func(context.Context) (string, error) { return password.Reveal(), nil }})
 		}}
-	return w.Way
 }
 
 // A person whose network has a proxy that wants a password, and inspects what
@@ -44,14 +43,14 @@ func TestPromptsForACompanyNetwork(t *testing.T) {
 	company.Serve(t, proxy, "idp.company.invalid", discovery)
 	proxy.Demand("ana", "s3cret-of-the-proxy")
 	r := newRig(t)
-	r.Way = way()
+	r.Wizard = way()
 	p := &person{t: t, answers: map[string][]string{
 		"Issuer URL":             {companyIssuer},
 		"Proxy of this network":  {strings.Replace(proxy.URL, "http://", "http://ana@", 1)},
 		"Password of the proxy":  {"s3cret-wrong", "s3cret-of-the-proxy"},
 		"your company's authori": {company.File + "x", company.File},
 		"Client ID":              {"0oa1"},
-		"Client secret":          {secret},
+		"Client secret":          {"s3cret-of-the-client"},
 		"Tunnel":                 {"none"},
 		"if something else bri":  {""},
 		"Who may sign in?":       {"ana@example.com"},
@@ -66,7 +65,7 @@ func TestPromptsForACompanyNetwork(t *testing.T) {
 	if got := r.stored(t, keystore.ProxyPassword); got != "s3cret-of-the-proxy" {
 		t.Errorf("the password stored is %q", got)
 	}
-	says(t, r.out.String(), "if this network has a proxy", "does not accept the user name and password", "signed by Company CA", "ca_file can't be read")
+	says(t, r.out.String(), "if this network has a proxy", "does not accept the user name and password", "signed by Company CA", "authority can't be read")
 	for part, left := range p.answers {
 		if len(left) > 0 {
 			t.Errorf("%q was asked %d times too few", part, len(left))
@@ -77,7 +76,7 @@ func TestPromptsForACompanyNetwork(t *testing.T) {
 // Who has nothing to say goes on: the provider may be away for a day.
 func TestNothingToSayOfTheNetwork(t *testing.T) {
 	r := newRig(t)
-	r.Way = way()
+	r.Wizard = way()
 	r.Terminal = &person{t: t, answers: map[string][]string{
 		"Issuer URL": {companyIssuer}, "Proxy of this network": {""}, "Client ID": {"0oa1"}, "Client secret": {secret}, "Tunnel": {"none"}, "if something else bri": {""}, "Who may sign in?": {"ana@example.com"},
 	}}

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -42,8 +43,8 @@ type Options struct {
 
 	Proxy, CAFile string
 	NoProxy       []string
-	// Way finds out whether [network] is wanting; nil asks the provider.
-	Way func(context.Context, wizard.Candidate) *wizard.Problem
+	// Wizard asks the provider; nil: by the way out that is configured.
+	Wizard *wizard.Wizard
 
 	SecretStdin    bool   // the client secret is In's first line; with ngrok the authtoken may be the second
 	AuthtokenStdin bool   // ngrok's authtoken is In's first line, or the one after the client secret
@@ -64,11 +65,10 @@ func Run(ctx context.Context, o Options) error {
 	if s.terminal == nil && !o.SecretStdin && !o.AuthtokenStdin {
 		s.terminal = TerminalOf(o.In, o.Out)
 	}
-	if s.Way == nil {
-		network := func(n config.Network, password keystore.Secret) *outbound.Network {
+	if s.Wizard == nil {
+		s.Wizard = &wizard.Wizard{Keystore: o.Keystore, Network: func(n config.Network, password keystore.Secret) *outbound.Network {
 			return wizard.WayOut(n, password, o.Keystore)
-		}
-		s.Way = (&wizard.Wizard{Network: network}).Way
+		}}
 	}
 	if s.next == "" {
 		s.next = "drawbridge run"
@@ -91,7 +91,8 @@ type session struct {
 	next     string
 
 	config    config.Config
-	former    string          // the issuer there was
+	before    config.Config
+	domain    string          // of an Okta, from a .env file
 	secret    keystore.Secret // the new client secret
 	authtoken keystore.Secret // the new ngrok authtoken
 	password  keystore.Secret // the new one of the proxy's user
@@ -105,14 +106,14 @@ func (s *session) readConfig(context.Context) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err // with file and line; a file a person wrote is not overwritten
 	}
-	s.config, s.former = c, c.IDP.Issuer
+	s.config, s.before = c, c
 	return nil
 }
 
 // hasSecret reports whether the keystore has the client secret of this provider:
 // one that belongs to another is not shown to it.
 func (s *session) hasSecret() bool {
-	return s.old[keystore.IDPClientSecret] && wizard.SameSecret(s.former, s.config.IDP.Issuer)
+	return s.old[keystore.IDPClientSecret] && wizard.SameSecret(s.before.IDP.Issuer, s.config.IDP.Issuer)
 }
 
 func (s *session) readEnvFile(context.Context) error {
@@ -123,28 +124,30 @@ func (s *session) readEnvFile(context.Context) error {
 	if err != nil {
 		return err
 	}
-	put(&s.config.IDP.Issuer, env.issuer)
-	put(&s.config.IDP.ClientID, env.clientID)
+	s.domain = env.domain
+	s.put(&s.config.IDP.Issuer, env.domain, wizard.Address)
+	s.put(&s.config.IDP.ClientID, env.clientID, wizard.Trim)
 	if domain := ngrokDomain(env.publicURL); domain != "" {
 		// The tunnel has to ask for it; clients see it without being told.
 		s.config.PublicURL, s.config.Tunnel.Provider, s.config.Tunnel.Domain = "", config.TunnelNgrok, domain
 	} else {
-		put(&s.config.PublicURL, env.publicURL)
+		s.put(&s.config.PublicURL, env.publicURL, wizard.PublicURL)
 	}
 	s.secret, s.authtoken = env.secret, env.authtoken
 	return nil
 }
 
 func (s *session) readFlags(context.Context) error {
-	put(&s.config.IDP.Issuer, s.Issuer)
-	put(&s.config.IDP.ClientID, s.ClientID)
-	put(&s.config.IDP.Audience, s.Audience)
-	put(&s.config.PublicURL, s.PublicURL)
-	put(&s.config.Listen, s.Listen)
-	put(&s.config.Tunnel.Provider, s.TunnelProvider)
-	put(&s.config.Tunnel.Domain, s.TunnelDomain)
-	put(&s.config.Network.Proxy, s.Proxy)
-	put(&s.config.Network.CAFile, s.CAFile)
+	as := func(given string) string { return given }
+	s.put(&s.config.IDP.Issuer, s.Issuer, wizard.Address)
+	s.put(&s.config.IDP.ClientID, s.ClientID, wizard.Trim)
+	s.put(&s.config.IDP.Audience, s.Audience, as)
+	s.put(&s.config.PublicURL, s.PublicURL, wizard.PublicURL)
+	s.put(&s.config.Listen, s.Listen, as)
+	s.put(&s.config.Tunnel.Provider, s.TunnelProvider, as)
+	s.put(&s.config.Tunnel.Domain, s.TunnelDomain, wizard.Domain)
+	s.put(&s.config.Network.Proxy, s.Proxy, as)
+	s.put(&s.config.Network.CAFile, s.CAFile, as)
 	if s.NoProxy != nil {
 		s.config.Network.NoProxy = s.NoProxy
 	}
@@ -175,9 +178,13 @@ func (s *session) checkFlags() error {
 	return nil
 }
 
-func put(to *string, s string) {
-	if s != "" {
-		*to = s
+// put takes what was given, as it is meant, and says so where that differs.
+func (s *session) put(to *string, given string, as func(string) string) {
+	if given == "" {
+		return
+	}
+	if *to = as(given); *to != given {
+		s.print("Read %s as %s\n", given, *to)
 	}
 }
 
@@ -253,7 +260,7 @@ func (s *session) patiently(ctx context.Context, call func() error) error {
 }
 
 // check names all that is missing at once, then all that is wrong.
-func (s *session) check(context.Context) error {
+func (s *session) check(ctx context.Context) error {
 	var missing []string
 	add := func(is bool, what string) {
 		if is {
@@ -268,7 +275,97 @@ func (s *session) check(context.Context) error {
 	if len(missing) > 0 {
 		return fmt.Errorf("setup still needs %s", strings.Join(missing, "; "))
 	}
-	return s.config.Validate()
+	if err := s.config.Validate(); err != nil {
+		return err
+	}
+	return s.settle(ctx)
+}
+
+// settle has the wizard look at everything, as Setup's page does, and a person
+// mend what can't be. What is entered at the provider, or can't be known while
+// that is away, is said and keeps nobody from saving.
+func (s *session) settle(ctx context.Context) error {
+	for {
+		c := wizard.Candidate{Config: s.config, ClientSecret: s.secret, Authtoken: s.authtoken, ProxyPassword: s.password, Former: s.before.IDP.Issuer}
+		if url := s.config.URL(); url != "" {
+			c.RedirectURI = url + callbackPath
+		}
+		r := s.lookAtProvider(ctx, &c)
+		if r.Away {
+			if again, err := s.wayOut(ctx, r.Problems[0]); again || err != nil {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			r.Problems = nil
+		}
+		r.Add(s.Wizard.CheckTunnel(ctx, &c))
+		r.Add(s.Wizard.CheckAccess(c))
+		r.Problems = slices.DeleteFunc(r.Problems, func(p wizard.Problem) bool {
+			later := p.Field == wizard.FieldRedirect || p.Field == wizard.FieldAuthtoken && s.authtoken.IsZero()
+			if later {
+				r.Notes = append(r.Notes, p.Sentence)
+			}
+			return later
+		})
+		if r.OK() {
+			for _, note := range r.Notes {
+				s.print("%s\n", note)
+			}
+			s.config = c.Config
+			return nil
+		}
+		if s.terminal == nil {
+			return errors.New(r.Problems[0].String())
+		}
+		for _, p := range r.Problems {
+			if err := s.askAgain(ctx, p); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// lookAtProvider asks the provider where something about it is new, and puts
+// into c what it calls itself.
+func (s *session) lookAtProvider(ctx context.Context, c *wizard.Candidate) (r wizard.Report) {
+	idp := c.Config.IDP
+	if s.secret.IsZero() && reflect.DeepEqual(s.before.IDP, idp) && reflect.DeepEqual(s.before.Network, c.Config.Network) {
+		return r
+	}
+	kind, form := wizard.Pasted(idp.Issuer, idp.ClientID)
+	bare := s.domain != "" && idp.Issuer == wizard.Address(s.domain)
+	if bare { // FastMCP's variable says that it is one
+		kind, form = wizard.Okta, wizard.Form{wizard.FieldDomain: s.domain, wizard.FieldClientID: idp.ClientID}
+	}
+	r = s.Wizard.Locate(ctx, kind, form, c)
+	c.Config.IDP.Audience = idp.Audience
+	if !s.secret.IsZero() || s.hasSecret() {
+		if r.OK() {
+			r.Add(s.Wizard.CheckProvider(ctx, kind, c))
+		}
+	}
+	if issuer := c.Config.IDP.Issuer; issuer != idp.Issuer || bare {
+		as := ""
+		if bare && !strings.Contains(s.domain, "/oauth2/") && !strings.Contains(issuer, "/oauth2/") {
+			as = ", as FastMCP used it"
+		}
+		s.print("The issuer is %s%s\n", issuer, as)
+	}
+	return r
+}
+
+// wayOut says that the provider is away, and asks for what may be wanting of
+// [network]. It returns whether that is another now.
+func (s *session) wayOut(ctx context.Context, p wizard.Problem) (again bool, err error) {
+	if s.terminal == nil || !slices.Contains([]string{wizard.FieldProxy, wizard.FieldProxyPassword, wizard.FieldCAFile}, p.Field) {
+		s.print("%s It was not checked.\n", p)
+		return false, nil
+	}
+	before, password := s.config.Network, s.password
+	err = s.askAgain(ctx, p)
+	return !reflect.DeepEqual(before, s.config.Network) || !password.Equal(s.password), err
 }
 
 // save stores secrets and configuration as one.

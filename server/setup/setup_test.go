@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/idp/demo"
 	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
 	"github.com/drawbridge-app/drawbridge/server/setup"
 )
@@ -31,10 +33,14 @@ func newRig(t *testing.T) *rig {
 	r.Options = setup.Options{
 		ConfigPath: filepath.Join(t.TempDir(), "drawbridge", "config.toml"),
 		Keystore:   keystore.Memory(), In: strings.NewReader(""), Out: &r.out,
-		Way: func(context.Context, wizard.Candidate) *wizard.Problem { return nil }, // nobody is asked
+		Wizard: &wizard.Wizard{HTTP: &http.Client{Transport: nowhere{}}}, // nobody answers
 	}
 	return r
 }
+
+type nowhere struct{}
+
+func (nowhere) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("no network") }
 
 // run does the setup and looks whether it told the secret.
 func (r *rig) run(t *testing.T) error {
@@ -88,7 +94,7 @@ func TestFlags(t *testing.T) {
 	r.Issuer, r.ClientID, r.PublicURL = "https://dev-1.okta.com/oauth2/default", "0oa1", "https://name.ngrok.app/"
 	r.Listen, r.Audience, r.TunnelProvider, r.TunnelDomain = "127.0.0.1:8123", "api://default", "ngrok", "name.ngrok.app"
 	r.Emails, r.Domains, r.Groups = []string{"ana@example.com"}, []string{"example.org"}, []string{"admins"}
-	r.SecretStdin, r.In = true, strings.NewReader(secret+"\r\nmore")
+	r.SecretStdin, r.In = true, strings.NewReader(secret+"\r\ns3cret-token-of-some-length\nmore")
 	if err := r.run(t); err != nil {
 		t.Fatal(err)
 	}
@@ -148,8 +154,8 @@ func TestKeepsWhatThereIs(t *testing.T) {
 
 func TestRefusesBeforeItSaves(t *testing.T) {
 	for name, spoil := range map[string]func(*rig){
-		"a bad issuer":           func(r *rig) { r.Issuer = "http://a.example" },
-		"a bad public URL":       func(r *rig) { r.PublicURL = "https://a.example/mcp" },
+		"a bad issuer":           func(r *rig) { r.Issuer = "ftp://a.example" },
+		"a bad public URL":       func(r *rig) { r.PublicURL = "ftp://a.example" },
 		"a bad address":          func(r *rig) { r.Emails = []string{"ana"} },
 		"a secret that is empty": func(r *rig) { r.In = strings.NewReader("\n") },
 		"no secret":              func(r *rig) { r.In = strings.NewReader("") },
@@ -261,12 +267,12 @@ func (p *person) ReadSecret(ctx context.Context, prompt string) (string, error) 
 func TestPrompts(t *testing.T) {
 	r := newRig(t)
 	p := &person{t: t, answers: map[string][]string{
-		"Issuer URL":            {"", "dev-1.okta.com", " https://dev-1.okta.com "},
+		"Issuer URL":            {"", "a b", " https://dev-1.okta.com/ "},
 		"Client ID":             {"0oa1"},
 		"Client secret":         {"", secret},
 		"Tunnel":                {"cloud", "ngrok"},
-		"ngrok domain":          {"https://name.ngrok.app", "name.ngrok.app"},
-		"ngrok authtoken":       {"s3cret-token"},
+		"ngrok domain":          {"a b", "https://name.ngrok.app"},
+		"ngrok authtoken":       {"s3cret-token-of-some-length"},
 		"Who may sign in?":      {"", "ana", "ana@example.com, @example.org,group:Team B"},
 		"if something else bri": {"never asked"},
 	}}
@@ -279,7 +285,7 @@ func TestPrompts(t *testing.T) {
 	if c.IDP.Issuer != "https://dev-1.okta.com" || c.IDP.ClientID != "0oa1" || c.Tunnel.Domain != "name.ngrok.app" || !reflect.DeepEqual(c.Access, want) {
 		t.Errorf("saved %+v", c)
 	}
-	if r.stored(t, keystore.IDPClientSecret) != secret || r.stored(t, keystore.NgrokAuthtoken) != "s3cret-token" {
+	if r.stored(t, keystore.IDPClientSecret) != secret || r.stored(t, keystore.NgrokAuthtoken) != "s3cret-token-of-some-length" {
 		t.Error("the secrets were not stored")
 	}
 	says(t, r.out.String(), "It is needed.", "`issuer` in [idp] must be", "It can't be empty.", "`provider` in [tunnel] must be",
@@ -362,8 +368,8 @@ func (r *rig) Run() error { return setup.Run(context.Background(), r.Options) }
 // at all; without one nothing but the first line is read.
 func TestAuthtokenOnStandardInput(t *testing.T) {
 	for _, c := range []struct{ name, tunnel, domain, in, want string }{
-		{"ngrok", "ngrok", "", secret + "\ns3cret-token\n", "s3cret-token"},
-		{"a domain alone", "", "name.ngrok.app", secret + "\ns3cret-token", "s3cret-token"},
+		{"ngrok", "ngrok", "", secret + "\ns3cret-token-of-some-length\n", "s3cret-token-of-some-length"},
+		{"a domain alone", "", "name.ngrok.app", secret + "\ns3cret-token-of-some-length", "s3cret-token-of-some-length"},
 		{"ngrok, one line", "ngrok", "", secret + "\n", ""},
 		{"no tunnel", "none", "", secret + "\nmore\n", ""},
 	} {
@@ -388,17 +394,17 @@ func TestAuthtokenOnStandardInput(t *testing.T) {
 func TestAuthtokenAlone(t *testing.T) {
 	r := newRig(t)
 	r.Issuer, r.ClientID, r.Anyone, r.TunnelDomain = "https://a.example", "id", true, "name.ngrok.app"
-	r.SecretStdin, r.AuthtokenStdin, r.In = true, true, strings.NewReader(secret+"\nfirst-s3cret\n")
+	r.SecretStdin, r.AuthtokenStdin, r.In = true, true, strings.NewReader(secret+"\nfirst-s3cret-of-some-length\n")
 	if err := r.run(t); err != nil {
 		t.Fatal(err)
 	}
 	before := r.config(t)
 	again := newRig(t)
-	again.ConfigPath, again.Keystore, again.AuthtokenStdin, again.In = r.ConfigPath, r.Keystore, true, strings.NewReader(" second-s3cret\r\n")
+	again.ConfigPath, again.Keystore, again.AuthtokenStdin, again.In = r.ConfigPath, r.Keystore, true, strings.NewReader(" second-s3cret-of-some-length\r\n")
 	if err := again.run(t); err != nil {
 		t.Fatal(err)
 	}
-	if r.stored(t, keystore.IDPClientSecret) != secret || r.stored(t, keystore.NgrokAuthtoken) != "second-s3cret" || !reflect.DeepEqual(r.config(t), before) {
+	if r.stored(t, keystore.IDPClientSecret) != secret || r.stored(t, keystore.NgrokAuthtoken) != "second-s3cret-of-some-length" || !reflect.DeepEqual(r.config(t), before) {
 		t.Error("more or less than the authtoken was changed")
 	}
 	again.In = strings.NewReader("\n")
@@ -411,10 +417,10 @@ func TestAuthtokenAlone(t *testing.T) {
 func TestWrongFlagsAreWrongUsage(t *testing.T) {
 	for name, spoil := range map[string]func(*rig){
 		"issuer":   func(r *rig) { r.Issuer = "ftp://a.example" },
-		"url":      func(r *rig) { r.PublicURL = "https://a.example/mcp" },
+		"url":      func(r *rig) { r.PublicURL = "ftp://a.example" },
 		"listen":   func(r *rig) { r.Listen = "8000" },
 		"tunnel":   func(r *rig) { r.TunnelProvider = "cloud" },
-		"domain":   func(r *rig) { r.TunnelDomain = "https://a.example" },
+		"domain":   func(r *rig) { r.TunnelDomain = "a b" },
 		"e-mail":   func(r *rig) { r.Emails = []string{"ana"} },
 		"@domain":  func(r *rig) { r.Domains = []string{"*.example"} },
 		"audience": func(r *rig) { r.Audience = " x" },
@@ -433,6 +439,42 @@ func TestWrongFlagsAreWrongUsage(t *testing.T) {
 	var usage setup.UsageError
 	if err := r.run(t); err == nil || errors.As(err, &usage) {
 		t.Errorf("a bad .env file: %v", err)
+	}
+}
+
+// The command asks the provider as Setup's page does: what people paste is put
+// right and said, what can't work is refused with a sentence, and nothing saved.
+func TestChecksTheProvider(t *testing.T) {
+	provider, err := demo.Start(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, issuer, secret string
+		saved                bool
+		says                 []string
+	}{
+		{"a slash at the end", provider.Issuer + "/", demo.ClientSecret, true, []string{"The issuer is " + provider.Issuer + "\n"}},
+		{"a discovery document", provider.Issuer + "/.well-known/openid-configuration", demo.ClientSecret, true, []string{"The issuer is " + provider.Issuer + "\n"}},
+		{"an authorization server that is not there", provider.Issuer + "/oauth2/default", demo.ClientSecret, false, []string{"no authorization server named default"}},
+		{"a wrong secret", provider.Issuer, "s3cret-wrong", false, []string{"does not accept Drawbridge's client ID or client secret"}},
+		{"a provider that is away", "http://127.0.0.1:1", demo.ClientSecret, true, []string{"can't be reached", "It was not checked."}},
+	} {
+		t.Run("it handles "+c.name, func(t *testing.T) {
+			r := newRig(t)
+			r.Wizard = &wizard.Wizard{Keystore: r.Keystore}
+			r.Issuer, r.ClientID, r.Anyone, r.SecretStdin, r.In = c.issuer, demo.ClientID, true, true, strings.NewReader(c.secret)
+			err := r.run(t)
+			said := r.out.String()
+			if err != nil {
+				said = err.Error()
+				r.nothingSaved(t)
+			}
+			if (err == nil) != c.saved {
+				t.Errorf("saved: %t", err == nil)
+			}
+			says(t, said, c.says...)
+		})
 	}
 }
 

@@ -1,7 +1,7 @@
 // A real browser on the console: pictures of its pages by day and night, on a
 // phone and a desk, judged by axe-core, and the console used by keyboard.
 //
-// usage: node console.mjs /path/to/chromium
+// usage: node console.mjs /path/to/chromium [ARGUMENT OF CHROMIUM...]
 // Lines of JSON. In: {"do":"pictures","link":…,"path":…,"lang":…,"file":…,"fill":…,"press":…} or
 // {"do":"steps","link":…,"steps":[…],"keep":…,"width":…}. Out: {"problems":[…],"texts":[…]}.
 import { readFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { createRequire } from 'node:module';
 import readline from 'node:readline';
 import { chromium } from 'playwright-core';
 
-const browser = await chromium.launch({ executablePath: process.argv[2] });
+const browser = await chromium.launch({ executablePath: process.argv[2], args: process.argv.slice(3) });
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const views = [
   { name: 'light-phone', colorScheme: 'light', viewport: { width: 390, height: 844 } },
@@ -20,7 +20,7 @@ const views = [
 
 // open opens a page in a fresh profile, which notes what the page complains of.
 async function open(url, view, lang, problems) {
-  const context = await browser.newContext({ ...view, locale: lang, permissions: ['clipboard-read', 'clipboard-write'] });
+  const context = await browser.newContext({ ...view, locale: lang, ignoreHTTPSErrors: true, permissions: ['clipboard-read', 'clipboard-write'] });
   const page = await context.newPage();
   page.on('console', (message) => {
     const { url } = message.location();
@@ -127,11 +127,23 @@ async function steps({ link, lang, steps, keep, width }) {
       texts.push(await readFile(await file.path(), 'utf8'));
     } else if (verb === 'eval') texts.push(String(await now.evaluate(what)));
     else if (verb === 'read') texts.push(await now.innerText(what));
+    else if (verb === 'picture') await picture(now, what);
     else throw new Error(`no step ${verb}`);
   }
   if (keep) kept = { page, problems };
   else await page.context().close();
   return { problems, texts };
+}
+
+// picture shows the page by day and night, on a phone and a desk, as it stands.
+async function picture(page, file) {
+  for (const view of views) {
+    await page.setViewportSize(view.viewport);
+    await page.emulateMedia({ colorScheme: view.colorScheme });
+    await page.screenshot({ path: `${file}-${view.name}.png`, fullPage: true });
+  }
+  await page.setViewportSize(views[0].viewport);
+  await page.emulateMedia({ colorScheme: views[0].colorScheme });
 }
 
 async function fresh(link, lang) {

@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-func StartConsoleBrowser(t *testing.T) *Script {
+func StartConsoleBrowser(t *testing.T, args ...string) *Script {
 	t.Helper()
 	if _, err := os.Stat("node_modules/axe-core/axe.min.js"); err != nil {
 		Missing(t, "axe-core")
 	}
-	return StartScript(t, nil, "clients/console.mjs", NeedChromium(t))
+	return StartScript(t, nil, "clients/console.mjs", append([]string{NeedChromium(t)}, args...)...)
 }
 
 // NeedChromium returns the browser's path.

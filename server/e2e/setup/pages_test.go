@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
 	"github.com/drawbridge-app/drawbridge/server/internal/console/consoletest"
 	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
@@ -18,21 +19,22 @@ var setupPictures = []struct {
 	prepare           func(*setupApp)
 	en, ja            string
 }{
-	{"kinds", "/setup", "", nil, "Who signs you in?", "どこでサインインしますか"},
-	{"okta", "/setup?kind=okta", "", nil, "Find the authorization servers", "認可サーバーを探す"},
-	{"okta-empty", "/setup?kind=okta", "#provider button.main", nil, "The domain is missing", "ドメインがありません"},
-	{"entra-empty", "/setup?kind=entra", "#provider button.main", nil, "The tenant ID is missing", "テナント ID がありません"},
-	{"google", "/setup?kind=google", "", nil, "Google Cloud console", "Google Cloud コンソール"},
-	{"keycloak", "/setup?kind=keycloak", "", nil, "Realm", "レルム"},
+	{"welcome", "/setup", "", nil, "drawbridge demo", "drawbridge demo"},
+	{"kinds", "/setup?step=provider", "", nil, "Where do people sign in?", "どこでサインインしますか"},
+	{"okta", "/setup?step=provider&kind=okta", "", withTunnel, "https://name.ngrok.app/auth/callback", "https://name.ngrok.app/auth/callback"},
+	{"okta-empty", "/setup?step=provider&kind=okta", "#provider button.main", nil, "The domain is missing", "ドメインがありません"},
+	{"entra-empty", "/setup?step=provider&kind=entra", "#provider button.main", nil, "The tenant ID is missing", "テナント ID がありません"},
+	{"google", "/setup?step=provider&kind=google", "", nil, "Google Cloud console", "Google Cloud コンソール"},
+	{"keycloak", "/setup?step=provider&kind=keycloak", "", nil, "Realm", "レルム"},
 	{"configured", "/setup?step=provider", "", configuredOkta, "Left empty, the one in the keychain stays.", "空欄のままなら"},
 	{"tunnel", "/setup?step=tunnel", "", configuredOkta, "The tunnel now", "現在のトンネル"},
-	{"tunnel-empty", "/setup?step=tunnel", "#tunnel button.main", nil, "Choose how the internet reaches this computer.", "経路を選んでください"},
-	{"access", "/setup?step=access", "", configuredOkta, "Who may sign in?", "だれがサインインできますか"},
-	{"access-empty", "/setup?step=access", "#access button.main", nil, "Nobody may sign in yet", "まだだれもサインインできません"},
-	{"try", "/setup?step=try", "", configuredOkta, "Begin the dry run", "試しのサインインを始める"},
-	{"try-late", "/setup?step=try", "", withTrial(wizard.TrialStatus{State: wizard.TrialLate, Says: wizard.Sentence{
-		Text:  "The browser has not come back yet. If it shows an error of {name} that speaks of a redirect URI or callback URL, {name} does not know ours: enter {redirect} there, byte for byte, and try again.",
-		Words: map[string]string{"name": "Okta", "redirect": "https://name.ngrok.app/auth/callback"}}}), "The browser has not come back yet.", "ブラウザーがまだ戻っていません"},
+	{"tunnel-empty", "/setup?step=tunnel", "#tunnel button.main", nil, "The authtoken is missing", "authtoken がありません"},
+	{"access", "/setup?step=access", "", configuredOkta, "Who may sign in?", "誰がサインインできますか"},
+	{"access-empty", "/setup?step=access", "#access button.main", nil, "Nobody may sign in yet", "まだ誰もサインインできません"},
+	{"try", "/setup?step=try", "", configuredOkta, "Try a sign-in", "サインインを試す"},
+	{"try-waiting", "/setup?step=try", "", withTrial(wizard.TrialStatus{State: wizard.TrialWaiting, Says: wizard.Sentence{
+		Text:  "If the browser shows an error of {name} that speaks of a redirect URI or callback URL, {name} does not know ours: enter {redirect} there, byte for byte, and try again.",
+		Words: map[string]string{"name": "Okta", "redirect": "https://name.ngrok.app/auth/callback"}}}), "Waiting for the browser to come back", "戻るのを待っています"},
 	{"try-done", "/setup?step=try", "", withTrial(wizard.TrialStatus{State: wizard.TrialDone, Result: &wizard.TrialResult{Name: "Alice Liddell", Email: "alice@example.com", Verified: true,
 		Groups: []string{"everyone", "admins"}, Refresh: true, Opaque: true, Scopes: []string{"openid", "profile", "email", "offline_access"}, Allowed: true,
 		Verdict: wizard.Sentence{Text: "{who} may sign in.", Words: map[string]string{"who": "alice@example.com"}}}}), "alice@example.com may sign in.", "alice@example.com はサインインできます"},
@@ -40,13 +42,25 @@ var setupPictures = []struct {
 		NoGroups: wizard.Sentence{Text: "Okta names no groups. Add a claim named groups to the ID token under Security, API, this authorization server, Claims."}, Scopes: []string{"openid"},
 		Verdict:  wizard.Sentence{Text: "{who} may not sign in: neither the address nor a group is on the list.", Words: map[string]string{"who": "bob@example.com"}},
 		Warnings: []wizard.Sentence{{Text: "Okta names no groups. Add a claim named groups to the ID token under Security, API, this authorization server, Claims."}}}}), "bob@example.com may not sign in", "bob@example.com はサインインできません"},
+	{"try-unknown", "/setup?step=try", "", withTrial(wizard.TrialStatus{State: wizard.TrialFailed, Unsure: true, Says: wizard.Sentence{
+		Text:  "{Name} does not know Drawbridge's redirect URI. Add {redirect} to the client's redirect URIs there.",
+		Words: map[string]string{"Name": "Okta", "redirect": "https://name.ngrok.app/auth/callback"}}}), "Try all the same", "それでも試す"},
 	{"try-offer", "/setup?step=try", "", withTrial(wizard.TrialStatus{State: wizard.TrialFailed, Offer: "https://dev-1.okta.com", Says: wizard.Sentence{
-		Text:  "This Okta organisation has no custom authorization servers (API Access Management). Use its org server: set [idp] issuer to {org} in config.toml.",
+		Text:  "This Okta organisation has no custom authorization servers (API Access Management). Use the organisation's own: {org}.",
 		Words: map[string]string{"org": "https://dev-1.okta.com"}}}), "Use that one", "それを使う"},
 }
 
 func configuredOkta(a *setupApp) {
 	a.configured("https://dev-1.okta.com/oauth2/default", "0oa1b2c3d4e5f6g7h8i9")
+}
+
+func withTunnel(a *setupApp) {
+	a.address = "https://name.ngrok.app"
+	c := config.Default()
+	c.Tunnel = config.Tunnel{Provider: "ngrok", Domain: "name.ngrok.app"}
+	if err := a.Configure(a.t.Context(), c, nil); err != nil {
+		a.t.Fatal(err)
+	}
 }
 
 func withTrial(st wizard.TrialStatus) func(*setupApp) {
@@ -59,7 +73,7 @@ func withTrial(st wizard.TrialStatus) func(*setupApp) {
 // setupData is what the rest of the app says meanwhile.
 func setupData(configured bool) consoletest.Data {
 	return consoletest.Data{Unconfigured: !configured, Status: status.Status{State: status.Ready, Tunnel: status.Tunnel{State: "down", URL: "https://name.ngrok.app",
-		Error: "ngrok no longer accepts this authtoken: it was reset or revoked. Copy yours from dashboard.ngrok.com/get-started/your-authtoken and store it with `drawbridge setup`, then run `drawbridge tunnel retry` (ERR_NGROK_107)"}}}
+		Error: "ngrok no longer accepts this authtoken: it was reset or revoked. Copy yours from dashboard.ngrok.com/get-started/your-authtoken and enter it in Setup (ERR_NGROK_107)"}}}
 }
 
 // Each state of Setup stays within the screen, raises no error and pleases

@@ -3,7 +3,6 @@ package setup
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -21,11 +20,12 @@ import (
 // setupApp is as much of an app as Setup changes: a configuration in a file, a
 // keychain, and a public listener at which the provider answers.
 type setupApp struct {
-	t      testing.TB
-	path   string
-	keys   keystore.Store
-	public *httptest.Server
-	trial  wizard.DryRun
+	t       testing.TB
+	path    string
+	keys    keystore.Store
+	public  *httptest.Server
+	trial   wizard.DryRun
+	address string // "": the listener's
 
 	mu     sync.Mutex // guards all below
 	status *wizard.TrialStatus
@@ -36,10 +36,11 @@ func newSetupApp(t testing.TB) *setupApp {
 	t.Helper()
 	a := &setupApp{t: t, path: filepath.Join(t.TempDir(), "config.toml"), keys: keystore.Memory()}
 	a.public = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/auth/callback" && a.trial.Callback(r.Context(), r.URL.Query()) {
-			w.Header().Set("Content-Type", "text/html; charset=utf-8")
-			_, _ = io.WriteString(w, `<!doctype html><html lang=en><link rel=icon href="data:,"><title>back</title><h1>Go back to Setup</h1>`)
-			return
+		if r.URL.Path == "/auth/callback" {
+			if back := a.trial.Callback(r.Context(), r.URL.Query()); back != "" {
+				http.Redirect(w, r, back, http.StatusSeeOther)
+				return
+			}
 		}
 		http.NotFound(w, r)
 	}))
@@ -56,6 +57,9 @@ func (a *setupApp) Config() config.Config {
 }
 
 func (a *setupApp) PublicURL() string {
+	if a.address != "" {
+		return a.address
+	}
 	return strings.Replace(a.public.URL, "127.0.0.1", "localhost", 1)
 }
 
@@ -71,6 +75,7 @@ func (a *setupApp) Configure(ctx context.Context, c config.Config, secrets map[s
 	if fail != nil {
 		return fail
 	}
+	a.trial.Stop()
 	return wizard.Save(ctx, wizard.Saving{Path: a.path, Config: c, Keystore: a.keys, Secrets: secrets})
 }
 
@@ -85,9 +90,9 @@ func (a *setupApp) idpConfig() idp.Config {
 		}}
 }
 
-func (a *setupApp) StartDryRun(ctx context.Context) (string, error) {
+func (a *setupApp) StartDryRun(ctx context.Context, back string, certain bool) (string, error) {
 	c := a.Config().Access
-	return a.trial.Start(ctx, a.idpConfig(), oauth.AccessList{Emails: c.Emails, Domains: c.Domains, Groups: c.Groups, Anyone: c.Anyone})
+	return a.trial.Start(ctx, a.idpConfig(), oauth.AccessList{Emails: c.Emails, Domains: c.Domains, Groups: c.Groups, Anyone: c.Anyone}, back, certain)
 }
 
 func (a *setupApp) DryRun() wizard.TrialStatus {

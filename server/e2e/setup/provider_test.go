@@ -20,14 +20,9 @@ func TestSetupProvider(t *testing.T) {
 			okta := rig.StartOkta(t, shape)
 			app := newSetupApp(t)
 			domain := strings.TrimSuffix(okta.Issuer, "/oauth2/default")
-			servers, problems := app.Wizard().FindOkta(t.Context(), wizard.Candidate{}, wizard.Form{wizard.FieldDomain: domain + "/"})
-			if len(problems) > 0 {
-				t.Fatal(problems)
-			}
-			for _, s := range servers {
-				if s.OK != (s.Issuer == okta.Issuer) || s.Recommended != s.OK {
-					t.Errorf("found %+v", s)
-				}
+			located := wizard.Candidate{Config: config.Default()}
+			if r := app.Wizard().Locate(t.Context(), wizard.Okta, wizard.Form{wizard.FieldDomain: domain + "/"}, &located); !r.OK() || located.Config.IDP.Issuer != okta.Issuer {
+				t.Fatalf("located %s, %v", located.Config.IDP.Issuer, r.Problems)
 			}
 			redirect := app.PublicURL() + "/auth/callback"
 			cand := wizard.Candidate{Config: config.Default(), ClientSecret: keystore.NewSecret(okta.ClientSecret), RedirectURI: redirect}
@@ -79,13 +74,13 @@ func setupTries(t *testing.T, app *setupApp, okta *rig.Okta) {
 		if c.set != nil {
 			okta.SetUser(c.person, c.set)
 		}
-		address, err := app.StartDryRun(t.Context())
+		address, err := app.StartDryRun(t.Context(), app.public.URL+"/health", true)
 		if err != nil {
 			t.Fatal(err)
 		}
 		back := rig.NewBrowser(t).SignIn(address, app.PublicURL()+"/auth/callback", c.person)
 		resp, err := http.Get(back.String())
-		if err != nil || resp.StatusCode != http.StatusOK {
+		if err != nil || resp.Request.URL.Path != "/health" {
 			t.Fatal("the answer was not taken")
 		}
 		_ = resp.Body.Close()

@@ -26,7 +26,7 @@ func TestSetupTunnelRefusals(t *testing.T) {
 	ngrok := tunnel.Ngrok{ConnectURL: e.AgentAddr(), ConnectCAs: cas, Version: "e2e",
 		Authtoken: func(context.Context) (string, error) { return rig.Authtoken, nil }}
 	fields := map[string]string{"ERR_NGROK_105": wizard.FieldAuthtoken, "ERR_NGROK_107": wizard.FieldAuthtoken, "ERR_NGROK_313": wizard.FieldTunnelDomain,
-		"ERR_NGROK_319": wizard.FieldTunnelDomain, "ERR_NGROK_320": wizard.FieldTunnelDomain, "ERR_NGROK_334": wizard.FieldTunnel}
+		"ERR_NGROK_319": wizard.FieldTunnelDomain, "ERR_NGROK_320": wizard.FieldTunnelDomain, "ERR_NGROK_334": wizard.FieldTunnelDomain}
 	for code := range tunnel.Codes() {
 		refuse.Say("No. Your authtoken: " + rig.Authtoken + "\r\n\r\n" + code + "\r\n")
 		_, err := ngrok.Open(t.Context(), "https://"+e.Domain())

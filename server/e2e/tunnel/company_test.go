@@ -169,12 +169,12 @@ func TestCompanyNetwork(t *testing.T) {
 		}
 	}
 	setup()
-	doctorSays(good, "if this network has a proxy, name it under [network]")
+	doctorSays(good, "if this network has a proxy, enter it in Setup")
 	setup("--proxy", proxy.URL)
 	doctorSays(good, "wants a user name and a password")
 	setup("--proxy", strings.Replace(proxy.URL, "http://", "http://ana@", 1))
 	doctorSays(append(slices.Clone(env), "DRAWBRIDGE_PROXY_PASSWORD=wrong"), "does not accept the user name and password")
-	doctorSays(good, "signed by edge of the tests", "ca_file under [network]")
+	doctorSays(good, "signed by edge of the tests", "path in Setup")
 	setup("--ca-file", company)
 	proxy.Block(companyHost+":443", http.StatusForbidden)
 	doctorSays(good, "does not let connections to "+companyHost+" through")

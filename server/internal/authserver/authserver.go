@@ -31,8 +31,8 @@ type Provider interface {
 // DryRun is a sign-in that Setup tries, and that makes no grant.
 type DryRun interface {
 	// Callback takes the provider's answer if its state is the dry run's, and
-	// reports whether it is.
-	Callback(ctx context.Context, answer url.Values) bool
+	// returns where the browser goes on to; "" if it is not.
+	Callback(ctx context.Context, answer url.Values) (back string)
 }
 
 // Options is what a [Server] is made of.

@@ -1,14 +1,12 @@
 package authserver
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
 	"strings"
 
-	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 )
@@ -27,9 +25,11 @@ func (s *Server) Callback(w http.ResponseWriter, r *http.Request) {
 	}
 	// A stranger can't guess the state, and with it could only fail the dry run:
 	// nothing comes of one but what the owner reads in the console.
-	if s.DryRun != nil && s.DryRun.Callback(r.Context(), query) {
-		s.page(w, http.StatusOK, "'none'", func(b *bytes.Buffer) error { return assets.Trial(b, hostOf(s.Issuer)) })
-		return
+	if s.DryRun != nil {
+		if back := s.DryRun.Callback(r.Context(), query); back != "" {
+			http.Redirect(w, r, back, http.StatusSeeOther) // the owner's console, on their own machine
+			return
+		}
 	}
 	flow, up, err := s.Grants.Callback(query.Get("state"), s.browser(r))
 	if err != nil {

@@ -31,6 +31,7 @@ func (c *Console) examine(r *Request) (string, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), doctorTime)
 	defer cancel()
 	checks := c.backend.Doctor(ctx)
+	r.Snap = c.backend.Snapshot() // as the checks left it: what answers again is no failure
 	failed := 0
 	for _, check := range checks {
 		if !check.OK {

@@ -25,27 +25,29 @@ type Configurer interface {
 	// that is locked may.
 	HasSecret(account string) bool
 	// Configure saves a configuration and secrets as [wizard.Save] does, and
-	// applies them at once. Secrets that are missing or zero stay.
+	// applies them at once, as far as they suffice. Secrets that are missing or
+	// zero stay.
 	Configure(ctx context.Context, c config.Config, secrets map[string]keystore.Secret) error
 	// Wizard checks what is about to be saved, with the app's own keychain.
 	Wizard() *wizard.Wizard
-	// StartDryRun begins a sign-in that makes no grant, and returns where to
-	// send the browser.
-	StartDryRun(ctx context.Context) (string, error)
+	// StartDryRun begins a sign-in as [wizard.DryRun.Start] does.
+	StartDryRun(ctx context.Context, back string, certain bool) (string, error)
 	// DryRun is how that sign-in stands.
 	DryRun() wizard.TrialStatus
 }
 
 // The steps of Setup. Each is a form that is saved by itself, so that whoever
-// comes back goes on where they were.
+// comes back goes on where they were. The address comes first: the provider has
+// to be told it.
 const (
-	stepProvider = "provider"
+	stepWelcome  = "welcome"
 	stepTunnel   = "tunnel"
+	stepProvider = "provider"
 	stepAccess   = "access"
 	stepTry      = "try"
 )
 
-var setupSteps = []string{stepProvider, stepTunnel, stepAccess, stepTry}
+var setupSteps = []string{stepTunnel, stepProvider, stepAccess, stepTry}
 
 // setup is the page that makes the configuration, and changes it.
 func (c *Console) setup() *Page {
@@ -58,8 +60,8 @@ func (c *Console) setup() *Page {
 		Draw:  func(r *Request) any { return s.draw(r) },
 		Parts: []string{"setup-tunnel-state", "setup-trial"},
 		Actions: map[string]Action{
-			stepProvider: s.saveProvider,
 			stepTunnel:   s.saveTunnel,
+			stepProvider: s.saveProvider,
 			stepAccess:   s.saveAccess,
 			stepTry:      s.try,
 			"offer":      s.takeOffer,
@@ -74,7 +76,6 @@ type setup struct{ app Configurer }
 type setupResult struct {
 	form    wizard.Form // as it was sent, but for secrets
 	report  wizard.Report
-	servers []wizard.Server
 	authURL string
 }
 
@@ -83,7 +84,8 @@ func (r *Request) done(step string) {
 	r.URL.RawQuery = url.Values{"step": {step}}.Encode()
 }
 
-// mend is the error of a form with problems: the page lists them below.
+// mend is the error of a form with problems, each of which the page shows where
+// it can be mended.
 func (r *Request) mend(res *setupResult) error {
 	r.Result = res
 	return errors.New(r.Count("setup.mend", len(res.report.Problems)))
@@ -93,7 +95,9 @@ func (r *Request) mend(res *setupResult) error {
 func (r *Request) form(names ...string) wizard.Form {
 	f := wizard.Form{}
 	for _, name := range names {
-		f[name] = r.Query(name)
+		if r.PostForm.Has(name) {
+			f[name] = r.Query(name)
+		}
 	}
 	return f
 }
@@ -102,82 +106,28 @@ func (r *Request) secret(name string, trim func(string) string) keystore.Secret 
 	return keystore.NewSecret(trim(r.PostFormValue(name)))
 }
 
-func (s *setup) saveProvider(r *Request) (string, error) {
-	kind := wizard.Kind(r.Query(wizard.FieldKind))
-	if !kind.Known() {
-		r.done(stepProvider)
-		return "", errors.New(r.Say("setup.choose"))
-	}
-	r.URL.RawQuery = url.Values{"step": {stepProvider}, "kind": {string(kind)}}.Encode()
-	names := []string{wizard.FieldClientID, "other", wizard.FieldProxy, wizard.FieldNoProxy, wizard.FieldCAFile}
-	for _, f := range kind.Fields() {
-		names = append(names, f.Name)
-	}
-	res := &setupResult{form: r.form(names...)}
-	if other := res.form["other"]; other != "" { // the ID of an authorization server, typed beside the ones found
-		res.form[wizard.FieldServer] = other
-	}
-	cand := wizard.Candidate{Config: s.app.Config(), ClientSecret: r.secret(wizard.FieldClientSecret, wizard.Trim), RedirectURI: s.redirectURI()}
-	if r.PostForm.Has(wizard.FieldProxy) {
-		cand.Config.Network, cand.ProxyPassword = wizard.Network(res.form[wizard.FieldProxy], res.form[wizard.FieldNoProxy], res.form[wizard.FieldCAFile])
-		res.form[wizard.FieldProxy] = cand.Config.Network.Proxy // without the password that may have been in it
-		if typed := r.secret(wizard.FieldProxyPassword, strings.TrimSpace); !typed.IsZero() {
-			cand.ProxyPassword = typed
-		}
-		if res.report = s.app.Wizard().CheckNetwork(cand.Config.Network); !res.report.OK() {
-			return "", r.mend(res)
-		}
-	}
-	if kind == wizard.Okta && (r.Query("look") != "" || res.form[wizard.FieldServer] == "") {
-		return s.look(r, res, cand)
-	}
-	issuer, problems := kind.Issuer(res.form)
-	if len(problems) > 0 {
-		res.report.Problems = problems
-		return "", r.mend(res)
-	}
-	cand.Former = cand.Config.IDP.Issuer
-	cand.Config.IDP = kind.IDP(cand.Config.IDP, issuer, res.form)
-	cand.Config = wizard.WithScopes(cand.Config)
-	res.report = s.app.Wizard().CheckProvider(r.Context(), kind, &cand)
-	res.redirectLater()
-	if !res.report.OK() {
-		return "", r.mend(res)
-	}
-	return s.save(r, res, cand, stepTunnel)
-}
+// networkFields are how the internet is reached: two steps need it, and ask for
+// it if it is wanting.
+var networkFields = []string{wizard.FieldProxy, wizard.FieldNoProxy, wizard.FieldCAFile}
 
-// redirectLater makes notes of what is wrong with the redirect URI: it may well
-// be entered at the provider after this.
-func (res *setupResult) redirectLater() {
-	res.report.Problems = slices.DeleteFunc(res.report.Problems, func(p wizard.Problem) bool {
-		if p.Field == wizard.FieldRedirect {
-			res.report.Notes = append(res.report.Notes, p.Sentence)
-		}
-		return p.Field == wizard.FieldRedirect
-	})
-}
-
-// look finds Okta's authorization servers.
-func (s *setup) look(r *Request, res *setupResult, cand wizard.Candidate) (string, error) {
-	res.servers, res.report.Problems = s.app.Wizard().FindOkta(r.Context(), cand, res.form)
-	if !res.report.OK() {
-		return "", r.mend(res)
+// network takes [network] into cand, if it was sent.
+func (s *setup) network(r *Request, res *setupResult, cand *wizard.Candidate) {
+	if !r.PostForm.Has(wizard.FieldProxy) {
+		return
 	}
-	res.form[wizard.FieldServer] = ""
-	for _, server := range res.servers {
-		if server.Recommended {
-			res.form[wizard.FieldServer] = server.ID
-		}
+	cand.Config.Network, cand.ProxyPassword = wizard.Network(res.form[wizard.FieldProxy], res.form[wizard.FieldNoProxy], res.form[wizard.FieldCAFile])
+	res.form[wizard.FieldProxy] = cand.Config.Network.Proxy // without the password that may have been in it
+	if typed := r.secret(wizard.FieldProxyPassword, strings.TrimSpace); !typed.IsZero() {
+		cand.ProxyPassword = typed
 	}
-	r.Result = res
-	return r.Say("setup.found"), nil
+	res.report = s.app.Wizard().CheckNetwork(cand.Config.Network)
 }
 
 func (s *setup) saveTunnel(r *Request) (string, error) {
 	r.done(stepTunnel)
-	res := &setupResult{form: r.form(wizard.FieldTunnel, wizard.FieldTunnelDomain, wizard.FieldPublicURL)}
+	res := &setupResult{form: r.form(append(networkFields, wizard.FieldTunnel, wizard.FieldTunnelDomain, wizard.FieldPublicURL)...)}
 	cand := wizard.Candidate{Config: s.app.Config(), Authtoken: r.secret(wizard.FieldAuthtoken, wizard.Authtoken)}
+	s.network(r, res, &cand)
 	t := &cand.Config.Tunnel
 	switch res.form[wizard.FieldTunnel] {
 	case config.TunnelNgrok:
@@ -192,11 +142,47 @@ func (s *setup) saveTunnel(r *Request) (string, error) {
 		cand.Authtoken = keystore.Secret{}
 	default:
 		res.report.Problems = []wizard.Problem{{Field: wizard.FieldTunnel, Sentence: wizard.Sentence{Text: "Choose how the internet reaches this computer."}}}
-		return "", r.mend(res)
 	}
-	res.report = s.app.Wizard().CheckTunnel(r.Context(), &cand)
+	if res.report.OK() {
+		res.report = s.app.Wizard().CheckTunnel(r.Context(), &cand)
+	}
 	if !res.report.OK() {
 		return "", r.mend(res)
+	}
+	return s.save(r, res, cand, stepProvider)
+}
+
+func (s *setup) saveProvider(r *Request) (string, error) {
+	kind := wizard.Kind(r.Query(wizard.FieldKind))
+	if !kind.Known() {
+		r.done(stepProvider)
+		return "", errors.New(r.Say("setup.choose"))
+	}
+	r.URL.RawQuery = url.Values{"step": {stepProvider}, "kind": {string(kind)}}.Encode()
+	names := append([]string{wizard.FieldClientID, wizard.FieldScopes, wizard.FieldTenants, wizard.FieldTrust}, networkFields...)
+	for _, f := range kind.Fields() {
+		names = append(names, f.Name)
+	}
+	res := &setupResult{form: r.form(names...)}
+	cand := wizard.Candidate{Config: s.app.Config(), ClientSecret: r.secret(wizard.FieldClientSecret, wizard.Trim), RedirectURI: s.redirectURI()}
+	cand.Former = cand.Config.IDP.Issuer
+	if s.network(r, res, &cand); res.report.OK() {
+		res.report = s.app.Wizard().Locate(r.Context(), kind, res.form, &cand)
+	}
+	if res.report.OK() {
+		res.report.Add(s.app.Wizard().CheckProvider(r.Context(), kind, &cand))
+	}
+	// What is entered at the provider keeps nobody from saving what is entered here.
+	if slices.ContainsFunc(res.report.Problems, func(p wizard.Problem) bool { return p.Field != wizard.FieldRedirect }) {
+		return "", r.mend(res)
+	}
+	if !res.report.OK() {
+		said, err := s.save(r, res, cand, stepProvider)
+		if err == nil {
+			r.Warn, said = true, r.Say("setup.saved.redirect")
+			r.Result = res
+		}
+		return said, err
 	}
 	return s.save(r, res, cand, stepAccess)
 }
@@ -209,8 +195,7 @@ func (s *setup) saveAccess(r *Request) (string, error) {
 	cand.Config.Access = wizard.Access(res.form[wizard.FieldEmails], res.form[wizard.FieldDomains], res.form[wizard.FieldGroups], res.form[wizard.FieldAnyone] != "")
 	cand.Config.Access.Rules = rules
 	cand.Config = wizard.WithScopes(cand.Config)
-	res.report = s.app.Wizard().CheckAccess(cand)
-	if !res.report.OK() {
+	if res.report = s.app.Wizard().CheckAccess(cand); !res.report.OK() {
 		return "", r.mend(res)
 	}
 	return s.save(r, res, cand, stepTry)
@@ -220,13 +205,8 @@ func (s *setup) saveAccess(r *Request) (string, error) {
 // notes.
 func (s *setup) save(r *Request, res *setupResult, cand wizard.Candidate, next string) (string, error) {
 	r.Result = res
-	secrets := map[string]keystore.Secret{}
-	for account, secret := range map[string]keystore.Secret{keystore.IDPClientSecret: cand.ClientSecret, keystore.NgrokAuthtoken: cand.Authtoken, keystore.ProxyPassword: cand.ProxyPassword} {
-		if !secret.IsZero() {
-			secrets[account] = secret
-		}
-	}
-	err := s.app.Configure(r.Context(), cand.Config, secrets)
+	err := s.app.Configure(r.Context(), cand.Config, map[string]keystore.Secret{
+		keystore.IDPClientSecret: cand.ClientSecret, keystore.NgrokAuthtoken: cand.Authtoken, keystore.ProxyPassword: cand.ProxyPassword})
 	var env *wizard.ErrSetInEnvironment
 	if err != nil && !errors.As(err, &env) {
 		return "", err
@@ -239,22 +219,22 @@ func (s *setup) save(r *Request, res *setupResult, cand wizard.Candidate, next s
 	return r.Say("setup.saved"), nil
 }
 
-// try begins a dry run.
+// try begins a dry run, which ends on this page of the console.
 func (s *setup) try(r *Request) (string, error) {
 	r.done(stepTry)
 	if s.redirectURI() == "" {
 		return "", errors.New(r.Say("setup.try.noURL"))
 	}
-	res := &setupResult{}
-	var err error
-	if res.authURL, err = s.app.StartDryRun(r.Context()); err != nil {
+	back := url.URL{Scheme: "http", Host: r.Host, Path: "/setup", RawQuery: r.URL.RawQuery}
+	address, err := s.app.StartDryRun(r.Context(), back.String(), r.Query("anyway") == "")
+	if err != nil {
 		var pe *oauth.ProviderError
-		if says := s.app.DryRun().Says; errors.As(err, &pe) && !says.IsZero() {
-			err = errors.New(r.sentence(says))
+		if errors.As(err, &pe) { // the page says what
+			err = errors.New(r.Say("setup.try.failed"))
 		}
 		return "", err
 	}
-	r.Result = res
+	r.Result = &setupResult{authURL: address}
 	return r.Say("setup.try.begun"), nil
 }
 
@@ -270,9 +250,8 @@ func (s *setup) takeOffer(r *Request) (string, error) {
 	cand.Config.IDP = kind.IDP(cand.Config.IDP, offer, wizard.Form{wizard.FieldClientID: cand.Config.IDP.ClientID})
 	cand.Config = wizard.WithScopes(cand.Config)
 	res := &setupResult{report: s.app.Wizard().CheckProvider(r.Context(), kind, &cand)}
-	res.redirectLater()
 	if !res.report.OK() {
-		return "", r.mend(res)
+		return "", errors.New(r.sentence(res.report.Problems[0].Sentence))
 	}
 	return s.save(r, res, cand, stepTry)
 }

@@ -24,6 +24,7 @@ type changeable struct {
 	fail    error
 	trial   wizard.TrialStatus
 	began   string
+	back    string
 	asked   int // the keychain was
 }
 
@@ -49,14 +50,19 @@ func (c *changeable) Configure(_ context.Context, cfg config.Config, secrets map
 	c.cfg = cfg
 	c.saved++
 	for account, s := range secrets {
-		c.secrets[account] = s
+		if !s.IsZero() {
+			c.secrets[account] = s
+		}
 	}
 	return nil
 }
 func (c *changeable) Wizard() *wizard.Wizard {
 	return &wizard.Wizard{HTTP: &http.Client{Transport: nowhere{}}, Keystore: keystore.Memory()}
 }
-func (c *changeable) StartDryRun(context.Context) (string, error) { return c.began, nil }
+func (c *changeable) StartDryRun(_ context.Context, back string, _ bool) (string, error) {
+	c.back = back
+	return c.began, nil
+}
 func (c *changeable) DryRun() wizard.TrialStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,7 +89,7 @@ func TestSetupKeepsEntries(t *testing.T) {
 		says       []string
 	}{
 		{"a provider that can't be reached", "/setup/provider", []string{"kind", "other", "issuer", "idp.example.com", "client_id", "my-client", "client_secret", "s3cret-value"},
-			[]string{"can&#39;t be reached", `value="idp.example.com"`, `value="my-client"`, `href="#f-issuer"`}},
+			[]string{"can&#39;t be reached", `value="idp.example.com"`, `value="my-client"`, `aria-describedby="e-issuer`}},
 		{"markup in every field", "/setup/provider", []string{"kind", "keycloak", "url", `"><script>alert(1)</script>`, "realm", `<img src=x>`, "client_id", "a\" b", "client_secret", "s3cret-value"},
 			[]string{"&#34;&gt;&lt;script&gt;", "&lt;img src=x&gt;", "This is no address of a Keycloak"}},
 		{"bytes that are no text", "/setup/provider", []string{"kind", "other", "issuer", "\xff\xfe\x00", "client_id", "\x00"}, []string{"This is no issuer"}},
@@ -94,6 +100,7 @@ func TestSetupKeepsEntries(t *testing.T) {
 		{"nobody", "/setup/access", []string{"emails", " "}, []string{"Nobody may sign in yet"}},
 		{"half an address", "/setup/access", []string{"emails", "ana", "groups", "<b>"}, []string{"whole address", ">ana</textarea>", "&lt;b&gt;"}},
 		{"no kind", "/setup/provider", []string{"kind", "../evil"}, []string{"Choose your provider first"}},
+		{"an authorization server with a path of something else", "/setup/provider", []string{"kind", "okta", "domain", "dev-1.okta.com", "server", "a b"}, []string{"no ID of an authorization server", `<p id="e-server"`}},
 		{"a proxy that is none", "/setup/provider", []string{"kind", "other", "issuer", "idp.example.com", "proxy", "ftp://ana:s3cret@proxy.example", "proxy_password", "s3cret"},
 			[]string{"no address of a proxy", `<details id="network" open>`, `value="ftp://ana@proxy.example"`}},
 		{"hosts that are none", "/setup/provider", []string{"kind", "other", "issuer", "idp.example.com", "proxy", "", "no_proxy", "https://<b>"}, []string{"no host, domain or network"}},
@@ -146,7 +153,7 @@ func TestSetupSaves(t *testing.T) {
 	if r.Status != http.StatusOK || app.cfg.Tunnel.Domain != "name.ngrok.app" || app.secrets[keystore.NgrokAuthtoken].Reveal() != "2aBcDeFgHiJkLmNoPqRs_s3cret" {
 		t.Errorf("%d, %+v", r.Status, app.cfg.Tunnel)
 	}
-	if !strings.Contains(r.Body, `aria-current="step">Who may sign in`) || strings.Contains(r.Body, "s3cret") {
+	if !strings.Contains(r.Body, `aria-current="step">Provider`) || strings.Contains(r.Body, "s3cret") {
 		t.Error("it does not lead on, or tells the authtoken")
 	}
 	r = rig.Post(t, token, "/setup/access", "emails", "ana@example.com, @example.org", "groups", "admins")
@@ -198,7 +205,7 @@ func TestSetupDryRun(t *testing.T) {
 func TestSetupLive(t *testing.T) {
 	rig, app, token := startSetup(t)
 	lines := follow(t, rig, token, "/setup?step=try")
-	until(t, lines, func(l line) bool { return l.Part == "setup-trial" && strings.Contains(l.HTML, "Nothing yet.") })
+	until(t, lines, func(l line) bool { return l.Part == "setup-trial" && strings.Contains(l.HTML, "Try a sign-in") })
 	app.mu.Lock()
 	app.trial = wizard.TrialStatus{State: wizard.TrialAsking}
 	app.mu.Unlock()

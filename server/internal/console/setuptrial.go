@@ -12,6 +12,7 @@ type setupTrial struct {
 	State    wizard.TrialState
 	Says     string
 	Offer    string // another issuer to use
+	Unsure   bool   // only a sign-in can tell whether the redirect URI is known
 	Facts    []setupFact
 	Allowed  bool
 	Verdict  string
@@ -27,7 +28,7 @@ type setupFact struct {
 }
 
 func drawTrial(r *Request, st wizard.TrialStatus) *setupTrial {
-	t := &setupTrial{State: st.State, Says: r.sentence(st.Says), Offer: st.Offer}
+	t := &setupTrial{State: st.State, Says: r.sentence(st.Says), Offer: st.Offer, Unsure: st.Unsure}
 	res := st.Result
 	if res == nil {
 		return t

@@ -15,20 +15,22 @@ import (
 type setupView struct {
 	Step  string
 	Steps []setupStep
-	Next  string // the step after this; "" after the last
 
-	Problems []setupProblem
-	Notes    []string
+	Notes     []string
+	Elsewhere []string               // problems of fields that this page does not have
+	Fields    map[string]*setupField // by name
+	Errors    map[string]string      // of what is no field: how the internet gets here, the redirect URI
 
 	Kind        wizard.Kind // chosen; "" shows the choice
 	KindName    string
 	Kinds       []wizard.Kind
-	Where       []string // what to do at the provider
-	Fields      map[string]setupField
-	Order       []setupField // of the kind
-	Servers     []setupServer
-	Network     bool // how the provider is reached is worth a look
-	Look        bool // Okta's servers have not been looked for
+	Console     string        // where to register Drawbridge
+	Where       []string      // what to do there
+	Order       []*setupField // of the kind
+	Seldom      []*setupField // and what it seldom needs
+	Network     bool          // how the internet is reached is worth a look
+	Advanced    bool          // so is what is seldom needed
+	Trust       bool
 	RedirectURI string
 
 	Tunnel     string // chosen
@@ -44,19 +46,11 @@ type setupStep struct {
 	Done, Current bool
 }
 
-type setupProblem struct{ Field, Text string }
-
 // setupField is one entry of a form.
 type setupField struct {
 	Name, Value, Example, Error string
 	Optional, Secret, Lines     bool
 	Has                         bool // the keychain holds this secret
-}
-
-type setupServer struct {
-	wizard.Server
-	Says    string
-	Checked bool
 }
 
 // draw gathers what the page shows. Its stream, which asks every second, needs
@@ -74,19 +68,18 @@ func (s *setup) draw(r *Request) *setupView {
 	}
 	c := s.app.Config()
 	query := r.URL.Query()
-	v := &setupView{Step: s.step(c, query.Get("step")), Kinds: wizard.Kinds(), RedirectURI: s.redirectURI(), Fields: map[string]setupField{}}
-	s.steps(v, c)
+	v := &setupView{Step: s.step(c, query.Get("step")), Kinds: wizard.Kinds(), RedirectURI: s.redirectURI(), Fields: map[string]*setupField{}, Errors: map[string]string{}}
+	for _, name := range setupSteps {
+		v.Steps = append(v.Steps, setupStep{name, s.isDone(c, name), name == v.Step})
+	}
 	for _, n := range res.report.Notes {
 		v.Notes = append(v.Notes, r.sentence(n))
 	}
-	for _, p := range res.report.Problems {
-		v.Problems = append(v.Problems, setupProblem{p.Field, r.sentence(p.Sentence)})
-	}
 	switch v.Step {
-	case stepProvider:
-		s.drawProvider(r, v, c, res, wizard.Kind(query.Get("kind")))
 	case stepTunnel:
 		s.drawTunnel(v, c, res)
+	case stepProvider:
+		s.drawProvider(r, v, c, res, wizard.Kind(query.Get("kind")))
 	case stepAccess:
 		s.drawAccess(v, c, res)
 	case stepTry:
@@ -95,8 +88,25 @@ func (s *setup) draw(r *Request) *setupView {
 		}
 		v.AuthURL = webAddress(res.authURL)
 	}
+	for _, p := range res.report.Problems {
+		v.show(p.Field, r.sentence(p.Sentence))
+	}
 	v.TunnelSays, v.Trial = live.TunnelSays, live.Trial
 	return v
+}
+
+// show puts a problem where it can be mended, and nowhere else.
+func (v *setupView) show(field, text string) {
+	switch f := v.Fields[field]; {
+	case f != nil:
+		f.Error = text
+		v.Network = v.Network || slices.Contains(networkFields, field) || field == wizard.FieldProxyPassword
+		v.Advanced = v.Advanced || slices.Contains(v.Seldom, f)
+	case field == wizard.FieldTunnel || field == wizard.FieldRedirect && v.Kind != "":
+		v.Errors[field] = text
+	default:
+		v.Elsewhere = append(v.Elsewhere, text)
+	}
 }
 
 // remembering asks the keychain once for each account.
@@ -114,25 +124,28 @@ func (r remembering) HasSecret(account string) bool {
 	return has
 }
 
-// step is the step asked for, else the first that is not done.
+// step is the step asked for, else the first that is not done; the welcome while
+// nothing is.
 func (s *setup) step(c config.Config, asked string) string {
-	if slices.Contains(setupSteps, asked) {
+	if asked == stepWelcome || slices.Contains(setupSteps, asked) {
 		return asked
 	}
-	for _, name := range setupSteps {
-		if !s.isDone(c, name) {
-			return name
-		}
+	left := slices.DeleteFunc(slices.Clone(setupSteps), func(name string) bool { return s.isDone(c, name) })
+	switch len(left) {
+	case 0:
+		return stepTry
+	case len(setupSteps):
+		return stepWelcome
 	}
-	return stepTry
+	return left[0]
 }
 
 func (s *setup) isDone(c config.Config, step string) bool {
 	switch step {
-	case stepProvider:
-		return len(c.Missing()) == 0 && s.app.HasSecret(keystore.IDPClientSecret)
 	case stepTunnel:
 		return s.redirectURI() != "" && (c.TunnelProvider(false) != config.TunnelNgrok || s.app.HasSecret(keystore.NgrokAuthtoken))
+	case stepProvider:
+		return len(c.Missing()) == 0 && s.app.HasSecret(keystore.IDPClientSecret)
 	case stepAccess:
 		return !c.Access.Empty()
 	}
@@ -140,27 +153,26 @@ func (s *setup) isDone(c config.Config, step string) bool {
 	return st.Result != nil && st.Result.Allowed
 }
 
-func (s *setup) steps(v *setupView, c config.Config) {
-	for i, name := range setupSteps {
-		v.Steps = append(v.Steps, setupStep{name, s.isDone(c, name), name == v.Step})
-		if name == v.Step && i+1 < len(setupSteps) {
-			v.Next = setupSteps[i+1]
-		}
-	}
-}
-
 // field adds an entry: as it was sent, else as it is configured.
-func (v *setupView) field(res *setupResult, f setupField) setupField {
+func (v *setupView) field(res *setupResult, f setupField) *setupField {
 	if sent, ok := res.form[f.Name]; ok && !f.Secret {
 		f.Value = sent
 	}
-	for _, p := range v.Problems {
-		if p.Field == f.Name {
-			f.Error = p.Text
-		}
+	v.Fields[f.Name] = &f
+	return &f
+}
+
+func (s *setup) drawTunnel(v *setupView, c config.Config, res *setupResult) {
+	has := s.app.HasSecret(keystore.NgrokAuthtoken)
+	v.Tunnel = config.TunnelNgrok // which is what nearly everybody needs
+	if c.Tunnel.Provider != "" || c.PublicURL != "" {
+		v.Tunnel = c.TunnelProvider(has)
 	}
-	v.Fields[f.Name] = f
-	return f
+	v.Tunnel = cmp.Or(res.form[wizard.FieldTunnel], v.Tunnel)
+	v.field(res, setupField{Name: wizard.FieldAuthtoken, Secret: true, Has: has})
+	v.field(res, setupField{Name: wizard.FieldTunnelDomain, Value: c.Tunnel.Domain, Example: "name.ngrok.app", Optional: true})
+	v.field(res, setupField{Name: wizard.FieldPublicURL, Value: c.PublicURL, Example: "https://bridge.example.com", Optional: true})
+	s.drawNetwork(v, c.Network, res)
 }
 
 func (s *setup) drawProvider(r *Request, v *setupView, c config.Config, res *setupResult, asked wizard.Kind) {
@@ -179,13 +191,22 @@ func (s *setup) drawProvider(r *Request, v *setupView, c config.Config, res *set
 	}
 	s.describe(r, v, kind)
 	for _, f := range kind.Fields() {
-		v.Order = append(v.Order, v.field(res, setupField{Name: f.Name, Value: configured[f.Name], Example: f.Example, Optional: f.Optional}))
+		list := &v.Order
+		if f.Optional {
+			list = &v.Seldom
+		}
+		*list = append(*list, v.field(res, setupField{Name: f.Name, Value: configured[f.Name], Example: f.Example, Optional: f.Optional}))
 	}
 	v.field(res, setupField{Name: wizard.FieldClientID, Value: c.IDP.ClientID})
 	v.field(res, setupField{Name: wizard.FieldClientSecret, Secret: true, Has: has})
 	s.drawNetwork(v, c.Network, res)
-	if kind == wizard.Okta {
-		s.drawServers(r, v, res, configured)
+	v.Seldom = append(v.Seldom, v.field(res, setupField{Name: wizard.FieldScopes, Value: lines(c.IDP.Scopes), Lines: true, Optional: true}))
+	if kind == wizard.Entra {
+		v.Seldom = append(v.Seldom, v.field(res, setupField{Name: wizard.FieldTenants, Value: lines(c.IDP.Tenants), Lines: true, Optional: true}))
+	}
+	v.Trust = c.IDP.TrustEmail
+	if res.form != nil {
+		v.Trust = res.form[wizard.FieldTrust] != ""
 	}
 }
 
@@ -194,30 +215,17 @@ func (s *setup) drawNetwork(v *setupView, n config.Network, res *setupResult) {
 	for _, f := range []setupField{
 		{Name: wizard.FieldProxy, Value: n.Proxy, Example: "http://proxy.example.com:8080", Optional: true},
 		{Name: wizard.FieldProxyPassword, Secret: true, Has: n.Proxy != "" && s.app.HasSecret(keystore.ProxyPassword), Optional: true},
-		{Name: wizard.FieldNoProxy, Value: strings.Join(n.NoProxy, "\n"), Lines: true, Optional: true},
+		{Name: wizard.FieldNoProxy, Value: lines(n.NoProxy), Lines: true, Optional: true},
 		{Name: wizard.FieldCAFile, Value: n.CAFile, Example: "/etc/ssl/company.pem", Optional: true},
 	} {
-		f = v.field(res, f)
-		v.Network = v.Network || f.Value != "" || f.Error != ""
+		v.Network = v.field(res, f).Value != "" || v.Network
 	}
 }
 
-// drawServers shows the servers found, or the one that is configured.
-func (s *setup) drawServers(r *Request, v *setupView, res *setupResult, configured wizard.Form) {
-	v.Order = slices.DeleteFunc(v.Order, func(f setupField) bool { return f.Name == wizard.FieldServer })
-	chosen := cmp.Or(res.form[wizard.FieldServer], configured[wizard.FieldServer])
-	found := res.servers
-	if found == nil && chosen != "" {
-		found = []wizard.Server{{ID: chosen, OK: true}}
-	}
-	for _, server := range found {
-		v.Servers = append(v.Servers, setupServer{server, r.sentence(server.Says), server.ID == chosen})
-	}
-	v.Look = len(v.Servers) == 0
-}
+func lines(list []string) string { return strings.Join(list, "\n") }
 
 func (s *setup) describe(r *Request, v *setupView, kind wizard.Kind) {
-	v.Kind, v.KindName = kind, r.Say("setup.kind."+string(kind))
+	v.Kind, v.KindName, v.Console = kind, r.Say("setup.kind."+string(kind)), kind.Console()
 	if kind == wizard.Other {
 		v.KindName = r.Say("setup.yours") // "at Another OpenID provider" reads as if it were a name
 	}
@@ -227,19 +235,7 @@ func (s *setup) describe(r *Request, v *setupView, kind wizard.Kind) {
 	}
 }
 
-func (s *setup) drawTunnel(v *setupView, c config.Config, res *setupResult) {
-	v.Tunnel = res.form[wizard.FieldTunnel]
-	if _, sent := res.form[wizard.FieldTunnel]; !sent && (c.Tunnel.Provider != "" || c.PublicURL != "" || s.app.HasSecret(keystore.NgrokAuthtoken)) {
-		v.Tunnel = c.TunnelProvider(s.app.HasSecret(keystore.NgrokAuthtoken))
-	}
-	v.field(res, setupField{Name: wizard.FieldTunnel})
-	v.field(res, setupField{Name: wizard.FieldAuthtoken, Secret: true, Has: s.app.HasSecret(keystore.NgrokAuthtoken)})
-	v.field(res, setupField{Name: wizard.FieldTunnelDomain, Value: c.Tunnel.Domain, Example: "name.ngrok.app", Optional: true})
-	v.field(res, setupField{Name: wizard.FieldPublicURL, Value: c.PublicURL, Example: "https://bridge.example.com", Optional: true})
-}
-
 func (s *setup) drawAccess(v *setupView, c config.Config, res *setupResult) {
-	lines := func(list []string) string { return strings.Join(list, "\n") }
 	v.field(res, setupField{Name: wizard.FieldEmails, Value: lines(c.Access.Emails), Lines: true, Optional: true})
 	v.field(res, setupField{Name: wizard.FieldDomains, Value: lines(c.Access.Domains), Lines: true, Optional: true})
 	v.field(res, setupField{Name: wizard.FieldGroups, Value: lines(c.Access.Groups), Lines: true, Optional: true})

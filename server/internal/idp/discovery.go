@@ -119,7 +119,7 @@ func (c *Client) discover(ctx context.Context, withKeys bool) (*metadata, error)
 // fetchMetadata asks the provider for its discovery document and checks it.
 func (c *Client) fetchMetadata(ctx context.Context) (*metadata, *oauth.ProviderError) {
 	if !secureURL(c.cfg.Issuer, true) {
-		return nil, c.misconfigured("The issuer must be an https URL (http only on this machine). Check [idp] issuer in config.toml.", nil)
+		return nil, c.misconfigured("The issuer must be an https URL (http only on this machine). Check the issuer in Setup.", nil)
 	}
 	ctx = oidc.ClientContext(ctx, c.http)
 	template, templated := issuerTemplate(c.cfg.Issuer)
@@ -132,7 +132,7 @@ func (c *Client) fetchMetadata(ctx context.Context) (*metadata, *oauth.ProviderE
 	}
 	m := &metadata{oidc: provider, fetched: c.cfg.Now()}
 	if err := provider.Claims(m); err != nil {
-		return nil, c.misconfigured("{Name}'s discovery document can't be read. Check [idp] issuer in config.toml.", err)
+		return nil, c.misconfigured("{Name}'s discovery document can't be read. Check the issuer in Setup.", err)
 	}
 	if templated && m.Issuer != template {
 		return nil, c.discoveryError(&oidc.IssuerMismatchError{Provided: template, Discovered: m.Issuer})
@@ -140,12 +140,12 @@ func (c *Client) fetchMetadata(ctx context.Context) (*metadata, *oauth.ProviderE
 	local := !secureURL(c.cfg.Issuer, false) // then it is http on loopback
 	for _, endpoint := range []string{m.Authorization, m.Token, m.JWKS} {
 		if !secureURL(endpoint, local) {
-			return nil, c.misconfigured("{Name}'s discovery document lacks an endpoint, or names one without https. Check [idp] issuer in config.toml.", nil)
+			return nil, c.misconfigured("{Name}'s discovery document lacks an endpoint, or names one without https. Check the issuer in Setup.", nil)
 		}
 	}
 	for _, endpoint := range []string{m.Userinfo, m.Revocation} {
 		if endpoint != "" && !secureURL(endpoint, local) {
-			return nil, c.misconfigured("{Name}'s discovery document names an endpoint without https. Check [idp] issuer in config.toml.", nil)
+			return nil, c.misconfigured("{Name}'s discovery document names an endpoint without https. Check the issuer in Setup.", nil)
 		}
 	}
 	// The key set keeps its context for ever, so it gets one that no request owns.
@@ -161,20 +161,20 @@ func (c *Client) discoveryError(err error) *oauth.ProviderError {
 	var answered *statusError
 	switch {
 	case errors.As(err, &mismatch):
-		says := "{Name} calls itself by another issuer than the one configured. Copy the issuer from its settings to [idp] issuer in config.toml, exactly."
+		says := "{Name} calls itself by another issuer than the one configured. Copy the issuer from its settings into Setup, exactly."
 		switch mismatch.Discovered {
 		case mismatch.Provided + "/":
-			says = "{Name} calls itself by another issuer than the one configured. Add the slash at the end of [idp] issuer in config.toml."
+			says = "{Name} calls itself by another issuer than the one configured. Add the slash at the end of the issuer in Setup."
 		case strings.TrimSuffix(mismatch.Provided, "/"):
-			says = "{Name} calls itself by another issuer than the one configured. Remove the slash at the end of [idp] issuer in config.toml."
+			says = "{Name} calls itself by another issuer than the one configured. Remove the slash at the end of the issuer in Setup."
 		}
 		return c.misconfigured(says, &OtherIssuer{mismatch.Discovered})
 	case errors.As(err, &answered) && !answered.temporary():
-		return c.misconfigured("{Name} has no OpenID discovery document at the configured issuer. Check [idp] issuer in config.toml.", answered)
+		return c.misconfigured("{Name} has no OpenID discovery document at the configured issuer. Check the issuer in Setup.", answered)
 	case isNetwork(err):
 		return c.unreachable(err)
 	}
-	return c.misconfigured("{Name} answers at the configured issuer, but not with an OpenID discovery document. Check [idp] issuer in config.toml.", cause(err))
+	return c.misconfigured("{Name} answers at the configured issuer, but not with an OpenID discovery document. Check the issuer in Setup.", cause(err))
 }
 
 // OtherIssuer is the cause of an error that says that the provider calls itself
@@ -196,7 +196,7 @@ func (c *Client) Check(ctx context.Context) error {
 func (c *Client) checkKeys(ctx context.Context, m *metadata) *oauth.ProviderError {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.JWKS, nil)
 	if err != nil {
-		return c.misconfigured("{Name}'s discovery document names no usable address for its keys. Check [idp] issuer in config.toml.", nil)
+		return c.misconfigured("{Name}'s discovery document names no usable address for its keys. Check the issuer in Setup.", nil)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -218,7 +218,7 @@ func (c *Client) checkKeys(ctx context.Context, m *metadata) *oauth.ProviderErro
 	if len(set.left) > 0 {
 		err = errors.New(set.left[0])
 	}
-	return c.misconfigured("{Name} publishes no key that could verify a sign-in. Check [idp] issuer in config.toml.", err)
+	return c.misconfigured("{Name} publishes no key that could verify a sign-in. Check the issuer in Setup.", err)
 }
 
 // LeftOut says which of the provider's keys the last [Client.Check] could not
@@ -233,7 +233,7 @@ func (c *Client) LeftOut() []string {
 func (c *Client) keysError(err error) *oauth.ProviderError {
 	var answered *statusError
 	if errors.As(err, &answered) && !answered.temporary() {
-		return c.misconfigured("{Name} does not publish its keys where its discovery document says. Check [idp] issuer in config.toml.", answered)
+		return c.misconfigured("{Name} does not publish its keys where its discovery document says. Check the issuer in Setup.", answered)
 	}
 	return c.unreachable(err)
 }

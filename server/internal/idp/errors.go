@@ -97,7 +97,7 @@ func (c *Client) unreachable(err error) *oauth.ProviderError {
 	if why := outbound.Why(err); why != nil {
 		pe := &oauth.ProviderError{Kind: oauth.ProviderUnreachable, Words: why.Words, Err: why}
 		if why.Text == outbound.Direct {
-			return c.tell(pe, "{Name} can't be reached. Check this computer's connection and try again in a minute; if this network has a proxy, name it under [network] in config.toml, or in Setup.")
+			return c.tell(pe, "{Name} can't be reached. Check this computer's connection and try again in a minute; if this network has a proxy, enter it in Setup.")
 		}
 		return c.tell(pe, why.Text)
 	}

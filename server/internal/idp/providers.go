@@ -115,14 +115,14 @@ var oktaCustom = &profile{
 	},
 	groupsCure: "Okta names no groups. Add a claim named groups to the ID token under Security, API, this authorization server, Claims.",
 	sentences: append([]sentence{
-		{"server_error", "feature is not enabled", misconfigured, "This Okta organisation has no custom authorization servers (API Access Management). Use its org server: set [idp] issuer to {org} in config.toml."},
+		{"server_error", "feature is not enabled", misconfigured, "This Okta organisation has no custom authorization servers (API Access Management). Use the organisation's own: {org}."},
 		{"access_denied", "olicy evaluation failed", refused, "Okta refused the sign-in: no access policy of this authorization server lets this app or person in. Ask your Okta administrator to add a policy with a rule for it."},
 	}, oktaSentences...),
 }
 
 var oktaSentences = []sentence{
 	{"access_denied", "", refused, "Okta refused the sign-in: it was cancelled, or you are not assigned to this app. Ask your Okta administrator to assign you to it."},
-	{"invalid_scope", "", misconfigured, "Okta refuses a scope that was asked for. Allow it in the authorization server's scopes and access policy, or remove it from [idp] scopes in config.toml."},
+	{"invalid_scope", "", misconfigured, "Okta refuses a scope that was asked for. Allow it in the authorization server's scopes and access policy, or remove it from the scopes in Setup."},
 	{"unauthorized_client", "", misconfigured, "Okta does not let this app sign people in or refresh. Enable the grant types Authorization Code and Refresh Token in the app's general settings at Okta."},
 	{"use_dpop_nonce", "", misconfigured, oktaDPoP},
 	{"invalid_dpop_proof", "", misconfigured, oktaDPoP},
@@ -148,14 +148,14 @@ var entra = &profile{
 		{"", "AADSTS9002327", misconfigured, "The redirect URI is registered at Microsoft Entra for a single-page application. Register {redirect} under the platform Web instead."},
 		{"", "AADSTS9010010", misconfigured, entraResource},
 		{"", "AADSTS901002", misconfigured, entraResource},
-		{"", "AADSTS7000215", misconfigured, "Microsoft Entra does not accept the client secret. Store the secret's value, not its ID, with drawbridge setup."},
-		{"", "AADSTS7000222", misconfigured, "The client secret has expired at Microsoft Entra. Make a new one in the app registration and store it with drawbridge setup."},
-		{"", "AADSTS700016", misconfigured, "Microsoft Entra does not know this client ID in this tenant. Compare [idp] client_id and issuer in config.toml with the app registration."},
+		{"", "AADSTS7000215", misconfigured, "Microsoft Entra does not accept the client secret. Enter the secret's value in Setup, not its ID."},
+		{"", "AADSTS7000222", misconfigured, "The client secret has expired at Microsoft Entra. Make a new one in the app registration and enter it in Setup."},
+		{"", "AADSTS700016", misconfigured, "Microsoft Entra does not know this client ID in this tenant. Compare the client ID and the tenant in Setup with the app registration."},
 		{"", "AADSTS50057", refused, "Microsoft Entra refused the sign-in: the account is disabled. Ask your administrator."},
 	},
 }
 
-const entraResource = "Microsoft Entra finds that the scopes and the resource asked for don't belong together. Let [idp] scopes in config.toml name scopes of one API only, besides openid, profile, email and offline_access."
+const entraResource = "Microsoft Entra finds that the scopes and the resource asked for don't belong together. In Setup, name scopes of one API only, besides openid, profile, email and offline_access."
 
 // google gives a refresh token for access_type=offline, and on each sign-in
 // only with prompt=consent. It has no groups, and no offline_access.
@@ -191,7 +191,7 @@ var auth0 = &profile{
 	groupsCure:    "Auth0 names no groups. Add a post-login action that sets the claim groups in the ID token.",
 	sendsAudience: true,
 	sentences: []sentence{
-		{"access_denied", "Service not found", misconfigured, "Auth0 knows no API with the audience asked for. Compare [idp] audience in config.toml with the identifier of the API at Auth0."},
+		{"access_denied", "Service not found", misconfigured, "Auth0 knows no API with the audience asked for. Compare the audience in Setup with the identifier of the API at Auth0."},
 		{"unauthorized", "", refused, "Auth0 refused the sign-in: your account is blocked or an action forbids it. Ask whoever runs Auth0 for you."},
 		{"unauthorized_client", "", misconfigured, "Auth0 does not let this application sign people in or refresh. Enable the grant types Authorization Code and Refresh Token in its advanced settings at Auth0, and \"Allow Offline Access\" in the API's."},
 	},
@@ -206,13 +206,13 @@ var keycloak = &profile{
 		// It answers unauthorized_client where others say invalid_client.
 		{"unauthorized_client", "credentials", misconfigured, clientUnknown},
 		{"unauthorized_client", "", misconfigured, "Keycloak does not let this client sign people in. Enable Standard flow in the client's settings at Keycloak."},
-		{"invalid_scope", "", misconfigured, "Keycloak refuses a scope that was asked for. Add it to the client's scopes at Keycloak, or remove it from [idp] scopes in config.toml."},
-		{"not_allowed", "", misconfigured, "Keycloak does not give offline tokens to this client or person. Grant the role offline_access at Keycloak, or remove offline_access from [idp] scopes in config.toml."},
+		{"invalid_scope", "", misconfigured, "Keycloak refuses a scope that was asked for. Add it to the client's scopes at Keycloak, or remove it from the scopes in Setup."},
+		{"not_allowed", "", misconfigured, "Keycloak does not give offline tokens to this client or person. Grant the role offline_access at Keycloak, or remove offline_access from the scopes in Setup."},
 	},
 }
 
 const (
-	clientUnknown   = "{Name} does not accept Drawbridge's client ID or client secret. Compare [idp] client_id in config.toml, and store the client secret again with drawbridge setup."
+	clientUnknown   = "{Name} does not accept Drawbridge's client ID or client secret. Copy both again from the app there into Setup."
 	redirectUnknown = "{Name} does not know Drawbridge's redirect URI. Add {redirect} to the client's redirect URIs there."
 	dpopDemanded    = "{Name} demands DPoP, which Drawbridge does not speak. Switch the demand off in the client's settings there."
 	again           = "{Name} wants to see you again. Sign in again."
@@ -226,7 +226,7 @@ var commonSentences = []sentence{
 	{"use_dpop_nonce", "", misconfigured, dpopDemanded},
 	{"invalid_dpop_proof", "", misconfigured, dpopDemanded},
 	{"unauthorized_client", "", misconfigured, "{Name} does not let this client sign people in or refresh. Enable the authorization code and refresh token grants in the client's settings there."},
-	{"invalid_scope", "", misconfigured, "{Name} refuses a scope that was asked for. Compare [idp] scopes in config.toml with those it offers."},
+	{"invalid_scope", "", misconfigured, "{Name} refuses a scope that was asked for. Compare the scopes in Setup with those it offers."},
 	{"access_denied", "", refused, "{Name} refused the sign-in: it was cancelled, or you are not allowed to use this app. Ask whoever runs the provider for access."},
 	{"invalid_grant", "", refused, "{Name} did not accept the sign-in: it is too old, was used already, or was ended there. Sign in again."},
 	{"login_required", "", refused, again},

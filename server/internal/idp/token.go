@@ -188,7 +188,7 @@ func (c *Client) requestToken(ctx context.Context, m *metadata, send func(contex
 func (c *Client) authenticated(ctx context.Context, m *metadata, send func(style oauth2.AuthStyle, secret string) error) error {
 	secret, err := c.cfg.ClientSecret(ctx)
 	if err != nil {
-		return c.misconfigured("The client secret can't be had from the keychain. Unlock the keychain, or store the secret with drawbridge setup.", err)
+		return c.misconfigured("The client secret can't be had from the keychain. Unlock the keychain, or enter the secret again in Setup.", err)
 	}
 	if secret == "" {
 		return send(oauth2.AuthStyleInParams, "") // a public client names itself only

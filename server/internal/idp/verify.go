@@ -61,7 +61,7 @@ func (c *Client) verifyIDToken(ctx context.Context, m *metadata, raw, accessToke
 			return none, c.misconfigured(unsound(theIDToken, "names another issuer"), nil)
 		}
 		if !c.admits(tenant) {
-			return none, c.refused("{Name} signed somebody in whose organisation may not sign in here. Sign in with an account of another, or let the owner add the tenant to [idp] tenants in config.toml.", fmt.Errorf("tenant %s is not on the list", tenant))
+			return none, c.refused("{Name} signed somebody in whose organisation may not sign in here. Sign in with an account of another, or let the owner add the tenant in Setup.", fmt.Errorf("tenant %s is not on the list", tenant))
 		}
 	}
 	now := c.cfg.Now()
@@ -142,11 +142,11 @@ func (c *Client) verifyJWT(ctx context.Context, m *metadata, raw, audience strin
 	case says("issued by a different provider"):
 		reason = "names another issuer"
 	case says("expected audience") && what == theAccessToken:
-		return nil, c.misconfigured("{Name}'s access token is not for the configured audience. Compare [idp] audience in config.toml with the audience of the API or authorization server there.", cause(err))
+		return nil, c.misconfigured("{Name}'s access token is not for the configured audience. Compare the audience in Setup with the audience of the API or authorization server there.", cause(err))
 	case says("expected audience"):
 		reason = "was made for another client"
 	case says("malformed jwt") && what == theAccessToken:
-		return nil, c.misconfigured("{Name}'s access token is no signed JWT, so its audience can't be checked. Set [idp] audience in config.toml to \"\", unless the provider can issue one.", nil)
+		return nil, c.misconfigured("{Name}'s access token is no signed JWT, so its audience can't be checked. Leave the audience empty in Setup, unless the provider can issue one.", nil)
 	case says("unexpected signature algorithm"):
 		reason = "is not signed by a key of the provider"
 	case says("malformed jwt"), says("unmarshal claims"):

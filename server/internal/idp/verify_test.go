@@ -192,9 +192,9 @@ func TestTenantsThatMay(t *testing.T) {
 				}
 				return
 			}
-			wantError(t, err, refused, "[idp] tenants")
+			wantError(t, err, refused, "tenant in Setup")
 			_, err = r.Refresh(t.Context(), "rt-1", oauth.Identity{Issuer: "https://login.microsoftonline.com/" + c.tid + "/v2.0", Subject: "ana"})
-			wantError(t, err, refused, "[idp] tenants")
+			wantError(t, err, refused, "tenant in Setup")
 		})
 	}
 }

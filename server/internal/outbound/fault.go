@@ -18,7 +18,8 @@ import (
 type Fault struct {
 	Text  string
 	Words map[string]string
-	Err   error // the cause, for the log
+	Key   string // what of [network] would mend it; "" where nobody knows whether that is wanting
+	Err   error  // the cause, for the log
 }
 
 func (f *Fault) Error() string {
@@ -28,6 +29,13 @@ func (f *Fault) Error() string {
 	}
 	return text
 }
+
+// The keys of a [Fault].
+const (
+	KeyProxy    = "proxy"
+	KeyPassword = "proxy_password"
+	KeyCAFile   = "ca_file"
+)
 
 // Unwrap returns the cause.
 func (f *Fault) Unwrap() error { return f.Err }
@@ -39,14 +47,16 @@ func refusal(proxy *url.URL, target string, status int) error {
 	if err != nil {
 		host = target
 	}
-	f := &Fault{Words: map[string]string{"proxy": address(proxy), "host": host, "status": fmt.Sprint(status)}}
+	f := &Fault{Key: KeyProxy, Words: map[string]string{"proxy": address(proxy), "host": host, "status": fmt.Sprint(status)}}
 	switch {
 	case status/100 == 2:
 		return nil
 	case status == http.StatusProxyAuthRequired && proxy.User == nil:
-		f.Text = "The proxy {proxy} wants a user name and a password. Write the name into [network] proxy in config.toml, as http://NAME@{proxy}, and store the password with drawbridge setup."
+		f.Key = KeyPassword
+		f.Text = "The proxy {proxy} wants a user name and a password. In Setup, enter the proxy as http://NAME@{proxy}, and its password."
 	case status == http.StatusProxyAuthRequired:
-		f.Text = "The proxy {proxy} does not accept the user name and password. Compare the name in [network] proxy of config.toml, and store the password again with drawbridge setup."
+		f.Key = KeyPassword
+		f.Text = "The proxy {proxy} does not accept the user name and password. Check the name in Setup, and enter the password again."
 	case status >= 500:
 		f.Text = "The proxy {proxy} could not reach {host} (status {status}). Try again in a minute; if it stays so, ask whoever runs it."
 	default:
@@ -82,9 +92,11 @@ func Why(err error) *Fault {
 				words["authority"] = plain(cert.Issuer.Organization[0])
 			}
 		}
-		return &Fault{Text: "The certificate shown for {host} is signed by {authority}, which this computer does not trust. If a proxy of your company inspects connections, save its authority's certificate as a PEM file and name that as ca_file under [network] in config.toml.", Words: words, Err: err}
+		return &Fault{Text: "The certificate shown for {host} is signed by {authority}, which this computer does not trust. If a proxy of your company inspects connections, save its authority's certificate as a PEM file and enter that file's path in Setup.", Key: KeyCAFile, Words: words, Err: err}
 	case errors.Is(err, context.Canceled):
 		return nil
+	case errors.As(err, &name) && name.IsNotFound:
+		return &Fault{Text: "There is no host named {host}. Check its spelling; if this network has a proxy, enter it in Setup.", Words: map[string]string{"host": plain(name.Name)}, Err: err}
 	case errors.As(err, &name), errors.As(err, &dial) && dial.Op == "dial" && !loopback(dial.Addr):
 		return &Fault{Text: Direct, Err: err}
 	}
@@ -93,7 +105,7 @@ func Why(err error) *Fault {
 
 // Direct is the text of the fault that something can't be reached without a
 // proxy.
-const Direct = "It can't be reached directly. Check this computer's connection; if this network has a proxy, name it under [network] in config.toml, or in Setup."
+const Direct = "It can't be reached directly. Check this computer's connection; if this network has a proxy, enter it in Setup."
 
 func loopback(addr net.Addr) bool {
 	tcp, ok := addr.(*net.TCPAddr)

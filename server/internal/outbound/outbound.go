@@ -86,11 +86,11 @@ func (n *Network) orEnvironment() *Network {
 func authorities(file string) (*x509.CertPool, []byte, error) {
 	pem, err := os.ReadFile(file)
 	if err != nil {
-		return nil, nil, &Fault{Text: "The file of [network] ca_file can't be read. Mend its path in config.toml, or take the line out.", Err: err}
+		return nil, nil, &Fault{Text: "The file with your company's authority can't be read. Correct its path in Setup, or leave it empty.", Key: KeyCAFile, Err: err}
 	}
 	pool := systemPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, nil, &Fault{Text: "The file of [network] ca_file holds no certificate in PEM form. Export the authority's certificate again, as Base64 or PEM."}
+		return nil, nil, &Fault{Text: "The file with your company's authority holds no certificate in PEM form. Export the authority's certificate again, as Base64 or PEM.", Key: KeyCAFile}
 	}
 	return pool, pem, nil
 }
@@ -130,7 +130,7 @@ func (n *Network) proxy(ctx context.Context, u *url.URL) (*url.URL, error) {
 	defer n.mu.Unlock()
 	if n.password == "" {
 		if n.password, err = n.ask(ctx); err != nil {
-			return nil, &Fault{Text: "The proxy's password can't be had from the keychain. Unlock the keychain, or store the password again with drawbridge setup.", Err: err}
+			return nil, &Fault{Text: "The proxy's password can't be had from the keychain. Unlock the keychain, or enter the password again in Setup.", Key: KeyPassword, Err: err}
 		}
 	}
 	full := *proxy
@@ -165,7 +165,7 @@ func (n *Network) dialer(timeout time.Duration) func(context.Context, string, st
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := d.DialContext(ctx, network, addr)
 		if err != nil && slices.Contains(n.addresses, addr) && ctx.Err() == nil {
-			return nil, &Fault{Text: "The proxy {proxy} can't be reached. Compare [network] proxy in config.toml with what whoever runs this network says.", Words: map[string]string{"proxy": addr}, Err: err}
+			return nil, &Fault{Text: "The proxy {proxy} can't be reached. Compare the proxy in Setup with what whoever runs this network says.", Key: KeyProxy, Words: map[string]string{"proxy": addr}, Err: err}
 		}
 		return conn, err
 	}

@@ -50,11 +50,11 @@ func TestWaysOut(t *testing.T) {
 			o.Proxy = ""
 		}, nil},
 		"no name for the proxy": {func(_ *testing.T, p *proxytest.Proxy, _ *outbound.Options) { p.Demand("ana", secret) },
-			[]string{"wants a user name and a password", "http://NAME@127.0.0.1:", "drawbridge setup"}},
+			[]string{"wants a user name and a password", "http://NAME@127.0.0.1:", "In Setup"}},
 		"a wrong password": {func(_ *testing.T, p *proxytest.Proxy, o *outbound.Options) {
 			p.Demand("ana", secret)
 			o.Proxy, o.Password = as("ana", o.Proxy), password("wrong-"+secret)
-		}, []string{"does not accept the user name and password", "drawbridge setup"}},
+		}, []string{"does not accept the user name and password", "in Setup"}},
 		"a keychain that is locked": {func(_ *testing.T, p *proxytest.Proxy, o *outbound.Options) {
 			p.Demand("ana", secret)
 			o.Proxy, o.Password = as("ana", o.Proxy), func(context.Context) (string, error) { return "", errors.New("locked") }
@@ -64,11 +64,11 @@ func TestWaysOut(t *testing.T) {
 		"a host that the proxy can't reach": {func(_ *testing.T, p *proxytest.Proxy, _ *outbound.Options) { p.Block(host+":443", 504) },
 			[]string{"could not reach " + host, "504"}},
 		"a proxy that is away": {func(_ *testing.T, _ *proxytest.Proxy, o *outbound.Options) { o.Proxy = "http://127.0.0.1:1" },
-			[]string{"The proxy 127.0.0.1:1 can't be reached", "[network] proxy"}},
+			[]string{"The proxy 127.0.0.1:1 can't be reached", "the proxy in Setup"}},
 		"an inspecting proxy": {func(_ *testing.T, _ *proxytest.Proxy, o *outbound.Options) { o.CAFile = "" },
-			[]string{"signed by Company Inspecting CA", "ca_file under [network]", host}},
+			[]string{"signed by Company Inspecting CA", "path in Setup", host}},
 		"a ca_file that isn't there": {func(_ *testing.T, _ *proxytest.Proxy, o *outbound.Options) { o.CAFile += "x" },
-			[]string{"ca_file can't be read"}},
+			[]string{"authority can't be read"}},
 		"a ca_file with nothing in it": {func(t *testing.T, _ *proxytest.Proxy, o *outbound.Options) {
 			o.CAFile = filepath.Join(t.TempDir(), "x.pem")
 			if err := os.WriteFile(o.CAFile, []byte("hello"), 0o600); err != nil {
@@ -76,7 +76,7 @@ func TestWaysOut(t *testing.T) {
 			}
 		}, []string{"no certificate in PEM form"}},
 		"a host that needs no proxy": {func(_ *testing.T, _ *proxytest.Proxy, o *outbound.Options) { o.NoProxy = []string{".company.example"} },
-			[]string{"can't be reached directly", "[network]"}},
+			[]string{"if this network has a proxy, enter it in Setup"}},
 	} {
 		for _, caller := range []string{"a client", "the tunnel"} {
 			t.Run(name+", for "+caller, func(t *testing.T) {

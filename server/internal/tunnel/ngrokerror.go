@@ -31,17 +31,17 @@ func (c *ngrokCall) explain(err error) error {
 	var dns *net.DNSError
 	var invalid x509.CertificateInvalidError
 	switch {
-	case why != nil && why.Text != outbound.Direct && !errors.As(err, &cert):
-		return &Error{Msg: strings.TrimSuffix(why.Error(), "."), Err: c.redact(err)}
 	case errors.As(err, &dns):
 		return &Error{Msg: "the name of ngrok's server does not resolve: is this computer online?", Err: c.redact(err)}
+	case why != nil && why.Text != outbound.Direct && !errors.As(err, &cert):
+		return &Error{Msg: strings.TrimSuffix(why.Error(), "."), Err: c.redact(err)}
 	case errors.As(err, &cert):
-		return &Error{Msg: "ngrok's server shows a certificate that is not ngrok's: something between here and there opens the connection. Ask who runs this network, or name the file with its authority's certificate as ca_file under [network] in config.toml", Err: c.redact(err)}
+		return &Error{Msg: "ngrok's server shows a certificate that is not ngrok's: something between here and there opens the connection. Ask who runs this network, or enter the file with its authority's certificate in Setup", Err: c.redact(err)}
 	case errors.As(err, &invalid):
 		return &Error{Msg: "ngrok's certificate is not valid at this computer's time: check its clock", Err: c.redact(err)}
 	}
 	if why != nil {
-		return &Error{Msg: "ngrok can't be reached directly: check this computer's connection, or name this network's proxy under [network] in config.toml", Err: c.redact(err)}
+		return &Error{Msg: "ngrok can't be reached directly: check this computer's connection, or enter this network's proxy in Setup", Err: c.redact(err)}
 	}
 	return &Error{Msg: "ngrok can't be reached", Err: c.redact(err)}
 }

@@ -32,10 +32,11 @@ func Access(emails, domains, groups string, anyone bool) config.Access {
 	return a
 }
 
+// words are the words of s; nil if there is none.
 func words(s string) []string {
-	return strings.FieldsFunc(s, func(r rune) bool {
+	return append([]string(nil), strings.FieldsFunc(s, func(r rune) bool {
 		return r <= ' ' || r == ',' || r == ';' || r == '<' || r == '>' || r == '\u3000' || r == '、'
-	})
+	})...)
 }
 
 func once(list []string, s string) []string {
@@ -61,7 +62,7 @@ func (w *Wizard) CheckAccess(c Candidate) Report {
 		case "access.domains":
 			r.problem(FieldDomains, "One of these is no domain. Write each as example.com, one a line, without patterns.")
 		case "idp.tenants":
-			r.problem(FieldTenant, "Groups and domains are what each organisation says of itself, and this tenant stands for every organisation at Microsoft. Enter your own tenant ID, or name those that may sign in as tenants under [idp] in config.toml.")
+			r.problem(FieldTenant, "Groups and domains are what each organisation says of itself, and this tenant stands for every organisation at Microsoft. Enter your own tenant ID, or name those that may sign in under Tenants.")
 		case "access.groups":
 			r.problem(FieldGroups, "One of these is no name of a group. Write each as the provider spells it, one a line.")
 		}

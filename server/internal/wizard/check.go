@@ -31,14 +31,17 @@ type Candidate struct {
 type Report struct {
 	Problems []Problem
 	Notes    []Sentence
+	Away     bool // the provider did not answer, so that nothing is known to be wrong
 }
 
 // OK reports whether nothing stands in the way.
 func (r Report) OK() bool { return len(r.Problems) == 0 }
 
-func (r *Report) add(other Report) {
+// Add takes over what another check found.
+func (r *Report) Add(other Report) {
 	r.Problems = append(r.Problems, other.Problems...)
 	r.Notes = append(r.Notes, other.Notes...)
+	r.Away = r.Away || other.Away
 }
 
 func (r *Report) problem(field, text string, words ...string) {
@@ -47,20 +50,6 @@ func (r *Report) problem(field, text string, words ...string) {
 
 func (r *Report) note(text string, words ...string) {
 	r.Notes = append(r.Notes, say(text, words...))
-}
-
-// Check looks at the whole form: the provider, the tunnel, who may sign in.
-func (w *Wizard) Check(ctx context.Context, c Candidate) Report {
-	kind, _ := KindOf(c.Config.IDP)
-	r := w.CheckProvider(ctx, kind, &c)
-	r.add(w.CheckTunnel(ctx, &c))
-	r.add(w.CheckAccess(c))
-	if r.OK() {
-		for _, e := range config.Errors(c.Config.Validate()) {
-			r.Problems = append(r.Problems, Problem{FieldSave, say("{problem}.", "problem", e.Msg)})
-		}
-	}
-	return r
 }
 
 // CheckProvider asks the provider what can be asked without a person. kind is
@@ -77,20 +66,7 @@ func (w *Wizard) CheckProvider(ctx context.Context, kind Kind, c *Candidate) Rep
 	}
 	r.clientID(kind, c.Config.IDP.ClientID)
 	r.clientSecret(kind, c, w.stored(ctx, keystore.IDPClientSecret) && SameSecret(c.Former, c.Config.IDP.Issuer))
-	issuer, err := w.resolve(ctx, kind, c.Config.IDP.Issuer)
-	if err != nil {
-		field := FieldClientID
-		if fields := kind.Fields(); len(fields) > 0 {
-			field = fields[0].Name
-		}
-		says := fromProvider(err)
-		if network := w.networkField(ctx, err); network != "" {
-			field = network
-		}
-		r.Problems = append(r.Problems, Problem{field, says})
-		return r
-	}
-	c.Config.IDP.Issuer = issuer
+	c.Config.IDP.Issuer = w.look(ctx, kind, c.Config.IDP.Issuer, &r)
 	if r.OK() {
 		w.askProvider(ctx, c, &r)
 	}
@@ -115,6 +91,7 @@ func (w *Wizard) askProvider(ctx context.Context, c *Candidate, r *Report) {
 			field = FieldClientID
 		}
 		r.Problems = append(r.Problems, Problem{field, fromProvider(err)})
+		r.Away = oauth.IsProviderError(err, oauth.ProviderUnreachable)
 		return
 	}
 	if c.RedirectURI == "" {

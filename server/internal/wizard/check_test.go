@@ -1,6 +1,7 @@
 package wizard
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -20,11 +21,80 @@ func (f *fake) good(k Kind) Candidate {
 	return Candidate{Config: c, Authtoken: keystore.NewSecret("2aBcDeFgHiJkLmNoPqRsTuVwXyZ_4gHiJkLmNoPqRsTuVwXyZ"), RedirectURI: theRedirect}
 }
 
+// check looks at the whole of a candidate.
+func check(t *testing.T, w *Wizard, c Candidate) Report {
+	t.Helper()
+	kind, _ := KindOf(c.Config.IDP)
+	r := w.CheckProvider(t.Context(), kind, &c)
+	r.Add(w.CheckTunnel(t.Context(), &c))
+	r.Add(w.CheckAccess(c))
+	return r
+}
+
+// ngrok has one account, with a domain that stays or a new one each time.
+type ngrokAccount struct {
+	domain string
+	stays  bool
+	fail   error
+	opened []string
+}
+
+func (n *ngrokAccount) open(_ context.Context, c config.Config, _ keystore.Secret) (string, error) {
+	n.opened = append(n.opened, c.Tunnel.Domain)
+	switch {
+	case n.fail != nil:
+		return "", n.fail
+	case c.Tunnel.Domain == "" || c.Tunnel.Domain == n.domain && n.stays:
+		return "https://" + n.domain, nil
+	}
+	return "", tunnel.Refusal("ERR_NGROK_320")
+}
+
+// An authtoken is enough where the account has a domain; what ngrok refuses is
+// told before it is saved, at its field.
+func TestCheckTunnelOpens(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		asks    string
+		account ngrokAccount
+		domain  string
+		field   string
+		says    string
+	}{
+		{"an authtoken alone", "", ngrokAccount{domain: "fox.ngrok-free.app", stays: true}, "fox.ngrok-free.app", "", ""},
+		{"a domain that goes", "", ngrokAccount{domain: "x1.ngrok.app"}, "", FieldTunnelDomain, "dashboard.ngrok.com/domains"},
+		{"a domain of one's own", "fox.ngrok.app", ngrokAccount{domain: "fox.ngrok.app", stays: true}, "fox.ngrok.app", "", ""},
+		{"another's domain", "taken.ngrok.app", ngrokAccount{domain: "fox.ngrok.app", stays: true}, "taken.ngrok.app", FieldTunnelDomain, "ERR_NGROK_320"},
+		{"a domain that is online", "fox.ngrok.app", ngrokAccount{fail: tunnel.Refusal("ERR_NGROK_334")}, "fox.ngrok.app", FieldTunnelDomain, "ERR_NGROK_334"},
+		{"an authtoken that ngrok refuses", "", ngrokAccount{fail: tunnel.Refusal("ERR_NGROK_105")}, "", FieldAuthtoken, "ERR_NGROK_105"},
+		{"no way to ngrok", "", ngrokAccount{fail: &tunnel.Error{Msg: "ngrok can't be reached"}}, "", FieldProxy, "can't be reached"},
+	} {
+		t.Run("it handles "+c.name, func(t *testing.T) {
+			cand := newFake(t).good(Okta)
+			cand.Config.Tunnel.Domain = c.asks
+			w := &Wizard{Open: c.account.open}
+			r := w.CheckTunnel(t.Context(), &cand)
+			if cand.Config.Tunnel.Domain != c.domain || r.OK() != (c.field == "") {
+				t.Errorf("domain %q, problems %+v", cand.Config.Tunnel.Domain, r.Problems)
+			}
+			if c.field != "" && r.Problems[0].Field != c.field {
+				t.Errorf("it is about %s", r.Problems[0].Field)
+			}
+			for _, p := range r.Problems {
+				isSentence(t, p.Sentence, c.says)
+			}
+			if strings.Contains(textOf(r.Notes), "ngrok chooses one") {
+				t.Error("it says that ngrok chooses")
+			}
+		})
+	}
+}
+
 func TestCheckGood(t *testing.T) {
 	for _, kind := range Kinds() {
 		t.Run(string(kind), func(t *testing.T) {
 			f := newFake(t)
-			r := f.wizard(t).Check(t.Context(), f.good(kind))
+			r := check(t, f.wizard(t), f.good(kind))
 			if !r.OK() {
 				t.Errorf("%v", r.Problems)
 			}
@@ -139,7 +209,7 @@ func TestCheck(t *testing.T) {
 			f := newFake(t)
 			cand := f.good(c.kind)
 			c.spoil(f, &cand)
-			r := f.wizard(t).Check(t.Context(), cand)
+			r := check(t, f.wizard(t), cand)
 			if cand.Former == issuers[Auth0] && f.hits["/token"] > 0 {
 				t.Error("the secret was sent to another provider")
 			}
@@ -177,7 +247,7 @@ func TestCheckWithoutSecrets(t *testing.T) {
 	w := &Wizard{Keystore: keystore.Memory(), HTTP: f.client()}
 	cand := f.good(Okta)
 	cand.Authtoken = keystore.Secret{}
-	r := w.Check(t.Context(), cand)
+	r := check(t, w, cand)
 	if got := r.Problems; len(got) != 2 || got[0].Field != FieldClientSecret || got[1].Field != FieldAuthtoken {
 		t.Fatalf("%v", got)
 	}
@@ -192,7 +262,7 @@ func TestCheckWithoutSecrets(t *testing.T) {
 // Each refusal of ngrok's has its field, and its sentence in both languages.
 func TestTunnelRefusals(t *testing.T) {
 	fields := map[string]string{"ERR_NGROK_105": FieldAuthtoken, "ERR_NGROK_107": FieldAuthtoken, "ERR_NGROK_108": FieldTunnel, "ERR_NGROK_120": FieldTunnel,
-		"ERR_NGROK_313": FieldTunnelDomain, "ERR_NGROK_319": FieldTunnelDomain, "ERR_NGROK_320": FieldTunnelDomain, "ERR_NGROK_334": FieldTunnel,
+		"ERR_NGROK_313": FieldTunnelDomain, "ERR_NGROK_319": FieldTunnelDomain, "ERR_NGROK_320": FieldTunnelDomain, "ERR_NGROK_334": FieldTunnelDomain,
 		"ERR_NGROK_725": FieldTunnel, "ERR_NGROK_727": FieldTunnel, "ERR_NGROK_3200": FieldTunnel}
 	for code, field := range fields {
 		p := FromTunnel(tunnel.Refusal(code))

@@ -18,8 +18,6 @@ const (
 	// trialTime is how long a dry run waits for the browser to come back: as
 	// long as a person may need to find a password and a second factor.
 	trialTime = 10 * time.Minute
-	// lateTime is when it says what it means if the browser never does.
-	lateTime = 45 * time.Second
 )
 
 // DryRun tries a sign-in at the provider that makes no grant. One is under way
@@ -41,6 +39,7 @@ type trial struct {
 	state, verifier string
 	nonce           string
 	begun           time.Time
+	back            string
 }
 
 // TrialState is how far a dry run is.
@@ -50,7 +49,6 @@ type TrialState string
 const (
 	TrialNone    TrialState = ""
 	TrialWaiting TrialState = "waiting" // for the browser to come back
-	TrialLate    TrialState = "late"    // the same, for longer than it takes
 	TrialAsking  TrialState = "asking"  // the browser is back, the provider is asked
 	TrialDone    TrialState = "done"    // see the result
 	TrialFailed  TrialState = "failed"  // see what it says
@@ -60,24 +58,32 @@ const (
 // TrialStatus is a dry run as the person sees it. It holds no token.
 type TrialStatus struct {
 	State  TrialState
-	Says   Sentence // what went wrong, or may have
+	Says   Sentence // what went wrong; while it waits, what may
 	Offer  string   // the issuer of another authorization server that may do, or ""
 	Result *TrialResult
+	Unsure bool      // the provider seems not to know the redirect URI; only a sign-in could tell for certain
 	Ended  time.Time // zero before
 }
 
 // Start begins a dry run and returns where to send the browser. cfg and access
 // are those of the app; the provider answers at cfg.RedirectURI, where
-// [DryRun.Callback] has to be asked. Its errors are sentences.
-func (d *DryRun) Start(ctx context.Context, cfg idp.Config, access oauth.AccessList) (string, error) {
+// [DryRun.Callback] has to be asked; it says that the browser goes on to back.
+// A redirect URI that the provider does not know is an error, unless certain is
+// false: the browser would never come back. Errors are sentences.
+func (d *DryRun) Start(ctx context.Context, cfg idp.Config, access oauth.AccessList, back string, certain bool) (string, error) {
 	cfg.HTTPClient, cfg.Now, cfg.OnChange = staying(cfg.HTTPClient), d.now, nil
-	t := &trial{client: idp.New(cfg), cfg: cfg, access: access, state: rand.Text(), verifier: rand.Text() + rand.Text(), nonce: rand.Text(), begun: d.now()}
+	t := &trial{client: idp.New(cfg), cfg: cfg, access: access, back: back, state: rand.Text(), verifier: rand.Text() + rand.Text(), nonce: rand.Text(), begun: d.now()}
 	address, err := t.client.AuthURL(ctx, idp.AuthRequest{State: t.state, Nonce: t.nonce, Verifier: t.verifier})
-	if err != nil {
-		d.set(nil, TrialStatus{State: TrialFailed, Says: fromProvider(err), Ended: d.now()})
+	unknown := false
+	if err == nil && certain {
+		_, err = t.client.CheckRedirect(ctx)
+		unknown = oauth.IsProviderError(err, oauth.ProviderMisconfigured)
+	}
+	if err != nil && (unknown || address == "") {
+		d.set(nil, TrialStatus{State: TrialFailed, Says: fromProvider(err), Unsure: unknown, Ended: d.now()})
 		return "", err
 	}
-	d.set(t, TrialStatus{State: TrialWaiting})
+	d.set(t, TrialStatus{State: TrialWaiting, Says: lookFor(t)})
 	return address, nil
 }
 
@@ -102,32 +108,29 @@ func (d *DryRun) Status() TrialStatus {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if t := d.trial; t != nil && d.status.State != TrialAsking {
-		switch age := d.now().Sub(t.begun); {
-		case age >= trialTime:
+		if d.now().Sub(t.begun) >= trialTime {
 			d.trial = nil
-			d.status = TrialStatus{State: TrialExpired, Says: neverBack(t), Ended: t.begun.Add(trialTime)}
-		case age >= lateTime:
-			d.status = TrialStatus{State: TrialLate, Says: neverBack(t)}
+			d.status = TrialStatus{State: TrialExpired, Says: lookFor(t), Ended: t.begun.Add(trialTime)}
 		}
 	}
 	return d.status
 }
 
-// neverBack is what it means if the browser does not come back: no provider may
-// send it to a redirect URI that it does not know (RFC 6749 §4.1.2.1).
-func neverBack(t *trial) Sentence {
-	s := say("The browser has not come back yet. If it shows an error of {name} that speaks of a redirect URI or callback URL, {name} does not know ours: enter {redirect} there, byte for byte, and try again.")
+// lookFor is what to look for at the provider if the browser does not come back:
+// none may send it to a redirect URI that it does not know (RFC 6749 §4.1.2.1).
+func lookFor(t *trial) Sentence {
+	s := say("If the browser shows an error of {name} that speaks of a redirect URI or callback URL, {name} does not know ours: enter {redirect} there, byte for byte, and try again.")
 	s.Words = t.client.Words()
 	return s
 }
 
 // Callback takes the provider's answer if its state is that of the dry run under
-// way, and reports whether it is. The state is used up by it. It asks the
-// provider, which may take 25 s.
-func (d *DryRun) Callback(ctx context.Context, answer url.Values) bool {
+// way, and returns where the browser goes on to; "" if it is not. The state is
+// used up by it. It asks the provider, which may take 25 s.
+func (d *DryRun) Callback(ctx context.Context, answer url.Values) (back string) {
 	t := d.take(answer.Get("state"))
 	if t == nil {
-		return false
+		return ""
 	}
 	st := t.finish(ctx, answer)
 	st.Ended = d.now()
@@ -137,7 +140,7 @@ func (d *DryRun) Callback(ctx context.Context, answer url.Values) bool {
 	}
 	d.mu.Unlock()
 	d.changed()
-	return true
+	return t.back
 }
 
 // take returns the trial of state, once.

@@ -136,7 +136,7 @@ func TestDryRunFailures(t *testing.T) {
 		{"a scope that is not there", Okta, "invalid_scope", "One or more scopes are not configured for the authorization server resource.", nil, "Okta refuses a scope", ""},
 		{"a grant that is off", Okta, "unauthorized_client", "The client is not authorized to use the provided grant type.", nil, "Authorization Code and Refresh Token", ""},
 		{"a login that is wanted", Okta, "login_required", "The client specified not to prompt, but the user is not logged in.", nil, "Sign in again", ""},
-		{"a feature that is not enabled", Okta, "server_error", "The requested feature is not enabled in this environment.", nil, "Use its org server", "https://dev-1.okta.com"},
+		{"a feature that is not enabled", Okta, "server_error", "The requested feature is not enabled in this environment.", nil, "Use the organisation's own", "https://dev-1.okta.com"},
 		{"DPoP demanded", Okta, "", "", func(f *fake) {
 			f.refuse["/token"] = refusing(400, "invalid_dpop_proof", "The DPoP proof JWT header is missing.")
 		}, "DPoP", ""},
@@ -155,7 +155,7 @@ func TestDryRunFailures(t *testing.T) {
 		{"somebody who is no test user", Google, "access_denied", "", nil, "test users", ""},
 		{"a Workspace that forbids it", Google, "admin_policy_enforced", "", nil, "Workspace administrator", ""},
 		{"an app for members", Google, "org_internal", "", nil, "own organisation", ""},
-		{"an API that is not there", Auth0, "access_denied", "Service not found: https://api", nil, "[idp] audience", ""},
+		{"an API that is not there", Auth0, "access_denied", "Service not found: https://api", nil, "audience in Setup", ""},
 		{"a blocked account", Auth0, "unauthorized", "user is blocked", nil, "blocked", ""},
 		{"grants off at Auth0", Auth0, "", "", func(f *fake) { f.refuse["/token"] = refusing(403, "unauthorized_client", "Grant type not allowed") }, "Allow Offline Access", ""},
 		{"standard flow off", Keycloak, "unauthorized_client", "Client is not allowed to initiate browser login.", nil, "Standard flow", ""},
@@ -244,7 +244,7 @@ func TestDryRunState(t *testing.T) {
 	f := newFake(t)
 	first := f.dryRun(t, f.as(Okta), admins)
 	for _, state := range []string{"", "x", first.url.Get("state") + "x", strings.ToLower(first.url.Get("state"))} {
-		if first.Callback(t.Context(), url.Values{"state": {state}, "code": {theCode}}) {
+		if first.Callback(t.Context(), url.Values{"state": {state}, "code": {theCode}}) != "" {
 			t.Errorf("the state %q was taken", state)
 		}
 	}
@@ -252,7 +252,7 @@ func TestDryRunState(t *testing.T) {
 		t.Error("the provider was asked for a stranger")
 	}
 	first.back(t, "error", "access_denied")
-	if first.Callback(t.Context(), url.Values{"state": {first.url.Get("state")}, "code": {theCode}}) {
+	if first.Callback(t.Context(), url.Values{"state": {first.url.Get("state")}, "code": {theCode}}) != "" {
 		t.Error("a state was taken twice")
 	}
 	if st := first.Status(); st.State != TrialFailed {
@@ -261,15 +261,15 @@ func TestDryRunState(t *testing.T) {
 
 	var d DryRun
 	cfg := idp.Config{HTTPClient: f.client(), Issuer: issuers[Okta], ClientID: "id", RedirectURI: theRedirect, Scopes: []string{"openid"}}
-	old, err := d.Start(t.Context(), cfg, admins)
+	old, err := d.Start(t.Context(), cfg, admins, theConsole, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Start(t.Context(), cfg, admins); err != nil {
+	if _, err := d.Start(t.Context(), cfg, admins, theConsole, true); err != nil {
 		t.Fatal(err)
 	}
 	u, _ := url.Parse(old)
-	if d.Callback(t.Context(), url.Values{"state": {u.Query().Get("state")}, "error": {"access_denied"}}) {
+	if d.Callback(t.Context(), url.Values{"state": {u.Query().Get("state")}, "error": {"access_denied"}}) != "" {
 		t.Error("the state of an earlier dry run was taken")
 	}
 	d.Stop()
@@ -294,17 +294,15 @@ func TestDryRunNeverBack(t *testing.T) {
 	for _, c := range []struct {
 		after time.Duration
 		want  TrialState
-	}{{lateTime - time.Second, TrialWaiting}, {lateTime, TrialLate}, {trialTime - time.Second, TrialLate}, {trialTime, TrialExpired}} {
+	}{{0, TrialWaiting}, {trialTime - time.Second, TrialWaiting}, {trialTime, TrialExpired}} {
 		r.now = begun.Add(c.after)
 		st := r.Status()
 		if st.State != c.want {
 			t.Errorf("after %v it is %s", c.after, st.State)
 		}
-		if c.want != TrialWaiting {
-			isSentence(t, st.Says, theRedirect, "Keycloak")
-		}
+		isSentence(t, st.Says, theRedirect, "Keycloak") // at once: nobody waits to be told
 	}
-	if r.Callback(t.Context(), url.Values{"state": {r.url.Get("state")}, "code": {theCode}}) {
+	if r.Callback(t.Context(), url.Values{"state": {r.url.Get("state")}, "code": {theCode}}) != "" {
 		t.Error("it was taken after all")
 	}
 }
@@ -313,11 +311,28 @@ func TestDryRunUnreachable(t *testing.T) {
 	f := newFake(t)
 	f.refuse["/discovery"] = http.NotFound
 	d := &DryRun{}
-	_, err := d.Start(t.Context(), idp.Config{Issuer: issuers[Other], ClientID: "id", RedirectURI: theRedirect, HTTPClient: f.client()}, admins)
+	_, err := d.Start(t.Context(), idp.Config{Issuer: issuers[Other], ClientID: "id", RedirectURI: theRedirect, HTTPClient: f.client()}, admins, theConsole, true)
 	if st := d.Status(); err == nil || st.State != TrialFailed {
 		t.Fatalf("%v, %+v", err, st)
 	}
 	isSentence(t, d.Status().Says, "no OpenID discovery document")
+}
+
+// Nobody is sent where the browser can't come back from, unless they insist.
+func TestDryRunUnknownRedirect(t *testing.T) {
+	f := newFake(t)
+	f.redirects = nil
+	c := f.as(Okta)
+	d := &DryRun{}
+	cfg := idp.Config{Issuer: c.Issuer, ClientID: c.ClientID, RedirectURI: theRedirect, HTTPClient: f.client()}
+	_, err := d.Start(t.Context(), cfg, admins, theConsole, true)
+	if st := d.Status(); err == nil || st.State != TrialFailed || !st.Unsure {
+		t.Fatalf("%v, %+v", err, st)
+	}
+	isSentence(t, d.Status().Says, "Add "+theRedirect)
+	if _, err := d.Start(t.Context(), cfg, admins, theConsole, false); err != nil || d.Status().State != TrialWaiting {
+		t.Errorf("all the same: %v", err)
+	}
 }
 
 // Strangers who know the state, all at once: one of them is taken.
@@ -327,7 +342,7 @@ func TestDryRunTwice(t *testing.T) {
 	var taken, wg = make(chan bool, 16), sync.WaitGroup{}
 	for range 16 {
 		wg.Go(func() {
-			taken <- r.Callback(t.Context(), url.Values{"state": {r.url.Get("state")}, "code": {theCode}})
+			taken <- r.Callback(t.Context(), url.Values{"state": {r.url.Get("state")}, "code": {theCode}}) != ""
 			r.Status()
 		})
 	}

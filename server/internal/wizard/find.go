@@ -1,7 +1,6 @@
 package wizard
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -18,96 +17,103 @@ import (
 // lookTime bounds everything that is asked of a provider for one form.
 const lookTime = 15 * time.Second
 
-// Server is one of an Okta organisation's authorization servers.
-type Server struct {
-	ID          string // [OrgServer], "default", or the ID that the person gave
-	Issuer      string
-	OK          bool
-	Recommended bool     // one of them at most
-	Says        Sentence // what it is, or why it can't be used
-}
-
 const (
-	saysOrg       = "The organisation's own authorization server. Every Okta has it, no API Access Management is needed, and everybody assigned to the app may use it. It names groups in the ID token only, which is where Drawbridge looks."
-	saysCustom    = "A custom authorization server, with an audience, scopes and access policies of its own: one of its policies must let this app in. Use it if your administrator wants sign-ins to go through it."
+	saysBoth      = "Okta has its own authorization server here and a custom one named default. Its own is used: every Okta has it, and it needs no access policy. The other's issuer is {issuer}"
+	saysOnly      = "This organisation answers with one authorization server, so that is used: {issuer}"
 	saysNoDefault = "This organisation has no authorization server named default: without API Access Management there are no custom ones. Use the organisation's own."
 	saysNoServer  = "This organisation has no authorization server with the ID {id}. Its list is under Security, API, Authorization Servers; without API Access Management there is none, and the organisation's own is the one to use."
 	saysNoOkta    = "{host} answers, but not as an Okta organisation does. Check the domain: Okta shows it in the menu at the top right of its pages."
 )
 
-// FindOkta looks for the authorization servers at the domain of f: the
-// organisation's own, the custom one named default, and the one that f names.
-// It says of each what it found, and recommends one.
-func (w *Wizard) FindOkta(ctx context.Context, c Candidate, f Form) ([]Server, []Problem) {
+// Pasted reads an issuer as people paste one: with or without its scheme, the
+// address of an admin console or of a discovery document. Which of Okta's
+// authorization servers is meant is left open where none is named.
+func Pasted(issuer, clientID string) (Kind, Form) {
+	if u := webAddress(issuer); u != nil {
+		issuer = u.String()
+	}
+	kind, f := KindOf(config.IDP{Issuer: issuer, ClientID: clientID})
+	if kind == Okta && f[FieldServer] == OrgServer {
+		f[FieldServer] = ""
+	}
+	f[FieldClientID] = clientID
+	return kind, f
+}
+
+// Locate puts into c the provider that f means, after it has answered there:
+// its issuer as the provider spells it, and what comes with it. Of Okta's
+// authorization servers it takes the one that f names, else the organisation's
+// own, and notes what else there is.
+func (w *Wizard) Locate(ctx context.Context, kind Kind, f Form, c *Candidate) (r Report) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	w = w.by(c.Config.Network, c.ProxyPassword)
-	named, problems := Okta.Issuer(f)
-	if len(problems) > 0 {
-		return nil, problems
+	issuer, problems := kind.Issuer(f)
+	if r.Problems = problems; len(problems) > 0 {
+		return r
 	}
-	u, err := url.Parse(named)
-	if err != nil {
-		return nil, []Problem{{FieldDomain, say(saysNoOkta, "host", Trim(f[FieldDomain]))}}
+	if u, err := url.Parse(issuer); err == nil && kind == Okta && serverIn(u) == "" && Trim(f[FieldServer]) != OrgServer {
+		issuer = w.choose(ctx, issuer, &r)
+	} else {
+		issuer = w.look(ctx, kind, issuer, &r)
 	}
-	base := u.Scheme + "://" + u.Host
-	servers := []Server{{ID: OrgServer, Issuer: base}, {ID: "default", Issuer: base + "/oauth2/default"}}
-	asked := serverIn(u)
-	if asked != "" && asked != "default" {
-		servers = append(servers, Server{ID: asked, Issuer: named})
-	}
-	var wg sync.WaitGroup
-	unreachable := make([]*Problem, len(servers))
-	for i := range servers {
-		wg.Go(func() { unreachable[i] = w.lookAt(ctx, &servers[i], u.Host) })
-	}
-	wg.Wait()
-	if !recommend(servers, asked) {
-		for _, p := range unreachable {
-			if p != nil {
-				return nil, []Problem{*p}
-			}
-		}
-		return nil, []Problem{{FieldDomain, say(saysNoOkta, "host", u.Host)}}
-	}
-	return servers, nil
+	c.Config.IDP = kind.IDP(c.Config.IDP, issuer, f)
+	c.Config = WithScopes(c.Config)
+	return r
 }
 
-// lookAt asks one server and says what it is. It returns why it can't be
-// reached, if that is so.
-func (w *Wizard) lookAt(ctx context.Context, s *Server, host string) *Problem {
-	issuer, err := w.resolve(ctx, Okta, s.Issuer)
+// choose returns the issuer of an Okta of which the person named the domain
+// alone. Both servers are asked at once.
+func (w *Wizard) choose(ctx context.Context, org string, r *Report) string {
+	custom := org + "/oauth2/default"
+	var ofOrg, ofCustom Report
+	var both sync.WaitGroup
+	both.Go(func() { org = w.look(ctx, Okta, org, &ofOrg) })
+	both.Go(func() { custom = w.look(ctx, Okta, custom, &ofCustom) })
+	both.Wait()
 	switch {
-	case err == nil:
-		s.OK, s.Issuer, s.Says = true, issuer, say(saysCustom)
-		if s.ID == OrgServer {
-			s.Says = say(saysOrg)
-		}
-	case oauth.IsProviderError(err, oauth.ProviderUnreachable):
-		s.Says = fromProvider(err)
-		return &Problem{cmp.Or(w.networkField(ctx, err), FieldDomain), s.Says}
-	case s.ID == OrgServer:
-		s.Says = say(saysNoOkta, "host", host)
-	case s.ID == "default":
-		s.Says = say(saysNoDefault)
+	case ofOrg.OK() && ofCustom.OK():
+		r.note(saysBoth, "issuer", custom)
+	case ofCustom.OK():
+		r.note(saysOnly, "issuer", custom)
+		return custom
 	default:
-		s.Says = say(saysNoServer, "id", s.ID)
+		r.Add(ofOrg)
 	}
-	return nil
+	return org
 }
 
-// recommend marks the server that the person asked for, else the organisation's
-// own, else any that works. It returns false if none does.
-func recommend(servers []Server, asked string) bool {
-	for _, id := range []string{asked, OrgServer, "default"} {
-		for i := range servers {
-			if servers[i].ID == id && servers[i].OK {
-				servers[i].Recommended = true
-				return true
-			}
-		}
+// look asks at an issuer and returns it as the provider spells it. Why it can't
+// be used is r's, with the field to change.
+func (w *Wizard) look(ctx context.Context, kind Kind, issuer string, r *Report) string {
+	spelled, err := w.resolve(ctx, kind, issuer)
+	if err == nil {
+		return spelled
 	}
-	return false
+	u, bad := url.Parse(issuer)
+	if bad != nil {
+		u = &url.URL{}
+	}
+	p := Problem{FieldClientID, fromProvider(err)}
+	if fields := kind.Fields(); len(fields) > 0 {
+		p.Field = fields[0].Name
+	}
+	r.Away = oauth.IsProviderError(err, oauth.ProviderUnreachable)
+	switch id := serverIn(u); {
+	case r.Away:
+		if network := w.networkField(ctx, err); network != "" {
+			p.Field = network
+		}
+	case kind != Okta:
+	case id == "":
+		p.Sentence = say(saysNoOkta, "host", u.Host)
+	case id == "default":
+		p = Problem{FieldServer, say(saysNoDefault)}
+	default:
+		p = Problem{FieldServer, say(saysNoServer, "id", id)}
+	}
+	r.Problems = append(r.Problems, p)
+	return issuer
 }
 
 // resolve asks for the discovery document and keys of issuer and returns the

@@ -2,77 +2,72 @@ package wizard
 
 import (
 	"net/http"
+	"slices"
 	"testing"
+
+	"github.com/drawbridge-app/drawbridge/server/config"
 )
 
-func TestFindOkta(t *testing.T) {
+// What a person pasted leads to one issuer, which has answered: of Okta's
+// authorization servers the one that they named, else the organisation's own.
+func TestLocate(t *testing.T) {
 	const org, deflt, custom = "https://dev-1.okta.com", "https://dev-1.okta.com/oauth2/default", "https://dev-1.okta.com/oauth2/aus1"
 	moved := func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "https://evil.example"+r.URL.Path, http.StatusFound)
 	}
+	gone := func(issuer string) func(*fake) { return func(f *fake) { f.gone[issuer] = true } }
 	for _, c := range []struct {
-		name      string
-		form      Form
-		spoil     func(*fake)
-		recommend string   // issuer
-		works     []string // IDs
-		missing   []string
-		says      string // of the problem, if there is one
+		name, pasted string
+		spoil        func(*fake)
+		issuer       string // "": it is refused
+		says         string // of the note or the problem; "": none
 	}{
-		{"both servers", Form{FieldDomain: "dev-1-admin.okta.com"}, nil, org, []string{"org", "default"}, nil, ""},
-		{"no API Access Management", Form{FieldDomain: "dev-1.okta.com"}, func(f *fake) { f.gone[deflt] = true }, org, []string{"org"}, []string{"default"}, ""},
-		{"the custom one alone", Form{FieldDomain: "dev-1.okta.com"}, func(f *fake) { f.gone[org] = true }, deflt, []string{"default"}, []string{"org"}, ""},
-		{"one that the person named", Form{FieldDomain: "dev-1.okta.com", FieldServer: "aus1"}, nil, custom, []string{"org", "default", "aus1"}, nil, ""},
-		{"one that the person named and that is not there", Form{FieldDomain: "dev-1.okta.com", FieldServer: "aus1"}, func(f *fake) { f.gone[custom] = true }, org, []string{"org", "default"}, []string{"aus1"}, ""},
-		{"an issuer in the place of the domain", Form{FieldDomain: custom}, nil, custom, []string{"org", "default", "aus1"}, nil, ""},
-		{"a domain of the customer's whose servers go by Okta's", Form{FieldDomain: "login.example.com"}, func(f *fake) {
-			f.says["https://login.example.com/oauth2/default"] = deflt
-		}, "https://login.example.com", []string{"org", "default"}, nil, ""},
-		{"no Okta", Form{FieldDomain: "example.com"}, func(f *fake) {
-			f.refuse["/discovery"] = http.NotFound
-		}, "", nil, nil, "not as an Okta organisation"},
-		{"an outage", Form{FieldDomain: "dev-1.okta.com"}, func(f *fake) {
+		{"the admin domain, and both servers", "dev-1-admin.okta.com", nil, org, "The other's issuer is " + deflt},
+		{"no API Access Management", "dev-1.okta.com", gone(deflt), org, ""},
+		{"the custom one alone", "https://dev-1.okta.com/", gone(org), deflt, "answers with one authorization server"},
+		{"an issuer", custom, nil, custom, ""},
+		{"a discovery document", deflt + "/.well-known/openid-configuration", nil, deflt, ""},
+		{"a server that is not there", custom, gone(custom), "", "no authorization server with the ID aus1"},
+		{"a default server that is not there", deflt + "/", gone(deflt), "", "no authorization server named default"},
+		{"no Okta", "dev-1.okta.com", func(f *fake) { f.refuse["/discovery"] = http.NotFound }, "", "not as an Okta organisation"},
+		{"an outage", "dev-1.okta.com", func(f *fake) {
 			f.refuse["/discovery"] = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }
-		}, "", nil, nil, "problem of its own"},
-		{"redirects, which it does not follow", Form{FieldDomain: "dev-1.okta.com"}, func(f *fake) { f.refuse["/discovery"] = moved }, "", nil, nil, "not as an Okta organisation"},
-		{"documents of somebody else", Form{FieldDomain: "dev-1.okta.com"}, func(f *fake) {
+		}, "", "problem of its own"},
+		{"redirects, which it does not follow", "dev-1.okta.com", func(f *fake) { f.refuse["/discovery"] = moved }, "", "not as an Okta organisation"},
+		{"documents of somebody else", "dev-1.okta.com", func(f *fake) {
 			f.says[org], f.says[deflt] = "https://evil.example", "https://evil.example/oauth2/default"
-		}, "", nil, nil, "not as an Okta organisation"},
-		{"no domain", Form{}, nil, "", nil, nil, "domain is missing"},
+		}, "", "not as an Okta organisation"},
+		{"Auth0 without its slash", "https://tenant.eu.auth0.com", func(f *fake) { f.as(Auth0) }, "https://tenant.eu.auth0.com/", ""},
+		{"Keycloak's account page", "https://sso.example.com/realms/main/account/", nil, "https://sso.example.com/realms/main", ""},
+		{"another's discovery document", "https://idp.example.com/.well-known/openid-configuration", nil, "https://idp.example.com", ""},
+		{"nothing", "", nil, "", "The issuer is missing"},
+		{"no address", "a b", nil, "", "This is no issuer"},
 	} {
 		t.Run("it handles "+c.name, func(t *testing.T) {
 			f := newFake(t)
 			if c.spoil != nil {
 				c.spoil(f)
 			}
-			servers, problems := f.wizard(t).FindOkta(t.Context(), Candidate{}, c.form)
-			if c.says != "" {
-				if len(problems) != 1 || problems[0].Field != FieldDomain || servers != nil {
-					t.Fatalf("found %v, %v", servers, problems)
-				}
-				isSentence(t, problems[0].Sentence, c.says)
-			} else if len(problems) > 0 {
-				t.Fatal(problems)
+			cand := Candidate{Config: config.Default()}
+			kind, form := Pasted(c.pasted, "0oa1")
+			if kind == "" {
+				kind = Other
 			}
-			got := map[string]bool{}
-			for _, s := range servers {
-				got[s.ID] = s.OK
-				isSentence(t, s.Says)
-				if s.Recommended != (s.Issuer == c.recommend) {
-					t.Errorf("%s is recommended: %t", s.Issuer, s.Recommended)
-				}
+			r := f.wizard(t).Locate(t.Context(), kind, form, &cand)
+			if r.OK() != (c.issuer != "") || r.OK() && (cand.Config.IDP.Issuer != c.issuer || cand.Config.IDP.ClientID != "0oa1") {
+				t.Errorf("located %s, %v", cand.Config.IDP.Issuer, r.Problems)
 			}
-			for _, id := range c.works {
-				if !got[id] {
-					t.Errorf("%s is not found: %v", id, got)
-				}
+			said := slices.Clone(r.Notes)
+			for _, p := range r.Problems {
+				said = append(said, p.Sentence)
 			}
-			for _, id := range c.missing {
-				if ok, listed := got[id]; ok || !listed {
-					t.Errorf("%s is found: %v", id, got)
-				}
+			if len(said) > 1 || (len(said) == 1) != (c.says != "") {
+				t.Fatalf("said %v", said)
 			}
-			if f.hosts["evil.example"] > 0 && c.name == "redirects, which it does not follow" {
+			for _, s := range said {
+				isSentence(t, s, c.says)
+			}
+			if f.hosts["evil.example"] > 0 {
 				t.Error("a redirect was followed")
 			}
 		})

@@ -52,6 +52,17 @@ func webAddress(s string) *url.URL {
 	return u
 }
 
+// Address is an address that a person pasted, with its scheme; s as it is where
+// that is none.
+func Address(s string) string {
+	u := webAddress(s)
+	if u == nil {
+		return s
+	}
+	u.Fragment, u.RawFragment = "", ""
+	return u.String()
+}
+
 var hostLabel = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$`)
 
 // isHost reports whether s is a name with a dot in it, an IP address, or
@@ -184,6 +195,7 @@ func keycloakIssuer(f Form) (string, *Problem) {
 
 func keycloakForm(u *url.URL) Form {
 	before, realm, _ := strings.Cut(u.String(), "/realms/")
+	realm, _, _ = strings.Cut(realm, "/")
 	return Form{FieldURL: before, FieldRealm: realm}
 }
 

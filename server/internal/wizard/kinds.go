@@ -41,6 +41,11 @@ const (
 	FieldURL      = "url"
 	FieldRealm    = "realm"
 	FieldIssuer   = "issuer"
+
+	// Seldom needed, and every kind's.
+	FieldScopes  = "scopes"
+	FieldTenants = "tenants"
+	FieldTrust   = "trust_email"
 )
 
 // OrgServer stands for Okta's org authorization server, which has no ID.
@@ -56,19 +61,20 @@ type about struct {
 	issuer func(Form) (string, *Problem)
 	form   func(issuer *url.URL) Form // the reverse
 	steps  []string                   // where to click there; {redirect} is filled in
+	at     string                     // where there is; "" where only its owner knows
 }
 
 var kinds = map[Kind]about{
-	Okta: {"Okta", []Field{{Name: FieldDomain, Example: "dev-123456.okta.com"}, {Name: FieldServer, Optional: true, Example: "default"}}, oktaIssuer, oktaForm, oktaSteps},
+	Okta: {"Okta", []Field{{Name: FieldDomain, Example: "dev-123456.okta.com"}, {Name: FieldServer, Optional: true, Example: "default"}}, oktaIssuer, oktaForm, oktaSteps, "https://www.okta.com/login/"},
 	Auth0: {"Auth0", []Field{{Name: FieldDomain, Example: "tenant.eu.auth0.com"}, {Name: FieldAudience, Optional: true, Example: "https://api.example.com"}},
-		auth0Issuer, func(u *url.URL) Form { return Form{FieldDomain: u.Host} }, auth0Steps},
+		auth0Issuer, func(u *url.URL) Form { return Form{FieldDomain: u.Host} }, auth0Steps, "https://manage.auth0.com/"},
 	Entra: {"Microsoft Entra", []Field{{Name: FieldTenant, Example: "9188040d-6c67-4c5b-b112-36a304b66dad"}},
-		entraIssuer, func(u *url.URL) Form { return Form{FieldTenant: pathPart(u, 0)} }, entraSteps},
-	Google: {"Google", nil, func(Form) (string, *Problem) { return googleIssuer, nil }, func(*url.URL) Form { return Form{} }, googleSteps},
+		entraIssuer, func(u *url.URL) Form { return Form{FieldTenant: pathPart(u, 0)} }, entraSteps, "https://entra.microsoft.com/"},
+	Google: {"Google", nil, func(Form) (string, *Problem) { return googleIssuer, nil }, func(*url.URL) Form { return Form{} }, googleSteps, "https://console.cloud.google.com/auth/clients"},
 	Keycloak: {"Keycloak", []Field{{Name: FieldURL, Example: "https://sso.example.com"}, {Name: FieldRealm, Example: "main"}},
-		keycloakIssuer, keycloakForm, keycloakSteps},
+		keycloakIssuer, keycloakForm, keycloakSteps, ""},
 	Other: {"", []Field{{Name: FieldIssuer, Example: "https://idp.example.com"}, {Name: FieldAudience, Optional: true, Example: "https://api.example.com"}},
-		otherIssuer, func(u *url.URL) Form { return Form{FieldIssuer: u.String()} }, otherSteps},
+		otherIssuer, func(u *url.URL) Form { return Form{FieldIssuer: u.String()} }, otherSteps, ""},
 }
 
 // Known reports whether k is one of [Kinds].
@@ -76,6 +82,10 @@ func (k Kind) Known() bool { _, ok := kinds[k]; return ok }
 
 // Name is what people call the kind; "" for [Other].
 func (k Kind) Name() string { return kinds[k].name }
+
+// Console is where an app is registered at the provider; "" where that is the
+// owner's own place.
+func (k Kind) Console() string { return kinds[k].at }
 
 // Fields are what to ask for.
 func (k Kind) Fields() []Field { return slices.Clone(kinds[k].fields) }
@@ -145,13 +155,20 @@ func KindOf(c config.IDP) (Kind, Form) {
 
 // IDP is the provider's part of a configuration: old with the issuer, client ID
 // and audience of a form. Scopes that the person added are kept; an audience
-// that no field asks for is kept as long as it is the same issuer's.
+// that no field asks for is kept as long as it is the same issuer's. Scopes,
+// tenants and trust are f's where it has scopes at all.
 func (k Kind) IDP(old config.IDP, issuer string, f Form) config.IDP {
 	switch {
 	case slices.ContainsFunc(k.Fields(), func(field Field) bool { return field.Name == FieldAudience }):
 		old.Audience = Trim(f[FieldAudience])
 	case old.Issuer != issuer:
 		old.Audience = ""
+	}
+	if scopes, sent := f[FieldScopes]; sent {
+		old.Scopes, old.Tenants, old.TrustEmail = words(scopes), words(f[FieldTenants]), f[FieldTrust] != ""
+		if len(old.Scopes) == 0 {
+			old.Scopes = config.Default().IDP.Scopes
+		}
 	}
 	old.Issuer, old.ClientID = issuer, Trim(f[FieldClientID])
 	return old

@@ -15,10 +15,10 @@ import (
 
 // Fields of [network], which are asked for where nothing can be reached without.
 const (
-	FieldProxy         = "proxy"
-	FieldProxyPassword = "proxy_password"
+	FieldProxy         = outbound.KeyProxy
+	FieldProxyPassword = outbound.KeyPassword
 	FieldNoProxy       = "no_proxy"
-	FieldCAFile        = "ca_file"
+	FieldCAFile        = outbound.KeyCAFile
 )
 
 // elsewhere is reached by everybody who reaches anything, and will be needed.
@@ -28,15 +28,11 @@ const elsewhere = "connect.ngrok-agent.com:443"
 // or "". That the provider alone can't be reached is no reason to ask for a proxy.
 func (w *Wizard) networkField(ctx context.Context, err error) string {
 	why := outbound.Why(err)
-	switch {
-	case why == nil:
+	if why == nil {
 		return ""
-	case why.Text != outbound.Direct && strings.Contains(why.Text, "password"):
-		return FieldProxyPassword
-	case why.Text != outbound.Direct && strings.Contains(why.Text, "ca_file"):
-		return FieldCAFile
-	case why.Text != outbound.Direct:
-		return FieldProxy
+	}
+	if why.Key != "" {
+		return why.Key
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
@@ -50,21 +46,6 @@ func (w *Wizard) networkField(ctx context.Context, err error) string {
 		return ""
 	}
 	return FieldProxy
-}
-
-// Way asks the provider of c whether it is there, and returns what is to be
-// filled in of [network] if it is the way that is closed; nil if it is not.
-func (w *Wizard) Way(ctx context.Context, c Candidate) *Problem {
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
-	defer cancel()
-	w = w.by(c.Config.Network, c.ProxyPassword)
-	client := w.client(c.Config.IDP, keystore.Secret{}, "")
-	defer client.Close()
-	err := client.Check(ctx)
-	if field := w.networkField(ctx, err); field != "" {
-		return &Problem{field, fromProvider(err)}
-	}
-	return nil
 }
 
 // Network reads [network] from what a person typed: a password in the proxy's

@@ -27,7 +27,7 @@ func TestWhereTheWayIsClosed(t *testing.T) {
 	}{
 		"nothing is reached directly": {func(_ *proxytest.Proxy, n *config.Network) { *n = config.Network{CAFile: n.CAFile} }, nowhere, FieldProxy, "if this network has a proxy"},
 		"the provider alone is away": {func(_ *proxytest.Proxy, n *config.Network) { *n = config.Network{CAFile: n.CAFile} },
-			func(context.Context, string, string) (net.Conn, error) { a, _ := net.Pipe(); return a, nil }, "", "can't be reached"},
+			func(context.Context, string, string) (net.Conn, error) { a, _ := net.Pipe(); return a, nil }, "", "if this network has a proxy"},
 		"a proxy that wants a password":              {func(p *proxytest.Proxy, _ *config.Network) { p.Demand("ana", "x") }, nowhere, FieldProxyPassword, "wants a user name"},
 		"an inspecting proxy":                        {func(_ *proxytest.Proxy, n *config.Network) { n.CAFile = "" }, nowhere, FieldCAFile, "signed by Company CA"},
 		"a proxy that blocks":                        {func(p *proxytest.Proxy, _ *config.Network) { p.Block(host+":443", 403) }, nowhere, FieldProxy, "does not let connections"},
@@ -54,9 +54,9 @@ func TestWhereTheWayIsClosed(t *testing.T) {
 			}
 			isSentence(t, r.Problems[0].Sentence, c.says)
 			if c.field != "" { // Okta's servers are looked for by the same way
-				_, problems := w.FindOkta(t.Context(), cand, Form{FieldDomain: host})
-				if len(problems) != 1 || problems[0].Field != c.field {
-					t.Errorf("looking for servers: %+v", problems)
+				r := w.Locate(t.Context(), Okta, Form{FieldDomain: host}, &cand)
+				if len(r.Problems) != 1 || r.Problems[0].Field != c.field || !r.Away {
+					t.Errorf("looking for servers: %+v", r)
 				}
 			}
 		})

@@ -57,7 +57,7 @@ func (t *trial) result(tried idp.Trial) *TrialResult {
 	warn(tried.RefreshTTL > 0 && tried.RefreshTTL <= 7*24*time.Hour, "{Name} ends each sign-in after seven days or less, as it does for apps in testing. Publish the app, or make it internal to your Workspace.")
 	warn(id.Email == "", "{Name} gave no e-mail address. Allow the scope email for the app there, unless you let people in by group only.")
 	warn(id.Email != "" && !id.EmailVerified, unverified[kind == Entra])
-	warn(t.cfg.TrustEmail && id.Unsaid.Verified, "{Name} does not say whether the e-mail address is verified, and it counts all the same, since trust_email is set. Whoever can enter another's address there can sign in as them.")
+	warn(t.cfg.TrustEmail && id.Unsaid.Verified, "{Name} does not say whether the e-mail address is verified, and it counts all the same, as you chose in Setup. Whoever can enter another's address there can sign in as them.")
 	warn(kind == Okta && len(id.Groups) >= 100, "Okta names no more than a hundred groups and leaves the others out. Let the filter of the groups claim name only those that matter here.")
 	warn(tried.InForm, "{Name} refused the client secret in the header that the standard names first and took it in the form. Drawbridge does so from now on; nothing is to be done.")
 	warn(len(t.access.Domains) > 0 && kind == Google && id.Domain == "", "This is a private Google account: it belongs to no Workspace, so no domain on the list lets it in.")
@@ -78,14 +78,14 @@ func shown(list []string) []string {
 var noRefresh = map[Kind]string{
 	Okta:     "Okta gave no refresh token, so each session would end after half an hour. Tick Refresh Token under Grant type in the app's general settings, and let the scope offline_access be asked for.",
 	Auth0:    "Auth0 gave no refresh token, so each session would end after half an hour. Tick Refresh Token under Grant Types in the application's advanced settings, and if there is an audience, switch on Allow Offline Access in that API's settings.",
-	Entra:    "Microsoft Entra gave no refresh token, so each session would end after half an hour. Let [idp] scopes in config.toml contain offline_access.",
+	Entra:    "Microsoft Entra gave no refresh token, so each session would end after half an hour. Add offline_access to the scopes in Setup.",
 	Google:   "Google gave no refresh token, so each session would end after half an hour. Take Drawbridge out of your account's connected apps (myaccount.google.com/connections), and try again.",
 	Keycloak: "Keycloak gave no refresh token, so each session would end after half an hour. Switch on Use refresh tokens in the client's advanced settings.",
 	Other:    "{Name} gave no refresh token, so each session would end after half an hour. Allow the grant refresh_token, and the scope offline_access, in the client's settings there.",
 }
 
 var unverified = map[bool]string{
-	false: "{Name} does not say that the e-mail address is verified, so addresses and domains on the list don't let this person in. Verify the address there, let people in by group, or, if nobody there can enter another's address and it never says so, set trust_email = true under [idp] in config.toml.",
+	false: "{Name} does not say that the e-mail address is verified, so addresses and domains on the list don't let this person in. Verify the address there, let people in by group, or, if nobody there can enter another's address and it never says so, tick that its addresses count in Setup.",
 	true:  "Microsoft Entra does not say that the e-mail address is verified. Add the optional claim xms_edov to the ID token under Token configuration, or let people in by group.",
 }
 

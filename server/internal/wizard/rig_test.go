@@ -31,6 +31,7 @@ import (
 const (
 	theSecret   = "client-s3cret-value"
 	theRedirect = "https://name.ngrok.app/auth/callback"
+	theConsole  = "http://127.0.0.1:40123/setup?step=try"
 	theCode     = "upstream-code-s3cret"
 	theAccess   = "access-token-s3cret"
 	theRefresh  = "refresh-token-s3cret"
@@ -251,7 +252,7 @@ func (f *fake) dryRun(t testing.TB, c config.IDP, access oauth.AccessList) *run 
 	r := &run{f: f, log: &bytes.Buffer{}, now: time.Now()}
 	r.DryRun = &DryRun{Now: func() time.Time { return r.now }}
 	address, err := r.Start(t.Context(), idp.Config{Issuer: c.Issuer, ClientID: c.ClientID, Audience: c.Audience, Scopes: c.Scopes, RedirectURI: theRedirect,
-		HTTPClient: f.client(), ClientSecret: secretOf(theSecret), Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}, access)
+		HTTPClient: f.client(), ClientSecret: secretOf(theSecret), Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}, access, theConsole, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +272,7 @@ func (r *run) back(t testing.TB, pairs ...string) TrialStatus {
 	for i := 0; i < len(pairs); i += 2 {
 		answer.Set(pairs[i], pairs[i+1])
 	}
-	if !r.Callback(t.Context(), answer) {
+	if r.Callback(t.Context(), answer) != theConsole {
 		t.Fatal("the answer was not taken for the dry run's")
 	}
 	st := r.Status()

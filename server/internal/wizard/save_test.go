@@ -187,7 +187,7 @@ func TestSaveKilled(t *testing.T) {
 	if len(r.Problems) != 1 {
 		t.Fatalf("%v", r.Problems)
 	}
-	isSentence(t, r.Problems[0].Sentence, "client secret again")
+	isSentence(t, r.Problems[0].Sentence, "Copy both again")
 	if err := Save(t.Context(), s.Saving); err != nil {
 		t.Fatal(err)
 	}

@@ -67,12 +67,17 @@ func (w *Wizard) CheckTunnel(ctx context.Context, c *Candidate) Report {
 		r.problem(FieldAuthtoken, "This does not look like an authtoken, which is some fifty letters and digits with an underscore. Copy yours from dashboard.ngrok.com/get-started/your-authtoken")
 	}
 	switch {
-	case t.Domain == "":
+	case t.Domain == "" && w.Open == nil:
 		r.note("Without a domain ngrok chooses one. Better enter yours from dashboard.ngrok.com/domains: clients and the provider know Drawbridge by it.")
+	case t.Domain == "":
 	case !isHost(t.Domain) || hostname.Loopback(t.Domain):
 		r.problem(FieldTunnelDomain, "This is no domain. Enter the host alone, such as name.ngrok.app, from dashboard.ngrok.com/domains")
 	case t.Domain == "ngrok.com" || strings.HasSuffix(t.Domain, ".ngrok.com"):
 		r.problem(FieldTunnelDomain, "This is ngrok's own site. Enter your domain from dashboard.ngrok.com/domains")
+	}
+	if w.Open != nil && r.OK() {
+		w.openTunnel(ctx, c, &r)
+		t = c.Config.Tunnel
 	}
 	if strings.HasSuffix(t.Domain, ".ngrok-free.app") || strings.HasSuffix(t.Domain, ".ngrok-free.dev") {
 		r.note("On ngrok's free plan a browser sees ngrok's own warning page first, once in seven days: press Visit Site there.")
@@ -81,6 +86,29 @@ func (w *Wizard) CheckTunnel(ctx context.Context, c *Candidate) Report {
 		r.note("Clients see {url}, while the tunnel is at {domain}: something of yours must lead from one to the other.", "url", u, "domain", t.Domain)
 	}
 	return r
+}
+
+// openTunnel finds out whether ngrok takes authtoken and domain, and keeps the
+// domain that it gives where none was asked for, if it is ours the next time
+// too: clients and the provider know Drawbridge by it.
+func (w *Wizard) openTunnel(ctx context.Context, c *Candidate, r *Report) {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	t := &c.Config.Tunnel
+	given, err := w.Open(ctx, c.Config, c.Authtoken)
+	if err != nil {
+		r.Problems = append(r.Problems, FromTunnel(err))
+		return
+	}
+	if t.Domain != "" {
+		return
+	}
+	t.Domain = Domain(given)
+	var taken *tunnel.Error // by the line of a moment ago
+	if _, err := w.Open(ctx, c.Config, c.Authtoken); err != nil && !(errors.As(err, &taken) && taken.Taken) {
+		t.Domain = ""
+		r.problem(FieldTunnelDomain, "This ngrok account has no domain that stays the same. Make one at dashboard.ngrok.com/domains, and enter it.")
+	}
 }
 
 // publicURL says what the address of a Drawbridge without a tunnel can't be.
@@ -104,16 +132,16 @@ func FromTunnel(err error) Problem {
 	if !errors.As(err, &e) {
 		return Problem{FieldTunnel, say("The tunnel could not be opened: {cause}", "cause", err.Error())}
 	}
-	text := status.Capital(e.Msg)
+	text := strings.Replace(status.Capital(e.Msg), "then run `drawbridge tunnel retry`", "then try again", 1)
 	field := FieldTunnel
 	switch e.Code {
 	case "ERR_NGROK_103", "ERR_NGROK_105", "ERR_NGROK_106", "ERR_NGROK_107", "ERR_NGROK_4018":
 		field = FieldAuthtoken
-	case "ERR_NGROK_313", "ERR_NGROK_319", "ERR_NGROK_320":
+	case "ERR_NGROK_313", "ERR_NGROK_319", "ERR_NGROK_320", "ERR_NGROK_334":
 		field = FieldTunnelDomain
 	}
 	if e.Code == "" {
-		return Problem{field, say(text + ".")}
+		return Problem{FieldProxy, say("{problem}.", "problem", text)} // ngrok was not reached
 	}
 	return Problem{field, say(text+" ({code}).", "code", e.Code)}
 }
