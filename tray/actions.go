@@ -116,7 +116,7 @@ func (t *tray) copy(ctx context.Context, text, title, body string) bool {
 		t.fail(ctx, "Nothing was copied", err)
 		return false
 	}
-	t.canvas.confirm(true)
+	t.places.copied = true
 	if !t.places.quiet {
 		t.tell(ctx, note{Title: title, Body: body})
 	}

@@ -3,7 +3,6 @@ package tray
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"os/exec"
 	"time"
 
@@ -32,61 +31,6 @@ func sessionBus() (*dbus.Conn, error) {
 		return nil, err
 	}
 	return bus, nil
-}
-
-// panelName is by what tray icons find a panel.
-const panelName = "org.kde.StatusNotifierWatcher"
-
-// awaitPanel says once if nothing here shows tray icons yet. The library
-// notices when that changes.
-func awaitPanel(_ context.Context, log *slog.Logger) bool {
-	bus, err := sessionBus()
-	if err != nil {
-		return false
-	}
-	defer bus.Close()
-	if !hasPanel(bus) {
-		log.Warn("no panel shows tray icons yet: the icon appears when one does (GNOME needs the AppIndicator extension). `drawbridge status` works meanwhile")
-	}
-	return true
-}
-
-// panels tells when a panel has come (true) and when it has gone (false), until
-// ctx ends.
-func panels(ctx context.Context) <-chan bool {
-	bus, err := sessionBus()
-	if err != nil {
-		return nil
-	}
-	context.AfterFunc(ctx, func() { _ = bus.Close() })
-	signals := make(chan *dbus.Signal, 16)
-	bus.Signal(signals)
-	err = bus.AddMatchSignal(dbus.WithMatchInterface("org.freedesktop.DBus"), dbus.WithMatchMember("NameOwnerChanged"), dbus.WithMatchArg(0, panelName))
-	if err != nil {
-		return nil
-	}
-	changes := make(chan bool, 16)
-	if hasPanel(bus) {
-		changes <- true
-	}
-	go func() {
-		for s := range signals { // until bus is closed
-			var name, before, after string
-			if dbus.Store(s.Body, &name, &before, &after) != nil || name != panelName {
-				continue
-			}
-			select {
-			case changes <- after != "":
-			case <-ctx.Done():
-			}
-		}
-	}()
-	return changes
-}
-
-func hasPanel(bus *dbus.Conn) (yes bool) {
-	err := bus.BusObject().Call("org.freedesktop.DBus.NameHasOwner", 0, panelName).Store(&yes)
-	return err == nil && yes
 }
 
 // openAddress runs xdg-open, which becomes the browser itself on some desktops

@@ -71,10 +71,3 @@ func lightPanel() bool {
 	light, _, err := k.GetIntegerValue("SystemUsesLightTheme")
 	return err == nil && light == 1
 }
-
-// panels tells that there is one.
-func panels(context.Context) <-chan bool {
-	here := make(chan bool, 1)
-	here <- true
-	return here
-}

@@ -11,10 +11,3 @@ import (
 func Available() error { return nil }
 
 func awaitPanel(context.Context, *slog.Logger) bool { return true }
-
-// panels tells that there is one.
-func panels(context.Context) <-chan bool {
-	here := make(chan bool, 1)
-	here <- true
-	return here
-}

@@ -16,6 +16,7 @@ const (
 	sessionSlots = 10
 	eventSlots   = 10
 	reasonSlots  = 4
+	aboutSlots   = 4
 
 	// labelWidth is how many characters a row has: a panel makes its menu as
 	// wide as the longest.

@@ -115,11 +115,8 @@ func (s *screen) look() seen {
 }
 
 func (s *screen) draw(v view, w switches) {
-	_ = s.do(func(s *seen) { s.drawn, s.shown = append(s.drawn, v), w })
+	_ = s.do(func(s *seen) { s.drawn, s.shown, s.ticked = append(s.drawn, v), w, w.copied })
 }
-func (s *screen) renew()           {}
-func (s *screen) deepen()          {}
-func (s *screen) confirm(yes bool) { _ = s.do(func(s *seen) { s.ticked = yes }) }
 func (s *screen) copyText(text string) error {
 	return s.do(func(s *seen) { s.copied = text })
 }
@@ -158,8 +155,8 @@ type stage struct {
 func play(t *testing.T, snap status.Snapshot, act func(*testing.T, *stage)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stage{server: &server{snap: snap, changes: make(chan struct{}, 1)}, screen: &screen{}, opened: make(chan struct{})}
-		s.tray = &tray{backend: s.server, options: Options{Log: slog.New(slog.DiscardHandler)}, canvas: s.screen, desktop: s.screen,
-			quit: func() { s.quits++ }, clicks: make(chan action, 64), opened: s.opened, work: make(chan func(), 16)}
+		s.tray = newTray(s.server, Options{Log: slog.New(slog.DiscardHandler)}, func() { s.quits++ })
+		s.canvas, s.desktop, s.tray.opened = s.screen, s.screen, s.opened
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { s.loop(ctx) })

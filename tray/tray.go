@@ -74,11 +74,6 @@ func Serve(ctx context.Context, b Backend, o Options, run func(context.Context) 
 // drawn a few times, not each time.
 const pace = 250 * time.Millisecond
 
-// panelReads is how long a new panel has for reading the menu before it gets
-// the submenus of submenus. XFCE's asks for all levels at once, and where the
-// answers overtake each other, shows submenus without rows.
-const panelReads = time.Second
-
 // justMoved is how long a row does not take clicks after it came to show
 // another session: the person may have aimed at the one before.
 const justMoved = time.Second
@@ -94,7 +89,8 @@ type action struct {
 type kind int
 
 const (
-	cure kind = iota // the line that says how it goes
+	nothing kind = iota
+	cure         // the line that says how it goes
 	copyURL
 	connect // slot: of connections
 	showQR
@@ -111,21 +107,14 @@ const (
 )
 
 // canvas is the menu as the loop draws on it.
-type canvas interface {
-	draw(v view, s switches)
-	// confirm shows for a moment that something was copied.
-	confirm(copied bool)
-	// renew makes the menu anew for the next panel, deepen completes it once
-	// a panel has had time to read it; it is to be drawn on again after both.
-	renew()
-	deepen()
-}
+type canvas interface{ draw(v view, s switches) }
 
-// switches are the check boxes that are no part of the server's state, and
-// the colour of the panel.
+// switches are what the menu shows that is no part of the server's state: its
+// check boxes, and for a moment that something was copied.
 type switches struct {
-	quiet, login bool
-	lightPanel   bool
+	quiet, login, copied bool
+	canLogin             bool // "Start at login" is there
+	lightPanel           bool
 }
 
 // desktop is what the tray does outside its menu.
@@ -150,10 +139,9 @@ type tray struct {
 	quit    func()
 	clicks  chan action
 	opened  <-chan struct{} // the menu has been opened
-	panel   <-chan bool     // a panel has come, or gone
 
 	snap     status.Snapshot // as last drawn
-	rows     [sessionSlots]row
+	rows     [sessionSlots]slot
 	notifier notifier
 	asker    asker
 	places   switches
@@ -161,10 +149,14 @@ type tray struct {
 	qrFile   string
 }
 
-// row is which session a row of the menu stands for, and since when.
-type row struct {
+// slot is which session a row of the menu stands for, and since when.
+type slot struct {
 	id    string
 	since time.Time // when it took the place of another session
+}
+
+func newTray(b Backend, o Options, quit func()) *tray {
+	return &tray{backend: b, options: o, quit: quit, clicks: make(chan action, 64), work: make(chan func(), 16)}
 }
 
 // click hands an action to the loop. It never waits: whoever clicks faster
@@ -184,10 +176,10 @@ func (t *tray) loop(ctx context.Context) {
 	due := time.NewTimer(0) // fires when the menu has to be drawn
 	defer due.Stop()
 	var again <-chan time.Time // when the notifier wants to look again
-	var read, uncopied <-chan time.Time
+	var uncopied <-chan time.Time
 	drawn := time.Time{}
 	waiting := true // due is running
-	t.places = switches{login: t.desktop.loginEnabled(), lightPanel: t.desktop.lightPanel()}
+	t.places = switches{canLogin: t.options.Arguments != nil, login: t.desktop.loginEnabled(), lightPanel: t.desktop.lightPanel()}
 	for {
 		select {
 		case <-ctx.Done():
@@ -205,22 +197,11 @@ func (t *tray) loop(ctx context.Context) {
 			waiting = false
 		case <-again:
 		case <-uncopied:
-			t.canvas.confirm(false)
-			uncopied = nil
-			continue
+			t.places.copied, uncopied = false, nil
 		case <-minute.C:
 			t.places.login, t.places.lightPanel = t.desktop.loginEnabled(), t.desktop.lightPanel()
 		case <-t.opened:
 			t.places.login = t.desktop.loginEnabled()
-		case here := <-t.panel:
-			read = nil
-			if here {
-				read = time.After(panelReads)
-				continue
-			}
-			t.canvas.renew()
-		case <-read:
-			t.canvas.deepen()
 		case a := <-t.clicks:
 			if t.act(ctx, a) {
 				uncopied = time.After(3 * time.Second)

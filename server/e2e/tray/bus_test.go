@@ -24,10 +24,8 @@ type TrayMenu struct {
 const dbusMenu = "com.canonical.dbusmenu."
 
 // OpenTray waits for the tray item of process pid, and until its menu says how
-// Drawbridge does. The first to ask for the menu gets it without submenus, as
-// the library means it for panels: where there is a real one, reads are its
-// requests, and it is let go first.
-func OpenTray(t testing.TB, bus *dbus.Conn, pid int, reads *menuReads) *TrayMenu {
+// Drawbridge does.
+func OpenTray(t testing.TB, bus *dbus.Conn, pid int) *TrayMenu {
 	t.Helper()
 	m := &TrayMenu{t: t, bus: bus, name: fmt.Sprintf("org.kde.StatusNotifierItem-%d-1", pid)}
 	item := bus.Object(m.name, "/StatusNotifierItem")
@@ -39,9 +37,6 @@ func OpenTray(t testing.TB, bus *dbus.Conn, pid int, reads *menuReads) *TrayMenu
 		m.menu = bus.Object(m.name, path.Value().(dbus.ObjectPath))
 		return true
 	})
-	if reads != nil {
-		reads.await(t, 0)
-	}
 	rig.WaitFor(t, "the menu", func() bool {
 		root, err := m.layout()
 		if err != nil {
@@ -210,7 +205,7 @@ func (m *TrayMenu) Click(path ...string) {
 	m.send(row)
 }
 
-// send clicks a row whatever its state: the library does not look at it.
+// send clicks a row whatever its state.
 func (m *TrayMenu) send(row menuRow) {
 	m.t.Helper()
 	if err := m.menu.Call(dbusMenu+"Event", 0, row.id, "clicked", dbus.MakeVariant(""), uint32(0)).Err; err != nil {

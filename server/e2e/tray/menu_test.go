@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godbus/dbus/v5"
+
 	"github.com/drawbridge-app/drawbridge/keystore/keyringtest"
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
@@ -215,4 +217,23 @@ func TestTrayStartAtLogin(t *testing.T) {
 	}
 	menu.Await("✕ Drawbridge can't work yet")
 	menu.Await("Retry")
+}
+
+// Calls are answered in their order. A panel of libdbusmenu asks for rows and
+// for those of their submenus without waiting in between, and loses each
+// submenu whose answer comes first.
+func TestTrayAnswersInOrder(t *testing.T) {
+	s := startTraySession(t)
+	_, menu := s.start(t, rig.AppOptions{})
+	const calls = 100 // a bus allows 128 at a time
+	answers := make(chan *dbus.Call, calls)
+	sent := map[*dbus.Call]int{}
+	for i := range calls {
+		sent[menu.menu.Go(dbusMenu+"GetGroupProperties", 0, answers, []int32{0, int32(i % 60), int32(i % 7)}, []string{})] = i
+	}
+	for i := range calls {
+		if got := <-answers; got.Err != nil || sent[got] != i {
+			t.Fatalf("answer %d is that of call %d: %v", i, sent[got], got.Err)
+		}
+	}
 }

@@ -104,7 +104,7 @@ func TestTrayPanelStates(t *testing.T) {
 		t.Fatal(err)
 	}
 	child := rig.StartProcess(t, []string{statesEnv + "=1"}, self, "-test.run=^TestTrayPanelStates$")
-	menu := OpenTray(t, p.bus, child.Cmd.Process.Pid, p.reads)
+	menu := OpenTray(t, p.bus, child.Cmd.Process.Pid)
 	seen := map[string]string{}
 	for name, st := range states {
 		_, _ = fmt.Fprintln(child.Stdin, name)

@@ -53,17 +53,14 @@ func TestTrayStorm(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- child.Wait() }()
 	watcher.await(t, child.Process.Pid)
-	menu := OpenTray(t, bus, child.Process.Pid, nil)
+	menu := OpenTray(t, bus, child.Process.Pid)
 	reads := 0
 	for {
 		select {
 		case err := <-ended:
-			// A race in the library fails the child whatever it says; so it is
-			// asked what it says, and its races are looked at.
-			if !strings.Contains(out.String(), stormPassed) || strings.Contains(out.String(), "panic:") || reads < 10 {
+			if err != nil || !strings.Contains(out.String(), stormPassed) || reads < 10 {
 				t.Errorf("the tray under the storm: %v, its menu was read %d times\n%s", err, reads, &out)
 			}
-			noRaceOfOurs(t, out.String())
 			t.Logf("the menu was read %d times meanwhile\n%s", reads, &out)
 			return
 		default:
@@ -180,7 +177,6 @@ func TestTrayPanelComesAndGoes(t *testing.T) {
 		menu.Click("Resume")
 		menu.Await("● Ready")
 		watcher.stop(t)
-		rig.WaitFor(t, "a new menu", func() bool { return !menu.whole() })
 		menu.Await("● Ready")
 	}
 	if n := strings.Count(app.Log.String(), "no panel shows tray icons yet"); n != 1 {

@@ -128,7 +128,7 @@ func (s *traySession) runAs(t testing.TB, app *rig.App, script *rig.Script) *Tra
 		for range lines {
 		}
 	}()
-	return OpenTray(t, s.bus, process.Pid, s.reads)
+	return OpenTray(t, s.bus, process.Pid)
 }
 
 // endBus kills the bus.
@@ -196,24 +196,11 @@ func consoleURL(t testing.TB, app *rig.App, page string) string {
 }
 
 // endedWell fails t if the program of app, which has ended, did so with another
-// exit code than 0, by a panic, or after a data race. The tray's library has
-// one of its own, between reading its menu and telling of a change of it.
+// exit code than 0, by a panic, or after a data race.
 func endedWell(t testing.TB, app *rig.App) {
 	t.Helper()
 	_, code := app.Program.Script.Wait()
-	if code != 0 || app.Log.Contains("panic:") {
+	if code != 0 || app.Log.Contains("panic:") || app.Log.Contains("DATA RACE") {
 		t.Errorf("exit code %d\n%s", code, app.Log)
-	}
-	noRaceOfOurs(t, app.Log.String())
-}
-
-// noRaceOfOurs lets one data race in a log pass, which the tray's library has
-// with itself: refresh against GetLayout.
-func noRaceOfOurs(t testing.TB, log string) {
-	t.Helper()
-	for _, part := range strings.Split(log, "==================") {
-		if strings.Contains(part, "DATA RACE") && !strings.Contains(part, "fyne.io/systray.refresh()") {
-			t.Errorf("a data race:\n%s", part)
-		}
 	}
 }
