@@ -25,17 +25,13 @@ const (
 	IconAsk      IconState = "ask" // a call waits for its owner's word
 )
 
-// Icon returns the icon of a state for a panel of this system: an .ico file on
-// Windows, else a PNG. lightPanel asks for dark lines.
-func Icon(state IconState, lightPanel bool) []byte {
-	panel, kind := "-dark", ".png"
-	if lightPanel {
-		panel = "-light"
-	}
+// Icon returns the icon of a state for a panel of this system, light or dark:
+// an .ico file on Windows, else a PNG.
+func Icon(state IconState) []byte {
 	if runtime.GOOS == "windows" {
-		kind = ".ico"
+		return icon(string(state) + ".ico")
 	}
-	return icon(string(state) + panel + kind)
+	return icon(string(state) + ".png")
 }
 
 // TemplateIcon returns the icon of a state in black, for macOS to colour.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+	"time"
 )
 
 //go:embed texts
@@ -63,6 +64,23 @@ func (t *Texts) Count(key string, n int, args ...any) string {
 		key += ".one"
 	}
 	return t.Say(key, append([]any{n}, args...)...)
+}
+
+// Ago says how long at is past.
+func (t *Texts) Ago(at, now time.Time) string {
+	switch d := now.Sub(at); {
+	case at.IsZero():
+		return t.Say("time.never")
+	case d < time.Minute:
+		return t.Say("time.now")
+	case d < time.Hour:
+		return t.Count("time.minutes", int(d/time.Minute))
+	case d < 24*time.Hour:
+		return t.Count("time.hours", int(d/time.Hour))
+	case d < 14*24*time.Hour:
+		return t.Count("time.days", int(d/(24*time.Hour)))
+	}
+	return at.Local().Format(time.DateOnly)
 }
 
 // Has reports whether there is a sentence of key.

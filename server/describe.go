@@ -52,6 +52,7 @@ func (v *serving) describe(st *status.Status) {
 	}
 	if offer := v.offer(); offer != "" && st.Tunnel.State == tunnel.Down {
 		st.Tunnel.Error = offer
+		st.Tunnel.Offered, _, _ = v.public.Offer()
 	}
 	if p := v.running(); p != nil {
 		st.IDP = p.provider.State()

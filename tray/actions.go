@@ -3,10 +3,11 @@ package tray
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -14,15 +15,15 @@ import (
 // menu showed it, so it is looked up again. It reports whether a text was
 // copied.
 func (t *tray) act(ctx context.Context, a action) (copied bool) {
-	st := t.snap.Status
 	var err error
 	switch a.kind {
-	case cure:
-		if retriable(st) {
-			t.backend.Retry()
-		} else {
-			t.openPage(ctx, curePage(st))
+	case retry:
+		t.backend.Retry()
+	case readNotices:
+		for _, n := range t.snap.Status.Notes {
+			t.places.read[n] = true
 		}
+		t.openPage(ctx, a.page)
 	case copyURL, connect, showQR:
 		return t.share(ctx, a)
 	case openConsole:
@@ -32,7 +33,7 @@ func (t *tray) act(ctx context.Context, a action) (copied bool) {
 	case revokeSlot:
 		r := t.rows[a.slot]
 		if time.Since(r.since) < justMoved {
-			t.tell(ctx, note{Title: "The list of sessions has just changed", Body: "Nothing was revoked. Please look again."})
+			t.tell(ctx, note{Title: t.texts.Say("tray.moved"), Body: t.texts.Say("tray.moved.body")})
 			return false
 		}
 		err = t.revoke(ctx, r.id)
@@ -55,7 +56,7 @@ func (t *tray) act(ctx context.Context, a action) (copied bool) {
 		t.quit()
 	}
 	if err != nil {
-		t.fail(ctx, "That did not work", err)
+		t.fail(ctx, "tray.failure", err)
 	}
 	return false
 }
@@ -80,31 +81,37 @@ func (t *tray) answer(ctx context.Context, id string, allow bool) error {
 func (t *tray) share(ctx context.Context, a action) (copied bool) {
 	mcpURL := t.snap.Status.MCPURL
 	if mcpURL == "" {
-		why := errors.New("it comes with the tunnel: wait until it is up")
-		if _, is := unset(t.snap.Status); is {
-			why = errors.New("Drawbridge has to be set up first")
+		why := "tray.address.tunnel"
+		if unset(t.snap.Status) {
+			why = "tray.address.setup"
 		}
-		t.fail(ctx, "There is no address yet", why)
+		t.fail(ctx, "tray.failure.address", errors.New(t.texts.Say(why)))
 		return false
 	}
 	switch a.kind {
 	case connect:
-		return t.connect(ctx, connections[a.slot])
+		return t.connect(ctx, assets.ConnectionOf(connections[a.slot]))
 	case showQR:
 		t.showQR(ctx)
 		return false
 	}
-	return t.copy(ctx, mcpURL, "Copied", mcpURL)
+	return t.copy(ctx, mcpURL, t.texts.Say("copy.done"), mcpURL)
 }
 
-func (t *tray) connect(ctx context.Context, c connection) (copied bool) {
-	mcpURL := t.snap.Status.MCPURL
-	if text := c.text(mcpURL); text != "" {
-		if copied = t.copy(ctx, text, c.Client, c.Then); !copied {
+// connections are the clients of the menu, in its order.
+var connections = []string{"Claude", "Claude Code", "ChatGPT", "Cursor", "VS Code", "Gemini CLI"}
+
+func (t *tray) connect(ctx context.Context, c assets.Connection) (copied bool) {
+	text, address := c.Command(t.snap.Status.MCPURL), c.Open(t.snap.Status.MCPURL)
+	if strings.HasPrefix(address, "https:") { // a page to paste the URL into
+		text = t.snap.Status.MCPURL
+	}
+	if text != "" {
+		if copied = t.copy(ctx, text, c.Client, t.texts.Say("tray.then."+c.Client)); !copied {
 			return false
 		}
 	}
-	if address := c.Open(mcpURL); address != "" {
+	if address != "" {
 		t.open(ctx, address)
 	}
 	return copied
@@ -113,7 +120,7 @@ func (t *tray) connect(ctx context.Context, c connection) (copied bool) {
 // copy copies text and says so.
 func (t *tray) copy(ctx context.Context, text, title, body string) bool {
 	if err := t.desktop.copyText(text); err != nil {
-		t.fail(ctx, "Nothing was copied", err)
+		t.fail(ctx, "tray.failure.copy", err)
 		return false
 	}
 	t.places.copied = true
@@ -131,7 +138,7 @@ func (t *tray) openPage(ctx context.Context, page string) {
 func (t *tray) open(ctx context.Context, address string) {
 	t.later(func() {
 		if err := t.desktop.open(ctx, address); err != nil {
-			t.complain(ctx, "It could not be opened", err)
+			t.complain(ctx, "tray.failure.open", err)
 		}
 	})
 }
@@ -154,13 +161,13 @@ func (t *tray) withdraw(ctx context.Context, name string) bool {
 	})
 }
 
-// fail tells the person, and the log, what did not work.
-func (t *tray) fail(ctx context.Context, title string, err error) {
-	t.later(func() { t.complain(ctx, title, err) })
+// fail tells the person, and the log, what did not work; key is that of a title.
+func (t *tray) fail(ctx context.Context, key string, err error) {
+	t.later(func() { t.complain(ctx, key, err) })
 }
 
 // complain is fail for what runs beside the loop already.
-func (t *tray) complain(ctx context.Context, title string, err error) {
-	t.options.Log.Warn("tray: "+title, "cause", err)
-	_ = t.desktop.notify(ctx, note{Title: title, Body: status.Clean(fmt.Sprint(err), 200)})
+func (t *tray) complain(ctx context.Context, key string, err error) {
+	t.options.Log.Warn("what was clicked failed", "what", key, "cause", err)
+	_ = t.desktop.notify(ctx, note{Title: t.texts.Say(key), Body: status.Clean(assets.Translate(t.texts.Lang, err.Error()), 200)})
 }

@@ -1,11 +1,11 @@
 package tray
 
 import (
-	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -33,6 +33,7 @@ const approvalsPage = "/approvals"
 // asker decides which of the calls that wait for the owner's word get a note,
 // and which notes are of no more use.
 type asker struct {
+	texts  *assets.Texts
 	told   map[string]bool // the notes that are out: IDs of calls, or manyName
 	times  []time.Time     // of the notes of the last minute, oldest first
 	manyAt time.Time       // when many was last told
@@ -41,9 +42,6 @@ type asker struct {
 // look returns the notes that the calls of now give rise to, and after what
 // time to look again though nothing changes; 0 for no need.
 func (a *asker) look(waiting []status.Approval, now time.Time) (notes []note, again time.Duration) {
-	if a.told == nil {
-		a.told = map[string]bool{}
-	}
 	for len(a.times) > 0 && now.Sub(a.times[0]) >= askPause {
 		a.times = a.times[1:]
 	}
@@ -51,15 +49,15 @@ func (a *asker) look(waiting []status.Approval, now time.Time) (notes []note, ag
 		switch {
 		case a.told[c.ID]:
 		case len(waiting) <= maxAsked && len(a.times) < askBurst:
-			notes = append(notes, asking(c))
+			notes = append(notes, asking(a.texts, c))
 			a.told[c.ID], a.times = true, append(a.times, now)
 		case again == 0:
 			again = askAgain
 		}
 	}
 	if again > 0 && !a.told[manyName] && now.Sub(a.manyAt) >= askPause {
-		notes = append(notes, note{Title: "Calls need your approval", Body: "So many that they are not told one by one: the console shows them.",
-			Urgent: true, Page: approvalsPage, Name: manyName, Otherwise: "Answer from Drawbridge’s menu."})
+		notes = append(notes, note{Title: a.texts.Say("tray.ask.many"), Body: a.texts.Say("tray.ask.many.body"),
+			Urgent: true, Page: approvalsPage, Name: manyName, Otherwise: a.texts.Say("tray.ask.otherwise")})
 		a.told[manyName], a.manyAt = true, now
 	}
 	return notes, again
@@ -86,20 +84,23 @@ func (a *asker) forget(name string) { delete(a.told, name) }
 
 // asking is the note of one call. Allow stands on it only if it shows all that
 // would be allowed: what is cut off may be what matters.
-func asking(c status.Approval) note {
+func asking(t *assets.Texts, c status.Approval) note {
 	user := field(c.User, 60)
 	if user == "" {
-		user = "somebody"
+		user = t.Say("tray.somebody")
 	}
 	arguments, whole := excerpt(c.Arguments)
-	n := note{Title: "A call needs your approval", Urgent: true, Page: approvalsPage, Name: c.ID, Otherwise: "Answer from Drawbridge’s menu."}
-	n.Body = user + " with " + clientName(c.Client) + " asks for " + field(c.Server, 64) + ": " + field(c.Tool, 128) + "\n" + arguments
-	first := button{"Allow", action{kind: allowCall, id: c.ID}}
-	if !whole || utf8.RuneCountInString(c.Tool) > 128 {
-		n.Body += "\n(cut: the console shows the rest)"
-		first = button{"Read all", action{kind: openConsole, page: approvalsPage}}
+	if arguments == "" {
+		arguments = t.Say("tray.ask.none")
 	}
-	n.Buttons = []button{first, {"Refuse", action{kind: refuseCall, id: c.ID}}}
+	n := note{Title: t.Say("tray.ask"), Urgent: true, Page: approvalsPage, Name: c.ID, Otherwise: t.Say("tray.ask.otherwise")}
+	n.Body = t.Say("tray.ask.body", user, clientName(t, c.Client), field(c.Server, 64), field(c.Tool, 128)) + "\n" + arguments
+	first := button{t.Say("tray.ask.allow"), action{kind: allowCall, id: c.ID}}
+	if !whole || utf8.RuneCountInString(c.Tool) > 128 {
+		n.Body += "\n" + t.Say("tray.ask.cut")
+		first = button{t.Say("tray.ask.read"), action{kind: openConsole, page: approvalsPage}}
+	}
+	n.Buttons = []button{first, {t.Say("tray.ask.refuse"), action{kind: refuseCall, id: c.ID}}}
 	return n
 }
 
@@ -109,7 +110,7 @@ func excerpt(arguments string) (text string, whole bool) {
 	const gap = "        "
 	arguments = strings.TrimSpace(arguments)
 	if arguments == "" || arguments == "{}" {
-		return "without arguments", true
+		return "", true
 	}
 	whole = true
 	var lines []string
@@ -132,16 +133,4 @@ func excerpt(arguments string) (text string, whole bool) {
 		}
 	}
 	return strings.Join(lines, "\n"), whole
-}
-
-// waitingLine is the row for the calls that wait; "" for none.
-func waitingLine(waiting []status.Approval) string {
-	switch n := len(waiting); n {
-	case 0:
-		return ""
-	case 1:
-		return "1 call needs your approval…"
-	default:
-		return fmt.Sprintf("%d calls need your approval…", n)
-	}
 }

@@ -40,13 +40,13 @@ func TestAsk(t *testing.T) {
 			n.Buttons[0] != (button{"Allow", action{kind: allowCall, id: "a1"}}) || n.Buttons[1] != (button{"Refuse", action{kind: refuseCall, id: "a1"}}) {
 			t.Errorf("told %+v", n)
 		}
-		if got := s.last().Waiting; got != "1 call needs your approval…" {
-			t.Errorf("the menu says %q", got)
+		if !s.shows("1 call needs your approval…") {
+			t.Errorf("the menu:\n%s", s.last())
 		}
 		s.press(n.Buttons[0].Does)
 		s.waiting("a2", "a3")
-		if got := s.last().Waiting; got != "2 calls need your approval…" || s.done() != "allow a1" {
-			t.Errorf("the menu says %q, the server was told %q", got, s.done())
+		if !s.shows("2 calls need your approval…") || s.done() != "allow a1" {
+			t.Errorf("the server was told %q, the menu:\n%s", s.done(), s.last())
 		}
 		s.press(n.Buttons[0].Does) // the note has not gone yet
 		if s.done() != "allow a1" {
@@ -54,8 +54,8 @@ func TestAsk(t *testing.T) {
 		}
 		s.waiting("a3")
 		s.waiting()
-		if got := strings.Join(s.look().gone, " "); got != "a1 a2 a3" || s.last().Waiting != "" || len(s.look().notes) != 3 {
-			t.Errorf("withdrawn: %q, %d notes, the menu says %q", got, len(s.look().notes), s.last().Waiting)
+		if got := strings.Join(s.look().gone, " "); got != "a1 a2 a3" || s.shows("approval") || len(s.look().notes) != 3 {
+			t.Errorf("withdrawn: %q, %d notes, the menu:\n%s", got, len(s.look().notes), s.last())
 		}
 	})
 }
@@ -67,8 +67,8 @@ func TestAskQuietly(t *testing.T) {
 		s.waiting("a1")
 		s.press(action{kind: toggleQuiet})
 		s.waiting("a1", "a2")
-		if got := s.look(); len(got.notes) != 1 || strings.Join(got.gone, " ") != "a1" || s.last().Waiting == "" || !strings.HasSuffix(s.last().Tooltip, s.last().Waiting) {
-			t.Errorf("%d notes, withdrawn %q, the menu says %+v", len(got.notes), got.gone, s.last())
+		if got := s.look(); len(got.notes) != 1 || strings.Join(got.gone, " ") != "a1" || s.last().Tooltip != "Drawbridge: 2 calls need your approval…" {
+			t.Errorf("%d notes, withdrawn %q, the menu:\n%s", len(got.notes), got.gone, s.last())
 		}
 		s.press(action{kind: toggleQuiet})
 		if len(s.look().notes) != 3 {
@@ -121,7 +121,7 @@ func TestAskHostile(t *testing.T) {
 		arguments, shown string
 		whole            bool
 	}{
-		"nothing":           {"{}", "without arguments", true},
+		"nothing":           {"{}", "", true},
 		"a value":           {"{\n  \"a\": 1\n}", "{\n  \"a\": 1\n}", true},
 		"a letter with ink": {`"ż·…"`, `"ż·…"`, true},
 		"blanks":            {"\"a\u3164\u2800\u00a0b\"", `"a\u3164\u2800\u00a0b"`, true},
@@ -139,7 +139,7 @@ func TestAskHostile(t *testing.T) {
 		})
 	}
 	a := status.Approval{ID: "a1", User: hostile, Client: hostile, Server: hostile, Tool: strings.Repeat(hostile, 9), Arguments: strings.Repeat(hostile+"\n", 99)}
-	n := asking(a)
+	n := asking(english, a)
 	if n.Buttons[0].Label != "Read all" || n.Buttons[0].Does != (action{kind: openConsole, page: "/approvals"}) || n.Buttons[1].Label != "Refuse" {
 		t.Errorf("buttons %+v", n.Buttons)
 	}
@@ -151,7 +151,7 @@ func TestAskHostile(t *testing.T) {
 // Nor does Allow stand under a name that is not whole.
 func TestAskLongName(t *testing.T) {
 	for n, want := range map[int]string{128: "Allow", 129: "Read all"} {
-		if got := asking(status.Approval{ID: "a1", Tool: strings.Repeat("x", n), Arguments: "{}"}).Buttons[0].Label; got != want {
+		if got := asking(english, status.Approval{ID: "a1", Tool: strings.Repeat("x", n), Arguments: "{}"}).Buttons[0].Label; got != want {
 			t.Errorf("a name of %d letters: %q", n, got)
 		}
 	}

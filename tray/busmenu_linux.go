@@ -111,16 +111,16 @@ func (m *busMenu) register() {
 	}
 }
 
-func (m *busMenu) draw(v view, s switches) {
+func (m *busMenu) draw(v view) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	before := m.rows
 	m.rows = nil
-	m.add(row{rows: rowsOf(v, s)})
+	m.add(row{rows: v.Rows})
 	newIcon, newTooltip := m.icon != v.Icon, m.tooltip != v.Tooltip
 	m.icon, m.tooltip = v.Icon, v.Tooltip
 	if newIcon {
-		m.item["IconPixmap"] = dbus.MakeVariant([]picture{pictureOf(assets.Icon(v.Icon, s.lightPanel))})
+		m.item["IconPixmap"] = dbus.MakeVariant([]picture{pictureOf(assets.Icon(v.Icon))})
 	}
 	if newTooltip {
 		m.item["ToolTip"] = dbus.MakeVariant(tooltip{Title: v.Tooltip, Pictures: []picture{}})
@@ -156,9 +156,9 @@ func (m *busMenu) draw(v view, s switches) {
 func (m *busMenu) add(r row) int32 {
 	id := len(m.rows)
 	b := busRow{does: r.does, properties: properties{
-		"visible": dbus.MakeVariant(r.title != "" || r.separator || id == 0),
+		"visible": dbus.MakeVariant(r.Title != "" || r.separator || id == 0),
 		"enabled": dbus.MakeVariant(!r.grey),
-		"label":   dbus.MakeVariant(escape(r.title, "linux")),
+		"label":   dbus.MakeVariant(escape(r.Title, "linux")),
 	}}
 	if r.separator {
 		b.properties["type"] = dbus.MakeVariant("separator")

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"github.com/atotto/clipboard"
+
+	"github.com/drawbridge-app/drawbridge/assets"
 )
 
 // system is the desktop that this process runs on.
@@ -19,8 +21,8 @@ type system struct {
 
 // newDesktop returns the desktop; click is told when a button of a
 // notification is pressed.
-func newDesktop(o Options, click func(action)) *system {
-	return &system{options: o, notifier: newNotifications(click)}
+func newDesktop(o Options, t *assets.Texts, click func(action)) *system {
+	return &system{options: o, notifier: newNotifications(t, click)}
 }
 
 func (s *system) close() { s.notifier.close() }
@@ -80,5 +82,3 @@ func (s *system) setLogin(enabled bool) error {
 	}
 	return enableLogin(command)
 }
-
-func (s *system) lightPanel() bool { return lightPanel() }

@@ -12,6 +12,3 @@ func openAddress(_ context.Context, address string) error {
 	}
 	return nil
 }
-
-// lightPanel does not matter here: macOS colours the icon itself.
-func lightPanel() bool { return false }

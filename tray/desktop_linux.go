@@ -52,20 +52,3 @@ func openAddress(ctx context.Context, address string) error {
 	}
 	return nil
 }
-
-// lightPanel reports whether the person prefers light colours. Panels are dark
-// where nothing is said.
-func lightPanel() bool {
-	bus, err := sessionBus()
-	if err != nil {
-		return false
-	}
-	defer bus.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	var v dbus.Variant
-	err = bus.Object("org.freedesktop.portal.Desktop", "/org/freedesktop/portal/desktop").
-		CallWithContext(ctx, "org.freedesktop.portal.Settings.ReadOne", dbus.FlagNoAutoStart, "org.freedesktop.appearance", "color-scheme").Store(&v)
-	const preferLight = 2
-	return err == nil && v.Value() == uint32(preferLight)
-}

@@ -8,7 +8,6 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/windows"
-	"golang.org/x/sys/windows/registry"
 )
 
 var (
@@ -59,15 +58,4 @@ func openAddress(_ context.Context, address string) error {
 		return errors.New("no program opens it")
 	}
 	return nil
-}
-
-// lightPanel reports whether the taskbar is light.
-func lightPanel() bool {
-	k, err := registry.OpenKey(registry.CURRENT_USER, `Software\Microsoft\Windows\CurrentVersion\Themes\Personalize`, registry.QUERY_VALUE)
-	if err != nil {
-		return false
-	}
-	defer k.Close()
-	light, _, err := k.GetIntegerValue("SystemUsesLightTheme")
-	return err == nil && light == 1
 }

@@ -12,7 +12,7 @@ func (t *tray) run(ctx context.Context, o Options, c canvas, opened <-chan struc
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	t.canvas, t.opened = c, opened
-	system := newDesktop(o, t.click)
+	system := newDesktop(o, t.texts, t.click)
 	defer system.close()
 	defer t.removeQR()
 	t.desktop = system

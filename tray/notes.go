@@ -1,10 +1,10 @@
 package tray
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -40,18 +40,16 @@ const tunnelGrace = time.Minute
 // servers can cause them.
 const pause = time.Minute
 
-// paced is what is told once a pause, with what came since.
-var paced = map[string]note{
-	status.SigninRefused: {Title: "A sign-in was refused", Page: "/activity"},
-	status.ServerFailed:  {Title: "A mounted server has failed", Page: "/servers"},
-	status.ServerChanged: {Title: "A server has changed", Page: "/servers"},
-}
+// paced is what is told once a pause, with what came since, and the page of the
+// console that says more.
+var paced = map[string]string{status.SigninRefused: "/activity", status.ServerFailed: "/servers", status.ServerChanged: "/servers"}
 
 // notifier decides what is worth a note: a sign-in of a client that the person
 // has no session with, a refused one, a replayed token, a server that failed or
 // whose tools changed, and a tunnel lost for over a minute and its return. It
 // starts with what is there already as known.
 type notifier struct {
+	texts    *assets.Texts
 	started  bool
 	last     time.Time            // of the newest event seen
 	lastIDs  map[string]bool      // the events of that moment
@@ -71,13 +69,13 @@ func (n *notifier) look(snap status.Snapshot, now time.Time) (notes []note, agai
 			continue
 		}
 		switch e.Type {
-		case status.SigninSucceeded:
+		case status.TokenIssued: // a sign-in is a session once its code was redeemed
 			if newClient(snap.Sessions, e.Session) {
-				notes = append(notes, signedIn(snap.Sessions, e))
+				notes = append(notes, n.signedIn(snap.Sessions, e))
 			}
 		case status.TokenReused:
-			notes = append(notes, note{Title: "A token was used twice", Urgent: true, Page: "/activity",
-				Body: field(e.User, 40) + " with " + clientName(e.Client) + " was signed out: somebody may have copied the token."})
+			notes = append(notes, note{Title: n.texts.Say("tray.reused"), Urgent: true, Page: "/activity",
+				Body: n.texts.Say("tray.reused.body", field(e.User, 40), clientName(n.texts, e.Client))})
 		}
 	}
 	told, again := n.tunnel(snap.Status.Tunnel, now)
@@ -95,10 +93,9 @@ func (n *notifier) paced(e status.Event, after []status.Event, now time.Time) []
 	if now.Sub(n.told[e.Type]) < pause || slices.ContainsFunc(after, same) {
 		return nil
 	}
-	what := paced[e.Type]
-	what.Body = eventText(e)
+	what := note{Title: n.texts.Say("paced." + e.Type), Body: eventDetail(n.texts, e), Page: paced[e.Type]}
 	if more := n.untold[e.Type] - 1; more > 0 {
-		what.Body += fmt.Sprintf(" (and %d more)", more)
+		what.Body += n.texts.Say("tray.since", more)
 	}
 	n.told[e.Type], n.untold[e.Type] = now, 0
 	return []note{what}
@@ -132,7 +129,7 @@ func (n *notifier) fresh(events []status.Event) []status.Event {
 func (n *notifier) tunnel(t status.Tunnel, now time.Time) (notes []note, again time.Duration) {
 	if t.State == "up" || t.State == "off" {
 		if n.toldDown && t.State == "up" {
-			notes = []note{{Title: "The tunnel is back", Page: "/", Body: "Clients can reach Drawbridge again."}}
+			notes = []note{{Title: n.texts.Say("tray.up"), Page: "/", Body: n.texts.Say("tray.up.body")}}
 		}
 		n.downAt, n.toldDown = time.Time{}, false
 		return notes, 0
@@ -147,11 +144,7 @@ func (n *notifier) tunnel(t status.Tunnel, now time.Time) (notes []note, again t
 		return nil, left
 	}
 	n.toldDown = true
-	body := "Nobody can reach Drawbridge for a minute now."
-	if t.Error != "" {
-		body += " " + status.Clean(t.Error, 200)
-	}
-	return []note{{Title: "The tunnel is down", Page: "/", Body: body}}, 0
+	return []note{{Title: n.texts.Say("tray.down"), Page: "/doctor", Body: n.texts.Say("tray.down.body")}}, 0
 }
 
 // newClient reports whether no older session has the person and the client of
@@ -169,12 +162,13 @@ func newClient(sessions []status.Session, id string) bool {
 	return true
 }
 
-func signedIn(sessions []status.Session, e status.Event) note {
-	body := field(e.User, 40) + " with " + clientName(e.Client)
+func (n *notifier) signedIn(sessions []status.Session, e status.Event) note {
+	user, client := field(e.User, 40), clientName(n.texts, e.Client)
+	body := n.texts.Say("tray.who", user, client)
 	if s := find(sessions, e.Session); s != nil && s.Client.RedirectHost != "" {
-		body += ", through " + field(s.Client.RedirectHost, 48)
+		body = n.texts.Say("tray.through", user, client, field(s.Client.RedirectHost, 48))
 	}
-	return note{Title: "A new client signed in", Body: body, Page: "/sessions", Buttons: []button{{"Revoke", action{kind: revokeID, id: e.Session}}}}
+	return note{Title: n.texts.Say("tray.signin.new"), Body: body, Page: "/sessions", Buttons: []button{{n.texts.Say("sessions.revoke"), action{kind: revokeID, id: e.Session}}}}
 }
 
 func find(sessions []status.Session, id string) *status.Session {

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"os/exec"
 	"time"
+
+	"github.com/drawbridge-app/drawbridge/assets"
 )
 
 // notifications shows notes through AppleScript, which has no buttons.
 type notifications struct{}
 
-func newNotifications(func(action)) *notifications { return &notifications{} }
+func newNotifications(*assets.Texts, func(action)) *notifications { return &notifications{} }
 
 func (*notifications) close() {}
 

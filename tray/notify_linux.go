@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"github.com/drawbridge-app/drawbridge/assets"
 )
 
 // The Desktop Notifications Specification 1.2.
@@ -26,6 +28,7 @@ const maxShown = 64
 // notifications shows notes through the session bus, on a connection of its
 // own that also hears of their buttons.
 type notifications struct {
+	texts *assets.Texts
 	click func(action)
 
 	mu      sync.Mutex // guards all below
@@ -43,8 +46,8 @@ type shownNote struct {
 	at    time.Time
 }
 
-func newNotifications(click func(action)) *notifications {
-	return &notifications{click: click, shown: map[uint32]shownNote{}}
+func newNotifications(t *assets.Texts, click func(action)) *notifications {
+	return &notifications{texts: t, click: click, shown: map[uint32]shownNote{}}
 }
 
 func (n *notifications) close() {
@@ -72,7 +75,7 @@ func (n *notifications) show(ctx context.Context, what note) error {
 	}
 	actions, does := []string{}, map[string]action{}
 	if n.buttons {
-		actions, does = what.actions()
+		actions, does = what.actions(n.texts.Say("tray.open"))
 	}
 	urgency := byte(1)
 	if what.Urgent {
@@ -97,13 +100,13 @@ func (n *notifications) show(ctx context.Context, what note) error {
 
 // actions is the note's buttons as the specification has them, key and label in
 // turn, and what each key does. "default" is a click on the note itself.
-func (n note) actions() (list []string, does map[string]action) {
+func (n note) actions(open string) (list []string, does map[string]action) {
 	does = map[string]action{}
 	add := func(key, label string, a action) {
 		list, does[key] = append(list, key, label), a
 	}
 	if n.Page != "" {
-		add("default", "Open", action{kind: openConsole, page: n.Page})
+		add("default", open, action{kind: openConsole, page: n.Page})
 	}
 	for _, b := range n.Buttons {
 		add(strings.ToLower(b.Label), b.Label, b.Does)

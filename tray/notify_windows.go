@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/drawbridge-app/drawbridge/assets"
 )
 
 var shellNotifyIcon = windows.NewLazySystemDLL("shell32.dll").NewProc("Shell_NotifyIconW")
@@ -15,7 +17,7 @@ var shellNotifyIcon = windows.NewLazySystemDLL("shell32.dll").NewProc("Shell_Not
 // that passes through no script and no markup. They have no buttons.
 type notifications struct{ last string } // the name of the one shown last
 
-func newNotifications(func(action)) *notifications { return &notifications{} }
+func newNotifications(*assets.Texts, func(action)) *notifications { return &notifications{} }
 
 func (*notifications) close() {}
 

@@ -12,7 +12,7 @@ import (
 // showQR opens a picture of the MCP URL, for a phone to read.
 func (t *tray) showQR(ctx context.Context) {
 	if err := t.drawQR(t.snap.Status.MCPURL); err != nil {
-		t.fail(ctx, "There is no QR code", err)
+		t.fail(ctx, "tray.failure.qr", err)
 		return
 	}
 	t.open(ctx, t.qrFile)

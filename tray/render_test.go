@@ -10,10 +10,13 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
+
+var english, japanese = assets.TextsFor("en"), assets.TextsFor("ja")
 
 var noon = time.Date(2026, 11, 22, 14, 5, 0, 0, time.UTC)
 
@@ -101,6 +104,10 @@ func TestRender(t *testing.T) {
 		"tunnel-elsewhere": with(func(s *status.Status) {
 			s.Tunnel.Error = "https://name.ngrok.app shows another program: look at what else runs under that address"
 		}),
+		"tunnel-offers": with(func(s *status.Status) {
+			s.Tunnel = status.Tunnel{State: "down", Error: "ngrok now gives another", Offered: "https://other.ngrok.app"}
+			s.Notes, s.Servers = []string{"a notice"}, []status.Server{{Name: "files", State: "failed"}}
+		}),
 		"tunnel-first": with(func(s *status.Status) { s.Tunnel.State, s.MCPURL = "connecting", "" }),
 		"tunnel-off":   with(func(s *status.Status) { s.Tunnel = status.Tunnel{State: "off"} }),
 		"nobody-allowed": with(func(s *status.Status) {
@@ -112,7 +119,7 @@ func TestRender(t *testing.T) {
 	}
 	for name, snap := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := render(snap, noon).String()
+			got := painter{english, snap, noon, switches{canLogin: true}}.view().String()
 			for _, line := range strings.Split(got, "\n") {
 				if n := utf8.RuneCountInString(line); n > 120 {
 					t.Errorf("a row of %d characters: %s", n, line)
@@ -122,43 +129,33 @@ func TestRender(t *testing.T) {
 				}
 			}
 			golden(t, name+".txt", got)
+			golden(t, name+".ja.txt", painter{japanese, snap, noon, switches{canLogin: true}}.view().String())
 		})
 	}
 }
 
-// String draws the menu as text.
+// String draws the menu as text: what takes no click in brackets, what is
+// checked after a tick.
 func (v view) String() string {
 	var b strings.Builder
-	line := func(indent int, s string) {
-		if s != "" {
-			b.WriteString(strings.Repeat("  ", indent) + s + "\n")
+	var draw func(indent string, rows []row)
+	draw = func(indent string, rows []row) {
+		for _, r := range rows {
+			title := r.Title
+			switch {
+			case title == "":
+				continue
+			case r.grey:
+				title = "(" + title + ")"
+			case r.checked:
+				title = "✓ " + title
+			}
+			b.WriteString(indent + title + "\n")
+			draw(indent+"  ", r.rows)
 		}
 	}
-	line(0, fmt.Sprintf("[%s] %s", v.Icon, v.Tooltip))
-	line(0, v.Waiting)
-	line(0, v.Headline)
-	for _, r := range v.Reasons {
-		line(1, r)
-	}
-	line(0, v.Cure)
-	line(1, v.URL)
-	line(0, "Sessions")
-	for _, s := range v.Sessions {
-		line(1, s.Label+"  <"+s.ID+">")
-		for _, f := range s.Facts {
-			line(2, f)
-		}
-	}
-	line(1, v.MoreSessions)
-	line(1, v.RevokeAll)
-	line(0, "Recent events")
-	for _, e := range v.Events {
-		line(1, e)
-	}
-	line(0, fmt.Sprintf("%s, possible: %v", v.Pause, v.CanPause))
-	for _, a := range v.About {
-		line(1, a)
-	}
+	fmt.Fprintf(&b, "[%s] %s\n", v.Icon, v.Tooltip)
+	draw("", v.Rows)
 	return b.String()
 }
 
@@ -183,15 +180,6 @@ func TestEscape(t *testing.T) {
 	for system, want := range map[string]string{"linux": "a__b & c", "windows": "a_b && c", "darwin": "a_b & c"} {
 		if got := escape("a_b & c", system); got != want {
 			t.Errorf("%s: %q, want %q", system, got, want)
-		}
-	}
-}
-
-func TestAge(t *testing.T) {
-	for ago, want := range map[time.Duration]string{-time.Hour: "just now", 59 * time.Second: "just now", 2 * time.Minute: "2 min ago",
-		59*time.Minute + 59*time.Second: "59 min ago", 23 * time.Hour: "23 h ago", 30 * time.Hour: "yesterday", 72 * time.Hour: "3 days ago"} {
-		if got := age(noon.Add(-ago), noon); got != want {
-			t.Errorf("%v: %q, want %q", ago, got, want)
 		}
 	}
 }

@@ -91,12 +91,10 @@ type screen struct {
 // seen is what there was on the screen.
 type seen struct {
 	drawn  []view
-	shown  switches
 	copied string
 	opened []string
 	notes  []note   // all there were
 	gone   []string // the names of those withdrawn
-	ticked bool
 	login  bool
 	fails  error
 }
@@ -114,9 +112,7 @@ func (s *screen) look() seen {
 	return s.seen
 }
 
-func (s *screen) draw(v view, w switches) {
-	_ = s.do(func(s *seen) { s.drawn, s.shown, s.ticked = append(s.drawn, v), w, w.copied })
-}
+func (s *screen) draw(v view) { _ = s.do(func(s *seen) { s.drawn = append(s.drawn, v) }) }
 func (s *screen) copyText(text string) error {
 	return s.do(func(s *seen) { s.copied = text })
 }
@@ -133,7 +129,6 @@ func (s *screen) withdraw(_ context.Context, name string) error {
 }
 func (s *screen) loginEnabled() bool     { return s.look().login }
 func (s *screen) setLogin(on bool) error { return s.do(func(s *seen) { s.login = on }) }
-func (s *screen) lightPanel() bool       { return false }
 
 func (s *screen) titles() string {
 	var all []string
@@ -155,6 +150,7 @@ type stage struct {
 func play(t *testing.T, snap status.Snapshot, act func(*testing.T, *stage)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stage{server: &server{snap: snap, changes: make(chan struct{}, 1)}, screen: &screen{}, opened: make(chan struct{})}
+		t.Setenv("LC_ALL", "C")
 		s.tray = newTray(s.server, Options{Log: slog.New(slog.DiscardHandler)}, func() { s.quits++ })
 		s.canvas, s.desktop, s.tray.opened = s.screen, s.screen, s.opened
 		ctx, cancel := context.WithCancel(t.Context())
@@ -177,3 +173,7 @@ func (s *stage) last() view {
 	drawn := s.look().drawn
 	return drawn[len(drawn)-1]
 }
+
+// shows reports whether the menu has a row with this text, after a tick where
+// that is a check box that is on.
+func (s *stage) shows(text string) bool { return strings.Contains(s.last().String(), text) }

@@ -44,7 +44,6 @@ func show(ctx context.Context, b Backend, o Options, quit func()) {
 type menu struct {
 	click   func(action)
 	icon    assets.IconState
-	light   bool
 	tooltip string
 	items   []*item
 }
@@ -56,20 +55,19 @@ type item struct {
 	items             []*item
 }
 
-func (m *menu) draw(v view, s switches) {
-	if m.icon != v.Icon || m.light != s.lightPanel {
-		m.icon, m.light = v.Icon, s.lightPanel
-		systray.SetTemplateIcon(assets.TemplateIcon(v.Icon), assets.Icon(v.Icon, s.lightPanel))
+func (m *menu) draw(v view) {
+	if m.icon != v.Icon {
+		m.icon = v.Icon
+		systray.SetTemplateIcon(assets.TemplateIcon(v.Icon), assets.Icon(v.Icon))
 	}
 	if m.tooltip != v.Tooltip {
 		m.tooltip = v.Tooltip
 		systray.SetTooltip(v.Tooltip)
 	}
-	rows := rowsOf(v, s)
 	if m.items == nil {
-		m.items = m.add(nil, rows)
+		m.items = m.add(nil, v.Rows)
 	}
-	refresh(m.items, rows)
+	refresh(m.items, v.Rows)
 }
 
 // add makes rows below parent; nil is the menu. All are shown at first: Windows
@@ -77,7 +75,7 @@ func (m *menu) draw(v view, s switches) {
 func (m *menu) add(parent *item, rows []row) []*item {
 	items := make([]*item, len(rows))
 	for i, r := range rows {
-		items[i] = &item{shown: row{title: "-"}}
+		items[i] = &item{shown: row{Title: "-"}}
 		switch {
 		case r.separator:
 			systray.AddSeparator()
@@ -108,17 +106,17 @@ func refresh(items []*item, rows []row) {
 			continue
 		}
 		refresh(it.items, r.rows)
-		if r.title == "" {
-			if was.title != "" {
+		if r.Title == "" {
+			if was.Title != "" {
 				it.Hide()
 			}
 			it.shown = row{grey: was.grey, checked: was.checked}
 			continue
 		}
-		if r.title != was.title {
-			it.SetTitle(escape(r.title, runtime.GOOS))
+		if r.Title != was.Title {
+			it.SetTitle(escape(r.Title, runtime.GOOS))
 		}
-		if was.title == "" {
+		if was.Title == "" {
 			it.Show()
 		}
 		switch {

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -66,6 +67,10 @@ func Serve(ctx context.Context, b Backend, o Options, run func(context.Context) 
 		err = run(ctx)
 	}()
 	show(up, b, o, quit)
+	if up.Err() == nil && ctx.Err() == nil { // a window that was closed, or the end of the desktop session
+		o.Log.Warn("the tray icon is gone, so Drawbridge ends: start it again, or run it with --headless")
+		quit()
+	}
 	<-up.Done()
 	return err
 }
@@ -90,7 +95,7 @@ type kind int
 
 const (
 	nothing kind = iota
-	cure         // the line that says how it goes
+	retry
 	copyURL
 	connect // slot: of connections
 	showQR
@@ -101,21 +106,14 @@ const (
 	toggleQuiet
 	toggleLogin
 	openConsole // page
+	readNotices // page
 	allowCall   // id
 	refuseCall  // id
 	quit
 )
 
 // canvas is the menu as the loop draws on it.
-type canvas interface{ draw(v view, s switches) }
-
-// switches are what the menu shows that is no part of the server's state: its
-// check boxes, and for a moment that something was copied.
-type switches struct {
-	quiet, login, copied bool
-	canLogin             bool // "Start at login" is there
-	lightPanel           bool
-}
+type canvas interface{ draw(v view) }
 
 // desktop is what the tray does outside its menu.
 type desktop interface {
@@ -127,13 +125,13 @@ type desktop interface {
 	withdraw(ctx context.Context, name string) error
 	loginEnabled() bool
 	setLogin(enabled bool) error
-	lightPanel() bool
 }
 
 // tray is the event loop and what it knows. Only the loop touches its fields.
 type tray struct {
 	backend Backend
 	options Options
+	texts   *assets.Texts
 	canvas  canvas
 	desktop desktop
 	quit    func()
@@ -156,7 +154,9 @@ type slot struct {
 }
 
 func newTray(b Backend, o Options, quit func()) *tray {
-	return &tray{backend: b, options: o, quit: quit, clicks: make(chan action, 64), work: make(chan func(), 16)}
+	texts := assets.TextsForSystem()
+	return &tray{backend: b, options: o, texts: texts, quit: quit, clicks: make(chan action, 64), work: make(chan func(), 16),
+		notifier: notifier{texts: texts}, asker: asker{texts: texts, told: map[string]bool{}}}
 }
 
 // click hands an action to the loop. It never waits: whoever clicks faster
@@ -179,7 +179,7 @@ func (t *tray) loop(ctx context.Context) {
 	var uncopied <-chan time.Time
 	drawn := time.Time{}
 	waiting := true // due is running
-	t.places = switches{canLogin: t.options.Arguments != nil, login: t.desktop.loginEnabled(), lightPanel: t.desktop.lightPanel()}
+	t.places = switches{canLogin: t.options.Arguments != nil, login: t.desktop.loginEnabled(), read: map[string]bool{}}
 	for {
 		select {
 		case <-ctx.Done():
@@ -199,7 +199,7 @@ func (t *tray) loop(ctx context.Context) {
 		case <-uncopied:
 			t.places.copied, uncopied = false, nil
 		case <-minute.C:
-			t.places.login, t.places.lightPanel = t.desktop.loginEnabled(), t.desktop.lightPanel()
+			t.places.login = t.desktop.loginEnabled()
 		case <-t.opened:
 			t.places.login = t.desktop.loginEnabled()
 		case a := <-t.clicks:
@@ -230,7 +230,7 @@ func (t *tray) draw(ctx context.Context) <-chan time.Time {
 		}
 	}
 	t.places.quiet = t.backend.Quiet()
-	t.canvas.draw(render(t.snap, now), t.places)
+	t.canvas.draw(painter{t.texts, t.snap, now, t.places}.view())
 	notes, wait := t.notifier.look(t.snap, now)
 	waiting := t.snap.Approvals
 	if t.places.quiet {

@@ -17,7 +17,7 @@ func TestBurst(t *testing.T) {
 	play(t, ready(), func(t *testing.T, s *stage) {
 		const seconds = 10
 		for i := range 1000 * seconds {
-			s.set(func(snap *status.Snapshot) { snap.Status.PID = i })
+			s.set(func(snap *status.Snapshot) { snap.Status.Version = fmt.Sprint(i) })
 			time.Sleep(time.Millisecond)
 		}
 		if n := len(s.look().drawn); n < 4*seconds-2 || n > 4*seconds+2 {
@@ -25,8 +25,8 @@ func TestBurst(t *testing.T) {
 		}
 		time.Sleep(pace)
 		synctest.Wait()
-		if got := s.last().About[3]; got != "Process 9999" {
-			t.Errorf("the last change is not shown, but %q", got)
+		if !s.shows("Drawbridge 9999") {
+			t.Errorf("the last change is not shown:\n%s", s.last())
 		}
 	})
 }
@@ -38,8 +38,8 @@ func TestChangeIsDrawnAtOnce(t *testing.T) {
 		n := len(s.look().drawn)
 		s.set(func(snap *status.Snapshot) { snap.Status.State = status.Paused })
 		synctest.Wait()
-		if len(s.look().drawn) != n+1 || s.last().Pause != "Resume" {
-			t.Errorf("drawn %d times, the row says %q", len(s.look().drawn)-n, s.last().Pause)
+		if len(s.look().drawn) != n+1 || !s.shows("Resume") {
+			t.Errorf("drawn %d times:\n%s", len(s.look().drawn)-n, s.last())
 		}
 	})
 }
@@ -51,8 +51,8 @@ func TestTimesAge(t *testing.T) {
 		})
 		time.Sleep(5*time.Minute + time.Second)
 		synctest.Wait()
-		if got := s.last().Sessions[0].Label; !strings.HasSuffix(got, "used 5 min ago") && !strings.HasSuffix(got, "used 4 min ago") {
-			t.Errorf("after five minutes: %q", got)
+		if !s.shows("used 5 minutes ago") && !s.shows("used 4 minutes ago") {
+			t.Errorf("after five minutes:\n%s", s.last())
 		}
 		time.Sleep(30 * time.Second)
 		n := len(s.look().drawn)
@@ -74,10 +74,8 @@ func TestClicks(t *testing.T) {
 	down, nowhere := ready(), ready()
 	down.Status.Tunnel.State = "down"
 	nowhere.Status.MCPURL = ""
-	unset, doctor, failed, asked := ready(), ready(), ready(), ready()
-	unset.Status = status.Status{State: status.Error, Error: "Drawbridge is not set up: there is no configuration yet."}
-	doctor.Status.IDP.State = status.IDPMisconfigured
-	failed.Status.Servers = []status.Server{{Name: "files", State: "failed"}}
+	noticed, asked := ready(), ready()
+	noticed.Status.Notes = []string{"a notice", "another"}
 	asked.Approvals = []status.Approval{{ID: "a1"}}
 	const mcp, place = "https://name.ngrok.app/mcp", "http://127.0.0.1:40123"
 	console := place + "/#once=o"
@@ -86,12 +84,10 @@ func TestClicks(t *testing.T) {
 		click                 action
 		did, copied, openedAt string
 	}{
-		"the first line, all well":  {two, action{kind: cure}, "", "", console},
-		"the first line, no key":    {locked, action{kind: cure}, "retry", "", ""},
-		"the first line, no tunnel": {down, action{kind: cure}, "retry", "", ""},
-		"the first line, no setup":  {unset, action{kind: cure}, "", "", place + "/setup#once=o"},
-		"the first line, a check":   {doctor, action{kind: cure}, "", "", place + "/doctor#once=o"},
-		"the first line, a server":  {failed, action{kind: cure}, "", "", place + "/servers#once=o"},
+		"Retry without a key":       {locked, action{kind: retry}, "retry", "", ""},
+		"Retry without a tunnel":    {down, action{kind: retry}, "retry", "", ""},
+		"the notices":               {noticed, action{kind: readNotices, page: "/"}, "", "", console},
+		"a row that does nothing":   {two, action{}, "", "", ""},
 		"Allow":                     {asked, action{kind: allowCall, id: "a1"}, "allow a1", "", ""},
 		"Refuse":                    {asked, action{kind: refuseCall, id: "a1"}, "refuse a1", "", ""},
 		"Allow, too late":           {asked, action{kind: allowCall, id: "a0"}, "", "", ""},
@@ -123,13 +119,13 @@ func TestClicks(t *testing.T) {
 				if got := strings.Join(s.look().opened, ","); s.look().copied != c.copied || got != c.openedAt {
 					t.Errorf("copied %q, opened %q", s.look().copied, got)
 				}
-				if s.look().ticked != (c.copied != "") {
-					t.Errorf("confirmed: %v", s.look().ticked)
+				if s.shows("✓ Copied") != (c.copied != "") {
+					t.Errorf("confirmed:\n%s", s.last())
 				}
 				time.Sleep(4 * time.Second)
 				synctest.Wait()
-				if s.look().ticked {
-					t.Error("the confirmation stays")
+				if s.shows("✓ Copied") || s.shows("notice") {
+					t.Errorf("this stays:\n%s", s.last())
 				}
 			})
 		})
@@ -163,11 +159,11 @@ func TestSwitches(t *testing.T) {
 	play(t, ready(), func(t *testing.T, s *stage) {
 		s.press(action{kind: toggleQuiet})
 		s.press(action{kind: toggleLogin})
-		if !s.look().shown.quiet || !s.look().shown.login || !s.look().login {
-			t.Errorf("after both: %+v", s.look().shown)
+		if s.shows("✓ Notifications") || !s.places.login || !s.look().login {
+			t.Errorf("after both:\n%s", s.last())
 		}
 		s.press(action{kind: toggleLogin})
-		if s.look().shown.login {
+		if s.places.login {
 			t.Error("start at login stays on")
 		}
 		s.press(action{kind: quit})
@@ -189,7 +185,7 @@ func TestFailuresAreSaid(t *testing.T) {
 		if got := s.titles(); got != "That did not work, Nothing was copied, It could not be opened" {
 			t.Errorf("told %q", got)
 		}
-		if s.look().ticked {
+		if s.shows("✓ Copied") {
 			t.Error("a failed copy is confirmed")
 		}
 	})
@@ -212,8 +208,9 @@ func TestNotes(t *testing.T) {
 		if s.titles() != "" {
 			t.Errorf("what was there at start is told: %s", s.titles())
 		}
+		add(s, status.SigninSucceeded, "ana@example.com") // some time before its code is redeemed
 		s.set(func(snap *status.Snapshot) { snap.Sessions = []status.Session{first} })
-		add(s, status.SigninSucceeded, "ana@example.com")
+		add(s, status.TokenIssued, "ana@example.com")
 		if len(s.look().notes) != 1 || s.look().notes[0].Buttons[0].Does != (action{kind: revokeID, id: "s1"}) || strings.ContainsAny(s.look().notes[0].Body, "\n\u202e\x1b") {
 			t.Fatalf("a new client: %+v", s.look().notes)
 		}
@@ -221,7 +218,7 @@ func TestNotes(t *testing.T) {
 		second.CreatedAt = time.Now()
 		s.set(func(snap *status.Snapshot) {
 			snap.Sessions = []status.Session{second, first}
-			snap.Events = append(snap.Events, status.Event{ID: "again", Time: time.Now(), Type: status.SigninSucceeded, Session: "s2"})
+			snap.Events = append(snap.Events, status.Event{ID: "again", Time: time.Now(), Type: status.TokenIssued, Session: "s2"})
 		})
 		time.Sleep(pace)
 		add(s, status.ToolCalled, "ana@example.com")
@@ -270,7 +267,7 @@ func TestServerNotes(t *testing.T) {
 		if !strings.HasSuffix(changed.Body, "The tool is no longer what it was. (and 49 more)") || strings.ContainsAny(changed.Body, "\n\u202e\x1b") || changed.Page != "/servers" {
 			t.Errorf("told %+v", changed)
 		}
-		if failed.Body != "a server failed: files ended" || failed.Page != "/servers" {
+		if failed.Body != "files ended" || failed.Page != "/servers" {
 			t.Errorf("told %+v", failed)
 		}
 		time.Sleep(pause)

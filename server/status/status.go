@@ -45,6 +45,7 @@ type Tunnel struct {
 
 	Since       time.Time `json:"since,omitzero"`        // of State
 	NextAttempt time.Time `json:"next_attempt,omitzero"` // while down; none if something must change first
+	Offered     string    `json:"offered,omitempty"`     // another URL, which the owner may accept
 }
 
 // The states of the identity provider, as it last answered.

@@ -2,6 +2,7 @@ package tray
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -137,8 +138,11 @@ func (r menuRow) write(b *strings.Builder, indent string, hidden bool) {
 	}
 }
 
+// clock is when an event was.
+var clock = regexp.MustCompile(`^\d\d:\d\d `)
+
 // Find returns the first visible row whose labels begin with those of path,
-// from the top down.
+// after the time if there is one, from the top down.
 func (m *TrayMenu) Find(path ...string) (menuRow, bool) {
 	row, err := m.layout()
 	if err != nil {
@@ -147,7 +151,7 @@ func (m *TrayMenu) Find(path ...string) (menuRow, bool) {
 next:
 	for _, want := range path {
 		for _, sub := range row.rows {
-			if sub.visible() && strings.HasPrefix(sub.label(), want) {
+			if sub.visible() && strings.HasPrefix(clock.ReplaceAllString(sub.label(), ""), want) {
 				row = sub
 				continue next
 			}

@@ -155,7 +155,7 @@ func TestTrayNotifications(t *testing.T) {
 	before := notes.count()
 	app.SignIn(t, rig.NewBrowser(t), app.Register(t, rig.ClientURI), "alice")
 	menu.Await("● Ready, 1 session")
-	menu.Click("Copy MCP URL")
+	menu.Click("Copy the MCP URL")
 	menu.Await("✓ Copied")
 	menu.Click("Notifications")
 	menu.until("Notifications to be on", func() bool {

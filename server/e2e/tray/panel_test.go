@@ -7,7 +7,6 @@ import (
 	"image"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
@@ -29,12 +28,12 @@ func TestTrayPanel(t *testing.T) {
 	client.Read(&first)
 	rig.NewBrowser(t).SignIn(app.NewAuthRequest(app.Register(t, rig.ClientURI)).URL(app), rig.ClientURI, "bob")
 	menu.Await("● Ready, 1 session")
-	menu.Await("Recent events", time.Now().Format("15:04")+" refused: bob@example.com")
+	menu.Await("Recent events", "Sign-in refused · bob@example.com")
 
 	rows := menu.count()
 	p.openMenu()
 	p.picture("menu")
-	for _, list := range [][2]string{{"About", "about"}, {"Connect a client", "connect"}, {"Recent events", "events"}} {
+	for _, list := range [][2]string{{"Connect a client", "connect"}, {"Recent events", "events"}} {
 		title, name := list[0], list[1]
 		p.descend([2]int{menu.place(title), rows})
 		p.picture(name)
@@ -59,7 +58,7 @@ func TestTrayPanel(t *testing.T) {
 	}
 
 	p.restart()
-	p.descend([2]int{menu.place("About"), menu.count()})
+	p.descend([2]int{menu.place("Connect a client"), menu.count()})
 	p.picture("restarted")
 }
 
@@ -147,5 +146,5 @@ func pixels(img image.Image, part window) string {
 }
 
 // headlines is how the first line of the menu begins in each state.
-var headlines = map[string]string{"starting": "○", "ready": "● Connected", "paused": "‖", "error": "✕ The keychain is locked", "unset": "✕ Drawbridge is not set up",
+var headlines = map[string]string{"starting": "○", "ready": "● Connected", "paused": "‖", "error": "✕ The keychain is locked", "unset": "○ Drawbridge is not set up",
 	"provider": "▲ Nobody can sign in", "tunnel": "▲ Nobody can connect", "ask": "● Connected"}

@@ -46,13 +46,14 @@ func startTraySession(t testing.TB) *traySession {
 	}
 	stand("xclip", "cat >"+s.clipboard)
 	stand("xdg-open", `printf '%s\n' "$1" >>`+s.opened)
+	t.Setenv("LC_ALL", "C")
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	t.Setenv("XDG_CONFIG_HOME", filepath.Join(os.Getenv("HOME"), ".config"))
 	return s
 }
 
 // wholeMenu are words of submenus, and of submenus of those.
-var wholeMenu = []string{"On this computer", "Details…"}
+var wholeMenu = []string{"Show QR code", "Details…"}
 
 // start starts the real program with its tray, ready to be used.
 func (s *traySession) start(t testing.TB, o rig.AppOptions) (*rig.App, *TrayMenu) {

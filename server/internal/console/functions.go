@@ -15,7 +15,7 @@ import (
 // ones of [assets.Console].
 func functions(t *assets.Texts) template.FuncMap {
 	return template.FuncMap{
-		"ago":   func(now, at time.Time) string { return ago(t, now, at) },
+		"ago":   func(now, at time.Time) string { return t.Ago(at, now) },
 		"until": func(now, at time.Time) string { return until(t, now, at) },
 		"when":  func(now, at time.Time) string { return when(t, now, at) },
 		"clock": func(at time.Time) string { return at.Local().Format(time.TimeOnly) },
@@ -37,27 +37,10 @@ func key(names ...string) string {
 	return "k" + hex.EncodeToString(sum[:8])
 }
 
-// ago says how long at is past.
-func ago(t *assets.Texts, now, at time.Time) string {
-	switch d := now.Sub(at); {
-	case at.IsZero():
-		return t.Say("time.never")
-	case d < time.Minute:
-		return t.Say("time.now")
-	case d < time.Hour:
-		return t.Count("time.minutes", int(d/time.Minute))
-	case d < 24*time.Hour:
-		return t.Count("time.hours", int(d/time.Hour))
-	case d < 14*24*time.Hour:
-		return t.Count("time.days", int(d/(24*time.Hour)))
-	}
-	return at.Local().Format(time.DateOnly)
-}
-
 // when is ago for today; on other days, which a heading names, the time of day.
 func when(t *assets.Texts, now, at time.Time) string {
 	if dayName(t, now, at) == t.Say("time.today") {
-		return ago(t, now, at)
+		return t.Ago(at, now)
 	}
 	return at.Local().Format("15:04")
 }
