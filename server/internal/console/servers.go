@@ -117,10 +117,11 @@ type accessAnswer struct {
 // serverView is all of one server.
 type serverView struct {
 	serverRow
-	Kinds   []kindView
-	Program string           // or URL
-	Secrets []string         // that are there
-	Log     []status.LogLine // newest first
+	Kinds     []kindView
+	Everybody bool             // who may sign in may use all of it
+	Program   string           // or URL
+	Secrets   []string         // that are there
+	Log       []status.LogLine // newest first
 }
 
 // kindView is what a server offers of one kind.
@@ -180,6 +181,7 @@ func (c *Console) serverRows(r *Request) []serverRow {
 
 func (c *Console) serverView(row serverRow, offers []status.Offer) *serverView {
 	v := &serverView{serverRow: row}
+	v.Everybody = !slices.ContainsFunc(offers, func(o status.Offer) bool { return o.Whom != nil })
 	for _, kind := range []string{"tool", "prompt", "resource", "template"} {
 		of := slices.DeleteFunc(slices.Clone(offers), func(o status.Offer) bool { return o.Kind != kind })
 		if len(of) > 0 {
