@@ -36,10 +36,11 @@ func (c completion) Run(a *app) error {
 		words = words[1:]
 	}
 	for _, next := range a.next(words) {
-		line := next[0] + "\t" + next[1]
+		word, separator := next[0], "\t"
 		if c.Shell == "zsh" {
-			line = strings.ReplaceAll(next[0], ":", `\:`) + ":" + next[1]
+			word, separator = strings.ReplaceAll(word, ":", `\:`), ":"
 		}
+		line := strings.TrimSuffix(word+separator+next[1], separator)
 		if _, err := fmt.Fprintln(a.out, line); err != nil {
 			return err
 		}

@@ -57,7 +57,7 @@ func (s *screen) checks(list []status.Check, asJSON bool) error {
 		case strings.HasPrefix(c.Result, "not checked"):
 			mark = cell{"-", dim}
 		}
-		t.add(mark, cell{c.Name, heading}, cell{text, plain})
+		t.add(mark, cell{s.word(word{"check.", c.Name}), heading}, cell{text, plain})
 	}
 	return s.table(t)
 }

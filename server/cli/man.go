@@ -19,7 +19,7 @@ func (man) Run(a *app) error {
 	section("name")
 	fmt.Fprintf(&page, "drawbridge \\- %s\n", strings.TrimSuffix(roff(a.model.Help), "."))
 	section("synopsis")
-	fmt.Fprintf(&page, ".B drawbridge\n%s\n", roff(strings.TrimPrefix(a.model.Summary(), "drawbridge")))
+	fmt.Fprintf(&page, ".B drawbridge\n%s\n", roff(strings.TrimSpace(a.model.Summary())))
 	section("commands")
 	for _, c := range a.model.Leaves(true) {
 		fmt.Fprintf(&page, ".TP\n.B %s\n%s\n", roff(c.Summary()), roff(c.Help))

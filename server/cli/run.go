@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -130,11 +131,13 @@ func (c demo) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	intro := a.out.texts.Say("cli.demo", d.Server.Snapshot().Status.MCPURL, d.Issuer(), program()+" %s --data "+d.DataDir())
-	for line := range strings.Lines(intro) {
-		a.out.print(strings.TrimSuffix(line, "\n"))
-	}
+	a.introduce(d.Server.Snapshot().Status.MCPURL, d.Issuer(), d.DataDir())
 	return a.serve(c.Headless, d.Server, d.Run, nil)
+}
+
+// introduce says what the demo runs, and what to do next.
+func (a *app) introduce(mcpURL, issuer, data string) {
+	_, _ = fmt.Fprintln(a.out, a.out.texts.Say("cli.demo", mcpURL, issuer, program(), data)) // lines to copy: none is broken
 }
 
 // program is how a person types this program again.

@@ -63,7 +63,7 @@ func (s *screen) paint(text string, i ink) string {
 type word struct{ prefix, raw string }
 
 func (s *screen) word(w word) string {
-	if w.raw == "" || s.texts.Lang == "en" {
+	if s.texts.Lang == "en" || !s.texts.Has(w.prefix+w.raw) {
 		return w.raw
 	}
 	return s.texts.Say(w.prefix + w.raw)

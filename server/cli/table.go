@@ -94,17 +94,24 @@ func (s *screen) fit(widths []int, t table) (shown []int) {
 	if s.width == 0 || t.wrap {
 		return shown
 	}
+	shrink := func(least int) {
+		for total > s.width {
+			widest := slices.MaxFunc(shown, func(a, b int) int { return widths[a] - widths[b] })
+			if widths[widest] <= least {
+				return
+			}
+			widths[widest]--
+			total--
+		}
+	}
+	shrink(26) // enough to know a name by
 	for _, i := range t.drop {
 		if total > s.width {
 			total -= widths[i]
 			shown = slices.DeleteFunc(shown, func(other int) bool { return other == i })
 		}
 	}
-	for total > s.width {
-		widest := slices.MaxFunc(shown, func(a, b int) int { return widths[a] - widths[b] })
-		widths[widest]--
-		total--
-	}
+	shrink(3)
 	return shown
 }
 

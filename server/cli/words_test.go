@@ -134,6 +134,27 @@ func TestHelpAndVersion(t *testing.T) {
 	}
 }
 
+// The demo's commands are to be copied as they stand.
+func TestDemoIntroduction(t *testing.T) {
+	for _, lang := range []string{"en", "ja"} {
+		var out strings.Builder
+		a := &app{out: &screen{Writer: &out, texts: assets.TextsFor(lang), width: 40}}
+		a.introduce("http://127.0.0.1:8000/mcp", "http://127.0.0.1:9", "/tmp/demo")
+		for _, line := range []string{
+			"claude mcp add --scope user --transport http drawbridge http://127.0.0.1:8000/mcp\n",
+			"npx @modelcontextprotocol/inspector --cli http://127.0.0.1:8000/mcp --method tools/list\n",
+			program() + " console --data /tmp/demo\n", program() + " sessions --data /tmp/demo\n", program() + " revoke ID --data /tmp/demo\n", "Node.js 22",
+		} {
+			if !strings.Contains(out.String(), line) || strings.Contains(out.String(), "%!") {
+				t.Errorf("%s: no %q in\n%s", lang, line, &out)
+			}
+		}
+	}
+	if got := program(); got != "go run ." { // as is what `go test` builds
+		t.Errorf("this program is called %s", got)
+	}
+}
+
 // The manual page has every command and flag, and no request of troff's that
 // was meant as text.
 func TestManualPage(t *testing.T) {
