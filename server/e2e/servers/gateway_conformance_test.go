@@ -2,16 +2,19 @@ package servers
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/resource"
+	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // The official conformance suite's server scenarios, in both eras, against the
@@ -49,6 +52,14 @@ func TestConformanceServer(t *testing.T) {
 	}
 }
 
+// nowhere keeps nothing.
+type nowhere struct{}
+
+func (nowhere) Load(string, func(string, []byte) error) error { return nil }
+func (nowhere) Save([]oauth.Change, ...status.Event) error    { return nil }
+
+func everybody(*oauth.Caller) bool { return true }
+
 // startFixture serves the fixture and returns its MCP URL.
 func startFixture(t testing.TB) string {
 	t.Helper()
@@ -56,7 +67,12 @@ func startFixture(t testing.TB) string {
 	if err := json.Unmarshal(fixtureJSON, f); err != nil {
 		t.Fatal(err)
 	}
-	endpoint, err := gateway.NewEndpoint(gateway.EndpointOptions{Backend: f, ServerInfo: json.RawMessage(`{"name":"fixture","version":"1"}`)})
+	memory, err := gateway.OpenMemory(nowhere{}, nowhere{}, time.Now, slog.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoint, err := gateway.NewEndpoint(gateway.EndpointOptions{Backend: f, ServerInfo: json.RawMessage(`{"name":"fixture","version":"1"}`),
+		DataKey: make([]byte, 32), Memory: memory, Now: time.Now, Log: slog.Default()})
 	if err != nil {
 		t.Fatal(err)
 	}

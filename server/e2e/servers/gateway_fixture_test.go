@@ -45,12 +45,12 @@ type fixtureParams struct {
 	RequestState   string
 }
 
-func (f *fixture) Describe(context.Context, gateway.Client) (rpc.Description, error) {
+func (f *fixture) Describe(context.Context, *gateway.Client) (rpc.Description, error) {
 	return rpc.Description{ServerInfo: json.RawMessage(`{"name":"fixture","version":"1"}`),
 		Capabilities: json.RawMessage(`{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true},"logging":{},"completions":{}}`)}, nil
 }
 
-func (f *fixture) Call(ctx context.Context, c gateway.Client, method string, params json.RawMessage) (json.RawMessage, error) {
+func (f *fixture) Call(ctx context.Context, c *gateway.Client, method string, params json.RawMessage) (json.RawMessage, error) {
 	if list := f.Lists[method]; list != nil {
 		return list, nil
 	}
@@ -69,7 +69,7 @@ func (f *fixture) Call(ctx context.Context, c gateway.Client, method string, par
 	return nil, rpc.Errorf(rpc.CodeMethodNotFound, "no such method")
 }
 
-func (f *fixture) tool(ctx context.Context, c gateway.Client, p fixtureParams, params json.RawMessage) (json.RawMessage, error) {
+func (f *fixture) tool(ctx context.Context, c *gateway.Client, p fixtureParams, params json.RawMessage) (json.RawMessage, error) {
 	if result := f.Tools[p.Name]; result != nil {
 		return result, nil
 	}
@@ -99,20 +99,20 @@ func (f *fixture) tool(ctx context.Context, c gateway.Client, p fixtureParams, p
 			"messages": []any{map[string]any{"role": "user", "content": map[string]string{"type": "text", "text": p.Arguments["prompt"]}}}}))
 		return fixtureText("LLM response: %s", result), err
 	case "test_missing_capability":
-		if rpc.Get(c.Capabilities(), "sampling") == nil {
+		if rpc.Get(c.Capabilities, "sampling") == nil {
 			return nil, &rpc.Error{Code: rpc.CodeMissingCapability, Message: "sampling is needed", Data: json.RawMessage(`{"requiredCapabilities":{"sampling":{}}}`)}
 		}
 	case "test_trigger_tool_change":
-		f.endpoint.Changed(gateway.ToolList, nil)
+		f.endpoint.Changed(gateway.ToolList, everybody)
 	case "test_trigger_prompt_change":
-		f.endpoint.Changed(gateway.PromptList, nil)
+		f.endpoint.Changed(gateway.PromptList, everybody)
 	default:
 		return nil, rpc.Errorf(rpc.CodeInvalidParams, "no such tool")
 	}
 	return fixtureText("done"), nil
 }
 
-func (f *fixture) prompt(c gateway.Client, p fixtureParams) (json.RawMessage, error) {
+func (f *fixture) prompt(c *gateway.Client, p fixtureParams) (json.RawMessage, error) {
 	result := string(f.Prompts[p.Name])
 	if result == "" {
 		return nil, rpc.Errorf(rpc.CodeInvalidParams, "no such prompt")
@@ -139,7 +139,7 @@ func (f *fixture) resource(uri string) (json.RawMessage, error) {
 
 // round asks for input until every round has been answered. The state that the
 // client carries says, signed, which round it is.
-func (f *fixture) round(c gateway.Client, p fixtureParams, rounds []map[string]inputRequest, done json.RawMessage) (json.RawMessage, error) {
+func (f *fixture) round(c *gateway.Client, p fixtureParams, rounds []map[string]inputRequest, done json.RawMessage) (json.RawMessage, error) {
 	n := 0
 	if p.RequestState != "" {
 		if _, err := fmt.Sscanf(p.RequestState, "%d.", &n); err != nil || n >= len(rounds) || p.RequestState != fixtureState(n) {
@@ -151,7 +151,7 @@ func (f *fixture) round(c gateway.Client, p fixtureParams, rounds []map[string]i
 	for name, ask := range asked {
 		answered = answered && rpc.IsObject(p.InputResponses[name])
 		feature, _, _ := strings.Cut(ask.Method, "/")
-		if rpc.Get(c.Capabilities(), feature) == nil && len(rounds[n]) == 2 { // the scenario of capabilities
+		if rpc.Get(c.Capabilities, feature) == nil && len(rounds[n]) == 2 { // the scenario of capabilities
 			delete(asked, name)
 		}
 	}
@@ -185,13 +185,13 @@ func fixtureJSONOf(v any) json.RawMessage {
 	return b
 }
 
-func (f *fixture) Notified(context.Context, gateway.Client, string, json.RawMessage) {}
+func (f *fixture) Notified(context.Context, *gateway.Client, string, json.RawMessage) {}
 
-func (f *fixture) Subscribe(context.Context, gateway.Client, string, func(json.RawMessage)) (func(), error) {
+func (f *fixture) Subscribe(context.Context, *gateway.Client, string, func(json.RawMessage)) (func(), error) {
 	return func() {}, nil
 }
 
-func (f *fixture) InputSchema(_ context.Context, _ gateway.Client, tool string) json.RawMessage {
+func (f *fixture) InputSchema(_ context.Context, _ *gateway.Client, tool string) json.RawMessage {
 	var list struct {
 		Tools []struct {
 			Name        string

@@ -5,6 +5,7 @@
 package approve
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -44,22 +45,9 @@ const (
 // A Refusal is why a call was not allowed. Its text is a sentence that the
 // client may read.
 type Refusal struct {
-	Kind     Kind
+	Why      string // in the owner's words, for the history
 	sentence string
 }
-
-// Kind is what became of a call that was not allowed.
-type Kind int
-
-// The kinds of refusals.
-const (
-	Denied  Kind = iota // the owner said no
-	Expired             // nobody answered
-	Crowded             // too many wait already
-	Ended               // the client gave up, or its session ended
-	TooLong             // nobody could read all of it
-	TooSoon             // the owner has just said no to the same
-)
 
 func (r *Refusal) Error() string { return r.sentence }
 
@@ -71,11 +59,11 @@ var ErrUnknown = errors.New("this call waits no longer: it was answered, given u
 type Queue struct {
 	now     func() time.Time
 	changed func()
+	wait    time.Duration
 
 	mu      sync.Mutex // guards all below
-	wait    time.Duration
-	waiting []*call // oldest first
-	gone    []gone  // in the last goneTime
+	waiting []*call    // oldest first
+	gone    []gone     // in the last goneTime
 	leaves  map[tool]time.Time
 	denials map[tool]denial
 }
@@ -92,24 +80,11 @@ type gone struct {
 	at time.Time
 }
 
-// NewQueue returns an empty queue. changed hears that Pending is another now; it
-// must not block. now is time.Now outside of tests.
-func NewQueue(now func() time.Time, changed func()) *Queue {
-	if changed == nil {
-		changed = func() {}
-	}
-	return &Queue{now: now, changed: changed, wait: DefaultWait, leaves: map[tool]time.Time{}, denials: map[tool]denial{}}
-}
-
-// SetWait sets how long calls wait that come from now on; not above 0 means
-// [DefaultWait].
-func (q *Queue) SetWait(wait time.Duration) {
-	if wait <= 0 {
-		wait = DefaultWait
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.wait = wait
+// NewQueue returns an empty queue, in which calls wait for wait; 0 means
+// [DefaultWait]. changed hears that Pending is another now; it must not block.
+// now is time.Now outside of tests.
+func NewQueue(wait time.Duration, now func() time.Time, changed func()) *Queue {
+	return &Queue{now: now, changed: changed, wait: cmp.Or(wait, DefaultWait), leaves: map[tool]time.Time{}, denials: map[tool]denial{}}
 }
 
 // Ask returns nil once the owner has allowed the call a, or if they allow its
@@ -122,25 +97,29 @@ func (q *Queue) Ask(ctx context.Context, a status.Approval) error {
 	if ctx.Err() != nil {
 		return ended()
 	}
-	c, wait, err := q.put(a)
+	c, err := q.put(a)
 	if c == nil {
 		return err
 	}
 	q.changed()
-	timer := time.NewTimer(wait)
+	timer := time.NewTimer(q.wait)
 	defer timer.Stop()
 	var refusal *Refusal
 	select {
 	case allow := <-c.answer:
 		return c.verdict(ctx, allow)
 	case <-timer.C:
-		refusal = &Refusal{Expired, fmt.Sprintf("Nobody allowed this call of %s within %s. Ask the owner of this computer to look at Drawbridge, then try again.", c.Tool, inWords(wait))}
+		refusal = &Refusal{"nobody answered in time", fmt.Sprintf("Nobody allowed this call of %s within %s. Ask the owner of this computer to look at Drawbridge, then try again.", c.Tool, inWords(q.wait))}
 	case <-ctx.Done():
 		refusal = ended()
 	}
-	if !q.take(c.ID) { // an answer came in the same moment, and it counts
+	q.mu.Lock()
+	if q.find(c.ID) == nil { // an answer came in the same moment, and it counts
+		q.mu.Unlock()
 		return c.verdict(ctx, <-c.answer)
 	}
+	q.remove(c, q.now().UTC())
+	q.mu.Unlock()
 	q.changed()
 	return refusal
 }
@@ -150,7 +129,7 @@ func (q *Queue) Ask(ctx context.Context, a status.Approval) error {
 func (c *call) verdict(ctx context.Context, allow bool) error {
 	switch {
 	case !allow:
-		return &Refusal{Denied, fmt.Sprintf("The owner of this computer did not allow this call of %s. Don't try it again unless they ask for it.", c.Tool)}
+		return &Refusal{"the owner said no", fmt.Sprintf("The owner of this computer did not allow this call of %s. Don't try it again unless they ask for it.", c.Tool)}
 	case ctx.Err() != nil:
 		return ended()
 	}
@@ -158,27 +137,27 @@ func (c *call) verdict(ctx context.Context, allow bool) error {
 }
 
 func ended() *Refusal {
-	return &Refusal{Ended, "The call was given up, or its session ended, before the owner of this computer answered."}
+	return &Refusal{"it was given up, or its session ended", "The call was given up, or its session ended, before the owner of this computer answered."}
 }
 
 // put appends a call. It returns none if there is nothing to ask.
-func (q *Queue) put(a status.Approval) (*call, time.Duration, error) {
+func (q *Queue) put(a status.Approval) (*call, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	t, now := tool{a.Session, a.Server, a.Tool}, q.now().UTC()
 	if now.Before(q.leaves[t]) {
-		return nil, 0, nil
+		return nil, nil
 	}
 	if left := q.denials[t].until.Sub(now); left > 0 {
-		return nil, 0, &Refusal{TooSoon, fmt.Sprintf("The owner of this computer has just refused a call of %s. They can be asked about it again in %d seconds.", status.Clean(a.Tool, maxTool), int(math.Ceil(left.Seconds())))}
+		return nil, &Refusal{"the owner has just said no to this tool", fmt.Sprintf("The owner of this computer has just refused a call of %s. They can be asked about it again in %d seconds.", status.Clean(a.Tool, maxTool), int(math.Ceil(left.Seconds())))}
 	}
+	q.gone = slices.DeleteFunc(q.gone, func(g gone) bool { return now.Sub(g.at) >= goneTime })
 	waiting, seen := 0, 0
 	for _, c := range q.waiting {
 		if c.Session == a.Session {
 			waiting++
 		}
 	}
-	q.gone = slices.DeleteFunc(q.gone, func(g gone) bool { return now.Sub(g.at) >= goneTime })
 	for _, g := range q.gone {
 		if g.Session == a.Session {
 			seen++
@@ -186,18 +165,18 @@ func (q *Queue) put(a status.Approval) (*call, time.Duration, error) {
 	}
 	// Who asks and gives up at once fills the screen as well.
 	if len(q.waiting) >= maxWaiting || waiting >= maxWaitingSession || len(q.waiting)+len(q.gone) >= 2*maxWaiting || waiting+seen >= 2*maxWaitingSession {
-		return nil, 0, &Refusal{Crowded, "Too many calls wait for the owner of this computer already. Wait until they are answered, then try again."}
+		return nil, &Refusal{"too many calls wait for an answer", "Too many calls wait for the owner of this computer already. Wait until they are answered, then try again."}
 	}
 	a.ID, a.Time = rand.Text(), now
 	a.Expires = a.Time.Add(q.wait)
 	a.User, a.Client, a.Server = status.Clean(a.User, 254), status.Clean(a.Client, 80), status.Clean(a.Server, 64)
 	a.Tool, a.Arguments = status.Spell(a.Tool), status.Spell(a.Arguments)
 	if len(a.Arguments) > MaxArguments || len(a.Tool) > maxTool {
-		return nil, 0, &Refusal{TooLong, fmt.Sprintf("The owner of this computer is asked about each call of %s, and the arguments of this one are too long to be read. Send at most %d KiB at a time.", status.Clean(a.Tool, maxTool), MaxArguments>>10)}
+		return nil, &Refusal{"its arguments are too long to be read", fmt.Sprintf("The owner of this computer is asked about each call of %s, and the arguments of this one are too long to be read. Send at most %d KiB at a time.", status.Clean(a.Tool, maxTool), MaxArguments>>10)}
 	}
 	c := &call{Approval: a, tool: t, answer: make(chan bool, 1)}
 	q.waiting = append(q.waiting, c)
-	return c, q.wait, nil
+	return c, nil
 }
 
 // Answer allows or denies a call that waits, or returns [ErrUnknown].
@@ -234,12 +213,11 @@ func (q *Queue) AllowTool(id string) error {
 // settle answers a call and takes it out of the queue.
 func (q *Queue) settle(id string, allow bool, also func(tool, time.Time)) error {
 	q.mu.Lock()
-	i := q.find(id)
-	if i < 0 {
+	c, now := q.find(id), q.now().UTC()
+	if c == nil {
 		q.mu.Unlock()
 		return ErrUnknown
 	}
-	c, now := q.waiting[i], q.now().UTC()
 	q.remove(c, now)
 	c.answer <- allow // has room: who finds a call takes it away
 	also(c.tool, now)
@@ -272,17 +250,6 @@ func (q *Queue) Gone() []status.Approval {
 	return all
 }
 
-// take removes a call, and reports whether it was there.
-func (q *Queue) take(id string) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	i := q.find(id)
-	if i >= 0 {
-		q.remove(q.waiting[i], q.now().UTC())
-	}
-	return i >= 0
-}
-
 // remove needs q.mu.
 func (q *Queue) remove(c *call, now time.Time) {
 	q.waiting = slices.DeleteFunc(q.waiting, func(other *call) bool { return other == c })
@@ -291,8 +258,13 @@ func (q *Queue) remove(c *call, now time.Time) {
 }
 
 // find needs q.mu.
-func (q *Queue) find(id string) int {
-	return slices.IndexFunc(q.waiting, func(c *call) bool { return c.ID == id })
+func (q *Queue) find(id string) *call {
+	for _, c := range q.waiting {
+		if c.ID == id {
+			return c
+		}
+	}
+	return nil
 }
 
 // inWords is a duration as a person says it.

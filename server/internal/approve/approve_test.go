@@ -21,7 +21,8 @@ func kindOf(err error) string {
 	if !errors.As(err, &r) {
 		return fmt.Sprint(err)
 	}
-	return [...]string{"denied", "expired", "crowded", "ended", "too long", "too soon"}[r.Kind]
+	return map[string]string{"the owner said no": "denied", "nobody answered in time": "expired", "too many calls wait for an answer": "crowded",
+		"it was given up, or its session ended": "ended", "its arguments are too long to be read": "too long", "the owner has just said no to this tool": "too soon"}[r.Why]
 }
 
 // ask has n calls of session wait and returns where their outcomes
@@ -58,7 +59,7 @@ func TestOutcomes(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var changes atomic.Int32
-				q := NewQueue(time.Now, func() { changes.Add(1) })
+				q := NewQueue(0, time.Now, func() { changes.Add(1) })
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				began := time.Now()
@@ -91,7 +92,7 @@ func TestOutcomes(t *testing.T) {
 
 func TestQueueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := NewQueue(time.Now, nil)
+		q := NewQueue(0, time.Now, func() {})
 		ctx, cancel := context.WithCancel(t.Context())
 		wild := ask(ctx, q, "wild", 20)
 		if n := len(q.Pending()); n != 8 {
@@ -125,8 +126,8 @@ func TestQueueIsBounded(t *testing.T) {
 			t.Errorf("%d wait for nobody", n)
 		}
 		for wait, said := range map[time.Duration]string{5 * time.Second: "5 seconds", 90 * time.Second: "90 seconds", 2 * time.Minute: "2 minutes", 150 * time.Second: "150 seconds", 3 * time.Minute: "3 minutes",
-			0: "2 minutes", -time.Second: "2 minutes"} {
-			q.SetWait(wait)
+			0: "2 minutes"} {
+			q := NewQueue(wait, time.Now, func() {})
 			if err := <-ask(t.Context(), q, "s", 1); kindOf(err) != "expired" || !strings.Contains(err.Error(), "within "+said+".") {
 				t.Errorf("%v: got %v", wait, err)
 			}
@@ -137,7 +138,7 @@ func TestQueueIsBounded(t *testing.T) {
 // What hides is written out, and nothing is cut away.
 func TestTextsAreShownWhole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := NewQueue(time.Now, nil)
+		q := NewQueue(0, time.Now, func() {})
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		long := strings.Repeat("é", 10_000)
@@ -168,7 +169,7 @@ func TestTooLongToRead(t *testing.T) {
 			"a long name":          {strings.Repeat("x", 200), "", "<nil>"},
 			"a longer name":        {strings.Repeat("x", 201), "", "too long"},
 		} {
-			q := NewQueue(time.Now, nil)
+			q := NewQueue(0, time.Now, func() {})
 			out := make(chan error, 1)
 			go func() { out <- q.Ask(t.Context(), status.Approval{Tool: c.tool, Arguments: c.arguments}) }()
 			synctest.Wait()
@@ -190,7 +191,7 @@ func TestTooLongToRead(t *testing.T) {
 // longer each time; another tool, session or server is.
 func TestARefusalHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := NewQueue(time.Now, nil)
+		q := NewQueue(0, time.Now, func() {})
 		try := func(session, server, name string, answer bool) string {
 			out := make(chan error, 1)
 			go func() {
@@ -255,7 +256,7 @@ func TestARefusalHolds(t *testing.T) {
 // Eight that waited together and are refused one after the other are one refusal.
 func TestRefusalsAtOnceCountOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := NewQueue(time.Now, nil)
+		q := NewQueue(0, time.Now, func() {})
 		out := ask(t.Context(), q, "s1", 8)
 		for _, p := range q.Pending() {
 			_ = q.Answer(p.ID, false)
@@ -277,7 +278,7 @@ func TestRefusalsAtOnceCountOnce(t *testing.T) {
 func TestAllowTool(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var changes atomic.Int32
-		q := NewQueue(time.Now, func() { changes.Add(1) })
+		q := NewQueue(0, time.Now, func() { changes.Add(1) })
 		call := func(session, name string) string {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
@@ -357,7 +358,7 @@ func TestAllowTool(t *testing.T) {
 // The leaves of a session stand in an order that does not change.
 func TestLeavesAreSorted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := NewQueue(time.Now, nil)
+		q := NewQueue(0, time.Now, func() {})
 		names := [][2]string{{"b", "a"}, {"a", "z"}, {"a", "b"}, {"ab", "a"}, {"b", ""}}
 		for _, n := range names {
 			go q.Ask(t.Context(), status.Approval{Session: "s1", Server: n[0], Tool: n[1]})
@@ -379,7 +380,7 @@ func TestLeavesAreSorted(t *testing.T) {
 func TestGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var changes atomic.Int32
-		q := NewQueue(time.Now, func() { changes.Add(1) })
+		q := NewQueue(0, time.Now, func() { changes.Add(1) })
 		ctx, cancel := context.WithCancel(t.Context())
 		ask(ctx, q, "s1", 2)
 		ask(t.Context(), q, "s2", 1)
@@ -432,8 +433,7 @@ func TestGone(t *testing.T) {
 
 // Answers, time-outs and ends race; each call gets one outcome, and none stays.
 func TestRaces(t *testing.T) {
-	q := NewQueue(time.Now, nil)
-	q.SetWait(time.Millisecond)
+	q := NewQueue(time.Millisecond, time.Now, func() {})
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
 	var answers sync.WaitGroup

@@ -33,30 +33,27 @@ func parametersOf(t mcp.Tool) []parameter {
 
 // read returns the arguments as [mcp.CallToolRequest.GetArguments] gives them,
 // or says what is wrong with them. It is stricter than what handlers read them
-// with: to encoding/json "Message" is "message" too, and the last of two counts.
+// with: to encoding/json "Message" is "message" too. That none comes twice, the
+// caller has seen to.
 func read(parameters []parameter, arguments json.RawMessage) (map[string]any, error) {
 	members := map[string]any{}
 	if len(arguments) > 0 && string(arguments) != "null" {
 		if err := json.Unmarshal(arguments, &members); err != nil {
-			return nil, fmt.Errorf("arguments must be an object with %s", names(parameters))
+			var names []string
+			for _, p := range parameters {
+				names = append(names, p.name)
+			}
+			return nil, fmt.Errorf("arguments must be an object with %s", strings.Join(names, ", "))
 		}
 	}
 	for _, p := range parameters {
-		var value json.RawMessage
-		times := 0
-		for name, v := range rpc.Members(arguments) {
-			switch {
-			case string(name) == p.name:
-				value = v
-				times++
-			case strings.EqualFold(string(name), p.name):
+		for name := range members {
+			if name != p.name && strings.EqualFold(name, p.name) {
 				return nil, fmt.Errorf("%s is required, spelt so and not %s", p.name, name)
 			}
 		}
-		switch {
-		case times > 1:
-			return nil, fmt.Errorf("%s must be given once", p.name)
-		case times == 0 && !p.required:
+		value := rpc.Get(arguments, p.name)
+		if value == nil && !p.required {
 			continue
 		}
 		if err := p.check(value); err != nil {
@@ -66,44 +63,37 @@ func read(parameters []parameter, arguments json.RawMessage) (map[string]any, er
 	return members, nil
 }
 
-func names(parameters []parameter) string {
-	var list []string
-	for _, p := range parameters {
-		list = append(list, p.name)
-	}
-	return strings.Join(list, ", ")
-}
-
 // maxDigits bounds the work with one integer. No float64 has more than 308.
 const maxDigits = 300
+
+const number = "-0123456789"
+
+// kinds are the types in words, and what a value of each begins with.
+var kinds = map[string]struct{ words, first string }{"string": {"a string", `"`}, "object": {"an object", "{"}, "array": {"an array", "["},
+	"boolean": {"true or false", "tf"}, "number": {"a number", number}, "integer": {"an integer written in digits", number},
+	"": {"given", `"{[tfn` + number}}
 
 // check holds a value against the type of JSON Schema 2020-12 §6.1.1. Of
 // numbers "2.0" is an integer; an exponent makes none, because a few bytes of it
 // can ask for gigabytes.
 func (p parameter) check(value json.RawMessage) error {
-	first := byte(0)
-	if len(value) > 0 {
-		first = value[0]
+	kind := kinds[p.kind]
+	ok := len(value) > 0 && strings.IndexByte(kind.first, value[0]) >= 0
+	if ok && p.kind == "integer" {
+		ok = strings.Trim(whole(value), number) == ""
 	}
-	number := first == '-' || first >= '0' && first <= '9'
-	ok := map[string]bool{"": first != 0, "string": first == '"', "object": first == '{', "array": first == '[',
-		"boolean": first == 't' || first == 'f', "number": number, "integer": number && strings.Trim(whole(value), "-0123456789") == ""}[p.kind]
 	must := "must be "
 	if p.required {
 		must = "is required and must be "
 	}
 	switch {
 	case !ok:
-		return fmt.Errorf("%s %s%s", p.name, must, described[p.kind])
-	case number && len(value) > maxDigits:
+		return fmt.Errorf("%s %s%s", p.name, must, kind.words)
+	case len(value) > maxDigits && strings.IndexByte(number, value[0]) >= 0:
 		return fmt.Errorf("%s has more than %d digits", p.name, maxDigits)
 	}
 	return nil
 }
-
-// described are the types in words.
-var described = map[string]string{"": "given", "string": "a string", "object": "an object", "array": "an array", "boolean": "true or false",
-	"number": "a number", "integer": "an integer written in digits"}
 
 // whole returns a number without a fraction that is nothing.
 func whole(number json.RawMessage) string {

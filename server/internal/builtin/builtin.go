@@ -17,23 +17,15 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
-// Tools says which tools are on.
-type Tools struct {
-	Echo, Add, Whoami bool
-}
-
-// AllTools is every tool.
-var AllTools = Tools{Echo: true, Add: true, Whoami: true}
-
 // Tool is one tool as tools/list shows it.
 type Tool struct {
-	Name     string
-	ReadOnly bool            // its readOnlyHint
-	Raw      json.RawMessage // the whole object
+	Name string
+	Raw  json.RawMessage // the whole object
 }
 
 // Server is the tools that are on.
@@ -49,24 +41,18 @@ type registered struct {
 }
 
 // New returns a server of the tools t.
-func New(t Tools) *Server {
+func New(t config.Tools) *Server {
 	s := &Server{}
 	s.Set(t)
 	return s
 }
 
-// Set switches the tools on and off while they are served, and reports whether
-// the list is another now. Telling the clients is left to the caller.
-func (s *Server) Set(t Tools) (changed bool) {
+// Set switches the tools on and off while they are served. Telling the clients
+// is left to the caller.
+func (s *Server) Set(t config.Tools) {
 	on := map[string]bool{"add": t.Add, "echo": t.Echo, "whoami": t.Whoami}
-	var list []registered
-	for _, tool := range all {
-		if on[tool.Name] {
-			list = append(list, tool)
-		}
-	}
-	old := s.on.Swap(&list)
-	return old == nil || !slices.EqualFunc(*old, list, func(a, b registered) bool { return a.Name == b.Name })
+	list := slices.DeleteFunc(slices.Clone(all), func(tool registered) bool { return !on[tool.Name] })
+	s.on.Store(&list)
 }
 
 // all is [table], ready to be called.
@@ -79,8 +65,7 @@ func register(tools []server.ServerTool) []registered {
 		if err != nil {
 			panic(fmt.Sprintf("builtin: %s can't be listed: %v", t.Tool.Name, err))
 		}
-		hint := t.Tool.Annotations.ReadOnlyHint
-		list = append(list, registered{Tool{t.Tool.Name, hint != nil && *hint, raw}, parametersOf(t.Tool), t.Handler})
+		list = append(list, registered{Tool{t.Tool.Name, raw}, parametersOf(t.Tool), t.Handler})
 	}
 	slices.SortFunc(list, func(a, b registered) int { return cmp.Compare(a.Name, b.Name) })
 	return list
@@ -125,4 +110,32 @@ func (t registered) call(ctx context.Context, arguments json.RawMessage) (json.R
 		return nil, err
 	}
 	return encode(answer)
+}
+
+// encode writes a result as JSON. One text alone is what most tools answer, and
+// is written without the detour through a map that mcp-go makes.
+func encode(r *mcp.CallToolResult) (json.RawMessage, error) {
+	text, ok := onlyText(r)
+	if !ok {
+		return json.Marshal(r)
+	}
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, 0, len(quoted)+64)
+	b = append(append(b, `{"content":[{"type":"text","text":`...), quoted...)
+	b = append(b, `}]`...)
+	if r.IsError {
+		b = append(b, `,"isError":true`...)
+	}
+	return append(b, '}'), nil
+}
+
+func onlyText(r *mcp.CallToolResult) (string, bool) {
+	if len(r.Content) != 1 || r.Meta != nil || r.StructuredContent != nil || r.RawStructuredContent != nil || r.ResultType != "" {
+		return "", false
+	}
+	c, ok := r.Content[0].(mcp.TextContent)
+	return c.Text, ok && c.Meta == nil && c.Annotations == nil
 }

@@ -1,12 +1,19 @@
 package builtin
 
 import (
+	"cmp"
 	"context"
+	_ "embed"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"math/big"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // table is the tools. Arguments are checked against the input schema before a
@@ -57,4 +64,40 @@ func add(_ context.Context, request mcp.CallToolRequest) (*mcp.CallToolResult, e
 		sum.Add(sum, n)
 	}
 	return mcp.NewToolResultStructured(map[string]any{"sum": sum}, sum.String()), nil
+}
+
+// identitySchema is what whoami answers.
+//
+//go:embed whoami.json
+var identitySchema []byte
+
+func whoami(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	c := oauth.CallerOf(ctx)
+	if c == nil {
+		return nil, errors.New("nobody is signed in")
+	}
+	type person struct {
+		status.User
+		Groups []string `json:"groups"`
+	}
+	answer := struct {
+		User    person            `json:"user"`
+		Client  map[string]string `json:"client"`
+		Session string            `json:"session"` // as the list of sessions shows it
+		Scopes  []string          `json:"scopes"`
+	}{person{c.User, present(c.Groups)}, map[string]string{"id": c.Client.ID, "name": c.Client.Name}, c.Session, present(c.Scopes)}
+	who := cmp.Or(c.User.Email, c.User.Sub)
+	if c.User.Email != "" && c.User.Name != "" {
+		who = c.User.Name + " <" + c.User.Email + ">"
+	}
+	// The sentence is for clients that show only text.
+	return mcp.NewToolResultStructured(answer, fmt.Sprintf("Signed in as %s with %s.", who, c.Client.Name)), nil
+}
+
+// present makes an absent list an empty one: JSON null is no array.
+func present(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
 }

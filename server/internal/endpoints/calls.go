@@ -35,18 +35,10 @@ func refusal(err error) string {
 	switch {
 	case errors.Is(err, hub.ErrHeld), errors.Is(err, hub.ErrTooMany):
 		return err.Error()
-	case !errors.As(err, &r):
-		return ""
-	case r.Kind == approve.Denied:
-		return "the owner said no"
-	case r.Kind == approve.Expired:
-		return "nobody answered in time"
-	case r.Kind == approve.TooLong:
-		return "its arguments are too long to be read"
-	case r.Kind == approve.TooSoon:
-		return "the owner has just said no to this tool"
+	case errors.As(err, &r):
+		return r.Why
 	}
-	return "too many calls wait for an answer"
+	return ""
 }
 
 // Pending returns the calls that wait for the owner's word, oldest first.

@@ -7,8 +7,6 @@ package endpoints
 
 import (
 	"context"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"encoding/json"
 	"log/slog"
 	"maps"
@@ -91,15 +89,11 @@ type Endpoints struct {
 // New returns the endpoints of the servers that are mounted now. The caller
 // closes them.
 func New(o Options) (*Endpoints, error) {
-	e := &Endpoints{o: o, single: map[string]*Single{}, builtin: builtin.New(tools(o.Config)), failures: resource.NewFailures()}
+	e := &Endpoints{o: o, single: map[string]*Single{}, builtin: builtin.New(o.Config.Tools), failures: resource.NewFailures()}
 	e.config.Store(&o.Config)
 	e.policy.Store(policy.New(o.Config.Access.Rules))
-	e.queue = approve.NewQueue(o.Now, o.Wake)
-	e.queue.SetWait(o.AskWait)
-	key, err := hkdf.Key(sha256.New, o.DataKey, nil, "drawbridge hub v1", 32)
-	if err != nil {
-		return nil, err
-	}
+	e.queue = approve.NewQueue(o.AskWait, o.Now, o.Wake)
+	var err error
 	e.pins, err = pins.Open(pins.Options{Saver: o.Journal, Records: o.Records, Now: o.Now, Log: o.Log,
 		Holds: func(server string) bool { return e.settings(server).HoldChanges }})
 	if err != nil {
@@ -110,16 +104,13 @@ func New(o Options) (*Endpoints, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.hub, err = hub.New(hub.Options{Mounts: e.set, Builtin: e.builtin, Policy: func() hub.Policy { return e.policy.Load() },
-		Ask: e.queue.Ask, Pins: e.pins, CallsPerMinute: func() int { return e.config.Load().Limits.CallsPerMinute }, OnCall: e.called,
-		Settings: e.settings, Name: "drawbridge", Version: o.Version, Key: key, Now: o.Now, Log: o.Log})
-	if err != nil {
-		return nil, err
-	}
 	info, err := json.Marshal(map[string]string{"name": "drawbridge", "title": "Drawbridge", "version": o.Version})
 	if err != nil {
 		return nil, err
 	}
+	e.hub = hub.New(hub.Options{Mounts: e.set, Builtin: e.builtin, Policy: func() hub.Policy { return e.policy.Load() },
+		Ask: e.queue.Ask, Pins: e.pins, CallsPerMinute: func() int { return e.config.Load().Limits.CallsPerMinute }, OnCall: e.called,
+		Settings: e.settings, ServerInfo: info, Now: o.Now, Log: o.Log})
 	if e.memory, err = gateway.OpenMemory(o.Records, o.Journal, o.Now, o.Log); err != nil {
 		return nil, err
 	}
@@ -168,7 +159,7 @@ func (e *Endpoints) Metadata(path string) http.Handler {
 // Adjust takes over what of a configuration may change while it is served: who
 // may use what, the tools, and the settings of servers.
 func (e *Endpoints) Adjust(cfg config.Config) {
-	e.builtin.Set(tools(cfg))
+	e.builtin.Set(cfg.Tools)
 	e.config.Store(&cfg)
 	e.policy.Store(policy.New(cfg.Access.Rules))
 	e.mu.Lock()
@@ -176,12 +167,14 @@ func (e *Endpoints) Adjust(cfg config.Config) {
 	e.mu.Unlock()
 	e.apply(servers)
 	for _, list := range everyList {
-		e.all.Changed(list, nil)
+		e.all.Changed(list, everybody)
 		for _, single := range e.singles() {
-			single.endpoint.Changed(list, nil)
+			single.endpoint.Changed(list, everybody)
 		}
 	}
 }
+
+func everybody(*oauth.Caller) bool { return true }
 
 var everyList = []gateway.List{gateway.ToolList, gateway.PromptList, gateway.ResourceList}
 
@@ -246,8 +239,4 @@ func (e *Endpoints) singles() []*Single {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Collect(maps.Values(e.single))
-}
-
-func tools(cfg config.Config) builtin.Tools {
-	return builtin.Tools{Echo: cfg.Tools.Echo, Add: cfg.Tools.Add, Whoami: cfg.Tools.Whoami}
 }

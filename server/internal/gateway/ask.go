@@ -59,7 +59,7 @@ func (c *call) declares(method string) bool {
 	feature, _, _ := strings.Cut(method, "/")
 	switch feature {
 	case "sampling", "elicitation", "roots":
-		return rpc.Get(c.Capabilities(), feature) != nil
+		return rpc.Get(c.Capabilities, feature) != nil
 	}
 	return true
 }

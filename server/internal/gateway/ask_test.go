@@ -15,7 +15,7 @@ import (
 // comes on the call's own stream, and the answer by POST.
 func TestRequestToTheClient(t *testing.T) {
 	r := newRig(t)
-	r.tool("ask", func(ctx context.Context, c Client, _ json.RawMessage) (json.RawMessage, error) {
+	r.tool("ask", func(ctx context.Context, c *Client, _ json.RawMessage) (json.RawMessage, error) {
 		var all []string
 		for range 2 {
 			result, err := c.Request(ctx, "sampling/createMessage", json.RawMessage("{\"maxTokens\":\n5}"))
@@ -58,7 +58,7 @@ func TestRequestToTheClient(t *testing.T) {
 // It handles clients that can't be asked.
 func TestCannotAsk(t *testing.T) {
 	r := newRig(t)
-	r.tool("ask", func(ctx context.Context, c Client, _ json.RawMessage) (json.RawMessage, error) {
+	r.tool("ask", func(ctx context.Context, c *Client, _ json.RawMessage) (json.RawMessage, error) {
 		_, err := c.Request(ctx, "elicitation/create", nil)
 		if !errors.Is(err, rpc.ErrCannotAsk) {
 			t.Errorf("asked: %v", err)
@@ -80,7 +80,7 @@ func TestCannotAsk(t *testing.T) {
 // goes on.
 func TestQuestionIsGivenUp(t *testing.T) {
 	r := newRig(t)
-	r.tool("ask", func(ctx context.Context, c Client, _ json.RawMessage) (json.RawMessage, error) {
+	r.tool("ask", func(ctx context.Context, c *Client, _ json.RawMessage) (json.RawMessage, error) {
 		short, cancel := context.WithCancel(ctx)
 		cancel()
 		_, err := c.Request(short, "elicitation/create", nil)
@@ -98,7 +98,7 @@ func TestCancel(t *testing.T) {
 	r := newRig(t)
 	began, cancelled := make(chan struct{}), make(chan struct{})
 	notifies := false
-	r.tool("wait", func(ctx context.Context, c Client, _ json.RawMessage) (json.RawMessage, error) {
+	r.tool("wait", func(ctx context.Context, c *Client, _ json.RawMessage) (json.RawMessage, error) {
 		if notifies {
 			progress(c, 1)
 		}
@@ -141,7 +141,7 @@ func TestCancel(t *testing.T) {
 func TestDeleteDuringCall(t *testing.T) {
 	r := newRig(t)
 	began := make(chan struct{})
-	r.tool("wait", func(ctx context.Context, c Client, _ json.RawMessage) (json.RawMessage, error) {
+	r.tool("wait", func(ctx context.Context, c *Client, _ json.RawMessage) (json.RawMessage, error) {
 		close(began)
 		<-ctx.Done()
 		return nil, ctx.Err()

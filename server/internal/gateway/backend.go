@@ -9,15 +9,14 @@ import (
 )
 
 // Client is the program behind a request, and the person behind it.
-type Client interface {
+type Client struct {
 	rpc.Peer
-	Caller() *oauth.Caller
-	Era() rpc.Era
-	Version() string               // protocol revision of this request
-	Session() string               // id of the transport session; "" in the Modern era
-	Capabilities() json.RawMessage // the client's, an object; nil if it never said
-	Info() json.RawMessage         // clientInfo, an object; nil if it never said
-	LogLevel() string              // the level it asked log messages of; "" if none
+	Caller       *oauth.Caller
+	Era          rpc.Era
+	Session      string          // id of the transport session; "" in the Modern era
+	Capabilities json.RawMessage // the client's, an object; nil if it never said
+	Info         json.RawMessage // clientInfo, an object; nil if it never said
+	LogLevel     string          // the level it has asked log messages of; "" if none
 }
 
 // Backend is what stands behind one MCP endpoint: everything that is not the
@@ -28,25 +27,25 @@ type Client interface {
 type Backend interface {
 	// Describe is what initialize and server/discover tell this client; it also
 	// says what subscriptions/listen can listen to.
-	Describe(ctx context.Context, c Client) (rpc.Description, error)
+	Describe(ctx context.Context, c *Client) (rpc.Description, error)
 	// Call answers a request: all but initialize, ping, server/discover,
 	// subscriptions/listen, resources/subscribe and resources/unsubscribe, which
 	// the endpoint answers itself. The result is a JSON object in either era's
 	// form: for Modern clients the endpoint adds resultType, ttlMs and cacheScope
 	// where they are missing. An *rpc.Error is sent word for word.
-	Call(ctx context.Context, c Client, method string, params json.RawMessage) (json.RawMessage, error)
+	Call(ctx context.Context, c *Client, method string, params json.RawMessage) (json.RawMessage, error)
 	// Notified takes a notification of the client that is not the endpoint's
 	// own business (initialized and cancelled are).
-	Notified(ctx context.Context, c Client, method string, params json.RawMessage)
+	Notified(ctx context.Context, c *Client, method string, params json.RawMessage)
 	// Subscribe watches a resource for the client, for resources/subscribe and
 	// subscriptions/listen alike, until stop is called. ctx and c are those of
 	// the request that subscribes: neither lives as long as the subscription.
 	// updated may be called at once, and from any goroutine.
-	Subscribe(ctx context.Context, c Client, uri string, updated func(params json.RawMessage)) (stop func(), err error)
+	Subscribe(ctx context.Context, c *Client, uri string, updated func(params json.RawMessage)) (stop func(), err error)
 	// InputSchema returns the schema of a tool that the client may call, by
 	// which Mcp-Param-* headers are checked (MCP 2026-07-28, "Custom Headers");
 	// nil if there is none.
-	InputSchema(ctx context.Context, c Client, tool string) json.RawMessage
+	InputSchema(ctx context.Context, c *Client, tool string) json.RawMessage
 }
 
 // List is one of the lists that a server offers and that may change.

@@ -33,9 +33,9 @@ var (
 type batch struct {
 	exchange
 
-	answering sync.Mutex // guards what follows
-	answers   [][]byte   // by the place of what they answer; nil: none
-	kept      int        // bytes of them
+	// Guarded by exchange.mu.
+	answers [][]byte // by the place of what they answer; nil: none
+	kept    int      // bytes of them
 }
 
 func isBatch(body []byte) bool {
@@ -86,13 +86,13 @@ func (e *Endpoint) batch(w http.ResponseWriter, r *http.Request, caller *oauth.C
 	}
 	b := &batch{answers: make([][]byte, len(messages))}
 	e.begin(&b.exchange, w, r, caller, true)
-	defer e.end(&b.exchange)
+	defer b.close()
 	if time.Since(start) > slowBody {
 		b.lift()
 	}
 	var running sync.WaitGroup
 	for place, message := range messages {
-		c := &call{endpoint: e, caller: caller, version: batches}
+		c := e.newCall(caller)
 		if c.message, refusal = parse(message); refusal == nil && (c.method == "initialize" || c.isModern(r.Header)) {
 			refusal = notInBatch
 		}
@@ -103,16 +103,18 @@ func (e *Endpoint) batch(w http.ResponseWriter, r *http.Request, caller *oauth.C
 		c.batch, c.place, c.about, c.streams = b, place, c.id, b.streams
 		c.within(b.ctx, caller)
 		if !c.isRequest() { // in their order, and a cancellation finds what came before it
-			c.session = s
+			c.in(s)
 			c.inSession(false)
 			c.close()
 			continue
 		}
-		if c.session, refusal = e.enter(id, caller, c); refusal != nil { // ended meanwhile
+		own, refusal := e.enter(id, caller, c)
+		if refusal != nil { // ended meanwhile
 			b.put(place, refusal.message(c.id), nil)
 			c.cancel(nil)
 			continue
 		}
+		c.in(own)
 		running.Go(func() {
 			defer c.close()
 			c.inSession(true)
@@ -136,30 +138,27 @@ func orNull(id json.RawMessage) json.RawMessage {
 // once, with its room.
 func (b *batch) put(place int, message []byte, room *limit.Hold) {
 	b.mu.Lock()
-	streaming := b.state == streaming || b.streams && len(message) > limit.Free
-	b.mu.Unlock()
-	b.answering.Lock()
-	defer b.answering.Unlock()
-	if streaming {
+	defer b.mu.Unlock()
+	switch {
+	case b.ctx.Err() != nil || b.state == over:
+	case b.state == streaming || b.streams && len(message) > limit.Free:
 		room.Give(b.room)
-		b.event(message)
+		b.streamed(message)
 		b.room.Shrink(0)
-		return
+	default:
+		if b.kept += len(message); b.kept > maxBody {
+			message = longAnswers.message(rpc.Get(message, "id"))
+		}
+		b.answers[place] = message
 	}
-	if b.kept += len(message); b.kept > maxBody {
-		message = longAnswers.message(rpc.Get(message, "id"))
-	}
-	b.answers[place] = message
 }
 
 // finish sends the answers that have not been sent. There are none if the batch
 // has no request, or the client has cancelled all of them.
 func (b *batch) finish() {
-	b.answering.Lock()
-	answers := slices.DeleteFunc(b.answers, func(a []byte) bool { return a == nil })
-	b.answering.Unlock()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	answers := slices.DeleteFunc(b.answers, func(a []byte) bool { return a == nil })
 	switch {
 	case b.ctx.Err() != nil: // close says so
 		return
@@ -169,11 +168,9 @@ func (b *batch) finish() {
 	case b.state == waiting && b.plain:
 		b.whole(http.StatusOK, []byte("["), bytes.Join(answers, []byte(",")), []byte("]"))
 		return
-	case b.state == waiting:
-		b.startStream()
 	}
 	for _, a := range answers {
-		b.sendEvent(a)
+		b.streamed(a)
 	}
 	b.exchange.finish()
 }

@@ -112,12 +112,12 @@ func TestBatchStreams(t *testing.T) {
 	r := newRig(t)
 	session := r.openAt("2025-03-26")
 	release := make(chan struct{})
-	r.tool("slow", func(ctx context.Context, c Client, _ json.RawMessage) (json.RawMessage, error) {
+	r.tool("slow", func(ctx context.Context, c *Client, _ json.RawMessage) (json.RawMessage, error) {
 		progress(c, 1)
 		<-release
 		return said("slow"), nil
 	})
-	r.tool("endless", func(ctx context.Context, c Client, _ json.RawMessage) (json.RawMessage, error) {
+	r.tool("endless", func(ctx context.Context, c *Client, _ json.RawMessage) (json.RawMessage, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	})
@@ -147,7 +147,7 @@ func TestBatchEnds(t *testing.T) {
 		r := newRig(t)
 		session := r.openAt("2025-03-26")
 		began := make(chan struct{})
-		r.tool("wait", func(ctx context.Context, c Client, _ json.RawMessage) (json.RawMessage, error) {
+		r.tool("wait", func(ctx context.Context, c *Client, _ json.RawMessage) (json.RawMessage, error) {
 			close(began)
 			<-ctx.Done()
 			return nil, ctx.Err()
@@ -170,7 +170,7 @@ func TestBatchEnds(t *testing.T) {
 func TestBatchIsKeptAlive(t *testing.T) {
 	r := newRig(t, func(o *EndpointOptions) { o.KeepAlive = 4 * time.Millisecond })
 	release := make(chan struct{})
-	r.tool("slow", func(context.Context, Client, json.RawMessage) (json.RawMessage, error) {
+	r.tool("slow", func(context.Context, *Client, json.RawMessage) (json.RawMessage, error) {
 		<-release
 		return said("done"), nil
 	})
@@ -194,12 +194,12 @@ func TestBatchIsKeptAlive(t *testing.T) {
 func TestNullsCountAsAbsent(t *testing.T) {
 	r := newRig(t)
 	var got string
-	r.tool("self", func(_ context.Context, c Client, arguments json.RawMessage) (json.RawMessage, error) {
+	r.tool("self", func(_ context.Context, c *Client, arguments json.RawMessage) (json.RawMessage, error) {
 		got = string(arguments)
 		progress(c, 1)
 		return said("ok"), nil
 	})
-	r.method("tools/list", func(_ Client, params json.RawMessage) (json.RawMessage, error) {
+	r.method("tools/list", func(_ *Client, params json.RawMessage) (json.RawMessage, error) {
 		got = string(params)
 		return json.RawMessage(`{"tools":[]}`), nil
 	})
@@ -227,7 +227,7 @@ func TestNullsCountAsAbsent(t *testing.T) {
 		t.Errorf("2026-07-28: %+v, the backend got %s", list, got)
 	}
 	asked := make(chan error, 1)
-	r.tool("ask", func(ctx context.Context, c Client, _ json.RawMessage) (json.RawMessage, error) {
+	r.tool("ask", func(ctx context.Context, c *Client, _ json.RawMessage) (json.RawMessage, error) {
 		_, err := c.Request(ctx, "ping", nil)
 		asked <- err
 		return said("ok"), nil

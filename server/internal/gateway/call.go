@@ -5,62 +5,35 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 )
 
-// call is one message of a client while it is answered. It is the [Client]
-// that the Backend sees.
+// call is one message of a client while it is answered, and the [rpc.Peer] of its
+// [Client].
 type call struct {
+	Client
 	exchange
 	message
 	endpoint *Endpoint
-	caller   *oauth.Caller
 	session  *session // nil in the Modern era
-	modern   metadata // empty in the Legacy era
 	version  string
 }
 
-var _ Client = (*call)(nil)
-
-func (c *call) Caller() *oauth.Caller { return c.caller }
-func (c *call) Version() string       { return c.version }
-
-func (c *call) Era() rpc.Era {
-	if c.session == nil {
-		return rpc.Modern
-	}
-	return rpc.Legacy
+func (e *Endpoint) newCall(caller *oauth.Caller) *call {
+	c := &call{endpoint: e}
+	c.Peer, c.Caller = c, caller
+	return c
 }
 
-func (c *call) Session() string {
-	if c.session == nil {
-		return ""
-	}
-	return c.session.id
-}
-
-func (c *call) Capabilities() json.RawMessage {
-	if c.session == nil {
-		return c.modern.capabilities
-	}
-	return c.session.capabilities
-}
-
-func (c *call) Info() json.RawMessage {
-	if c.session == nil {
-		return c.modern.info
-	}
-	return c.session.info
-}
-
-func (c *call) LogLevel() string {
-	if c.session == nil {
-		return c.modern.level
-	}
-	return c.session.logLevel()
+// in makes c a message of a transport session.
+func (c *call) in(s *session) {
+	c.session, c.version = s, s.version
+	c.Era, c.Session, c.Capabilities, c.Info, c.LogLevel = rpc.Legacy, s.id, s.capabilities, s.info, s.logLevel()
 }
 
 // Notify sends a notification on the stream of this request. It is written when
@@ -74,7 +47,7 @@ func (c *call) Notify(method string, params json.RawMessage) {
 
 // notification is a notification as it is sent.
 func notification(method string, params json.RawMessage) []byte {
-	name, _ := json.Marshal(method) // a string is always JSON
+	name := quoted(method)
 	b := make([]byte, 0, len(name)+len(params)+40)
 	b = append(append(b, `{"jsonrpc":"2.0","method":`...), name...)
 	if params != nil {
@@ -83,9 +56,15 @@ func notification(method string, params json.RawMessage) []byte {
 	return append(b, '}')
 }
 
+// quoted is a string as JSON.
+func quoted(s string) json.RawMessage {
+	b, _ := json.Marshal(s) // a string is always JSON
+	return b
+}
+
 // backend has the Backend answer the request.
 func (c *call) backend() (json.RawMessage, error) {
-	return c.endpoint.opts.Backend.Call(c.ctx, c, c.method, c.params)
+	return c.endpoint.opts.Backend.Call(c.ctx, &c.Client, c.method, c.params)
 }
 
 // run answers the request with what do returns.
@@ -162,9 +141,40 @@ func (c *call) notified() {
 	switch c.method {
 	case "notifications/initialized", "notifications/cancelled":
 	default:
-		c.endpoint.guarded(c.method, func() { c.endpoint.opts.Backend.Notified(c.ctx, c, c.method, c.params) })
+		c.endpoint.guarded(c.method, func() { c.endpoint.opts.Backend.Notified(c.ctx, &c.Client, c.method, c.params) })
 	}
 	c.empty(http.StatusAccepted) // TR-5, TL-3
 }
 
 var errNoMethod = rpc.Errorf(rpc.CodeMethodNotFound, "There is no such method here.")
+
+// wants reports whether the client asked for a notification on this stream.
+func (c *call) wants(method string, params json.RawMessage) bool {
+	switch {
+	case method == "notifications/message":
+		return c.wantsLog(rpc.Get(params, "level"))
+	case method == "notifications/progress":
+		return rpc.Given(rpc.Get(c.meta, "progressToken")) != nil
+	case c.session == nil: // MCP 2026-07-28, "Receiving Messages": these have streams of their own
+		return !strings.HasSuffix(method, "/list_changed") && method != "notifications/resources/updated"
+	}
+	return true
+}
+
+// levels are those of RFC 5424 that MCP uses, the least severe first.
+var levels = []string{"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"}
+
+// wantsLog compares a message's level with the one asked for. Who never asked
+// gets everything in a transport session ("the server MAY decide", MCP
+// 2025-11-25, "Logging"), and nothing since 2026-07-28 ("MUST NOT").
+func (c *call) wantsLog(level json.RawMessage) bool {
+	asked := c.LogLevel
+	if c.session != nil {
+		asked = c.session.logLevel() // it may have asked since
+	}
+	if asked == "" {
+		return c.session != nil
+	}
+	said, _ := rpc.String(level)
+	return slices.Index(levels, said) >= slices.Index(levels, asked)
+}

@@ -11,10 +11,9 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -26,22 +25,21 @@ import (
 
 // EndpointOptions make an [Endpoint].
 type EndpointOptions struct {
-	Backend Backend // required
-	Path    string  // of the endpoint: ids of transport sessions hold at no other
+	Backend Backend
+	Path    string // of the endpoint: ids of transport sessions hold at no other
 
 	// DataKey is what ids of transport sessions are sealed under: what they open
-	// after a restart, they open under the same key. nil: one for this endpoint's
-	// life.
+	// after a restart, they open under the same key.
 	DataKey []byte
-	Memory  *Memory // of what sessions came to hold; nil: none
+	Memory  *Memory // of what sessions came to hold
 
 	// ServerInfo is what results of 2026-07-28 say of the server in their _meta
 	// ("SHOULD", MCP 2026-07-28, "_meta"), where the Backend's result does not
 	// say it itself: an object with name and version. nil: nothing.
 	ServerInfo json.RawMessage
 
-	Now func() time.Time // nil: time.Now
-	Log *slog.Logger     // nil: none
+	Now func() time.Time
+	Log *slog.Logger
 
 	KeepAlive   time.Duration // silence on a stream before a comment is sent; 0: 25 s
 	SessionIdle time.Duration // how long an unused transport session lives; 0: 24 h
@@ -58,44 +56,25 @@ const sessionIdle = 24 * time.Hour
 // Endpoint is one MCP path: /mcp, or /s/NAME/mcp. It hands what is asked to its
 // [Backend]. Create it with [NewEndpoint].
 type Endpoint struct {
-	opts       EndpointOptions
-	sessions   *sessions
-	listeners  listeners
-	keepAlives keepAlives
-	ctx        context.Context // ends with Close
-	stop       context.CancelFunc
-	running    sync.WaitGroup // the goroutines of sweep and keepAlives
+	opts      EndpointOptions
+	sessions  *sessions
+	listeners listeners
+	ctx       context.Context // ends with Close
+	stop      context.CancelFunc
+	sweeping  sync.WaitGroup
 }
 
 // NewEndpoint returns an endpoint in front of o.Backend. Close it when done.
 func NewEndpoint(o EndpointOptions) (*Endpoint, error) {
-	if o.Backend == nil {
-		return nil, errors.New("gateway: an endpoint needs a backend")
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.KeepAlive == 0 {
-		o.KeepAlive = keepAlive
-	}
-	if o.SessionIdle == 0 {
-		o.SessionIdle = sessionIdle
-	}
-	if o.DataKey == nil {
-		o.DataKey = make([]byte, 32)
-		_, _ = rand.Read(o.DataKey) // never fails
-	}
+	o.KeepAlive, o.SessionIdle = cmp.Or(o.KeepAlive, keepAlive), cmp.Or(o.SessionIdle, sessionIdle)
 	seal, err := newSealer(o.DataKey, o.Path)
 	if err != nil {
 		return nil, err
 	}
-	e := &Endpoint{opts: o, sessions: newSessions(o.Now, o.SessionIdle, seal, o.Memory)}
+	e := &Endpoint{opts: o}
+	e.sessions = &sessions{now: o.Now, idle: o.SessionIdle, seal: seal, memory: o.Memory, letGo: e.letGo, byKey: map[sessionKey]*session{}}
 	e.ctx, e.stop = context.WithCancel(context.Background())
-	e.running.Go(e.sweep)
-	e.running.Go(func() { e.keepAlives.run(o.KeepAlive, e.ctx.Done()) })
+	e.sweeping.Go(e.sweep)
 	return e, nil
 }
 
@@ -103,11 +82,8 @@ func NewEndpoint(o EndpointOptions) (*Endpoint, error) {
 func (e *Endpoint) Handler() http.Handler { return http.HandlerFunc(e.serve) }
 
 // Changed tells the clients that listen, and that match returns true for, that
-// a list is another now. match nil means everybody. It blocks on no client.
+// a list is another now. It blocks on no client.
 func (e *Endpoint) Changed(list List, match func(*oauth.Caller) bool) {
-	if match == nil {
-		match = func(*oauth.Caller) bool { return true }
-	}
 	e.sessions.changed(list, match)
 	e.listeners.changed(list, match)
 }
@@ -115,15 +91,15 @@ func (e *Endpoint) Changed(list List, match func(*oauth.Caller) bool) {
 // EndSessions ends the transport sessions and streams of grants. Their requests
 // in progress end with their own contexts.
 func (e *Endpoint) EndSessions(over func(grant string) bool) {
-	e.forget(e.sessions.endIf(errEnded, func(s *session) bool { return over(s.grant) }))
+	e.sessions.endIf(errEnded, func(s *session) bool { return over(s.grant) })
 	e.listeners.endGrants(over)
 }
 
 // Close ends every transport session and stream. It may be called again.
 func (e *Endpoint) Close() {
 	e.stop() // listeners say goodbye
-	e.running.Wait()
-	e.forget(e.sessions.endIf(errEnded, func(*session) bool { return true }))
+	e.sweeping.Wait()
+	e.sessions.endIf(errEnded, func(*session) bool { return true })
 }
 
 // sweep ends idle transport sessions until Close.
@@ -133,19 +109,17 @@ func (e *Endpoint) sweep() {
 	for {
 		select {
 		case <-t.C:
-			e.forget(e.sessions.endIdle())
+			e.sessions.endIdle()
 		case <-e.ctx.Done():
 			return
 		}
 	}
 }
 
-// forget lets go of what ended transport sessions held behind the endpoint.
-func (e *Endpoint) forget(ended []*session) {
-	for _, s := range ended {
-		for _, stop := range s.close() {
-			e.guarded("unsubscribe", stop)
-		}
+// letGo ends what a transport session that is over held behind the endpoint.
+func (e *Endpoint) letGo(s *session) {
+	for _, stop := range s.close() {
+		e.guarded("unsubscribe", stop)
 	}
 }
 

@@ -31,9 +31,11 @@ type exchange struct {
 	batch   *batch          // that the request is part of, which answers for it; nil: none
 	place   int             // in batch
 
-	silent atomic.Int32 // ticks of keepAlives since something was sent
+	silent atomic.Int32 // ticks since something was sent
 
 	mu    sync.Mutex // guards what follows, and writing to w
+	every time.Duration
+	clock *time.Timer // calls tick; nil in a batch, which ticks for it
 	state state
 	long  bool // the deadlines that the HTTP server sets are lifted
 }
@@ -59,13 +61,16 @@ var (
 )
 
 // begin makes x the exchange of r. What is no request gets no stream. The
-// caller ends it with end.
+// caller closes it.
 func (e *Endpoint) begin(x *exchange, w http.ResponseWriter, r *http.Request, caller *oauth.Caller, isRequest bool) {
 	x.w = w
 	x.within(r.Context(), caller)
 	x.streams, x.plain = accepted(r.Header["Accept"])
 	x.streams = x.streams && isRequest
-	e.keepAlives.live.Store(x, nil)
+	x.mu.Lock() // a tick may come at once
+	defer x.mu.Unlock()
+	x.every = e.opts.KeepAlive / 2
+	x.clock = time.AfterFunc(x.every, x.tick)
 }
 
 // within makes x end with ctx, at the latest. Whoever gets the answer from
@@ -73,12 +78,6 @@ func (e *Endpoint) begin(x *exchange, w http.ResponseWriter, r *http.Request, ca
 func (x *exchange) within(ctx context.Context, caller *oauth.Caller) {
 	x.room = limit.Answers.For(caller.Session)
 	x.ctx, x.cancel = context.WithCancelCause(limit.WithHold(ctx, x.room))
-}
-
-// end ends x once its handler returns.
-func (e *Endpoint) end(x *exchange) {
-	e.keepAlives.live.Delete(x)
-	x.close()
 }
 
 // accepted reports which of the two forms of an answer an Accept header
@@ -109,10 +108,7 @@ func (x *exchange) event(message []byte) bool {
 	if x.batch != nil {
 		return x.batch.event(message)
 	}
-	if x.state == waiting {
-		x.startStream()
-	}
-	return x.sendEvent(message)
+	return x.streamed(message)
 }
 
 // open starts the stream before there is anything to send.
@@ -141,10 +137,7 @@ func (x *exchange) answer(status int, message ...[]byte) {
 	case x.state == waiting && (x.plain || status != http.StatusOK):
 		x.whole(status, message...)
 	default:
-		if x.state == waiting {
-			x.startStream()
-		}
-		x.sendEvent(message...)
+		x.streamed(message...)
 		x.finish()
 	}
 }
@@ -212,6 +205,9 @@ func (x *exchange) close() {
 		x.abandon()
 	}
 	x.state = over
+	if x.clock != nil {
+		x.clock.Stop()
+	}
 	x.mu.Unlock()
 	x.cancel(nil)
 	x.room.Release()
@@ -282,9 +278,12 @@ func (x *exchange) startStream() {
 	x.w.WriteHeader(http.StatusOK)
 }
 
-// sendEvent sends a message as an event (WHATWG HTML §9.2). JSON holds no line
-// break, see rpc.OneLine. The lock is held.
-func (x *exchange) sendEvent(message ...[]byte) bool {
+// streamed sends a message as an event (WHATWG HTML §9.2), and opens the stream
+// if need be. JSON holds no line break, see rpc.OneLine. The lock is held.
+func (x *exchange) streamed(message ...[]byte) bool {
+	if x.state == waiting {
+		x.startStream()
+	}
 	parts := make([][]byte, 0, 5)
 	return x.send(append(append(append(parts, eventStart), message...), eventEnd)...)
 }

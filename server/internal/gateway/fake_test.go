@@ -14,14 +14,14 @@ import (
 )
 
 // tool is what a tool of fake does.
-type tool func(ctx context.Context, c Client, arguments json.RawMessage) (json.RawMessage, error)
+type tool func(ctx context.Context, c *Client, arguments json.RawMessage) (json.RawMessage, error)
 
 // fake is a Backend whose tools a test adds as it goes.
 type fake struct {
 	mu       sync.Mutex // guards what follows
 	tools    map[string]tool
 	schemas  map[string]string
-	methods  map[string]func(c Client, params json.RawMessage) (json.RawMessage, error)
+	methods  map[string]func(c *Client, params json.RawMessage) (json.RawMessage, error)
 	watched  map[string][]func(json.RawMessage) // by URI
 	stopped  []string                           // URIs
 	notified []string
@@ -32,8 +32,8 @@ type fake struct {
 
 func newFake() *fake {
 	f := &fake{tools: map[string]tool{}, schemas: map[string]string{}, watched: map[string][]func(json.RawMessage){},
-		methods: map[string]func(Client, json.RawMessage) (json.RawMessage, error){}}
-	f.tools["echo"] = func(_ context.Context, _ Client, arguments json.RawMessage) (json.RawMessage, error) {
+		methods: map[string]func(*Client, json.RawMessage) (json.RawMessage, error){}}
+	f.tools["echo"] = func(_ context.Context, _ *Client, arguments json.RawMessage) (json.RawMessage, error) {
 		message, ok := rpc.String(rpc.Get(arguments, "message"))
 		if !ok {
 			return said("no message"), nil
@@ -54,7 +54,7 @@ func said(text string) json.RawMessage {
 
 const fakeInfo = `{"name":"fake","version":"1","title":"A fake"}`
 
-func (f *fake) Describe(context.Context, Client) (rpc.Description, error) {
+func (f *fake) Describe(context.Context, *Client) (rpc.Description, error) {
 	if f.describe != nil {
 		return rpc.Description{}, f.describe()
 	}
@@ -62,7 +62,7 @@ func (f *fake) Describe(context.Context, Client) (rpc.Description, error) {
 		Capabilities: json.RawMessage(`{"tools":{"listChanged":true},"resources":{"subscribe":true},"logging":{},"x":{"kept":1.0}}`)}, nil
 }
 
-func (f *fake) Call(ctx context.Context, c Client, method string, params json.RawMessage) (json.RawMessage, error) {
+func (f *fake) Call(ctx context.Context, c *Client, method string, params json.RawMessage) (json.RawMessage, error) {
 	f.mu.Lock()
 	answer := f.methods[method]
 	name, _ := rpc.String(rpc.Get(params, "name"))
@@ -82,7 +82,7 @@ func (f *fake) Call(ctx context.Context, c Client, method string, params json.Ra
 	return do(ctx, c, rpc.Get(params, "arguments"))
 }
 
-func (f *fake) Notified(_ context.Context, c Client, method string, params json.RawMessage) {
+func (f *fake) Notified(_ context.Context, c *Client, method string, params json.RawMessage) {
 	if f.onNotify != nil {
 		f.onNotify()
 	}
@@ -91,7 +91,7 @@ func (f *fake) Notified(_ context.Context, c Client, method string, params json.
 	f.notified = append(f.notified, method+" "+string(params))
 }
 
-func (f *fake) Subscribe(_ context.Context, _ Client, uri string, updated func(json.RawMessage)) (func(), error) {
+func (f *fake) Subscribe(_ context.Context, _ *Client, uri string, updated func(json.RawMessage)) (func(), error) {
 	if uri == "test://refused" || uri == f.gone {
 		return nil, rpc.Errorf(rpc.CodeInvalidParams, "no such resource")
 	}
@@ -105,7 +105,7 @@ func (f *fake) Subscribe(_ context.Context, _ Client, uri string, updated func(j
 	}, nil
 }
 
-func (f *fake) InputSchema(_ context.Context, _ Client, tool string) json.RawMessage {
+func (f *fake) InputSchema(_ context.Context, _ *Client, tool string) json.RawMessage {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return json.RawMessage(f.schemas[tool])
@@ -127,7 +127,7 @@ func (r *rig) tool(name string, do tool) {
 	r.fake.tools[name] = do
 }
 
-func (r *rig) method(name string, do func(c Client, params json.RawMessage) (json.RawMessage, error)) {
+func (r *rig) method(name string, do func(c *Client, params json.RawMessage) (json.RawMessage, error)) {
 	r.fake.mu.Lock()
 	defer r.fake.mu.Unlock()
 	r.fake.methods[name] = do

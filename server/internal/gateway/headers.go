@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"math"
@@ -60,46 +61,23 @@ func headerValue(v string) (string, bool) {
 	return string(text), err == nil
 }
 
-// property is as much of a JSON schema as "Custom Headers from Tool Parameters"
-// needs. What can't be read of it has no headers.
-type property struct {
-	Header     string
-	Properties map[string]*property
-}
-
-func (p *property) UnmarshalJSON(b []byte) error {
-	p.Header, _ = rpc.String(rpc.Get(b, "x-mcp-header"))
-	_ = json.Unmarshal(rpc.Get(b, "properties"), &p.Properties)
-	return nil
-}
-
 // checkParams compares the Mcp-Param-* headers that a tool's schema asks for
-// with the arguments.
-func checkParams(h http.Header, schema, arguments json.RawMessage) *refusal {
-	if !strings.Contains(string(schema), "x-mcp-header") {
-		return nil
-	}
-	var root property
-	if json.Unmarshal(schema, &root) != nil {
-		return nil
-	}
-	_, f := root.check(h, arguments)
-	return f
-}
-
-// check walks the schema along properties, which is the only way to an
-// annotation that counts. It reports whether there is one.
-func (p *property) check(h http.Header, value json.RawMessage) (annotated bool, f *refusal) {
-	if p == nil {
+// with the arguments ("Custom Headers from Tool Parameters"). It walks the schema
+// along properties, which is the only way to an annotation that counts, and
+// reports whether there is one.
+func checkParams(h http.Header, schema, arguments json.RawMessage) (annotated bool, f *refusal) {
+	if !bytes.Contains(schema, []byte("x-mcp-header")) {
 		return false, nil
 	}
-	annotated = p.Header != ""
-	if annotated && !matches(h[textproto.CanonicalMIMEHeaderKey("Mcp-Param-"+p.Header)], value) {
-		return true, mismatch("Mcp-Param-" + status.Clean(p.Header, 64) + " must be sent exactly if the call has that argument, and be its value") // TR-18
+	header, _ := rpc.String(rpc.Get(schema, "x-mcp-header"))
+	annotated = header != ""
+	if annotated && !matches(h[textproto.CanonicalMIMEHeaderKey("Mcp-Param-"+header)], arguments) {
+		return true, mismatch("Mcp-Param-" + status.Clean(header, 64) + " must be sent exactly if the call has that argument, and be its value") // TR-18
 	}
-	for name, inner := range p.Properties {
-		below, f := inner.check(h, rpc.Get(value, name))
-		if f == nil && below && hasSibling(value, name) {
+	for key, inner := range rpc.Members(rpc.Get(schema, "properties")) {
+		name := string(key)
+		below, f := checkParams(h, inner, rpc.Get(arguments, name))
+		if f == nil && below && hasSibling(arguments, name) {
 			f = mismatch("an argument that a header repeats must be sent under its own name only")
 		}
 		if f != nil {

@@ -11,7 +11,7 @@ import (
 // be what the arguments are (H, "Server Behavior for Custom Headers", TR-18).
 func TestParamHeaders(t *testing.T) {
 	r := newRig(t)
-	r.tool("sql", func(context.Context, Client, json.RawMessage) (json.RawMessage, error) { return said("ran"), nil })
+	r.tool("sql", func(context.Context, *Client, json.RawMessage) (json.RawMessage, error) { return said("ran"), nil })
 	r.fake.schemas["sql"] = `{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"},"n":{"type":"integer","x-mcp-header":"N"},
 		"on":{"type":"boolean","x-mcp-header":"on"},"deep":{"type":"object","properties":{"er":{"type":"string","x-mcp-header":"Deep"}}},
 		"list":{"type":"array","items":{"properties":{"no":{"x-mcp-header":"Nowhere"}}}},"odd":{"x-mcp-header":5}}}`
@@ -62,7 +62,7 @@ func TestParamHeaders(t *testing.T) {
 // the way may have decided by them, so that they must be true.
 func TestHeadersInASession(t *testing.T) {
 	r := newRig(t)
-	r.tool("sql", func(context.Context, Client, json.RawMessage) (json.RawMessage, error) { return said("ran"), nil })
+	r.tool("sql", func(context.Context, *Client, json.RawMessage) (json.RawMessage, error) { return said("ran"), nil })
 	session := r.initialize()
 	for name, c := range map[string]struct {
 		headers []string

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -49,10 +51,29 @@ type rig struct {
 	end  map[string]context.CancelFunc
 }
 
+// nowhere keeps nothing.
+type nowhere struct{}
+
+func (nowhere) Load(string, func(string, []byte) error) error { return nil }
+func (nowhere) Save([]oauth.Change, ...status.Event) error    { return nil }
+
+// forgets is a memory that does not outlive the endpoint.
+func forgets(t *testing.T) *Memory {
+	t.Helper()
+	m, err := OpenMemory(nowhere{}, nowhere{}, time.Now, slog.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func everybody(*oauth.Caller) bool { return true }
+
 func newRig(t *testing.T, change ...func(*EndpointOptions)) *rig {
 	t.Helper()
 	fake := newFake()
-	o := EndpointOptions{Backend: fake, ServerInfo: json.RawMessage(fakeInfo)}
+	o := EndpointOptions{Backend: fake, ServerInfo: json.RawMessage(fakeInfo), DataKey: []byte(rand.Text()), Memory: forgets(t),
+		Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	for _, c := range change {
 		c(&o)
 	}

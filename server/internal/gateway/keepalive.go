@@ -2,40 +2,22 @@ package gateway
 
 import (
 	"net/http"
-	"sync"
 	"time"
 )
 
-// keepAlives keep long requests alive: they lift the deadlines of their connection,
-// and send a comment on each that has been silent, so that nothing between us
-// and the client takes it for dead. One clock serves all requests, because most
-// are over long before it ticks.
-type keepAlives struct {
-	live sync.Map // of *exchange
-}
-
-// run ticks until stop is closed. No stream is silent for longer than
-// interval: it has a comment after two ticks of half of that.
-func (k *keepAlives) run(interval time.Duration, stop <-chan struct{}) {
-	t := time.NewTicker(interval / 2)
-	defer t.Stop()
-	for {
-		select {
-		case <-t.C:
-			for x := range k.live.Range {
-				go x.(*exchange).tick() // it may have to wait for its client
-			}
-		case <-stop:
-			return
-		}
-	}
-}
-
-// tick is called every now and then while the request lasts.
+// tick is called every now and then while the request lasts: it lifts the
+// deadlines of a long one, and sends a comment on one that has been silent, so
+// that nothing between us and the client takes it for dead. None is silent for
+// longer than two ticks.
 func (x *exchange) tick() {
 	x.lift()
 	if x.silent.Add(1) >= 2 {
 		x.keepAlive()
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.state != over {
+		x.clock.Reset(x.every)
 	}
 }
 

@@ -30,12 +30,12 @@ func (c *call) serveLegacy(h http.Header) {
 			return
 		}
 	}
-	s, refusal := c.endpoint.enter(h.Get(sessionHeader), c.caller, request)
+	s, refusal := c.endpoint.enter(h.Get(sessionHeader), c.Caller, request)
 	if refusal != nil {
 		c.refuse(refusal, c.id)
 		return
 	}
-	c.session, c.version = s, s.version
+	c.in(s)
 	if v, ok := one(h, versionHeader); ok {
 		c.version = v
 	}
@@ -65,7 +65,7 @@ func (c *call) legacy() (json.RawMessage, error) {
 		return json.RawMessage(`{}`), nil
 	case "logging/setLevel":
 		level, _ := rpc.String(rpc.Get(c.params, "level"))
-		if severity(level) < 0 {
+		if !slices.Contains(levels, level) {
 			return nil, rpc.Errorf(rpc.CodeInvalidParams, "level must be one of RFC 5424's names: debug to emergency.")
 		}
 		c.session.setLogLevel(level)
@@ -88,55 +88,46 @@ func (c *call) legacy() (json.RawMessage, error) {
 // initialize opens a transport session.
 func (c *call) initialize() {
 	asked, ok := rpc.String(rpc.Get(c.params, "protocolVersion"))
-	c.version = asked
+	s := &session{version: asked, capabilities: object(c.params, "capabilities"), info: object(c.params, "clientInfo")}
 	if !slices.Contains(legacyVersions, asked) {
-		c.version = legacyVersions[0] // the client decides whether it can speak that
+		s.version = legacyVersions[0] // the client decides whether it can speak that
 	}
-	c.session = &session{version: c.version, capabilities: object(c.params, "capabilities"), info: object(c.params, "clientInfo")}
-	if !ok || len(c.session.capabilities)+len(c.session.info) > maxKept {
+	c.in(s)
+	if !ok || len(s.capabilities)+len(s.info) > maxKept {
 		c.fail(rpc.Errorf(rpc.CodeInvalidParams, "initialize needs protocolVersion, and capabilities and clientInfo of a sensible length."))
 		return
 	}
 	sessions := c.endpoint.sessions
-	c.endpoint.forget(sessions.create(c.session, c.caller, c))
-	defer sessions.leave(c.session, c)
-	c.header(sessionHeader, c.session.id)
+	sessions.create(s, c.Caller, c)
+	defer sessions.leave(s, c)
+	c.in(s)
+	c.header(sessionHeader, s.id)
 	c.run(func() (json.RawMessage, error) {
 		described := false
 		defer func() {
 			if !described {
 				c.header(sessionHeader)
-				sessions.leave(c.session, c) // it is answered, unlike those that end with their session
-				c.endpoint.forget(sessions.endIf(errNoSession, func(s *session) bool { return s == c.session }))
+				sessions.leave(s, c) // it is answered, unlike those that end with their session
+				sessions.endIf(errNoSession, func(o *session) bool { return o == s })
 			}
 		}()
-		d, err := c.endpoint.opts.Backend.Describe(c.ctx, c)
+		d, err := c.endpoint.opts.Backend.Describe(c.ctx, &c.Client)
 		if err != nil {
 			return nil, err
 		}
 		described = true
-		return description(`"protocolVersion":"`+c.version+`"`, d, d.ServerInfo), nil
+		return json.Marshal(description{ProtocolVersion: c.version, Capabilities: d.Capabilities, ServerInfo: d.ServerInfo, Instructions: d.Instructions})
 	})
 }
 
-// description is the result of initialize or server/discover: own, then what
-// the Backend says.
-func description(own string, d rpc.Description, serverInfo json.RawMessage) json.RawMessage {
-	b := append([]byte("{"), own...)
-	b = append(b, `,"capabilities":`...)
-	if rpc.IsObject(d.Capabilities) {
-		b = append(b, d.Capabilities...)
-	} else {
-		b = append(b, "{}"...)
-	}
-	if rpc.IsObject(serverInfo) {
-		b = append(append(b, `,"serverInfo":`...), serverInfo...)
-	}
-	if d.Instructions != "" {
-		text, _ := json.Marshal(d.Instructions) // a string is always JSON
-		b = append(append(b, `,"instructions":`...), text...)
-	}
-	return append(b, '}')
+// description is the result of initialize or server/discover.
+type description struct {
+	Meta              map[string]json.RawMessage `json:"_meta,omitempty"`
+	ProtocolVersion   string                     `json:"protocolVersion,omitempty"`
+	SupportedVersions []string                   `json:"supportedVersions,omitempty"`
+	Capabilities      json.RawMessage            `json:"capabilities"`
+	ServerInfo        json.RawMessage            `json:"serverInfo,omitempty"`
+	Instructions      string                     `json:"instructions,omitempty"`
 }
 
 // object returns a member that is an object, for keeping; nil if it is none.
@@ -153,36 +144,39 @@ func (c *call) subscribe() (json.RawMessage, error) {
 	if !ok || len(uri) > maxURI {
 		return nil, rpc.Errorf(rpc.CodeInvalidParams, "resources/subscribe needs a uri of a sensible length.")
 	}
-	s := c.session
-	toBegin, err := s.reserve(uri)
+	toBegin, err := c.session.reserve(uri)
 	if err != nil {
 		return nil, rpc.Errorf(rpc.CodeInvalidParams, "A session can subscribe to %d resources, and no more.", maxWatched)
 	}
 	if toBegin {
-		stop, err := c.watch(uri, &s.outbox)
-		if err != nil {
-			if other := s.unwatch(uri); other != nil { // which has begun meanwhile
-				other()
-			}
+		if err := c.begin(uri); err != nil {
 			return nil, err
-		}
-		if !s.sessionState.watch(uri, stop) {
-			stop()
 		}
 		c.remember()
 	}
 	return json.RawMessage(`{}`), nil
 }
 
+// begin begins a subscription that the session has reserved.
+func (c *call) begin(uri string) error {
+	stop, err := c.watch(uri, &c.session.outbox)
+	if err != nil {
+		if other := c.session.unwatch(uri); other != nil { // which has begun meanwhile
+			other()
+		}
+		return err
+	}
+	if !c.session.keep(uri, stop) { // unsubscribed meanwhile, or over
+		stop()
+	}
+	return nil
+}
+
 // watch has the Backend put into o changes of a resource.
 func (c *call) watch(uri string, o *outbox) (stop func(), err error) {
-	stop, err = c.endpoint.opts.Backend.Subscribe(c.ctx, c, uri, func(params json.RawMessage) {
+	return c.endpoint.opts.Backend.Subscribe(c.ctx, &c.Client, uri, func(params json.RawMessage) {
 		o.add(resourceUpdated(uri, rpc.OneLine(params)))
 	})
-	if stop == nil {
-		stop = func() {}
-	}
-	return stop, err
 }
 
 // response takes the client's answer to a request of ours.

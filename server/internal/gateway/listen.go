@@ -21,8 +21,6 @@ type filter struct {
 	Watched   []string `json:"resourceSubscriptions,omitempty"`
 }
 
-func (f filter) empty() bool { return !f.Tools && !f.Prompts && !f.Resources && len(f.Watched) == 0 }
-
 func (f filter) wants(list List) bool {
 	return list == ToolList && f.Tools || list == PromptList && f.Prompts || list == ResourceList && f.Resources
 }
@@ -55,8 +53,6 @@ func (c *call) listen() {
 	l := &listener{call: c}
 	l.goodbye, l.end = context.WithCancel(c.endpoint.ctx)
 	defer l.end()
-	c.endpoint.listeners.add(l) // first, so that no change is missed
-	defer c.endpoint.listeners.remove(l)
 	defer l.stop()
 	c.run(func() (json.RawMessage, error) { return l.serve(*params.Notifications) })
 }
@@ -69,27 +65,27 @@ var ErrStopping = errors.New("Drawbridge is stopping")
 type listener struct {
 	call    *call
 	outbox  outbox
-	stops   []func()        // of subscriptions to resources
+	stops   []func() // of subscriptions to resources
+	filter  filter
 	goodbye context.Context // done: it ends with a result
 	end     context.CancelFunc
-
-	mu     sync.Mutex // guards filter
-	filter filter     // empty until the subscription begins
 }
 
 func (l *listener) serve(asked filter) (json.RawMessage, error) {
 	c := l.call
-	d, err := c.endpoint.opts.Backend.Describe(c.ctx, c)
+	d, err := c.endpoint.opts.Backend.Describe(c.ctx, &c.Client)
 	if err != nil {
 		return nil, err
 	}
-	agreed := l.agree(asked, d.Capabilities)
-	said, err := json.Marshal(agreed)
+	l.agree(asked, d.Capabilities)
+	c.endpoint.listeners.add(l) // before the client hears that it is
+	defer c.endpoint.listeners.remove(l)
+	said, err := json.Marshal(l.filter)
 	if err != nil {
 		return nil, err
 	}
 	c.event(l.tagged("notifications/subscriptions/acknowledged", rpc.Set(nil, "notifications", said)))
-	if !agreed.empty() {
+	if l.filter.Tools || l.filter.Prompts || l.filter.Resources || len(l.filter.Watched) > 0 {
 		c.deliver(&l.outbox, l.tagged, l.goodbye.Done())
 	}
 	if context.Cause(c.ctx) == ErrStopping { // we end it, and the client is still there to hear so
@@ -105,29 +101,23 @@ func offered(capabilities json.RawMessage) (has map[List]struct{ ListChanged, Su
 }
 
 // agree cuts the filter down to what the server has, and begins to watch.
-func (l *listener) agree(asked filter, capabilities json.RawMessage) filter {
+func (l *listener) agree(asked filter, capabilities json.RawMessage) {
 	has := offered(capabilities)
-	agreed := filter{
+	l.filter = filter{
 		Tools:     asked.Tools && has[ToolList].ListChanged,
 		Prompts:   asked.Prompts && has[PromptList].ListChanged,
 		Resources: asked.Resources && has[ResourceList].ListChanged,
 	}
-	l.mu.Lock()
-	l.filter = agreed
-	l.mu.Unlock()
 	if !has[ResourceList].Subscribe {
-		return agreed
+		return
 	}
 	slices.Sort(asked.Watched)
 	for _, uri := range slices.Compact(asked.Watched) {
-		stop, err := l.call.watch(uri, &l.outbox)
-		if err != nil {
-			continue // the acknowledgement leaves it out
+		if stop, err := l.call.watch(uri, &l.outbox); err == nil { // else the acknowledgement leaves it out
+			l.stops = append(l.stops, stop)
+			l.filter.Watched = append(l.filter.Watched, uri)
 		}
-		l.stops = append(l.stops, stop)
-		agreed.Watched = append(agreed.Watched, uri)
 	}
-	return agreed
 }
 
 func (l *listener) stop() {
@@ -154,19 +144,15 @@ type listeners struct {
 func (s *listeners) add(l *listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var oldest *listener
-	count := 0
+	var theirs []*listener
 	for _, o := range s.all {
-		if o.call.caller.Session == l.call.caller.Session {
-			if oldest == nil {
-				oldest = o
-			}
-			count++
+		if o.call.Caller.Session == l.call.Caller.Session {
+			theirs = append(theirs, o)
 		}
 	}
-	if count >= maxListens {
-		oldest.end()
-		s.drop(oldest)
+	if len(theirs) >= maxListens {
+		theirs[0].end()
+		s.all = slices.DeleteFunc(s.all, func(o *listener) bool { return o == theirs[0] })
 	}
 	s.all = append(s.all, l)
 }
@@ -174,11 +160,6 @@ func (s *listeners) add(l *listener) {
 func (s *listeners) remove(l *listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.drop(l)
-}
-
-// drop takes l out. The lock is held.
-func (s *listeners) drop(l *listener) {
 	s.all = slices.DeleteFunc(s.all, func(o *listener) bool { return o == l })
 }
 
@@ -188,10 +169,7 @@ func (s *listeners) changed(list List, match func(*oauth.Caller) bool) {
 	all := slices.Clone(s.all)
 	s.mu.Unlock()
 	for _, l := range all {
-		l.mu.Lock()
-		wants := l.filter.wants(list)
-		l.mu.Unlock()
-		if wants && match(l.call.caller) {
+		if l.filter.wants(list) && match(l.call.Caller) {
 			l.outbox.add(listChanged(list))
 		}
 	}
@@ -202,7 +180,7 @@ func (s *listeners) endGrants(over func(grant string) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range s.all {
-		if over(l.call.caller.Session) {
+		if over(l.call.Caller.Session) {
 			l.call.cancel(errEnded)
 		}
 	}

@@ -23,8 +23,8 @@ func TestListen(t *testing.T) {
 	if first.Method != "notifications/subscriptions/acknowledged" {
 		t.Fatalf("first message %+v", first)
 	}
-	r.e.Changed(PromptList, nil) // not asked for
-	r.e.Changed(ToolList, nil)
+	r.e.Changed(PromptList, everybody) // not asked for
+	r.e.Changed(ToolList, everybody)
 	second, _ := s.next()
 	if second.Method != "notifications/tools/list_changed" || !strings.Contains(string(second.Params), `"io.modelcontextprotocol/subscriptionId":9`) {
 		t.Errorf("second message %+v %s", second, second.Params)
@@ -120,7 +120,7 @@ func TestListensAreBounded(t *testing.T) {
 	if last, _ := first.next(); string(last.ID) != "9" {
 		t.Errorf("the first goes on: %+v", last)
 	}
-	r.e.Changed(ToolList, nil)
+	r.e.Changed(ToolList, everybody)
 	if m, _ := others.next(); m.Method != "notifications/tools/list_changed" {
 		t.Errorf("another's: %+v", m)
 	}

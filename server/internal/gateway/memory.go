@@ -24,7 +24,7 @@ const (
 
 // Memory keeps what transport sessions came to hold after initialize, and so
 // can't be in their ids: the log level and the subscriptions. Few clients ask
-// for either, and who doesn't costs nothing here. A nil Memory forgets.
+// for either, and who doesn't costs nothing here.
 type Memory struct {
 	saver oauth.Saver
 	now   func() time.Time
@@ -63,40 +63,33 @@ func digest(s string) string {
 
 // save remembers g for a session of that person; an empty g forgets it.
 func (m *Memory) save(id, person string, g gathered) {
-	if m == nil {
-		return
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key := digest(id)
 	old, known := m.records[key]
 	g.Person, g.Used = digest(person), m.now()
 	empty := g.Level == "" && len(g.URIs) == 0
-	size := len(g.Level)
-	for _, uri := range g.URIs {
-		size += len(uri)
-	}
 	if empty && !known || known && old.Level == g.Level && slices.Equal(old.URIs, g.URIs) {
 		return
 	}
-	var changes []oauth.Change
-	set := func(key string, value []byte) {
-		changes = append(changes, oauth.Change{Bucket: Bucket, Key: key, Value: value})
-	}
-	if empty || size > maxRecord {
+	value, _ := json.Marshal(g) // strings and a time are always JSON
+	changes := map[string][]byte{key: value}
+	if empty || len(value) > maxRecord {
 		delete(m.records, key)
-		set(key, nil)
+		changes[key] = nil
 	} else {
 		if !known {
-			set(m.makeRoom(maxOfPerson, func(o gathered) bool { return o.Person == g.Person }), nil)
-			set(m.makeRoom(maxRemembered, func(gathered) bool { return true }), nil)
+			changes[m.makeRoom(maxOfPerson, func(o gathered) bool { return o.Person == g.Person })] = nil
+			changes[m.makeRoom(maxRemembered, func(gathered) bool { return true })] = nil
+			delete(changes, "")
 		}
 		m.records[key] = g
-		value, _ := json.Marshal(g) // strings and a time are always JSON
-		set(key, value)
 	}
-	changes = slices.DeleteFunc(changes, func(c oauth.Change) bool { return c.Key == "" })
-	if err := m.saver.Save(changes); err != nil { // the sessions go on; only a restart would show
+	var list []oauth.Change
+	for key, value := range changes {
+		list = append(list, oauth.Change{Bucket: Bucket, Key: key, Value: value})
+	}
+	if err := m.saver.Save(list); err != nil { // the sessions go on; only a restart would show
 		m.log.Warn("what transport sessions asked for was not saved", "cause", err)
 	}
 }
@@ -121,9 +114,6 @@ func (m *Memory) makeRoom(limit int, match func(gathered) bool) (oldest string) 
 }
 
 func (m *Memory) load(id string) gathered {
-	if m == nil {
-		return gathered{}
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.records[digest(id)]

@@ -24,10 +24,9 @@ type message struct {
 func (m *message) isRequest() bool { return m.id != nil && m.method != "" }
 
 const (
-	// maxDepth is how deep a message may nest. Arguments of tools stay far
-	// below, and each level costs every decoder a stack frame, here and in the
-	// server behind.
-	maxDepth = 128
+	// maxDepth is how deep a message may nest: what every decoder behind reads
+	// (System.Text.Json: 64), since each level costs it a stack frame.
+	maxDepth = 64
 
 	// maxMembers is how many members a message, its params and its _meta may
 	// have. No revision defines more than a dozen.

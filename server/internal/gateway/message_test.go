@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
@@ -57,8 +58,8 @@ func TestParse(t *testing.T) {
 		"a _meta with a version twice":    {`{"jsonrpc":"2.0","id":1,"method":"a","params":{"_meta":{"` + metaVersion + `":"a","` + metaVersion + `":"b"}}}`, doubtful},
 		"more members than there are":     {`{"jsonrpc":"2.0","id":1,"method":"a","params":{` + members(maxMembers+1) + `}}`, doubtful},
 		"as many members as there may be": {`{"jsonrpc":"2.0","id":1,"method":"a","params":{` + members(maxMembers) + `}}`, nil},
-		"arguments nested deeply":         {`{"jsonrpc":"2.0","id":1,"method":"a","params":{"a":` + strings.Repeat("[", 126) + strings.Repeat("]", 126) + `}}`, nil},
-		"arguments nested too deeply":     {`{"jsonrpc":"2.0","id":1,"method":"a","params":{"a":` + strings.Repeat("[", 127) + strings.Repeat("]", 127) + `}}`, tooDeep},
+		"arguments nested deeply":         {`{"jsonrpc":"2.0","id":1,"method":"a","params":{"a":` + strings.Repeat("[", 62) + strings.Repeat("]", 62) + `}}`, nil},
+		"arguments nested too deeply":     {`{"jsonrpc":"2.0","id":1,"method":"a","params":{"a":` + strings.Repeat("[", 63) + strings.Repeat("]", 63) + `}}`, tooDeep},
 		"a million brackets":              {strings.Repeat(`{"a":`, 1e6), tooDeep},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,7 +120,7 @@ func FuzzParse(f *testing.F) {
 func TestGrantEndsDuringRequest(t *testing.T) {
 	r := newRig(t)
 	session := r.initialize()
-	r.tool("end", func(ctx context.Context, _ Client, _ json.RawMessage) (json.RawMessage, error) {
+	r.tool("end", func(ctx context.Context, _ *Client, _ json.RawMessage) (json.RawMessage, error) {
 		r.end[ana.Session]()
 		<-ctx.Done()
 		return said("too late"), nil
@@ -140,7 +141,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &Endpoint{}
+	e := &Endpoint{opts: EndpointOptions{KeepAlive: time.Hour}}
 	e.begin(x, stuck{http.Header{}}, r, ana, true)
 	if x.event([]byte("{}")) || x.ctx.Err() == nil {
 		t.Error("an event that nobody took did not end the exchange")
@@ -148,7 +149,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	if x.event([]byte("{}")) {
 		t.Error("a second one was sent")
 	}
-	e.end(x)
+	x.close()
 }
 
 // stuck is a response whose client does not read: net/http reports the write

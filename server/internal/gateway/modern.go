@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
@@ -24,12 +23,6 @@ const (
 	metaSubscription = metaPrefix + "subscriptionId"
 )
 
-// metadata is what a request of 2026-07-28 says in its _meta.
-type metadata struct {
-	version, capabilities, info json.RawMessage
-	level                       string
-}
-
 // isModern decides by which rules a message is served: a version in its _meta
 // means those of 2026-07-28, and so does the header, except for initialize,
 // which that revision does not have.
@@ -43,7 +36,7 @@ func (c *call) isModern(h http.Header) bool {
 
 // serveModern answers a message outside any session.
 func (c *call) serveModern(h http.Header) {
-	c.version = modern
+	c.version, c.Era = modern, rpc.Modern
 	switch {
 	case c.method == "":
 		c.refuse(refusalf(http.StatusBadRequest, rpc.CodeInvalidRequest, "Protocol version 2026-07-28 has no responses of clients."), c.id)
@@ -75,8 +68,8 @@ func (c *call) standalone(h http.Header) (json.RawMessage, error) {
 		return nil, errNoMethod
 	case "tools/call":
 		tool, _ := rpc.String(rpc.Get(c.params, "name"))
-		schema := c.endpoint.opts.Backend.InputSchema(c.ctx, c, tool)
-		if f := checkParams(h, schema, rpc.Get(c.params, "arguments")); f != nil {
+		schema := c.endpoint.opts.Backend.InputSchema(c.ctx, &c.Client, tool)
+		if _, f := checkParams(h, schema, rpc.Get(c.params, "arguments")); f != nil {
 			return nil, f
 		}
 	}
@@ -84,27 +77,27 @@ func (c *call) standalone(h http.Header) (json.RawMessage, error) {
 }
 
 // readMeta reads what the message's _meta says, unchecked.
-func (c *call) readMeta() (level json.RawMessage) {
+func (c *call) readMeta() (version, level json.RawMessage) {
 	for name, value := range rpc.Members(c.meta) {
 		switch string(name) {
 		case metaVersion:
-			c.modern.version = value
+			version = value
 		case metaCapabilities:
-			c.modern.capabilities = value
+			c.Capabilities = value
 		case metaInfo:
-			c.modern.info = rpc.Given(value)
+			c.Info = rpc.Given(value)
 		case metaLogLevel:
 			level = rpc.Given(value)
 		}
 	}
-	return level
+	return version, level
 }
 
 // checkModern checks what every request of 2026-07-28 must say, in its _meta
 // and in its headers.
 func (c *call) checkModern(h http.Header) *refusal {
-	level := c.readMeta()
-	version, ok := rpc.String(c.modern.version)
+	said, level := c.readMeta()
+	version, ok := rpc.String(said)
 	if !ok {
 		return badMeta(metaVersion + " is missing")
 	}
@@ -116,15 +109,15 @@ func (c *call) checkModern(h http.Header) *refusal {
 		f.said.Data, _ = json.Marshal(map[string]any{"supported": supportedVersions, "requested": version})
 		return f
 	}
-	if !rpc.IsObject(c.modern.capabilities) {
+	if !rpc.IsObject(c.Capabilities) {
 		return badMeta(metaCapabilities + " is missing, or no object")
 	}
-	if c.modern.info != nil && !rpc.IsObject(c.modern.info) {
+	if c.Info != nil && !rpc.IsObject(c.Info) {
 		return badMeta(metaInfo + " is no object")
 	}
 	if level != nil {
-		c.modern.level, _ = rpc.String(level)
-		if severity(c.modern.level) < 0 {
+		c.LogLevel, _ = rpc.String(level)
+		if !slices.Contains(levels, c.LogLevel) {
 			return badMeta(metaLogLevel + " is no level of RFC 5424")
 		}
 	}
@@ -139,15 +132,15 @@ var supportedVersions = append([]string{modern}, legacyVersions...)
 
 // discover answers server/discover.
 func (c *call) discover() (json.RawMessage, error) {
-	d, err := c.endpoint.opts.Backend.Describe(c.ctx, c)
+	d, err := c.endpoint.opts.Backend.Describe(c.ctx, &c.Client)
 	if err != nil {
 		return nil, err
 	}
-	result := description(`"supportedVersions":["`+strings.Join(supportedVersions, `","`)+`"]`, d, nil)
-	if !rpc.IsObject(d.ServerInfo) {
-		return result, nil
+	said := description{SupportedVersions: supportedVersions, Capabilities: d.Capabilities, Instructions: d.Instructions}
+	if d.ServerInfo != nil {
+		said.Meta = map[string]json.RawMessage{metaServerInfo: d.ServerInfo}
 	}
-	return rpc.Set(result, "_meta", rpc.Set(nil, metaServerInfo, d.ServerInfo)), nil
+	return json.Marshal(said)
 }
 
 // cacheable are the requests whose results say how long they hold (MCP
@@ -160,6 +153,7 @@ var cacheable = []string{"server/discover", "tools/list", "prompts/list", "resou
 // the result returned: it may be long, and is not copied.
 func (c *call) complete(start []byte, result json.RawMessage) ([]byte, json.RawMessage) {
 	var kind, meta, ttl, scope json.RawMessage
+	info := c.endpoint.opts.ServerInfo
 	for name, value := range rpc.Members(result) {
 		switch string(name) {
 		case "resultType":
@@ -171,10 +165,13 @@ func (c *call) complete(start []byte, result json.RawMessage) ([]byte, json.RawM
 		case "cacheScope":
 			scope = value
 		}
+		if kind != nil && ttl != nil && scope != nil && (meta != nil || info == nil) {
+			break // all of it; what follows may be long
+		}
 	}
 	start = append(start, '{')
 	add := func(member string) { start = append(append(start, member...), ',') }
-	if info := c.endpoint.opts.ServerInfo; info != nil && rpc.Get(meta, metaServerInfo) == nil {
+	if info != nil && rpc.Get(meta, metaServerInfo) == nil {
 		if full := rpc.Set(meta, metaServerInfo, info); meta == nil {
 			add(`"_meta":` + string(full))
 		} else {

@@ -36,7 +36,7 @@ func TestDiscover(t *testing.T) {
 func TestResults(t *testing.T) {
 	r := newRig(t)
 	result := ""
-	answer := func(Client, json.RawMessage) (json.RawMessage, error) { return json.RawMessage(result), nil }
+	answer := func(*Client, json.RawMessage) (json.RawMessage, error) { return json.RawMessage(result), nil }
 	for _, m := range []string{"tools/list", "prompts/get"} {
 		r.method(m, answer)
 	}
@@ -70,14 +70,14 @@ func TestResults(t *testing.T) {
 func TestErrors(t *testing.T) {
 	r := newRig(t)
 	var err error
-	r.tool("fail", func(context.Context, Client, json.RawMessage) (json.RawMessage, error) {
+	r.tool("fail", func(context.Context, *Client, json.RawMessage) (json.RawMessage, error) {
 		if err == nil {
 			panic("a secret detail")
 		}
 		return nil, fmt.Errorf("call: %w", err)
 	})
-	r.tool("none", func(context.Context, Client, json.RawMessage) (json.RawMessage, error) { return nil, nil })
-	r.tool("list", func(context.Context, Client, json.RawMessage) (json.RawMessage, error) {
+	r.tool("none", func(context.Context, *Client, json.RawMessage) (json.RawMessage, error) { return nil, nil })
+	r.tool("list", func(context.Context, *Client, json.RawMessage) (json.RawMessage, error) {
 		return json.RawMessage(`[]`), nil
 	})
 	session := r.initialize()
@@ -134,7 +134,9 @@ func TestMethodsOfOtherRevisions(t *testing.T) {
 // "_meta"; H, "Server Validation").
 func TestModernRefusals(t *testing.T) {
 	r := newRig(t)
-	r.method("resources/read", func(Client, json.RawMessage) (json.RawMessage, error) { return json.RawMessage(`{"contents":[]}`), nil })
+	r.method("resources/read", func(*Client, json.RawMessage) (json.RawMessage, error) {
+		return json.RawMessage(`{"contents":[]}`), nil
+	})
 	good, headers := stateless("echo", `{"message":"x"}`)
 	with := func(more ...string) []string { return append(slices.Clone(headers), more...) }
 	coded := func(s string) string {

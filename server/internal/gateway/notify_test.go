@@ -12,14 +12,14 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
-func progress(c Client, i int) {
+func progress(c *Client, i int) {
 	c.Notify("notifications/progress", json.RawMessage(fmt.Sprintf("{\"progressToken\":\"p\",\n\"progress\":%d,\"message\":\"x\"}", i)))
 }
 
 // addNotifier adds a tool that sends n progress and log messages and returns
 // at once.
 func addNotifier(r *rig, n int) {
-	r.tool("notifier", func(ctx context.Context, c Client, args json.RawMessage) (json.RawMessage, error) {
+	r.tool("notifier", func(ctx context.Context, c *Client, args json.RawMessage) (json.RawMessage, error) {
 		for i := range n {
 			progress(c, i)
 		}
@@ -55,7 +55,7 @@ func TestManyNotifications(t *testing.T) {
 // TL-5).
 func TestNotificationsStayWithTheirRequest(t *testing.T) {
 	r := newRig(t)
-	r.tool("mine", func(ctx context.Context, c Client, args json.RawMessage) (json.RawMessage, error) {
+	r.tool("mine", func(ctx context.Context, c *Client, args json.RawMessage) (json.RawMessage, error) {
 		for range 3 {
 			c.Notify("notifications/progress", json.RawMessage(`{"progressToken":`+string(rpc.Get(args, "token"))+`}`))
 		}
@@ -114,7 +114,7 @@ func TestClientVanishes(t *testing.T) {
 	for _, era := range []string{"2025-11-25", modern} {
 		r := newRig(t)
 		over := make(chan struct{})
-		r.tool("endless", func(ctx context.Context, c Client, _ json.RawMessage) (json.RawMessage, error) {
+		r.tool("endless", func(ctx context.Context, c *Client, _ json.RawMessage) (json.RawMessage, error) {
 			defer close(over)
 			for ctx.Err() == nil {
 				progress(c, 1)
@@ -138,7 +138,7 @@ func TestNothingAfterTheAnswer(t *testing.T) {
 	r := newRig(t)
 	late := make(chan error, 1)
 	answered := make(chan struct{})
-	r.tool("late", func(ctx context.Context, c Client, args json.RawMessage) (json.RawMessage, error) {
+	r.tool("late", func(ctx context.Context, c *Client, args json.RawMessage) (json.RawMessage, error) {
 		go func() {
 			<-answered
 			progress(c, 1)
@@ -181,7 +181,7 @@ func TestKeepAlive(t *testing.T) {
 		for _, notifies := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s notifies=%t", era, notifies), func(t *testing.T) {
 				release := make(chan struct{})
-				r.tool("slow", func(ctx context.Context, c Client, args json.RawMessage) (json.RawMessage, error) {
+				r.tool("slow", func(ctx context.Context, c *Client, args json.RawMessage) (json.RawMessage, error) {
 					for i := 0; notifies; i++ {
 						progress(c, i)
 						select {

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
@@ -16,21 +15,19 @@ const restoreWithin = 5 * time.Minute
 // enter is sessions.enter. A session that had to be set up again gets its
 // subscriptions back beside the request that asked for it, which need not wait.
 func (e *Endpoint) enter(id string, caller *oauth.Caller, request *call) (*session, *refusal) {
-	found, refusal := e.sessions.enter(id, caller, request)
-	if refusal != nil {
-		return nil, refusal
+	s, restored, refusal := e.sessions.enter(id, caller, request)
+	if !restored {
+		return s, refusal
 	}
-	e.forget(found.dropped)
-	if found.restored {
-		c := &call{endpoint: e, caller: caller, session: found.session, version: found.version}
-		ctx, cancel := context.WithTimeout(oauth.WithCaller(e.ctx, caller), restoreWithin)
-		c.ctx = ctx
-		go func() {
-			defer cancel()
-			e.guarded("restore", c.restore)
-		}()
-	}
-	return found.session, nil
+	c := e.newCall(caller)
+	c.in(s)
+	ctx, cancel := context.WithTimeout(oauth.WithCaller(e.ctx, caller), restoreWithin)
+	c.ctx = ctx
+	go func() {
+		defer cancel()
+		e.guarded("restore", c.restore)
+	}()
+	return s, nil
 }
 
 // restore subscribes to what the session was subscribed to, and tells the client
@@ -38,24 +35,14 @@ func (e *Endpoint) enter(id string, caller *oauth.Caller, request *call) (*sessi
 func (c *call) restore() {
 	s := c.session
 	for _, uri := range s.toBegin() {
-		if c.ctx.Err() != nil || c.caller.Ended() {
+		if c.ctx.Err() != nil || c.Caller.Ended() {
 			return
 		}
-		stop, err := c.watch(uri, &s.outbox)
-		if err != nil { // it is gone, or no longer this person's
-			if other := s.unwatch(uri); other != nil { // which has begun meanwhile
-				other()
-			}
-			continue
+		if c.begin(uri) == nil { // else it is gone, or no longer this person's
+			s.outbox.add(resourceUpdated(uri, rpc.Set(nil, "uri", quoted(uri))))
 		}
-		if !s.sessionState.watch(uri, stop) { // unsubscribed meanwhile, or over
-			stop()
-			continue
-		}
-		name, _ := json.Marshal(uri) // a string is always JSON
-		s.outbox.add(resourceUpdated(uri, rpc.Set(nil, "uri", name)))
 	}
-	d, err := c.endpoint.opts.Backend.Describe(c.ctx, c)
+	d, err := c.endpoint.opts.Backend.Describe(c.ctx, &c.Client)
 	if err != nil {
 		return
 	}
@@ -69,6 +56,6 @@ func (c *call) restore() {
 // remember keeps what a restart would lose of the session.
 func (c *call) remember() {
 	if g, ok := c.session.gathered(); ok {
-		c.endpoint.opts.Memory.save(c.session.id, c.caller.User.Sub, g)
+		c.endpoint.opts.Memory.save(c.session.id, c.Caller.User.Sub, g)
 	}
 }

@@ -59,7 +59,7 @@ func TestRestartUnseen(t *testing.T) {
 			d := newDisk(t)
 			before := d.start(t)
 			session := before.open()
-			before.method("logging/setLevel", func(Client, json.RawMessage) (json.RawMessage, error) { return json.RawMessage(`{}`), nil })
+			before.method("logging/setLevel", func(*Client, json.RawMessage) (json.RawMessage, error) { return json.RawMessage(`{}`), nil })
 			before.post(`{"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{"level":"error"}}`, session)
 			for _, uri := range []string{"test://a", "test://gone", "test://b"} {
 				before.post(`{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"`+uri+`"}}`, session)
@@ -69,8 +69,8 @@ func TestRestartUnseen(t *testing.T) {
 
 			after := d.start(t)
 			after.fake.gone = "test://gone"
-			after.tool("self", func(_ context.Context, c Client, _ json.RawMessage) (json.RawMessage, error) {
-				return said(fmt.Sprint(c.Version(), " ", c.LogLevel(), " ", string(c.Capabilities()), " ", string(c.Info()), " ", c.Caller().Session)), nil
+			after.tool("self", func(_ context.Context, c *Client, _ json.RawMessage) (json.RawMessage, error) {
+				return said(fmt.Sprint(c.Peer.(*call).version, " ", c.LogLevel, " ", string(c.Capabilities), " ", string(c.Info), " ", c.Caller.Session)), nil
 			})
 			grant := ana.Session
 			if as == "anew" {
@@ -203,7 +203,7 @@ func TestSignInsKeepApart(t *testing.T) {
 	r := newRig(t)
 	session := r.open()
 	began, over := make(chan struct{}), make(chan struct{})
-	r.tool("wait", func(ctx context.Context, c Client, _ json.RawMessage) (json.RawMessage, error) {
+	r.tool("wait", func(ctx context.Context, c *Client, _ json.RawMessage) (json.RawMessage, error) {
 		close(began)
 		select {
 		case <-ctx.Done():
@@ -232,11 +232,11 @@ func TestRestoreMeetsItsBounds(t *testing.T) {
 	s := &sessionState{}
 	s.restoreFrom(gathered{URIs: []string{"test://old"}})
 	for i := range maxWatched {
-		if begin, err := s.reserve(fmt.Sprint("test://", i)); (err == nil) != (i < maxWatched-1) || begin != (err == nil) || err == nil && !s.watch(fmt.Sprint("test://", i), func() {}) {
+		if begin, err := s.reserve(fmt.Sprint("test://", i)); (err == nil) != (i < maxWatched-1) || begin != (err == nil) || err == nil && !s.keep(fmt.Sprint("test://", i), func() {}) {
 			t.Errorf("%d: %t %v", i, begin, err)
 		}
 	}
-	if uris := s.toBegin(); len(uris) != 1 || !s.watch(uris[0], func() {}) || len(s.toBegin()) != 0 {
+	if uris := s.toBegin(); len(uris) != 1 || !s.keep(uris[0], func() {}) || len(s.toBegin()) != 0 {
 		t.Errorf("%v are still to begin", uris)
 	}
 	if g, ok := s.gathered(); !ok || len(g.URIs) != maxWatched {
@@ -264,8 +264,8 @@ func TestLongClients(t *testing.T) {
 			t.Errorf("%s: %d characters", what, len(id))
 		}
 		after := d.start(t)
-		after.tool("self", func(_ context.Context, c Client, _ json.RawMessage) (json.RawMessage, error) {
-			return said(c.Version() + string(c.Capabilities()) + string(c.Info())), nil
+		after.tool("self", func(_ context.Context, c *Client, _ json.RawMessage) (json.RawMessage, error) {
+			return said(c.Peer.(*call).version + string(c.Capabilities) + string(c.Info)), nil
 		})
 		list := messages(t, after.post(legacy("self", "{}"), "Mcp-Session-Id: "+id))
 		if len(list) != 1 || !strings.Contains(list[0].text(), `2025-03-26{"elicitation":{}}`) || !strings.Contains(list[0].text(), `"version":"1"`) {

@@ -4,7 +4,6 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -47,7 +46,7 @@ func newSealer(key []byte, path string) (*sealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	aead, err := cipher.NewGCM(block)
+	aead, err := cipher.NewGCMWithRandomNonce(block)
 	return &sealer{aead, path}, err
 }
 
@@ -60,10 +59,7 @@ type sealed struct {
 
 // seal returns an id for s, which caller opens.
 func (k *sealer) seal(s *session, caller *oauth.Caller) string {
-	plain := fit(sealed{s.version, s.capabilities, s.info})
-	nonce := make([]byte, k.aead.NonceSize(), k.aead.NonceSize()+len(plain)+k.aead.Overhead())
-	_, _ = rand.Read(nonce) // never fails
-	return encoding.EncodeToString(k.aead.Seal(nonce, nonce, plain, k.bound(caller)))
+	return encoding.EncodeToString(k.aead.Seal(nil, nil, fit(sealed{s.version, s.capabilities, s.info}), k.bound(caller)))
 }
 
 // open returns a new session as the one of that id was; nil if id is none that
@@ -73,11 +69,10 @@ func (k *sealer) open(id string, caller *oauth.Caller) *session {
 		return nil
 	}
 	raw, err := encoding.DecodeString(id)
-	if err != nil || len(raw) < k.aead.NonceSize() || encoding.EncodeToString(raw) != id {
+	if err != nil || encoding.EncodeToString(raw) != id {
 		return nil // the decoder skips line breaks; an id has one spelling
 	}
-	nonce, box := raw[:k.aead.NonceSize()], raw[k.aead.NonceSize():]
-	plain, err := k.aead.Open(nil, nonce, box, k.bound(caller))
+	plain, err := k.aead.Open(nil, nil, raw, k.bound(caller))
 	if err != nil {
 		return nil
 	}

@@ -57,7 +57,7 @@ func (e *Endpoint) post(w http.ResponseWriter, r *http.Request, caller *oauth.Ca
 		e.batch(w, r, caller, body, start)
 		return
 	}
-	c := &call{endpoint: e, caller: caller}
+	c := e.newCall(caller)
 	if c.message, refusal = parse(body); refusal != nil {
 		refusal.write(w, c.id)
 		return
@@ -68,7 +68,7 @@ func (e *Endpoint) post(w http.ResponseWriter, r *http.Request, caller *oauth.Ca
 	}
 	c.about = c.id
 	e.begin(&c.exchange, w, r, caller, c.isRequest())
-	defer e.end(&c.exchange)
+	defer c.close()
 	if time.Since(start) > slowBody {
 		c.lift()
 	}
@@ -100,7 +100,7 @@ func (e *Endpoint) bySession(w http.ResponseWriter, r *http.Request, caller *oau
 		return
 	}
 	if r.Method == http.MethodDelete {
-		e.forget(e.sessions.end(id))
+		e.sessions.end(id)
 		e.opts.Memory.save(id, caller.User.Sub, gathered{})
 		w.WriteHeader(http.StatusOK)
 		return
@@ -113,7 +113,7 @@ func (e *Endpoint) bySession(w http.ResponseWriter, r *http.Request, caller *oau
 func (e *Endpoint) stream(w http.ResponseWriter, r *http.Request, s *session) {
 	x := &exchange{}
 	e.begin(x, w, r, s.caller, true)
-	defer e.end(x)
+	defer x.close()
 	if !x.streams {
 		x.refuse(refusalf(http.StatusNotAcceptable, rpc.CodeInvalidRequest, "GET answers with text/event-stream: the Accept header must allow it."), nil)
 		return

@@ -146,7 +146,7 @@ func TestGrantEnds(t *testing.T) {
 	r := newRig(t)
 	stopped := make(chan struct{})
 	started := make(chan struct{})
-	r.tool("wait", func(ctx context.Context, _ Client, _ json.RawMessage) (json.RawMessage, error) {
+	r.tool("wait", func(ctx context.Context, _ *Client, _ json.RawMessage) (json.RawMessage, error) {
 		close(started)
 		<-ctx.Done()
 		close(stopped)
@@ -170,7 +170,7 @@ func TestGrantEnds(t *testing.T) {
 	if m, ok := stream.next(); ok {
 		t.Errorf("stream goes on: %+v", m)
 	}
-	r.e.Changed(ToolList, nil)
+	r.e.Changed(ToolList, everybody)
 	if m, ok := bobs.next(); !ok || m.Method != "notifications/tools/list_changed" {
 		t.Errorf("the other grant's stream: %+v %t", m, ok)
 	}
@@ -182,7 +182,7 @@ func TestGrantEnds(t *testing.T) {
 func TestCancelReachesNobodyElse(t *testing.T) {
 	r := newRig(t)
 	started, release := make(chan struct{}), make(chan struct{})
-	r.tool("wait", func(ctx context.Context, _ Client, _ json.RawMessage) (json.RawMessage, error) {
+	r.tool("wait", func(ctx context.Context, _ *Client, _ json.RawMessage) (json.RawMessage, error) {
 		close(started)
 		select {
 		case <-ctx.Done():
@@ -206,7 +206,7 @@ func TestCancelReachesNobodyElse(t *testing.T) {
 
 	// In a transport session a client cancels its own call.
 	began := make(chan struct{})
-	r.tool("cancel", func(ctx context.Context, _ Client, _ json.RawMessage) (json.RawMessage, error) {
+	r.tool("cancel", func(ctx context.Context, _ *Client, _ json.RawMessage) (json.RawMessage, error) {
 		close(began)
 		<-ctx.Done()
 		return said("cancelled"), nil

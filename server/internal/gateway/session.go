@@ -126,9 +126,9 @@ func (s *sessionState) reserve(uri string) (toBegin bool, err error) {
 	return stop == nil, nil
 }
 
-// watch keeps what ends a subscription that was reserved. It reports false if it
+// keep keeps what ends a subscription that was reserved. It reports false if it
 // is not wanted any more, or has begun otherwise: then the caller ends its own.
-func (s *sessionState) watch(uri string, stop func()) bool {
+func (s *sessionState) keep(uri string, stop func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	begun, there := s.watched[uri]

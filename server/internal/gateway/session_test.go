@@ -32,9 +32,9 @@ func TestInitializeLosesNothing(t *testing.T) {
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	r.method("tools/list", func(c Client, params json.RawMessage) (json.RawMessage, error) {
+	r.method("tools/list", func(c *Client, params json.RawMessage) (json.RawMessage, error) {
 		return json.RawMessage(fmt.Sprintf("{\n\"said\":%s,\"of\":%s,\"version\":%q,\"era\":%q,\r\n\"params\":%s,\"nothing\": null}",
-			c.Capabilities(), c.Info(), c.Version(), c.Era(), params)), nil
+			c.Capabilities, c.Info, c.Peer.(*call).version, c.Era, params)), nil
 	})
 	got = text(t, r.post("{\"jsonrpc\":\"2.0\",\n\"method\":\"tools/list\",\"id\":\"a\\u0062\",\"params\":{\"big\":123456789012345678901234567890,\"f\":1.0,\"é\":\"\\ud800\"}}", r.open()))
 	want = `{"jsonrpc":"2.0","id":"a\u0062","result":{ "said":{"sampling":{},"elicitation":{},"x":1.0},"of":{"name":"t","version":"1","kept":[ 1 ]},"version":"2025-06-18","era":"legacy",  ` +
@@ -70,15 +70,15 @@ func TestInitializeFails(t *testing.T) {
 // of 2026-07-28 by the request's.
 func TestLogLevels(t *testing.T) {
 	r := newRig(t)
-	r.tool("log", func(_ context.Context, c Client, _ json.RawMessage) (json.RawMessage, error) {
+	r.tool("log", func(_ context.Context, c *Client, _ json.RawMessage) (json.RawMessage, error) {
 		for _, level := range levels {
 			c.Notify("notifications/message", json.RawMessage(`{"level":"`+level+`","data":1}`))
 		}
 		c.Notify("notifications/message", json.RawMessage(`{"data":"no level"}`))
-		return said(c.LogLevel()), nil
+		return said(c.LogLevel), nil
 	})
 	told := ""
-	r.method("logging/setLevel", func(c Client, params json.RawMessage) (json.RawMessage, error) {
+	r.method("logging/setLevel", func(c *Client, params json.RawMessage) (json.RawMessage, error) {
 		told = string(params)
 		return json.RawMessage(`{}`), nil
 	})
@@ -138,7 +138,7 @@ func TestSubscribe(t *testing.T) {
 	if m, _ := s.next(); m.Method != "notifications/resources/updated" || string(m.Params) != `{"uri":"test://a", "title":"new"}` {
 		t.Errorf("%+v %s", m, m.Params)
 	}
-	r.e.Changed(ResourceList, nil)
+	r.e.Changed(ResourceList, everybody)
 	if m, _ := s.next(); m.Method != "notifications/resources/list_changed" || m.Params != nil {
 		t.Errorf("%+v", m)
 	}
@@ -168,14 +168,14 @@ func TestNewestStreamIsTold(t *testing.T) {
 	session := r.initialize()
 	first := newEvents(t, r.do("GET", nil, session))
 	newest := r.do("GET", nil, session)
-	r.e.Changed(ToolList, nil)
+	r.e.Changed(ToolList, everybody)
 	if m, _ := newEvents(t, newest).next(); m.Method != "notifications/tools/list_changed" {
 		t.Errorf("%+v", m)
 	}
 	newest.Body.Close()
 	s := r.e.sessions.byKey[sessionKey{strings.TrimPrefix(session, "Mcp-Session-Id: "), ana.Session}]
 	waitFor(t, "the stream to end", func() bool { s.outbox.mu.Lock(); defer s.outbox.mu.Unlock(); return len(s.outbox.wakes) == 1 })
-	r.e.Changed(PromptList, nil)
+	r.e.Changed(PromptList, everybody)
 	if m, _ := first.next(); m.Method != "notifications/prompts/list_changed" {
 		t.Errorf("%+v", m)
 	}
@@ -187,7 +187,7 @@ func TestChangedForSome(t *testing.T) {
 	anas := newEvents(t, r.do("GET", nil, r.initialize()))
 	bobs := newEvents(t, r.do("GET", nil, r.initialize("X-Caller: bob"), "X-Caller: bob"))
 	r.e.Changed(ToolList, func(c *oauth.Caller) bool { return c.User.Sub == bob.User.Sub })
-	r.e.Changed(PromptList, nil)
+	r.e.Changed(PromptList, everybody)
 	if m, _ := anas.next(); m.Method != "notifications/prompts/list_changed" {
 		t.Errorf("ana: %+v", m)
 	}

@@ -30,10 +30,12 @@ type sessions struct {
 	idle   time.Duration
 	seal   *sealer
 	memory *Memory
+	letGo  func(*session) // hears of each that is over, without the lock
 
 	mu    sync.Mutex // guards what follows, and what session says
 	byKey map[sessionKey]*session
-	ended []string // ids that their clients ended, the oldest first
+	ended []string   // ids that their clients ended, the oldest first
+	over  []*session // since the lock was taken
 }
 
 type sessionKey struct{ id, grant string }
@@ -54,35 +56,39 @@ type session struct {
 	streams []*exchange        // open GET streams, oldest first
 }
 
-func newSessions(now func() time.Time, idle time.Duration, seal *sealer, memory *Memory) *sessions {
-	return &sessions{now: now, idle: idle, seal: seal, memory: memory, byKey: map[sessionKey]*session{}}
+// unlock lets the lock go, and of the sessions that have ended under it.
+func (s *sessions) unlock() {
+	over := s.over
+	s.over = nil
+	s.mu.Unlock()
+	for _, t := range over {
+		s.letGo(t)
+	}
 }
 
-// create adds a session of caller's grant for c, which opens it, and returns
-// the ones that had to make room for it. The caller calls leave as after enter.
-func (s *sessions) create(t *session, caller *oauth.Caller, c *call) (dropped []*session) {
+// create adds a session of caller's grant for c, which opens it. The caller calls
+// leave as after enter.
+func (s *sessions) create(t *session, caller *oauth.Caller, c *call) {
 	t.id = s.seal.seal(t, caller)
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	dropped = s.add(t, caller)
+	defer s.unlock()
+	s.add(t, caller)
 	t.calls[c] = struct{}{}
-	return dropped
 }
 
-// add returns the sessions that made room. The lock is held.
-func (s *sessions) add(t *session, caller *oauth.Caller) (dropped []*session) {
-	dropped = append(s.makeRoom(maxSessions, func(*session) bool { return true }),
-		s.makeRoom(maxPerGrant, func(o *session) bool { return o.grant == caller.Session })...)
+// add makes room for t. The lock is held.
+func (s *sessions) add(t *session, caller *oauth.Caller) {
+	s.makeRoom(maxSessions, func(*session) bool { return true })
+	s.makeRoom(maxPerGrant, func(o *session) bool { return o.grant == caller.Session })
 	t.grant, t.caller, t.used, t.calls = caller.Session, caller, s.now(), map[*call]struct{}{}
 	s.byKey[sessionKey{t.id, t.grant}] = t
-	return dropped
 }
 
 // makeRoom ends the least recently used of the sessions that match, if there
-// are limit of them.
-func (s *sessions) makeRoom(limit int, match func(*session) bool) (ended []*session) {
+// are limit of them. The lock is held.
+func (s *sessions) makeRoom(limit int, match func(*session) bool) {
 	if len(s.byKey) < limit {
-		return nil
+		return
 	}
 	var oldest *session
 	count := 0
@@ -95,10 +101,9 @@ func (s *sessions) makeRoom(limit int, match func(*session) bool) (ended []*sess
 			oldest = t
 		}
 	}
-	if count < limit {
-		return nil
+	if count >= limit {
+		s.drop(oldest, errEnded)
 	}
-	return s.drop(oldest, errEnded)
 }
 
 // lastUse is when t was used; while a stream is open or a request runs that is
@@ -110,44 +115,37 @@ func (s *sessions) lastUse(t *session) time.Time {
 	return t.used
 }
 
-// entry is what enter found.
-type entry struct {
-	*session
-	restored bool       // it was set up again just now
-	dropped  []*session // those that made room for it
-}
-
-// enter returns the session of that id if caller may use it, and marks its use.
-// A request c belongs to it from now on: it ends with it, and the caller calls
-// leave when it is over. c may be nil.
-func (s *sessions) enter(id string, caller *oauth.Caller, c *call) (e entry, f *refusal) {
+// enter returns the session of that id if caller may use it, whether it was set
+// up again just now, and marks its use. A request c belongs to it from now on: it
+// ends with it, and the caller calls leave when it is over. c may be nil.
+func (s *sessions) enter(id string, caller *oauth.Caller, c *call) (t *session, restored bool, f *refusal) {
 	if id == "" {
-		return entry{}, sessionMissing
+		return nil, false, sessionMissing
 	}
 	key := sessionKey{id, caller.Session}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	e.session = s.byKey[key]
-	if e.session == nil {
+	defer s.unlock()
+	t = s.byKey[key]
+	if t == nil {
 		s.mu.Unlock()
 		again := s.seal.open(id, caller)
 		if again != nil {
 			again.restoreFrom(s.memory.load(id)) // may have to wait for the disk
 		}
 		s.mu.Lock()
-		if e.session = s.byKey[key]; e.session == nil {
+		if t = s.byKey[key]; t == nil {
 			if again == nil || slices.Contains(s.ended, id) {
-				return entry{}, sessionUnknown
+				return nil, false, sessionUnknown
 			}
-			e.session, e.restored = again, true
-			e.dropped = s.add(again, caller)
+			t, restored = again, true
+			s.add(t, caller)
 		}
 	}
-	e.used, e.caller = s.now(), caller
+	t.used, t.caller = s.now(), caller
 	if c != nil {
-		e.calls[c] = struct{}{}
+		t.calls[c] = struct{}{}
 	}
-	return e, nil
+	return t, restored, nil
 }
 
 func (s *sessions) leave(t *session, c *call) {
@@ -206,36 +204,33 @@ func (s *sessions) changed(list List, match func(*oauth.Caller) bool) {
 }
 
 // end ends the sessions of an id for good: their client has said so.
-func (s *sessions) end(id string) []*session {
+func (s *sessions) end(id string) {
 	s.mu.Lock()
 	s.ended = append(s.ended, id)
-	if len(s.ended) > maxEnded {
-		s.ended = slices.Delete(s.ended, 0, 1)
-	}
+	s.ended = s.ended[max(0, len(s.ended)-maxEnded):]
 	s.mu.Unlock()
-	return s.endIf(errNoSession, func(t *session) bool { return t.id == id })
+	s.endIf(errNoSession, func(t *session) bool { return t.id == id })
 }
 
 // endIdle ends the sessions that nobody has used for a while.
-func (s *sessions) endIdle() []*session {
+func (s *sessions) endIdle() {
 	limit := s.now().Add(-s.idle)
-	return s.endIf(errEnded, func(t *session) bool { return s.lastUse(t).Before(limit) })
+	s.endIf(errEnded, func(t *session) bool { return s.lastUse(t).Before(limit) })
 }
 
 // endIf ends the sessions that match, and tells what is in progress why.
-func (s *sessions) endIf(cause error, match func(*session) bool) (ended []*session) {
+func (s *sessions) endIf(cause error, match func(*session) bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	for _, t := range s.byKey {
 		if match(t) {
-			ended = append(ended, s.drop(t, cause)...)
+			s.drop(t, cause)
 		}
 	}
-	return ended
 }
 
 // drop removes t and ends its streams and requests. The lock is held.
-func (s *sessions) drop(t *session, cause error) []*session {
+func (s *sessions) drop(t *session, cause error) {
 	delete(s.byKey, sessionKey{t.id, t.grant})
 	for _, open := range t.streams {
 		open.cancel(cause)
@@ -243,5 +238,5 @@ func (s *sessions) drop(t *session, cause error) []*session {
 	for c := range t.calls {
 		c.cancel(cause)
 	}
-	return []*session{t}
+	s.over = append(s.over, t)
 }

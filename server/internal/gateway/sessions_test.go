@@ -53,7 +53,7 @@ func TestIdleSessions(t *testing.T) {
 	idle, busy := r.initialize(), r.initialize()
 	r.do("GET", nil, busy)
 	c.add(2 * time.Hour)
-	r.e.forget(r.e.sessions.endIdle())
+	r.e.sessions.endIdle()
 	if n := len(r.e.sessions.byKey); n != 1 {
 		t.Errorf("%d sessions are kept", n)
 	}

@@ -29,13 +29,13 @@ func BenchmarkFiftyServers(b *testing.B) {
 	for method, params := range map[string]string{"tools/list": `{}`, "tools/call": `{"name":"server7__tool3","arguments":{"a":1}}`} {
 		b.Run(method, func(b *testing.B) {
 			for b.Loop() {
-				if _, err := r.All().Call(b.Context(), alice(), method, json.RawMessage(params)); err != nil {
+				if _, err := r.All().Call(b.Context(), alice().client(), method, json.RawMessage(params)); err != nil {
 					b.Fatal(err)
 				}
 			}
 		})
 	}
-	x, err := r.all.index(b.Context(), alice(), mount.Known)
+	x, err := r.all.index(b.Context(), alice().client(), mount.Known)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -30,8 +30,7 @@ func TestLimit(t *testing.T) {
 	contains(t, "another session", r.ask(bob, "tools/call", `{"name":"read"}`), "a: tools/call")
 	now = now.Add(20 * time.Second)
 	contains(t, "later", r.ask(alice(), "tools/call", `{"name":"read"}`), "a: tools/call")
-	now = now.Add(10 * time.Minute)
-	contains(t, "much later", r.ask(bob, "tools/call", `{"name":"read"}`), "a: tools/call")
+	r.Forget(func(s string) bool { return s == "s-alice" })
 	if n := len(r.limit.sessions); n != 1 {
 		t.Errorf("%d sessions are remembered", n)
 	}
@@ -81,14 +80,10 @@ func TestBounds(t *testing.T) {
 	r := newRig(t, map[string]*server{"a": offering("t:read")})
 	for params, want := range map[string]string{
 		`[]`: "-32602", `null`: "-32602", `{"name":1}`: "-32602", `{}`: "-32602", `{"name":null}`: "-32602",
-		`{"name":"read","arguments":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`: "-32602 The request is nested",
-		`{"name":"read","arguments":{"x":"` + strings.Repeat("[", 100) + `"}}`:                    "a: tools/call",
-		`{"name":"read","arguments":{"x":"` + strings.Repeat("x", 5<<20) + `"}}`:                  "-32602 The request is longer",
 	} {
 		contains(t, params[:min(40, len(params))], r.ask(alice(), "tools/call", params), want)
 	}
 	contains(t, "method", r.ask(alice(), "tasks/get", "{}"), "-32601")
-	contains(t, "level", r.ask(alice(), "logging/setLevel", `{"level":"loud"}`), "-32602")
 	equal(t, "level", r.ask(alice(), "logging/setLevel", `{"level":"debug"}`), "{}")
 }
 
@@ -118,19 +113,19 @@ func TestDescribe(t *testing.T) {
 	a.cat.Description.Instructions = "Read first."
 	a.cat.Description.Capabilities = json.RawMessage(`{"tools":{"x":1},"tasks":{},"extensions":{"io.modelcontextprotocol/tasks":{},"y":{}}}`)
 	r := newRig(t, map[string]*server{"a": a, "b": offering()})
-	all, err := r.All().Describe(t.Context(), alice())
+	all, err := r.All().Describe(t.Context(), alice().client())
 	if err != nil {
 		t.Fatal(err)
 	}
 	equal(t, "instructions", all.Instructions, "## a\n\nRead first.")
-	one, err := r.One("a").Describe(t.Context(), alice())
+	one, err := r.One("a").Describe(t.Context(), alice().client())
 	if err != nil {
 		t.Fatal(err)
 	}
 	equal(t, "one", string(one.Capabilities)+one.Instructions+string(one.ServerInfo),
 		`{"extensions":{"y":{}},"tools":{"x":1}}Read first.{"name":"x","version":"1"}`)
 	r.rules.deny("alice a")
-	if all, _ = r.All().Describe(t.Context(), alice()); all.Instructions != "" {
+	if all, _ = r.All().Describe(t.Context(), alice().client()); all.Instructions != "" {
 		t.Errorf("instructions %s", all.Instructions)
 	}
 }
@@ -144,14 +139,14 @@ func TestConcurrently(t *testing.T) {
 			defer func() { done <- struct{}{} }()
 			for i := range 200 {
 				c := alice()
-				if _, err := r.All().Call(t.Context(), c, "tools/call", json.RawMessage(`{"name":"a__read"}`)); err == nil {
+				if _, err := r.All().Call(t.Context(), c.client(), "tools/call", json.RawMessage(`{"name":"a__read"}`)); err == nil {
 					n.Add(1)
 				}
 				if i%10 == 0 {
 					r.mounts.mu.Lock()
 					r.mounts.servers[fmt.Sprint("c", i)] = offering("t:read")
 					r.mounts.mu.Unlock()
-					_, _ = r.All().Call(t.Context(), c, "tools/list", nil)
+					_, _ = r.All().Call(t.Context(), c.client(), "tools/list", nil)
 				}
 			}
 		}()

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,23 +13,16 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-// Bounds of what a client may have a server do.
-const (
-	maxParams = 4 << 20 // bytes
-	maxDepth  = 64      // of nested arrays and objects
-)
-
 // Call answers a request. Who may use nothing of the server is told that there
 // is none, whatever they ask.
-func (s *endpoint) Call(ctx context.Context, c gateway.Client, method string, raw json.RawMessage) (json.RawMessage, error) {
-	if err := s.mayEnter(c.Caller()); err != nil {
+func (s *endpoint) Call(ctx context.Context, c *gateway.Client, method string, raw json.RawMessage) (json.RawMessage, error) {
+	if err := s.mayEnter(c.Caller); err != nil {
 		return nil, err
 	}
 	params, err := paramsOf(method, raw)
@@ -47,10 +41,7 @@ func (s *endpoint) Call(ctx context.Context, c gateway.Client, method string, ra
 	case "completion/complete":
 		return s.complete(ctx, c, params)
 	case "logging/setLevel":
-		if level, _ := params.text("level"); !slices.Contains(logLevels, level) {
-			return nil, invalid("level is none of %s", strings.Join(logLevels, ", "))
-		}
-		return json.RawMessage("{}"), nil // the endpoint keeps it; a server hears of it at the next request
+		return json.RawMessage("{}"), nil // the endpoint has checked and keeps it; a server hears of it at the next request
 	}
 	// Nothing else goes through: a method that the hub does not know can't be
 	// held against the rules.
@@ -64,9 +55,6 @@ func (s *endpoint) mayEnter(who *oauth.Caller) error {
 	return nil
 }
 
-// logLevels is RFC 5424's, from the most talkative.
-var logLevels = []string{"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"}
-
 var errToolFailed = errors.New("the tool answered with an error")
 
 // Why a call never reached its server; the owner's no is another.
@@ -77,12 +65,12 @@ var (
 
 // callTool checks, in this order: the rules, the owner's approval of the tool,
 // the session's rate, the owner's consent to this call.
-func (s *endpoint) callTool(ctx context.Context, c gateway.Client, params object) (json.RawMessage, error) {
+func (s *endpoint) callTool(ctx context.Context, c *gateway.Client, params object) (json.RawMessage, error) {
 	name, ok := params.text("name")
 	if !ok {
 		return nil, invalid("name is required and must be a string")
 	}
-	who := c.Caller()
+	who := c.Caller
 	t, err := s.find(ctx, c, kindTool, name)
 	if err != nil {
 		return nil, err
@@ -94,27 +82,23 @@ func (s *endpoint) callTool(ctx context.Context, c gateway.Client, params object
 		s.h.o.OnCall(who, t.server, t.name, ErrHeld)
 		return failed(heldBack(t)), nil
 	}
-	if !s.h.resumes(c, mounted{server: t.server, cat: t.cat}, "tools/call", t.name, params) { // else it was asked when the call began
+	if !s.h.resumes(c, t.mounted, params) { // else it was asked when the call began
 		if answer, err := s.h.admit(ctx, c, t, params["arguments"]); answer != nil || err != nil {
 			return answer, err
 		}
 	}
 	params["name"] = quote(t.name)
-	result, err := s.h.forward(ctx, c, mounted{server: t.server, cat: t.cat}, "tools/call", t.name, params)
-	if err != nil && ctx.Err() == nil {
+	result, err := s.h.forward(ctx, c, t.mounted, "tools/call", t.name, params)
+	if err != nil {
 		s.h.o.OnCall(who, t.server, t.name, err)
 		var own *rpc.Error
-		if errors.As(err, &own) {
+		if ctx.Err() != nil || errors.As(err, &own) {
 			return nil, err
 		}
 		return failed(s.h.sentence(t.server, err)), nil
 	}
-	if err != nil {
+	if asks, err := saysOfItself(result); !asks { // else the call goes on
 		s.h.o.OnCall(who, t.server, t.name, err)
-		return nil, err
-	}
-	if !isInputRequired(result) { // else the call goes on
-		s.h.o.OnCall(who, t.server, t.name, outcome(result))
 	}
 	return result, nil
 }
@@ -124,20 +108,16 @@ func heldBack(t *item) string {
 }
 
 // admit lets a call begin, or answers why not.
-func (h *Hub) admit(ctx context.Context, c gateway.Client, t *item, arguments json.RawMessage) (json.RawMessage, error) {
-	who := c.Caller()
+func (h *Hub) admit(ctx context.Context, c *gateway.Client, t *item, arguments json.RawMessage) (json.RawMessage, error) {
+	who := c.Caller
 	if wait, ok := h.limit.take(who.Session); !ok {
 		h.o.OnCall(who, t.server, t.name, ErrTooMany)
 		return failed(fmt.Sprintf("Too many calls in a short time. Go on in %d seconds.", int(math.Ceil(wait.Seconds())))), nil
 	}
-	if !config.MatchAny(h.o.Settings(t.server).Ask, t.name) {
+	if !h.asks(t) {
 		return nil, nil
 	}
-	user := who.User.Email
-	if user == "" {
-		user = who.User.Sub
-	}
-	err := h.o.Ask(ctx, status.Approval{User: user, Client: who.Client.Name, Session: who.Session,
+	err := h.o.Ask(ctx, status.Approval{User: cmp.Or(who.User.Email, who.User.Sub), Client: who.Client.Name, Session: who.Session,
 		Server: t.server, Tool: t.name, Arguments: readable(arguments), ReadOnly: t.readOnly})
 	switch {
 	case err == nil:
@@ -152,7 +132,8 @@ func (h *Hub) admit(ctx context.Context, c gateway.Client, t *item, arguments js
 func (h *Hub) callOwn(ctx context.Context, who *oauth.Caller, name string, arguments json.RawMessage) (json.RawMessage, error) {
 	result, err := h.o.Builtin.Call(ctx, who, name, arguments)
 	if err == nil {
-		h.o.OnCall(who, Own, name, outcome(result))
+		_, failure := saysOfItself(result)
+		h.o.OnCall(who, Own, name, failure)
 		return result, nil
 	}
 	h.o.OnCall(who, Own, name, err)
@@ -163,24 +144,21 @@ func (h *Hub) callOwn(ctx context.Context, who *oauth.Caller, name string, argum
 	return failed(err.Error()), nil
 }
 
-// outcome is what a tool's result says of itself.
-func outcome(result json.RawMessage) error {
-	if !bytes.Contains(result, []byte(`"isError"`)) {
-		return nil
+// saysOfItself reads of a result whether it asks for input, and whether the tool
+// failed.
+func saysOfItself(result json.RawMessage) (asks bool, failure error) {
+	for name, value := range rpc.Members(result) {
+		switch string(name) {
+		case "resultType":
+			kind, _ := rpc.String(value)
+			asks = kind == "input_required"
+		case "isError":
+			if string(value) == "true" {
+				failure = errToolFailed
+			}
+		}
 	}
-	if o, err := fields(result); err == nil && string(o["isError"]) == "true" {
-		return errToolFailed
-	}
-	return nil
-}
-
-func isInputRequired(result json.RawMessage) bool {
-	if !bytes.Contains(result, []byte(`"input_required"`)) {
-		return false
-	}
-	o, err := fields(result)
-	kind, _ := o.text("resultType")
-	return err == nil && kind == "input_required"
+	return asks, failure
 }
 
 // readable is arguments as the owner reads them before they consent: indented,

@@ -19,8 +19,8 @@ const (
 
 // Describe says what there is behind an endpoint: a server in its own words, or
 // Drawbridge in those of all.
-func (s *endpoint) Describe(ctx context.Context, c gateway.Client) (rpc.Description, error) {
-	who := c.Caller()
+func (s *endpoint) Describe(ctx context.Context, c *gateway.Client) (rpc.Description, error) {
+	who := c.Caller
 	if err := s.mayEnter(who); err != nil {
 		return rpc.Description{}, err
 	}
@@ -32,7 +32,7 @@ func (s *endpoint) Describe(ctx context.Context, c gateway.Client) (rpc.Descript
 		if len(x.of) == 0 {
 			return rpc.Description{}, errNoServer
 		}
-		d := x.of[0].cat.Describes(c.Era())
+		d := x.of[0].cat.Describes(c.Era)
 		if s.h.holds(x.of[0], kindInstructions, "") {
 			d.Instructions = ""
 		}
@@ -42,17 +42,17 @@ func (s *endpoint) Describe(ctx context.Context, c gateway.Client) (rpc.Descript
 	return rpc.Description{
 		// Said at once for all that may come: a server can be mounted later.
 		Capabilities: json.RawMessage(`{"completions":{},"logging":{},"prompts":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"tools":{"listChanged":true}}`),
-		ServerInfo:   encode(object{"name": quote(s.h.o.Name), "title": quote("Drawbridge"), "version": quote(s.h.o.Version)}),
+		ServerInfo:   s.h.o.ServerInfo,
 		Instructions: s.instructions(c, x),
 	}, nil
 }
 
 // instructions joins those of the servers that the client may use.
-func (s *endpoint) instructions(c gateway.Client, x *index) string {
+func (s *endpoint) instructions(c *gateway.Client, x *index) string {
 	var b strings.Builder
 	for _, m := range x.of {
 		text := strings.TrimSpace(m.cat.Description.Instructions)
-		if text == "" || !s.h.o.Policy().Server(c.Caller(), m.server) || s.h.holds(m, kindInstructions, "") {
+		if text == "" || !s.h.o.Policy().Server(c.Caller, m.server) || s.h.holds(m, kindInstructions, "") {
 			continue
 		}
 		if len(text) > maxInstructions {
@@ -69,12 +69,9 @@ func (s *endpoint) instructions(c gateway.Client, x *index) string {
 // carried is the capabilities of a server that Drawbridge carries: not tasks,
 // whose methods no rule knows.
 func carried(capabilities json.RawMessage) json.RawMessage {
-	caps, err := fields(capabilities)
-	if err != nil {
-		return json.RawMessage("{}")
-	}
+	caps := fields(capabilities)
 	delete(caps, "tasks")
-	if extensions, err := fields(caps["extensions"]); err == nil && len(extensions) > 0 {
+	if extensions := fields(caps["extensions"]); len(extensions) > 0 {
 		delete(extensions, metaPrefix+"tasks")
 		caps["extensions"] = encode(extensions)
 	}
@@ -82,8 +79,8 @@ func carried(capabilities json.RawMessage) json.RawMessage {
 }
 
 // InputSchema returns the schema of a tool that the client may call.
-func (s *endpoint) InputSchema(ctx context.Context, c gateway.Client, tool string) json.RawMessage {
-	who := c.Caller()
+func (s *endpoint) InputSchema(ctx context.Context, c *gateway.Client, tool string) json.RawMessage {
+	who := c.Caller
 	if s.mayEnter(who) != nil {
 		return nil
 	}
@@ -97,9 +94,9 @@ func (s *endpoint) InputSchema(ctx context.Context, c gateway.Client, tool strin
 // Notified passes on what a client tells of its progress with what a server
 // asked it. At /mcp nobody can tell which server that was. That its roots have
 // changed is no server's business, see noRoots.
-func (s *endpoint) Notified(ctx context.Context, c gateway.Client, method string, params json.RawMessage) {
-	who := c.Caller()
-	if method != "notifications/progress" || c.Era() != rpc.Legacy || s.server == "" || s.mayEnter(who) != nil {
+func (s *endpoint) Notified(ctx context.Context, c *gateway.Client, method string, params json.RawMessage) {
+	who := c.Caller
+	if method != "notifications/progress" || c.Era != rpc.Legacy || s.server == "" || s.mayEnter(who) != nil {
 		return
 	}
 	x, err := s.index(ctx, c, mount.Known)
@@ -107,7 +104,7 @@ func (s *endpoint) Notified(ctx context.Context, c gateway.Client, method string
 		return
 	}
 	for _, m := range x.of {
-		if era := m.cat.Speaks(c.Era()); era == rpc.Legacy {
+		if era := m.cat.Speaks(c.Era); era == rpc.Legacy {
 			s.h.o.Mounts.Notify(ctx, m.server, seen(c, era), method, params)
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
-	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
 // endpoint is one MCP endpoint: /mcp with every server (server is ""), or /s/NAME/mcp with one.
@@ -32,10 +31,12 @@ const startWait = 45 * time.Second
 // maxIndexes bounds the cache of an endpoint.
 const maxIndexes = 8
 
-// index returns what there is for a client (nil: for nobody in particular), as
-// how says: as far as it is known, after starting servers were waited for (at
+// nobody is who asks what there is for nobody in particular.
+var nobody = &gateway.Client{}
+
+// index returns what there is for a client, as how says: as far as it is known, after starting servers were waited for (at
 // /mcp briefly, and for each only once), or read again as well.
-func (s *endpoint) index(ctx context.Context, c gateway.Client, how mount.How) (*index, error) {
+func (s *endpoint) index(ctx context.Context, c *gateway.Client, how mount.How) (*index, error) {
 	if s.server != "" {
 		return s.indexOfOne(ctx, c, how)
 	}
@@ -43,7 +44,7 @@ func (s *endpoint) index(ctx context.Context, c gateway.Client, how mount.How) (
 	of, unknown := s.h.known(ctx, c, names)
 	switch unknown = s.h.unwaited(unknown); {
 	case how == mount.Fresh:
-		known := slices.DeleteFunc(slices.Clone(of), func(m mounted) bool { return m.away || !s.h.MayUse(c.Caller(), m.server) })
+		known := slices.DeleteFunc(slices.Clone(of), func(m mounted) bool { return m.away || !s.h.MayUse(c.Caller, m.server) })
 		for _, m := range known {
 			unknown = append(unknown, m.server)
 		}
@@ -57,7 +58,7 @@ func (s *endpoint) index(ctx context.Context, c gateway.Client, how mount.How) (
 
 // indexWith returns what there is. It is read again only if enough says that
 // what is known does not do.
-func (s *endpoint) indexWith(ctx context.Context, c gateway.Client, enough func(*index) bool) (*index, error) {
+func (s *endpoint) indexWith(ctx context.Context, c *gateway.Client, enough func(*index) bool) (*index, error) {
 	x, err := s.index(ctx, c, mount.Known)
 	if err != nil || enough(x) {
 		return x, err
@@ -65,13 +66,13 @@ func (s *endpoint) indexWith(ctx context.Context, c gateway.Client, enough func(
 	return s.index(ctx, c, mount.Fresh)
 }
 
-func (s *endpoint) indexOfOne(ctx context.Context, c gateway.Client, how mount.How) (*index, error) {
+func (s *endpoint) indexOfOne(ctx context.Context, c *gateway.Client, how mount.How) (*index, error) {
 	if !slices.Contains(s.h.o.Mounts.Names(), s.server) {
 		return nil, errNoServer
 	}
 	ctx, cancel := context.WithTimeout(ctx, startWait)
 	defer cancel()
-	client := seen(c, era(c))
+	client := seen(c, c.Era)
 	cat, err := s.h.o.Mounts.Catalog(ctx, s.server, client, mount.Known)
 	if err == nil && how != mount.Known {
 		if cat == nil {
@@ -101,47 +102,33 @@ func (s *endpoint) indexOf(of []mounted, own []builtin.Tool) *index {
 	x := newIndex(of, own, s.server != "")
 	s.cache = slices.Insert(s.cache, 0, x)
 	s.cache = s.cache[:min(len(s.cache), maxIndexes)]
-	s.h.remember(of)
+	s.h.mu.Lock()
+	defer s.h.mu.Unlock()
+	for _, m := range of {
+		s.h.last[m.server] = m.cat
+	}
 	return x
 }
 
 // known returns what servers have said, and which of them have said nothing. Of
 // those that said something once the names are kept: another server's must not
 // become theirs while one starts.
-func (h *Hub) known(ctx context.Context, c gateway.Client, names []string) (of []mounted, unknown []string) {
-	client := seen(c, era(c))
+func (h *Hub) known(ctx context.Context, c *gateway.Client, names []string) (of []mounted, unknown []string) {
+	client := seen(c, c.Era)
 	for _, name := range names {
 		if cat, err := h.o.Mounts.Catalog(ctx, name, client, mount.Known); err == nil && cat != nil {
 			of = append(of, mounted{server: name, cat: cat})
 			continue
 		}
 		unknown = append(unknown, name)
-		if cat := h.lastOf(name); cat != nil {
+		h.mu.Lock()
+		cat := h.last[name]
+		h.mu.Unlock()
+		if cat != nil {
 			of = append(of, mounted{server: name, cat: cat, away: true})
 		}
 	}
 	return of, unknown
-}
-
-func era(c gateway.Client) rpc.Era {
-	if c == nil {
-		return rpc.Legacy
-	}
-	return c.Era()
-}
-
-func (h *Hub) remember(of []mounted) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, m := range of {
-		h.last[m.server] = m.cat
-	}
-}
-
-func (h *Hub) lastOf(server string) *mount.Catalog {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.last[server]
 }
 
 // unwaited returns those of unknown that no list has waited for.
@@ -162,10 +149,10 @@ func (h *Hub) Mounted(names []string) {
 
 // readAll has servers say what they offer, all at once, and waits for as long as
 // Patience.
-func (h *Hub) readAll(ctx context.Context, c gateway.Client, names []string, how mount.How) {
+func (h *Hub) readAll(ctx context.Context, c *gateway.Client, names []string, how mount.How) {
 	waiting, cancel := context.WithTimeout(ctx, h.o.Patience)
 	defer cancel()
-	client := seen(c, era(c))
+	client := seen(c, c.Era)
 	var all sync.WaitGroup
 	for _, name := range names {
 		all.Go(func() { _, _ = h.o.Mounts.Catalog(waiting, name, client, how) })
@@ -183,8 +170,8 @@ func (h *Hub) readAll(ctx context.Context, c gateway.Client, names []string, how
 
 // find returns the tool or prompt that a client means by name and may use. One
 // that they may not use is answered like one that does not exist.
-func (s *endpoint) find(ctx context.Context, c gateway.Client, kind, name string) (*item, error) {
-	who := c.Caller()
+func (s *endpoint) find(ctx context.Context, c *gateway.Client, kind, name string) (*item, error) {
+	who := c.Caller
 	if t := s.builtin(kind, name); t != nil && s.allowed(who, t) {
 		return t, nil
 	}
@@ -192,12 +179,12 @@ func (s *endpoint) find(ctx context.Context, c gateway.Client, kind, name string
 	if err != nil {
 		return nil, err
 	}
-	names := x.namespace(kind)
+	names := x.kinds[kind]
 	if names.byName[name] == nil && len(names.unsure[name]) == 0 {
 		if x, err = s.readAgain(ctx, c, name); err != nil {
 			return nil, err
 		}
-		names = x.namespace(kind)
+		names = x.kinds[kind]
 	}
 	if t := names.byName[name]; t != nil && s.allowed(who, t) {
 		return t, nil
@@ -225,7 +212,7 @@ func (s *endpoint) builtin(kind, name string) *item {
 	if kind != kindTool || s.server != "" || len(s.cache) == 0 || !s.cache[0].made(s.cache[0].of, s.h.o.Builtin.List()) {
 		return nil
 	}
-	if t := s.cache[0].tools.byName[name]; t != nil && t.server == Own {
+	if t := s.cache[0].kinds[kindTool].byName[name]; t != nil && t.server == Own {
 		return t
 	}
 	return nil
@@ -234,14 +221,14 @@ func (s *endpoint) builtin(kind, name string) *item {
 // readAgain has servers say what they offer now, before name is said not to
 // exist: the one that SERVER__NAME names, which is waited for, or all. Nobody
 // waits for a server that they may not use.
-func (s *endpoint) readAgain(ctx context.Context, c gateway.Client, name string) (*index, error) {
+func (s *endpoint) readAgain(ctx context.Context, c *gateway.Client, name string) (*index, error) {
 	if s.server != "" {
 		return s.indexOfOne(ctx, c, mount.Anew)
 	}
 	head, _, prefixed := strings.Cut(name, separator)
 	var named, all []string
 	for _, server := range s.h.o.Mounts.Names() {
-		if !s.h.MayUse(c.Caller(), server) {
+		if !s.h.MayUse(c.Caller, server) {
 			continue
 		}
 		all = append(all, server)
@@ -251,7 +238,7 @@ func (s *endpoint) readAgain(ctx context.Context, c gateway.Client, name string)
 	}
 	for _, server := range named {
 		within, cancel := context.WithTimeout(ctx, startWait)
-		_, _ = s.h.o.Mounts.Catalog(within, server, seen(c, c.Era()), mount.Anew) // what is known must do
+		_, _ = s.h.o.Mounts.Catalog(within, server, seen(c, c.Era), mount.Anew) // what is known must do
 		cancel()
 	}
 	if named == nil {
@@ -267,18 +254,6 @@ func (s *endpoint) readAgain(ctx context.Context, c gateway.Client, name string)
 	return s.index(ctx, c, mount.Known)
 }
 
-func (x *index) namespace(kind string) *namespace {
-	switch kind {
-	case kindTool:
-		return &x.tools
-	case kindPrompt:
-		return &x.prompts
-	case kindResource:
-		return &x.resources
-	}
-	return &x.templates
-}
-
 // allowed reports whether there is an item for who, by the switches and rules of
 // now.
 func (s *endpoint) allowed(who *oauth.Caller, t *item) bool {
@@ -288,6 +263,11 @@ func (s *endpoint) allowed(who *oauth.Caller, t *item) bool {
 // isOff reports whether the owner switched a tool off, for everybody.
 func (h *Hub) isOff(t *item) bool {
 	return t.kind == kindTool && t.server != Own && config.MatchAny(h.o.Settings(t.server).ToolsOff, t.name)
+}
+
+// asks reports whether each call of a tool waits for the owner's click.
+func (h *Hub) asks(t *item) bool {
+	return t.kind == kindTool && t.server != Own && config.MatchAny(h.o.Settings(t.server).Ask, t.name)
 }
 
 // permitted asks the rules alone.

@@ -33,8 +33,8 @@ func TestCapable(t *testing.T) {
 		{`{"sampling":{}}`, "sampling/createMessage", `{"tools":[]}`, false}, {`{"sampling":{"tools":{}}}`, "sampling/createMessage", `{"tools":[]}`, true},
 		{`{"anything":{}}`, "anything", `{}`, false},
 	} {
-		if _, got := capable(json.RawMessage(c.capabilities), c.method, json.RawMessage(c.params)); got != c.want {
-			t.Errorf("%s of %s: %v", c.method, c.capabilities, got)
+		if _, err := refused(json.RawMessage(c.capabilities), c.method, json.RawMessage(c.params)); (err == nil) != c.want {
+			t.Errorf("%s of %s: %v", c.method, c.capabilities, err)
 		}
 	}
 }
@@ -64,7 +64,7 @@ func TestLegacyClientModernServer(t *testing.T) {
 		asked = append(asked, method+string(params))
 		return `{"answer":"` + method + `"}`, nil
 	}
-	equal(t, "result", r.ask(c, "tools/call", `{"name":"read","requestState":"planted","_meta":{"progressToken":7,"io.modelcontextprotocol/clientCapabilities":{"sampling":{}}}}`), `{"_meta":{"x":1},"content":[]}`)
+	equal(t, "result", r.ask(c, "tools/call", `{"name":"read","requestState":"planted","_meta":{"progressToken":7,"io.modelcontextprotocol/clientCapabilities":{"sampling":{}}}}`), `{"content":[],"_meta":{"x":1}}`)
 	equal(t, "asked", strings.Join(asked, " "), `elicitation/create{"message":"m"} sampling/createMessage`)
 	meta := `{"_meta":{"io.modelcontextprotocol/clientCapabilities":{"roots":{},"sampling":{},"elicitation":{}},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"io.modelcontextprotocol/logLevel":"info","progressToken":7}`
 	equal(t, "calls", strings.Join(r.mounts.called("a"), "\n"), `tools/call `+meta+`,"name":"read"}`+"\n"+
@@ -113,7 +113,7 @@ func TestSameEra(t *testing.T) {
 	equal(t, "legacy", r.ask(c, "tools/call", `{"name":"legacy"}`), `{"sampled":1}`)
 	for _, b := range []gateway.Backend{r.All(), r.One("l")} {
 		for _, method := range []string{"notifications/roots/list_changed", "notifications/progress", "notifications/evil"} {
-			b.Notified(t.Context(), c, method, nil)
+			b.Notified(t.Context(), c.client(), method, nil)
 		}
 	}
 	equal(t, "told", strings.Join(r.mounts.told, " "), "l notifications/progress")

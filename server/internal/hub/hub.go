@@ -8,12 +8,14 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/builtin"
@@ -60,26 +62,24 @@ type Pins interface {
 	Check(server string, items ...pins.Item) ([]pins.State, error)
 }
 
-// Options make a [Hub].
+// Options make a [Hub]. All are required but Patience and Hold.
 type Options struct {
 	Mounts  Mounts
-	Builtin Builtin       // nil: none
-	Policy  func() Policy // asked at each request, so that a new one counts at once. nil: everybody may use everything
+	Builtin Builtin
+	Policy  func() Policy // asked at each request, so that a new one counts at once
 	// Ask waits until the owner has allowed a call. Its error is a sentence for
-	// the client. nil: calls that need asking are refused.
-	Ask  func(ctx context.Context, call status.Approval) error
-	Pins Pins // nil: nothing is ever another
-	// CallsPerMinute of mounted servers' tools by one session; nil or 0: no limit.
-	CallsPerMinute func() int
+	// the client.
+	Ask            func(ctx context.Context, call status.Approval) error
+	Pins           Pins
+	CallsPerMinute func() int // of mounted servers' tools by one session; 0: no limit
 	// OnCall hears of each finished tool call; server is [Own] for a built-in
 	// one. err is nil if the tool did what it was asked. It must not block.
 	OnCall   func(caller *oauth.Caller, server, tool string, err error)
-	Settings func(server string) config.ServerSettings // nil: none
+	Settings func(server string) config.ServerSettings
 
-	Name, Version string // what /mcp says it is
-	Key           []byte // 32 bytes: seals what clients carry for us
-	Now           func() time.Time
-	Log           *slog.Logger
+	ServerInfo json.RawMessage // what /mcp says it is
+	Now        func() time.Time
+	Log        *slog.Logger
 
 	Patience time.Duration // how long a list waits for starting servers; 0: 3 s
 	Hold     time.Duration // how long a parked call waits for its client; 0: 5 min
@@ -88,7 +88,6 @@ type Options struct {
 // Hub joins the mounted servers. Create it with [New].
 type Hub struct {
 	o        Options
-	seal     *sealer
 	limit    *meter
 	parked   *parkedCalls
 	verdicts verdicts
@@ -101,64 +100,13 @@ type Hub struct {
 }
 
 // New returns a hub.
-func New(o Options) (*Hub, error) {
-	if o.Mounts == nil {
-		return nil, errors.New("hub: Mounts is required")
-	}
-	seal, err := newSealer(o.Key)
-	if err != nil {
-		return nil, err
-	}
-	o.fill()
-	h := &Hub{o: o, seal: seal, single: map[string]*endpoint{}, waited: map[string]bool{}, last: map[string]*mount.Catalog{}}
-	h.limit = newMeter(o.CallsPerMinute, o.Now)
-	h.parked = newParkedCalls(o.Hold)
+func New(o Options) *Hub {
+	o.Patience, o.Hold = cmp.Or(o.Patience, 3*time.Second), cmp.Or(o.Hold, 5*time.Minute)
+	h := &Hub{o: o, single: map[string]*endpoint{}, waited: map[string]bool{}, last: map[string]*mount.Catalog{},
+		limit: &meter{perMinute: o.CallsPerMinute, now: o.Now, sessions: map[string]*rate.Limiter{}}, parked: &parkedCalls{hold: o.Hold, waiting: map[string]*parkedCall{}}}
+	h.verdicts.of = map[string][]verdict{}
 	h.all = &endpoint{h: h}
-	return h, nil
-}
-
-func (o *Options) fill() {
-	if o.Policy == nil {
-		o.Policy = func() Policy { return everything{} }
-	}
-	if o.Ask == nil {
-		o.Ask = func(context.Context, status.Approval) error {
-			return errors.New("This tool needs the owner's consent to each call, and nobody can be asked.")
-		}
-	}
-	if o.Pins == nil {
-		o.Pins = unpinned{}
-	}
-	if o.Builtin == nil {
-		o.Builtin = none{}
-	}
-	if o.CallsPerMinute == nil {
-		o.CallsPerMinute = func() int { return 0 }
-	}
-	if o.OnCall == nil {
-		o.OnCall = func(*oauth.Caller, string, string, error) {}
-	}
-	if o.Settings == nil {
-		o.Settings = func(string) config.ServerSettings { return config.ServerSettings{} }
-	}
-	if o.Name == "" {
-		o.Name = "drawbridge"
-	}
-	if o.Version == "" {
-		o.Version = "dev"
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.Patience == 0 {
-		o.Patience = 3 * time.Second
-	}
-	if o.Hold == 0 {
-		o.Hold = 5 * time.Minute
-	}
+	return h
 }
 
 // All is what stands behind /mcp.
@@ -183,28 +131,8 @@ func (h *Hub) MayUse(who *oauth.Caller, server string) bool { return h.o.Policy(
 // Forget drops what is kept for sessions that have ended.
 func (h *Hub) Forget(over func(session string) bool) {
 	h.limit.forget(over)
-	h.parked.end(func(c *parkedCall) bool { return over(c.session) })
+	h.parked.end(over)
 }
 
 // Close ends every parked call.
-func (h *Hub) Close() { h.parked.endAll() }
-
-type everything struct{}
-
-func (everything) Tool(*oauth.Caller, string, string, bool) bool { return true }
-func (everything) Prompt(*oauth.Caller, string, string) bool     { return true }
-func (everything) Resource(*oauth.Caller, string, string) bool   { return true }
-func (everything) Template(*oauth.Caller, string, string) bool   { return true }
-func (everything) Value(string, string) bool                     { return true }
-func (everything) Server(*oauth.Caller, string) bool             { return true }
-
-type unpinned struct{}
-
-func (unpinned) Check(string, ...pins.Item) ([]pins.State, error) { return nil, nil }
-
-type none struct{}
-
-func (none) List() []builtin.Tool { return nil }
-func (none) Call(context.Context, *oauth.Caller, string, json.RawMessage) (json.RawMessage, error) {
-	return nil, errors.New("There are no built-in tools.")
-}
+func (h *Hub) Close() { h.parked.end(func(string) bool { return true }) }

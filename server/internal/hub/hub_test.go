@@ -51,7 +51,7 @@ func TestResources(t *testing.T) {
 	contains(t, "modern, listed", r.ask(aliceModern(), "resources/read", `{"uri":"x://1"}`), `-32602 Resource not found {"uri":"x://1"}`)
 
 	var got string
-	stop, err := r.All().Subscribe(t.Context(), alice(), "drawbridge://s/b/x://1", func(p json.RawMessage) { got = string(p) })
+	stop, err := r.All().Subscribe(t.Context(), alice().client(), "drawbridge://s/b/x://1", func(p json.RawMessage) { got = string(p) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,20 +113,20 @@ func TestPolicy(t *testing.T) {
 			t.Errorf("%s was asked %v", name, calls)
 		}
 	}
-	if _, err := r.All().Subscribe(t.Context(), bob, "x://1", nil); err == nil {
+	if _, err := r.All().Subscribe(t.Context(), bob.client(), "x://1", nil); err == nil {
 		t.Error("bob subscribes")
 	}
 	// b is nowhere for bob.
 	for _, method := range []string{"tools/list", "tools/call", "anything"} {
 		equal(t, method, r.askAt(r.One("b"), bob, method, "{}"), r.askAt(r.One("nowhere"), bob, method, "{}"))
 	}
-	if _, err := r.One("b").Describe(t.Context(), bob); !errors.Is(err, errNoServer) {
+	if _, err := r.One("b").Describe(t.Context(), bob.client()); !errors.Is(err, errNoServer) {
 		t.Errorf("describe: %v", err)
 	}
-	if s := r.One("b").InputSchema(t.Context(), bob, "read"); s != nil {
+	if s := r.One("b").InputSchema(t.Context(), bob.client(), "read"); s != nil {
 		t.Errorf("schema %s", s)
 	}
-	if s := r.All().InputSchema(t.Context(), bob, "write"); s != nil {
+	if s := r.All().InputSchema(t.Context(), bob.client(), "write"); s != nil {
 		t.Errorf("schema %s", s)
 	}
 	// Read-only goes by what the server says.
@@ -226,7 +226,7 @@ func TestToolsOff(t *testing.T) {
 	for _, name := range []string{"delete_file", "a__delete_file", "drop_table"} {
 		equal(t, name, r.ask(alice(), "tools/call", `{"name":"`+name+`"}`), "-32602 Unknown tool: "+name)
 		equal(t, name, r.askAt(r.One("a"), alice(), "tools/call", `{"name":"`+name+`"}`), "-32602 Unknown tool: "+name)
-		if r.All().InputSchema(t.Context(), alice(), name) != nil {
+		if r.All().InputSchema(t.Context(), alice().client(), name) != nil {
 			t.Errorf("the schema of %s is told", name)
 		}
 	}
@@ -257,7 +257,7 @@ func TestHoldOtherKinds(t *testing.T) {
 		r.Recheck("b")
 	}
 	told := func(b gateway.Backend) string {
-		d, err := b.Describe(t.Context(), alice())
+		d, err := b.Describe(t.Context(), alice().client())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -279,7 +279,7 @@ func TestHoldOtherKinds(t *testing.T) {
 	}
 	_ = r.ask(alice(), "resources/read", `{"uri":"x://new/1"}`) // b may have it
 	contains(t, "by the server's name", r.ask(alice(), "resources/read", `{"uri":"drawbridge://s/a/x://new/1"}`), "-32002")
-	if _, err := r.One("a").Subscribe(t.Context(), alice(), "x://new/1", func(json.RawMessage) {}); err == nil {
+	if _, err := r.One("a").Subscribe(t.Context(), alice().client(), "x://new/1", func(json.RawMessage) {}); err == nil {
 		t.Error("subscribed to what is held back")
 	}
 	contains(t, "completion", r.ask(alice(), "completion/complete", `{"ref":{"type":"ref/resource","uri":"x://new/{id}"},"argument":{"name":"id","value":""}}`), "-32602 The resource template x://new/{id} is new")

@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
 // pageSize is how many items a page of a list has. Most clients ask for the
@@ -23,69 +27,92 @@ var lists = map[string]struct{ kind, field string }{
 	"resources/templates/list": {kindTemplate, "resourceTemplates"},
 }
 
+// page is a page of a list as it was last written, for whoever sees the same.
+type page struct {
+	kind    string
+	era     rpc.Era
+	more    bool
+	visible []*item
+	answer  json.RawMessage
+}
+
+// maxPages bounds those that are kept of an index.
+const maxPages = 16
+
 // list answers with what the client may use of the servers that are up.
-func (s *endpoint) list(ctx context.Context, c gateway.Client, method string, params object) (json.RawMessage, error) {
-	from := 0
+func (s *endpoint) list(ctx context.Context, c *gateway.Client, method string, params object) (json.RawMessage, error) {
+	from, mine := 0, method+" "+s.server+" " // a cursor is of one list
 	if raw := params["cursor"]; has(raw) {
 		cursor, _ := params.text("cursor")
-		plain, err := s.h.seal.open(cursor, "cursor", s.server, method)
-		if err != nil {
+		rest, ok := strings.CutPrefix(cursor, mine)
+		n, err := strconv.ParseUint(rest, 10, 31)
+		if !ok || err != nil {
 			return nil, invalid("The cursor is not one of this list. Ask for the list without one.")
 		}
-		if from, err = strconv.Atoi(string(plain)); err != nil {
-			return nil, invalid("The cursor is not one of this list. Ask for the list without one.")
-		}
+		from = int(n)
 	}
 	x, err := s.index(ctx, c, mount.Fresh)
 	if err != nil {
 		return nil, err
 	}
-	what := lists[method]
-	visible := s.visible(c.Caller(), x, what.kind)
+	visible := s.visible(c.Caller, x, lists[method].kind)
 	from = min(from, len(visible))
 	to := min(from+pageSize, len(visible))
-
+	p := page{kind: lists[method].kind, era: c.Era, more: to < len(visible), visible: visible[from:to]}
+	s.mu.Lock()
+	i := slices.IndexFunc(x.pages, p.same)
+	if i >= 0 {
+		p = x.pages[i]
+	}
+	s.mu.Unlock()
+	if i >= 0 {
+		return p.answer, nil
+	}
 	var b bytes.Buffer
-	b.WriteString(`{"` + what.field + `":[`)
-	for i, t := range visible[from:to] {
+	b.WriteByte('{')
+	if c.Era == rpc.Modern { // in front, where the endpoint finds it at once
+		fmt.Fprintf(&b, `"resultType":"complete","ttlMs":0,"cacheScope":"private",`)
+		if s.server == "" {
+			fmt.Fprintf(&b, `"_meta":{%q:%s},`, metaServerInfo, s.h.o.ServerInfo)
+		}
+	}
+	fmt.Fprintf(&b, "%q:[", lists[method].field)
+	for i, t := range p.visible {
 		if i > 0 {
 			b.WriteByte(',')
 		}
 		b.Write(t.shown)
 	}
 	b.WriteByte(']')
-	if to < len(visible) {
-		b.WriteString(`,"nextCursor":"` + s.h.seal.seal([]byte(strconv.Itoa(to)), "cursor", s.server, method) + `"`)
+	if p.more {
+		fmt.Fprintf(&b, `,"nextCursor":%s`, quote(mine+strconv.Itoa(to)))
 	}
 	b.WriteByte('}')
-	return b.Bytes(), nil
+	p.answer = b.Bytes()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x.pages = slices.Insert(x.pages, 0, p)
+	x.pages = x.pages[:min(len(x.pages), maxPages)]
+	return p.answer, nil
+}
+
+func (p page) same(o page) bool {
+	return p.kind == o.kind && p.era == o.era && p.more == o.more && slices.Equal(p.visible, o.visible)
 }
 
 // visible is what who is told of one kind.
 func (s *endpoint) visible(who *oauth.Caller, x *index, kind string) []*item {
-	down := s.down()
+	down := map[string]bool{} // servers that have failed: at /mcp their items are left out
+	if s.server == "" {
+		for _, st := range s.h.o.Mounts.Status() {
+			down[st.Name] = st.State == "failed" || st.State == "off"
+		}
+	}
 	var list []*item
-	for _, t := range x.namespace(kind).list {
+	for _, t := range x.kinds[kind].list {
 		if !down[t.server] && s.allowed(who, t) && !s.h.held(t) {
 			list = append(list, t)
 		}
 	}
 	return list
-}
-
-// down is the servers that have failed: at /mcp their items are left out.
-func (s *endpoint) down() map[string]bool {
-	if s.server != "" {
-		return nil
-	}
-	var down map[string]bool
-	for _, st := range s.h.o.Mounts.Status() {
-		if st.State == "failed" || st.State == "off" {
-			if down == nil {
-				down = map[string]bool{}
-			}
-			down[st.Name] = true
-		}
-	}
-	return down
 }

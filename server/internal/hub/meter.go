@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -12,13 +13,8 @@ type meter struct {
 	perMinute func() int
 	now       func() time.Time
 
-	mu       sync.Mutex // guards all below
+	mu       sync.Mutex // guards sessions
 	sessions map[string]*rate.Limiter
-	swept    time.Time
-}
-
-func newMeter(perMinute func() int, now func() time.Time) *meter {
-	return &meter{perMinute: perMinute, now: now, sessions: map[string]*rate.Limiter{}, swept: now()}
 }
 
 // take counts a call. If it is one too many, wait is when to go on.
@@ -30,15 +26,10 @@ func (m *meter) take(session string) (wait time.Duration, ok bool) {
 	now := m.now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.sweep(now)
 	l := m.sessions[session]
-	perSecond := rate.Limit(float64(n) / 60)
-	if l == nil {
-		l = rate.NewLimiter(perSecond, n)
+	if l == nil || l.Burst() != n { // the owner has changed it
+		l = rate.NewLimiter(rate.Limit(float64(n)/60), n)
 		m.sessions[session] = l
-	} else if l.Burst() != n { // the owner has changed it
-		l.SetLimitAt(now, perSecond)
-		l.SetBurstAt(now, n)
 	}
 	r := l.ReserveN(now, 1)
 	if d := r.DelayFrom(now); d > 0 {
@@ -48,25 +39,8 @@ func (m *meter) take(session string) (wait time.Duration, ok bool) {
 	return 0, true
 }
 
-// sweep forgets, each minute, the sessions that have their whole minute again.
-func (m *meter) sweep(now time.Time) {
-	if now.Sub(m.swept) < time.Minute {
-		return
-	}
-	m.swept = now
-	for session, l := range m.sessions {
-		if l.TokensAt(now) >= float64(l.Burst()) {
-			delete(m.sessions, session)
-		}
-	}
-}
-
 func (m *meter) forget(over func(session string) bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for session := range m.sessions {
-		if over(session) {
-			delete(m.sessions, session)
-		}
-	}
+	maps.DeleteFunc(m.sessions, func(session string, _ *rate.Limiter) bool { return over(session) })
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"slices"
 
-	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/builtin"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
@@ -17,37 +16,24 @@ import (
 // Offers returns what a server offers as far as it has said so, for its owner to
 // look at: what is held or switched off is among it.
 func (h *Hub) Offers(server string) []status.Offer {
-	m := mounted{server: server}
-	var tools []mount.Item
-	if server == Own {
-		for _, t := range builtin.All() {
-			tools = append(tools, mount.Item{Name: t.Name, Raw: t.Raw})
-		}
-	} else {
+	x := newIndex(nil, builtin.All(), true)
+	if server != Own {
 		cat, err := h.o.Mounts.Catalog(context.Background(), server, mount.Client{}, mount.Known)
 		if err != nil || cat == nil {
 			return nil
 		}
-		m.cat, tools = cat, cat.Tools
+		x = newIndex([]mounted{{server: server, cat: cat}}, nil, true)
 	}
-	items := appendItems(nil, kindTool, m, tools)
 	on := h.o.Builtin.List()
-	if m.cat != nil {
-		items = appendItems(items, kindPrompt, m, m.cat.Prompts)
-		items = appendItems(items, kindResource, m, m.cat.Resources)
-		items = appendItems(items, kindTemplate, m, m.cat.Templates)
-	}
 	var list []status.Offer
-	for _, t := range items {
-		offer := status.Offer{Kind: t.kind, Name: t.name, Schema: t.schema, ReadOnly: t.readOnly, Off: h.isOff(t), Held: h.held(t),
-			Ask: t.kind == kindTool && server != Own && config.MatchAny(h.o.Settings(server).Ask, t.name)}
-		if o, err := fields(t.raw); err == nil {
-			offer.Title, _ = o.text("title")
-			offer.Description, _ = o.text("description")
-			if t.kind == kindResource || t.kind == kindTemplate {
-				label, _ := o.text("name")
-				offer.Title = cmp.Or(offer.Title, label)
-			}
+	for _, t := range x.all() {
+		offer := status.Offer{Kind: t.kind, Name: t.name, Schema: t.schema, ReadOnly: t.readOnly, Off: h.isOff(t), Held: h.held(t), Ask: h.asks(t)}
+		o := fields(t.raw)
+		offer.Title, _ = o.text("title")
+		offer.Description, _ = o.text("description")
+		if t.kind == kindResource || t.kind == kindTemplate {
+			label, _ := o.text("name")
+			offer.Title = cmp.Or(offer.Title, label)
 		}
 		if server == Own {
 			offer.Off = !slices.ContainsFunc(on, func(b builtin.Tool) bool { return b.Name == t.name })
@@ -81,6 +67,7 @@ func (h *Hub) Try(ctx context.Context, server, tool string, arguments json.RawMe
 		h.o.OnCall(owner, server, tool, err)
 		return nil, err
 	}
-	h.o.OnCall(owner, server, tool, outcome(result))
+	_, failure := saysOfItself(result)
+	h.o.OnCall(owner, server, tool, failure)
 	return result, nil
 }

@@ -25,13 +25,12 @@ func only(known map[string]*shape) *shape { return &shape{known: known} }
 var metaShape = &shape{open: true, known: map[string]*shape{"progressToken": nil, metaPrefix + "protocolVersion": nil, metaCapabilities: nil,
 	metaClientInfo: nil, metaServerInfo: nil, metaLogLevel: nil, metaPrefix + "subscriptionId": nil, metaPrefix + "related-task": nil}}
 
+var listShape = only(map[string]*shape{"_meta": metaShape, "cursor": nil})
+
 // shapes are the params of each method, of all revisions and their extensions:
 // task is of 2025-11-25, inputResponses and requestState are of 2026-07-28.
 var shapes = map[string]*shape{
-	"tools/list":               only(map[string]*shape{"_meta": metaShape, "cursor": nil}),
-	"prompts/list":             only(map[string]*shape{"_meta": metaShape, "cursor": nil}),
-	"resources/list":           only(map[string]*shape{"_meta": metaShape, "cursor": nil}),
-	"resources/templates/list": only(map[string]*shape{"_meta": metaShape, "cursor": nil}),
+	"tools/list": listShape, "prompts/list": listShape, "resources/list": listShape, "resources/templates/list": listShape,
 	"tools/call": only(map[string]*shape{"_meta": metaShape, "name": nil, "arguments": nil, "task": only(map[string]*shape{"ttl": nil}),
 		"inputResponses": nil, "requestState": nil}),
 	"prompts/get":    only(map[string]*shape{"_meta": metaShape, "name": nil, "arguments": nil, "inputResponses": nil, "requestState": nil}),
@@ -45,15 +44,6 @@ var shapes = map[string]*shape{
 
 // paramsOf reads the params of a request as they are decided on and sent on.
 func paramsOf(method string, raw json.RawMessage) (object, error) {
-	if len(raw) > maxParams {
-		return nil, invalid("The request is longer than %d MiB.", maxParams>>20)
-	}
-	if len(raw) > 0 && !rpc.IsObject(raw) {
-		return nil, invalid("params is no object")
-	}
-	if depth(raw) > maxDepth {
-		return nil, invalid("The request is nested more than %d deep.", maxDepth)
-	}
 	known := shapes[method]
 	if known == nil {
 		return object{}, nil // and no server is asked

@@ -147,7 +147,7 @@ func TestResourcesByRule(t *testing.T) {
 			if strings.Contains(got, "a: resources/read") != want {
 				t.Errorf("%q: %s", name, got)
 			}
-			stop, err := at.Subscribe(t.Context(), alice(), name, func(json.RawMessage) {})
+			stop, err := at.Subscribe(t.Context(), alice().client(), name, func(json.RawMessage) {})
 			if (err == nil) != want {
 				t.Errorf("subscribe to %q: %v", name, err)
 			}

@@ -26,15 +26,16 @@ const gather = 25 * time.Millisecond
 // the server waits for an answer, its call is held here, and the client is told
 // what is asked and how to come back (MCP 2026-07-28, "Multi Round-Trip
 // Requests").
-func (h *Hub) park(ctx context.Context, c gateway.Client, m mounted, method, target string, params object) (json.RawMessage, error) {
-	if h.resumes(c, m, method, target, params) {
-		return h.resume(ctx, c, m, method, target, params)
+func (h *Hub) park(ctx context.Context, c *gateway.Client, m mounted, method, target string, params object) (json.RawMessage, error) {
+	about := request{c.Caller.Session, m.server, method, target}
+	if h.resumes(c, m, params) {
+		return h.resume(ctx, c, about, params)
 	}
 	delete(params, "requestState")
 	delete(params, "inputResponses") // answers to nothing
 	// The call outlives the request it came with if it is parked.
 	running, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	s := &parkedCall{session: c.Caller().Session, cancel: cancel, client: c, capabilities: c.Capabilities(), token: progressToken(params),
+	s := &parkedCall{about: about, cancel: cancel, client: c, capabilities: c.Capabilities, token: progressToken(params),
 		asked: make(chan struct{}, 1), done: make(chan struct{}), pending: map[string]*question{}}
 	go func() {
 		defer close(s.done)
@@ -45,30 +46,38 @@ func (h *Hub) park(ctx context.Context, c gateway.Client, m mounted, method, tar
 		s.result, s.err = s.orLacking(s.result, s.err)
 		cancel(nil)
 	}()
-	return h.await(ctx, s, m.server, method, target)
+	return h.await(ctx, s)
 }
 
-// resume gives a parked call the client's answers.
-func (h *Hub) resume(ctx context.Context, c gateway.Client, m mounted, method, target string, params object) (json.RawMessage, error) {
+// request is what a requestState is good for, and nothing else.
+type request struct{ session, server, method, target string }
+
+// resumes reports whether a request goes on with a parked call. One that is to be
+// made anew doesn't: it is a call like any other.
+func (h *Hub) resumes(c *gateway.Client, m mounted, params object) bool {
 	state, _ := params.text("requestState")
-	plain, err := h.seal.open(state, "requestState", c.Caller().Session, m.server, method, target)
-	if err != nil {
-		return nil, invalid("requestState is not one of this request. Make the request anew, without it.")
-	}
-	answers, err := fields(params["inputResponses"])
-	if err != nil {
+	return c.Era == rpc.Modern && m.cat.Speaks(c.Era) == rpc.Legacy && has(params["requestState"]) && state != anew
+}
+
+// resume gives a parked call the client's answers. The state that the client
+// shows is a number that nobody can guess, which opens one call, once, for whom
+// and for what it was made (MCP 2026-07-28, "Multi Round-Trip Requests").
+func (h *Hub) resume(ctx context.Context, c *gateway.Client, about request, params object) (json.RawMessage, error) {
+	answers := fields(params["inputResponses"])
+	if has(params["inputResponses"]) && answers == nil {
 		return nil, invalid("inputResponses is no object")
 	}
-	s := h.parked.take(string(plain))
+	ticket, _ := params.text("requestState")
+	s := h.parked.take(ticket, about)
 	if s == nil {
-		return nil, invalid("requestState was used already, or waited too long. Make the request anew, without it.")
+		return nil, invalid("requestState is not one of this request, was used already, or waited too long. Make the request anew, without it.")
 	}
 	s.goOn(c, progressToken(params), answers)
-	return h.await(ctx, s, m.server, method, target)
+	return h.await(ctx, s)
 }
 
 // await waits until a call ends, or must ask its client something.
-func (h *Hub) await(ctx context.Context, s *parkedCall, server, method, target string) (json.RawMessage, error) {
+func (h *Hub) await(ctx context.Context, s *parkedCall) (json.RawMessage, error) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -92,27 +101,28 @@ func (h *Hub) await(ctx context.Context, s *parkedCall, server, method, target s
 			s.cancel(err)
 			return nil, err
 		}
-		return encode(object{
-			"resultType":    quote("input_required"),
-			"inputRequests": encode(questions),
-			"requestState":  quote(h.seal.seal([]byte(ticket), "requestState", s.session, server, method, target)),
-		}), nil
+		return inputRequired(questions, ticket), nil
 	}
+}
+
+// inputRequired asks a client of 2026-07-28, who comes back with state.
+func inputRequired(questions object, state string) json.RawMessage {
+	return encode(object{"resultType": quote("input_required"), "inputRequests": encode(questions), "requestState": quote(state)})
 }
 
 // parkedCall is a call of a server that asks its client something, seen by the
 // server as its client.
 type parkedCall struct {
-	session string
-	cancel  context.CancelCauseFunc
-	asked   chan struct{} // holds one: there are questions
-	done    chan struct{} // closed once result and err are set
-	result  json.RawMessage
-	err     error
-	token   json.RawMessage // progressToken that the server was given
+	about  request
+	cancel context.CancelCauseFunc
+	asked  chan struct{} // holds one: there are questions
+	done   chan struct{} // closed once result and err are set
+	result json.RawMessage
+	err    error
+	token  json.RawMessage // progressToken that the server was given
 
 	mu           sync.Mutex      // guards all below
-	client       gateway.Client  // nil while no request waits for the call
+	client       *gateway.Client // nil while no request waits for the call
 	capabilities json.RawMessage // of the last client
 	lacks        *rpc.Error      // what the server asked that the client can't answer
 	renamed      json.RawMessage
@@ -140,10 +150,7 @@ func (s *parkedCall) Notify(method string, params json.RawMessage) {
 		return
 	}
 	if method == "notifications/progress" && token != nil {
-		if o, err := fields(params); err == nil {
-			o["progressToken"] = token
-			params = encode(o)
-		}
+		params = rpc.Set(params, "progressToken", token)
 	}
 	c.Notify(method, params)
 }
@@ -159,8 +166,8 @@ func (s *parkedCall) Request(ctx context.Context, method string, params json.Raw
 		s.mu.Unlock()
 		return nil, errNobody
 	}
-	if err := refused(s.capabilities, method, params); err != nil {
-		if needs, _ := capable(s.capabilities, method, params); s.lacks == nil {
+	if needs, err := refused(s.capabilities, method, params); err != nil {
+		if s.lacks == nil {
 			s.lacks = &rpc.Error{Code: rpc.CodeMissingCapability, Message: "The client lacks a capability that this needs: " + shorten(method),
 				Data: encode(object{"requiredCapabilities": needs})}
 		}
@@ -192,8 +199,11 @@ func (s *parkedCall) Request(ctx context.Context, method string, params json.Raw
 func (s *parkedCall) orLacking(result json.RawMessage, err error) (json.RawMessage, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.lacks == nil {
+		return result, err
+	}
 	var own *rpc.Error
-	if s.lacks != nil && (errors.As(err, &own) || err == nil && outcome(result) != nil) {
+	if _, failure := saysOfItself(result); errors.As(err, &own) || err == nil && failure != nil {
 		return nil, s.lacks
 	}
 	return result, err
@@ -219,10 +229,10 @@ func (s *parkedCall) takeQuestions() object {
 
 // goOn takes answers from the client that has come back. What it did not answer
 // it is asked again.
-func (s *parkedCall) goOn(c gateway.Client, token json.RawMessage, answers object) {
+func (s *parkedCall) goOn(c *gateway.Client, token json.RawMessage, answers object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.client, s.capabilities, s.renamed = c, c.Capabilities(), nil
+	s.client, s.capabilities, s.renamed = c, c.Capabilities, nil
 	if has(token) && has(s.token) && string(token) != string(s.token) {
 		s.renamed = token
 	}
@@ -241,6 +251,5 @@ func (s *parkedCall) goOn(c gateway.Client, token json.RawMessage, answers objec
 }
 
 func progressToken(params object) json.RawMessage {
-	meta, _ := fields(params["_meta"])
-	return meta["progressToken"]
+	return rpc.Get(params["_meta"], "progressToken")
 }

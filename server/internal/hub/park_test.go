@@ -37,7 +37,7 @@ func inquirer(ctx context.Context, method string, p object, peer rpc.Peer) (stri
 	return `{"content":[],"got":[` + strings.Join(answers, ",") + `]}`, nil
 }
 
-type inputRequired struct {
+type asked struct {
 	ResultType    string
 	InputRequests map[string]struct {
 		Method string
@@ -47,16 +47,16 @@ type inputRequired struct {
 	Got          []json.RawMessage
 }
 
-func (r *rig) inquire(c *person, params string) inputRequired {
+func (r *rig) inquire(c *person, params string) asked {
 	r.t.Helper()
-	var in inputRequired
+	var in asked
 	if text := r.ask(c, "tools/call", params); json.Unmarshal([]byte(text), &in) != nil {
 		r.t.Fatal(text)
 	}
 	return in
 }
 
-func (in inputRequired) retry(which ...string) string {
+func (in asked) retry(which ...string) string {
 	answers := object{}
 	for id, q := range in.InputRequests {
 		for _, w := range which {
@@ -83,18 +83,18 @@ func TestModernClientLegacyServer(t *testing.T) {
 	if second.ResultType != "input_required" || len(second.InputRequests) != 1 || second.RequestState == first.RequestState {
 		t.Fatalf("got %+v", second)
 	}
-	contains(t, "used twice", r.ask(c, "tools/call", first.retry(questions...)), "-32602 requestState was used already")
+	contains(t, "used twice", r.ask(c, "tools/call", first.retry(questions...)), "-32602 requestState")
 	// The state is for this person, this tool and this server's word alone.
 	bob := aliceModern()
 	bob.who.Session = "s-bob"
-	contains(t, "another session", r.ask(bob, "tools/call", second.retry(questions...)), "-32602 requestState is not one")
-	contains(t, "another tool", r.ask(c, "tools/call", strings.Replace(second.retry(questions...), `"read"`, `"other"`, 1)), "-32602 requestState is not one")
+	contains(t, "another session", r.ask(bob, "tools/call", second.retry(questions...)), "-32602 requestState")
+	contains(t, "another tool", r.ask(c, "tools/call", strings.Replace(second.retry(questions...), `"read"`, `"other"`, 1)), "-32602 requestState")
 	second.RequestState, first.RequestState = flipped(second.RequestState, 10), second.RequestState
-	contains(t, "tampered", r.ask(c, "tools/call", second.retry(questions...)), "-32602 requestState is not one")
+	contains(t, "tampered", r.ask(c, "tools/call", second.retry(questions...)), "-32602 requestState")
 	second.RequestState = first.RequestState
 	third := r.inquire(c, second.retry(questions...))
 	equal(t, "got", fmt.Sprintf("%s", third.Got), `[{"to":"sampling/createMessage"} {"to":"elicitation/create"} {"roots":[]}]`)
-	equal(t, "progress", strings.Join(c.got, "\n"), `notifications/progress {"progressToken":"first","progress":1}`+"\n"+`notifications/progress {"progress":2,"progressToken":"second"}`)
+	equal(t, "progress", strings.Join(c.got, "\n"), `notifications/progress {"progressToken":"first","progress":1}`+"\n"+`notifications/progress {"progressToken":"second","progress":2}`)
 	calls := r.mounts.called("a")
 	equal(t, "calls", strings.Join(calls, "\n"), `tools/call {"_meta":{"progressToken":"first"},"name":"read"}`)
 	var told []string
@@ -159,14 +159,14 @@ func TestSuspendedEnds(t *testing.T) {
 		ended <- err
 		return "", err
 	}
-	for name, end := range map[string]func(*rig, *person, inputRequired){
-		"session":  func(r *rig, c *person, _ inputRequired) { r.Forget(func(s string) bool { return s == "s-alice" }) },
-		"close":    func(r *rig, c *person, _ inputRequired) { r.Close() },
-		"too long": func(r *rig, c *person, _ inputRequired) {},
-		"client leaves": func(r *rig, c *person, in inputRequired) {
+	for name, end := range map[string]func(*rig, *person, asked){
+		"session":  func(r *rig, c *person, _ asked) { r.Forget(func(s string) bool { return s == "s-alice" }) },
+		"close":    func(r *rig, c *person, _ asked) { r.Close() },
+		"too long": func(r *rig, c *person, _ asked) {},
+		"client leaves": func(r *rig, c *person, in asked) {
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(20*time.Millisecond, cancel)
-			if _, err := r.All().Call(ctx, c, "tools/call", json.RawMessage(in.retry(questions...))); !errors.Is(err, context.Canceled) {
+			if _, err := r.All().Call(ctx, c.client(), "tools/call", json.RawMessage(in.retry(questions...))); !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v", err)
 			}
 		},
@@ -194,7 +194,7 @@ func TestSuspendedBound(t *testing.T) {
 		r.inquire(c, `{"name":"read"}`)
 	}
 	last := r.inquire(c, `{"name":"read"}`)
-	contains(t, "the first", r.ask(c, "tools/call", first.retry(questions...)), "-32602 requestState was used already, or waited too long")
+	contains(t, "the first", r.ask(c, "tools/call", first.retry(questions...)), "-32602 requestState")
 	contains(t, "the last", r.ask(c, "tools/call", last.retry(questions...)), `"got"`)
 	if n := len(r.parked.waiting); n >= maxParkedSession {
 		t.Errorf("%d calls wait", n)

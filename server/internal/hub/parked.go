@@ -27,17 +27,13 @@ type parkedCalls struct {
 	count   uint64
 }
 
-func newParkedCalls(hold time.Duration) *parkedCalls {
-	return &parkedCalls{hold: hold, waiting: map[string]*parkedCall{}}
-}
-
 // add lets a call wait. The ticket opens it once.
 func (l *parkedCalls) add(s *parkedCall) (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var theirs []*parkedCall
 	for _, other := range l.waiting {
-		if other.session == s.session {
+		if other.about.session == s.about.session {
 			theirs = append(theirs, other)
 		}
 	}
@@ -52,7 +48,7 @@ func (l *parkedCalls) add(s *parkedCall) (string, error) {
 	s.ticket, s.since = ticket, l.count
 	l.waiting[ticket] = s
 	s.timer = time.AfterFunc(l.hold, func() {
-		if l.take(ticket) != nil {
+		if l.take(ticket, s.about) != nil {
 			s.cancel(errExpired)
 		}
 	})
@@ -66,25 +62,25 @@ func (l *parkedCalls) drop(s *parkedCall, why error) {
 	s.cancel(why)
 }
 
-// take lets a call go on; nil if there is none.
-func (l *parkedCalls) take(ticket string) *parkedCall {
+// take lets a call go on; nil if none of that ticket is about the same.
+func (l *parkedCalls) take(ticket string, about request) *parkedCall {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.waiting[ticket]
-	if s != nil {
-		delete(l.waiting, ticket)
-		s.timer.Stop()
+	if s == nil || s.about != about {
+		return nil
 	}
+	delete(l.waiting, ticket)
+	s.timer.Stop()
 	return s
 }
 
-func (l *parkedCalls) endAll() { l.end(func(*parkedCall) bool { return true }) }
-
-func (l *parkedCalls) end(which func(*parkedCall) bool) {
+// end ends what sessions have waiting.
+func (l *parkedCalls) end(over func(session string) bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range l.waiting {
-		if which(s) {
+		if over(s.about.session) {
 			l.drop(s, context.Canceled)
 		}
 	}

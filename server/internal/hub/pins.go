@@ -39,14 +39,11 @@ func (h *Hub) look(m mounted) map[offered]bool {
 		}
 	}
 	var items []pins.Item
-	add := func(kind string, list []mount.Item) {
+	for i, list := range [][]mount.Item{m.cat.Tools, m.cat.Prompts, m.cat.Templates} {
 		for _, it := range list {
-			items = append(items, pins.Item{Kind: kind, Name: it.Name, Raw: it.Raw})
+			items = append(items, pins.Item{Kind: []string{kindTool, kindPrompt, kindTemplate}[i], Name: it.Name, Raw: it.Raw})
 		}
 	}
-	add(kindTool, m.cat.Tools)
-	add(kindPrompt, m.cat.Prompts)
-	add(kindTemplate, m.cat.Templates)
 	if text := m.cat.Description.Instructions; text != "" {
 		items = append(items, pins.Item{Kind: kindInstructions, Raw: encode(object{kindInstructions: quote(text)})})
 	}
@@ -59,9 +56,6 @@ func (h *Hub) look(m mounted) map[offered]bool {
 		if state == pins.Changed {
 			changed[offered{items[i].Kind, items[i].Name}] = true
 		}
-	}
-	if h.verdicts.of == nil {
-		h.verdicts.of = map[string][]verdict{}
 	}
 	list := append(h.verdicts.of[m.server], verdict{m.cat, changed})
 	h.verdicts.of[m.server] = list[max(0, len(list)-maxVerdicts):]
@@ -79,7 +73,7 @@ func (h *Hub) Recheck(server string) {
 // held reports whether something is new or no longer what the owner approved, and
 // held back for that.
 func (h *Hub) held(t *item) bool {
-	return t.server != Own && h.holds(mounted{server: t.server, cat: t.cat}, t.kind, t.name)
+	return t.server != Own && h.holds(t.mounted, t.kind, t.name)
 }
 
 func (h *Hub) holds(m mounted, kind, name string) bool {

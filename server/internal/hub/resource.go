@@ -11,7 +11,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
-func (s *endpoint) getPrompt(ctx context.Context, c gateway.Client, params object) (json.RawMessage, error) {
+func (s *endpoint) getPrompt(ctx context.Context, c *gateway.Client, params object) (json.RawMessage, error) {
 	name, ok := params.text("name")
 	if !ok {
 		return nil, invalid("name is required and must be a string")
@@ -24,7 +24,7 @@ func (s *endpoint) getPrompt(ctx context.Context, c gateway.Client, params objec
 		return nil, invalid("%s", heldBack(t))
 	}
 	params["name"] = quote(t.name)
-	result, err := s.h.forward(ctx, c, mounted{server: t.server, cat: t.cat}, "prompts/get", t.name, params)
+	result, err := s.h.forward(ctx, c, t.mounted, "prompts/get", t.name, params)
 	if err != nil {
 		return nil, s.h.refusal(t.server, err)
 	}
@@ -39,9 +39,9 @@ type place struct {
 
 // places returns where uri may be for who: one place if a list or a template
 // names it, else every server with resources.
-func (s *endpoint) places(ctx context.Context, c gateway.Client, uri string) (_ []place, sure bool, err error) {
-	who := c.Caller()
-	x, err := s.indexWith(ctx, c, func(x *index) bool { return x.resources.byName[uri] != nil })
+func (s *endpoint) places(ctx context.Context, c *gateway.Client, uri string) (_ []place, sure bool, err error) {
+	who := c.Caller
+	x, err := s.indexWith(ctx, c, func(x *index) bool { return x.kinds[kindResource].byName[uri] != nil })
 	if err != nil {
 		return nil, false, err
 	}
@@ -54,15 +54,15 @@ func (s *endpoint) places(ctx context.Context, c gateway.Client, uri string) (_ 
 		}
 		return nil, true, nil
 	}
-	if t := x.resources.byName[uri]; t != nil {
+	if t := x.kinds[kindResource].byName[uri]; t != nil {
 		if !p.Resource(who, t.server, uri) {
 			return nil, true, nil // the same URI means the same thing for everybody
 		}
-		return []place{{mounted{server: t.server, cat: t.cat}, uri}}, true, nil
+		return []place{{t.mounted, uri}}, true, nil
 	}
-	for _, t := range x.templates.list {
-		if t.match != nil && t.match.MatchString(uri) && p.Resource(who, t.server, uri) && !s.h.held(t) {
-			return []place{{mounted{server: t.server, cat: t.cat}, uri}}, true, nil
+	for _, t := range x.kinds[kindTemplate].list {
+		if t.listed == t.name && t.match != nil && t.match.MatchString(uri) && p.Resource(who, t.server, uri) && !s.h.held(t) {
+			return []place{{t.mounted, uri}}, true, nil
 		}
 	}
 	var list []place
@@ -76,11 +76,11 @@ func (s *endpoint) places(ctx context.Context, c gateway.Client, uri string) (_ 
 
 // heldURI reports whether a server has a URI by a template that is held back.
 func (s *endpoint) heldURI(x *index, m mounted, uri string) (held bool) {
-	for _, t := range x.templates.list {
+	for _, t := range x.kinds[kindTemplate].list {
 		if t.server != m.server || !s.h.o.Settings(m.server).HoldChanges {
 			continue
 		}
-		if match := templatePattern(t.name); match != nil && match.MatchString(uri) {
+		if t.match != nil && t.match.MatchString(uri) {
 			if !s.h.held(t) {
 				return false
 			}
@@ -94,7 +94,7 @@ func (s *endpoint) heldURI(x *index, m mounted, uri string) (held bool) {
 // no list names.
 const readTime = 10 * time.Second
 
-func (s *endpoint) read(ctx context.Context, c gateway.Client, params object) (json.RawMessage, error) {
+func (s *endpoint) read(ctx context.Context, c *gateway.Client, params object) (json.RawMessage, error) {
 	uri, ok := params.text("uri")
 	if !ok {
 		return nil, invalid("uri is required and must be a string")
@@ -115,10 +115,10 @@ func (s *endpoint) read(ctx context.Context, c gateway.Client, params object) (j
 		}
 		_ = s.h.refusal(p.server, err) // to the log; the next one may have it
 	}
-	return nil, notFound(c.Era(), uri)
+	return nil, notFound(c.Era, uri)
 }
 
-func (s *endpoint) readAt(ctx context.Context, c gateway.Client, p place, params object, sure bool) (json.RawMessage, error) {
+func (s *endpoint) readAt(ctx context.Context, c *gateway.Client, p place, params object, sure bool) (json.RawMessage, error) {
 	if !sure {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, readTime)
@@ -129,8 +129,8 @@ func (s *endpoint) readAt(ctx context.Context, c gateway.Client, p place, params
 }
 
 // Subscribe watches a resource, for as long as the rules let the client.
-func (s *endpoint) Subscribe(ctx context.Context, c gateway.Client, uri string, updated func(json.RawMessage)) (func(), error) {
-	who := c.Caller()
+func (s *endpoint) Subscribe(ctx context.Context, c *gateway.Client, uri string, updated func(json.RawMessage)) (func(), error) {
+	who := c.Caller
 	if err := s.mayEnter(who); err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func (s *endpoint) Subscribe(ctx context.Context, c gateway.Client, uri string, 
 		if !offersIn(p.cat, "resources", "subscribe") {
 			continue
 		}
-		stop, err := s.h.o.Mounts.Subscribe(ctx, p.server, seen(c, p.cat.Speaks(c.Era())), p.uri, func(params json.RawMessage) {
+		stop, err := s.h.o.Mounts.Subscribe(ctx, p.server, seen(c, p.cat.Speaks(c.Era)), p.uri, func(params json.RawMessage) {
 			if s.h.o.Policy().Resource(who, p.server, p.uri) {
 				updated(readdressed(params, p.uri, uri))
 			}
@@ -155,30 +155,20 @@ func (s *endpoint) Subscribe(ctx context.Context, c gateway.Client, uri string, 
 	if len(places) > 0 {
 		return nil, invalid("The server of this resource does not tell of changes: %s", shorten(uri))
 	}
-	return nil, notFound(c.Era(), uri)
+	return nil, notFound(c.Era, uri)
 }
 
 // readdressed is a server's notification under the URI that the client knows.
 func readdressed(params json.RawMessage, own, listed string) json.RawMessage {
-	if own == listed {
+	if uri, _ := rpc.String(rpc.Get(params, "uri")); uri != own {
 		return params
 	}
-	o, err := fields(params)
-	if err != nil {
-		return params
-	}
-	if uri, _ := o.text("uri"); uri == own {
-		o["uri"] = quote(listed)
-	}
-	return encode(o)
+	return rpc.Set(params, "uri", quote(listed))
 }
 
 // complete routes by what is to be completed.
-func (s *endpoint) complete(ctx context.Context, c gateway.Client, params object) (json.RawMessage, error) {
-	ref, err := fields(params["ref"])
-	if err != nil {
-		return nil, invalid("ref is required and must be an object")
-	}
+func (s *endpoint) complete(ctx context.Context, c *gateway.Client, params object) (json.RawMessage, error) {
+	ref := fields(params["ref"])
 	t, key, err := s.completes(ctx, c, ref)
 	if err != nil {
 		return nil, err
@@ -194,7 +184,7 @@ func (s *endpoint) complete(ctx context.Context, c gateway.Client, params object
 	}
 	ref[key] = quote(t.name)
 	params["ref"] = encode(ref)
-	result, err := s.h.forward(ctx, c, mounted{server: t.server, cat: t.cat}, "completion/complete", t.name, params)
+	result, err := s.h.forward(ctx, c, t.mounted, "completion/complete", t.name, params)
 	if err != nil {
 		return nil, s.h.refusal(t.server, err)
 	}
@@ -202,7 +192,7 @@ func (s *endpoint) complete(ctx context.Context, c gateway.Client, params object
 }
 
 // completes returns what a completion's reference names, and in which field.
-func (s *endpoint) completes(ctx context.Context, c gateway.Client, ref object) (*item, string, error) {
+func (s *endpoint) completes(ctx context.Context, c *gateway.Client, ref object) (*item, string, error) {
 	switch kind, _ := ref.text("type"); kind {
 	case "ref/prompt":
 		name, _ := ref.text("name")
@@ -210,15 +200,15 @@ func (s *endpoint) completes(ctx context.Context, c gateway.Client, ref object) 
 		return t, "name", err
 	case "ref/resource":
 		uri, _ := ref.text("uri")
-		x, err := s.indexWith(ctx, c, func(x *index) bool { return x.templates.byName[uri] != nil })
+		x, err := s.indexWith(ctx, c, func(x *index) bool { return x.kinds[kindTemplate].byName[uri] != nil })
 		if err != nil {
 			return nil, "", err
 		}
-		t := x.templates.byName[uri]
+		t := x.kinds[kindTemplate].byName[uri]
 		if t == nil {
-			t = x.resources.byName[uri]
+			t = x.kinds[kindResource].byName[uri]
 		}
-		if t == nil || !s.allowed(c.Caller(), t) {
+		if t == nil || !s.allowed(c.Caller, t) {
 			return nil, "", invalid("Unknown resource template: %s", shorten(uri))
 		}
 		return t, "uri", nil
@@ -229,16 +219,13 @@ func (s *endpoint) completes(ctx context.Context, c gateway.Client, ref object) 
 // mayComplete reports whether the rules let all values of a completion into the
 // template of a server.
 func (s *endpoint) mayComplete(server string, params object) bool {
-	argument, _ := fields(params["argument"])
-	given, _ := fields(params["context"])
-	values, _ := fields(given["arguments"])
-	list := []json.RawMessage{argument["value"]}
-	for _, v := range values {
-		list = append(list, v)
+	list := []json.RawMessage{rpc.Get(params["argument"], "value")}
+	for _, value := range rpc.Members(rpc.Get(params["context"], "arguments")) {
+		list = append(list, value)
 	}
 	p := s.h.o.Policy()
 	return !slices.ContainsFunc(list, func(raw json.RawMessage) bool {
-		value, _ := object{"": raw}.text("")
+		value, _ := rpc.String(raw)
 		return !p.Value(server, value)
 	})
 }

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/builtin"
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
@@ -83,10 +85,7 @@ func (f *fake) Call(ctx context.Context, name string, _ mount.Client, method str
 	s := f.servers[name]
 	s.calls = append(s.calls, method+" "+string(params))
 	f.mu.Unlock()
-	p, err := fields(params)
-	if err != nil {
-		return nil, err
-	}
+	p := fields(params)
 	if s.call == nil {
 		return json.RawMessage(fmt.Sprintf(`{"content":[{"type":"text","text":%q}]}`, name+": "+method)), nil
 	}
@@ -158,13 +157,10 @@ type person struct {
 	got []string
 }
 
-func (p *person) Caller() *oauth.Caller         { return &p.who }
-func (p *person) Era() rpc.Era                  { return p.era }
-func (p *person) Version() string               { return "" }
-func (p *person) Session() string               { return "" }
-func (p *person) Capabilities() json.RawMessage { return json.RawMessage(p.capabilities) }
-func (p *person) Info() json.RawMessage         { return json.RawMessage(`{"name":"c","version":"1"}`) }
-func (p *person) LogLevel() string              { return p.level }
+func (p *person) client() *gateway.Client {
+	return &gateway.Client{Peer: p, Caller: &p.who, Era: p.era, Capabilities: json.RawMessage(p.capabilities),
+		Info: json.RawMessage(`{"name":"c","version":"1"}`), LogLevel: p.level}
+}
 
 func (p *person) Notify(method string, params json.RawMessage) {
 	p.mu.Lock()
@@ -194,7 +190,7 @@ func aliceModern() *person {
 type own struct{}
 
 func (own) List() []builtin.Tool {
-	return []builtin.Tool{{Name: "echo", ReadOnly: true, Raw: json.RawMessage(`{"name":"echo","inputSchema":{}}`)}, {Name: "whoami", ReadOnly: true, Raw: json.RawMessage(`{"name":"whoami","inputSchema":{}}`)}}
+	return []builtin.Tool{{Name: "echo", Raw: json.RawMessage(`{"name":"echo","inputSchema":{},"annotations":{"readOnlyHint":true}}`)}, {Name: "whoami", Raw: json.RawMessage(`{"name":"whoami","inputSchema":{},"annotations":{"readOnlyHint":true}}`)}}
 }
 
 func (own) Call(_ context.Context, _ *oauth.Caller, name string, arguments json.RawMessage) (json.RawMessage, error) {
@@ -246,31 +242,30 @@ type rig struct {
 func newRig(t testing.TB, servers map[string]*server, change ...func(*Options)) *rig {
 	t.Helper()
 	r := &rig{t: t, mounts: &fake{servers: servers, updated: map[string]func(json.RawMessage){}}, rules: &rules{denied: map[string]bool{}}, calls: make(chan string, 100)}
-	o := Options{Mounts: r.mounts, Builtin: own{}, Policy: func() Policy { return r.rules }, Key: make([]byte, 32), Patience: 20 * time.Millisecond,
+	o := Options{Mounts: r.mounts, Builtin: own{}, Policy: func() Policy { return r.rules }, Patience: 20 * time.Millisecond,
+		Ask:  func(context.Context, status.Approval) error { return errors.New("nobody can be asked") },
+		Pins: &fakePins{}, CallsPerMinute: func() int { return 0 }, Settings: func(string) config.ServerSettings { return config.ServerSettings{} },
+		ServerInfo: json.RawMessage(`{"name":"drawbridge","title":"Drawbridge","version":"dev"}`), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		OnCall: func(_ *oauth.Caller, server, tool string, err error) {
 			r.calls <- strings.TrimSpace(fmt.Sprint(server, " ", tool, " ", err))
 		}}
 	for _, c := range change {
 		c(&o)
 	}
-	h, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(h.Close)
-	r.Hub = h
+	r.Hub = New(o)
+	t.Cleanup(r.Close)
 	return r
 }
 
 // ask makes a request at /mcp; the answer is the result, or "CODE message".
-func (r *rig) ask(c gateway.Client, method, params string) string {
+func (r *rig) ask(c *person, method, params string) string {
 	r.t.Helper()
 	return r.askAt(r.All(), c, method, params)
 }
 
-func (r *rig) askAt(b gateway.Backend, c gateway.Client, method, params string) string {
+func (r *rig) askAt(b gateway.Backend, c *person, method, params string) string {
 	r.t.Helper()
-	result, err := b.Call(r.t.Context(), c, method, json.RawMessage(params))
+	result, err := b.Call(r.t.Context(), c.client(), method, json.RawMessage(params))
 	if err != nil {
 		var e *rpc.Error
 		if errors.As(err, &e) {
@@ -285,7 +280,7 @@ func (r *rig) askAt(b gateway.Backend, c gateway.Client, method, params string) 
 }
 
 // listed returns the names of a list at an endpoint.
-func (r *rig) listed(b gateway.Backend, c gateway.Client, method string) string {
+func (r *rig) listed(b gateway.Backend, c *person, method string) string {
 	r.t.Helper()
 	var names []string
 	cursor := ""

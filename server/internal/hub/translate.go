@@ -1,12 +1,12 @@
 package hub
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -35,32 +35,29 @@ const (
 
 // forward has a server answer a request in the words of the client's era.
 // target is the name or URI that the request is about, as the server knows it.
-func (h *Hub) forward(ctx context.Context, c gateway.Client, m mounted, method, target string, params object) (json.RawMessage, error) {
+func (h *Hub) forward(ctx context.Context, c *gateway.Client, m mounted, method, target string, params object) (json.RawMessage, error) {
 	var result json.RawMessage
 	var err error
-	era := m.cat.Speaks(c.Era())
+	era := m.cat.Speaks(c.Era)
 	switch {
-	case c.Era() == rpc.Legacy && era == rpc.Modern:
+	case c.Era == rpc.Legacy && era == rpc.Modern:
 		result, err = h.askAndRetry(ctx, c, m, method, params)
-	case c.Era() == rpc.Modern && era == rpc.Legacy:
+	case c.Era == rpc.Modern && era == rpc.Legacy:
 		if result, err = h.park(ctx, c, m, method, target, params); err != nil {
-			result, err = h.openFirst(c, m, method, target, err)
+			result, err = openFirst(c, err)
 		}
 	case era == rpc.Legacy:
 		result, err = h.o.Mounts.Call(ctx, m.server, seen(c, era), method, encode(params), guarded{c})
 	default:
 		result, err = h.o.Mounts.Call(ctx, m.server, seen(c, era), method, encode(params), c)
 	}
-	return result, translate(err, method, target, era, c.Era())
+	return result, translate(err, method, target, era, c.Era)
 }
 
 // seen is a client as mounted servers are to see it, in the era that is spoken
-// with them. Without a client it is Drawbridge itself.
-func seen(c gateway.Client, era rpc.Era) mount.Client {
-	if c == nil {
-		return mount.Client{}
-	}
-	return mount.Client{Caller: c.Caller(), Era: era, Session: c.Session(), Capabilities: c.Capabilities(), Info: c.Info(), LogLevel: c.LogLevel()}
+// with them.
+func seen(c *gateway.Client, era rpc.Era) mount.Client {
+	return mount.Client{Caller: c.Caller, Era: era, Session: c.Session, Capabilities: c.Capabilities, Info: c.Info, LogLevel: c.LogLevel}
 }
 
 // noRoots is what every server with sessions hears of its client's roots. The
@@ -70,76 +67,69 @@ func seen(c gateway.Client, era rpc.Era) mount.Client {
 var noRoots = json.RawMessage(`{"roots":[]}`)
 
 // guarded asks a client only what it said that it can answer.
-type guarded struct{ gateway.Client }
+type guarded struct{ *gateway.Client }
 
 func (g guarded) Request(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
 	if method == "roots/list" {
 		return noRoots, nil
 	}
-	if err := refused(g.Capabilities(), method, params); err != nil {
+	if _, err := refused(g.Capabilities, method, params); err != nil {
 		return nil, err
 	}
 	return g.Client.Request(ctx, method, params)
 }
 
-// refused is how a client with these capabilities refuses a request of a server;
-// nil if it can be asked. A feature that it has not is a method that it doesn't
-// know, a part of one that it has not is a wrong parameter (MCP 2025-11-25,
-// "Elicitation" and "Sampling").
-func refused(capabilities json.RawMessage, method string, params json.RawMessage) error {
-	if _, ok := capable(capabilities, method, params); ok {
-		return nil
-	}
-	has, _ := fields(capabilities)
-	if feature, _, _ := strings.Cut(method, "/"); has[feature] != nil {
-		return invalid("The client does not support this form of %s.", shorten(method))
-	}
-	return rpc.Errorf(rpc.CodeMethodNotFound, "The client does not support %s.", shorten(method))
-}
-
-// capable reports whether a client with these capabilities answers a request,
-// and if not, which ones it would need.
-func capable(capabilities json.RawMessage, method string, params json.RawMessage) (needs json.RawMessage, ok bool) {
-	has, _ := fields(capabilities)
-	p, _ := fields(params)
+// refused is how a client with these capabilities refuses a request of a server,
+// and which ones it would need; nil if it can be asked. A feature that it has not
+// is a method that it doesn't know, a part of one that it has not is a wrong
+// parameter (MCP 2025-11-25, "Elicitation" and "Sampling").
+func refused(capabilities json.RawMessage, method string, params json.RawMessage) (needs json.RawMessage, err error) {
+	feature, _, _ := strings.Cut(method, "/")
+	has := rpc.Get(capabilities, feature)
+	ok := false
 	switch method {
 	case "sampling/createMessage":
-		sampling, found := has["sampling"]
-		if p["tools"] != nil {
-			s, _ := fields(sampling)
-			return json.RawMessage(`{"sampling":{"tools":{}}}`), s["tools"] != nil
+		needs, ok = json.RawMessage(`{"sampling":{}}`), has != nil
+		if rpc.Get(params, "tools") != nil {
+			needs, ok = json.RawMessage(`{"sampling":{"tools":{}}}`), rpc.Get(has, "tools") != nil
 		}
-		return json.RawMessage(`{"sampling":{}}`), found
 	case "elicitation/create":
-		elicitation, found := has["elicitation"]
-		e, _ := fields(elicitation)
-		if mode, _ := p.text("mode"); mode == "url" {
-			return json.RawMessage(`{"elicitation":{"url":{}}}`), e["url"] != nil
-		}
 		// Without a mode named, forms are meant (MCP 2025-11-25, "Elicitation").
-		return json.RawMessage(`{"elicitation":{"form":{}}}`), found && (e["form"] != nil || e["url"] == nil)
+		url := rpc.Get(has, "url") != nil
+		needs, ok = json.RawMessage(`{"elicitation":{"form":{}}}`), has != nil && (rpc.Get(has, "form") != nil || !url)
+		if mode, _ := rpc.String(rpc.Get(params, "mode")); mode == "url" {
+			needs, ok = json.RawMessage(`{"elicitation":{"url":{}}}`), url
+		}
+	default:
+		needs = json.RawMessage(`{}`)
 	}
-	return json.RawMessage(`{}`), false
+	switch {
+	case ok:
+		return nil, nil
+	case has != nil:
+		return needs, invalid("The client does not support this form of %s.", shorten(method))
+	}
+	return needs, rpc.Errorf(rpc.CodeMethodNotFound, "The client does not support %s.", shorten(method))
 }
 
 // askAndRetry serves a client with a transport session by a server without: what
 // the server wants to know it is asked, and the call is made again with the
 // answers (MCP 2026-07-28, "Multi Round-Trip Requests").
-func (h *Hub) askAndRetry(ctx context.Context, c gateway.Client, m mounted, method string, params object) (json.RawMessage, error) {
-	meta, err := fields(params["_meta"])
-	if err != nil {
-		return nil, invalid("_meta is no object")
+func (h *Hub) askAndRetry(ctx context.Context, c *gateway.Client, m mounted, method string, params object) (json.RawMessage, error) {
+	meta := fields(params["_meta"])
+	if meta == nil {
+		meta = object{}
 	}
 	meta[metaCapabilities] = json.RawMessage("{}")
-	if caps := c.Capabilities(); has(caps) {
-		meta[metaCapabilities] = caps
+	if has(c.Capabilities) {
+		meta[metaCapabilities] = c.Capabilities
 	}
 	delete(meta, metaClientInfo)
-	if info := c.Info(); has(info) {
-		meta[metaClientInfo] = info
+	if has(c.Info) {
+		meta[metaClientInfo] = c.Info
 	}
 	// Who speaks the Legacy era gets log messages without asking for them.
-	meta[metaLogLevel] = quote(cmp.Or(c.LogLevel(), "info"))
+	meta[metaLogLevel] = quote(cmp.Or(c.LogLevel, "info"))
 	params["_meta"] = encode(meta)
 	delete(params, "inputResponses")
 	delete(params, "requestState")
@@ -148,7 +138,7 @@ func (h *Hub) askAndRetry(ctx context.Context, c gateway.Client, m mounted, meth
 		if err != nil {
 			return nil, err
 		}
-		if !isInputRequired(result) {
+		if asks, _ := saysOfItself(result); !asks {
 			return legacyResult(result), nil
 		}
 		if round == maxRounds {
@@ -162,13 +152,10 @@ func (h *Hub) askAndRetry(ctx context.Context, c gateway.Client, m mounted, meth
 
 // answer asks the client what a server wants to know, and puts the answers into
 // the params of the next try.
-func answer(ctx context.Context, c gateway.Client, result json.RawMessage, params object) error {
-	asked, err := fields(result)
-	if err != nil {
-		return err
-	}
-	questions, err := fields(asked["inputRequests"])
-	if err != nil || len(questions) > maxQuestions {
+func answer(ctx context.Context, c *gateway.Client, result json.RawMessage, params object) error {
+	asked := fields(result)
+	questions := fields(asked["inputRequests"])
+	if has(asked["inputRequests"]) && questions == nil || len(questions) > maxQuestions {
 		return errors.New("asked for input in a form that is not understood")
 	}
 	delete(params, "requestState")
@@ -183,18 +170,11 @@ func answer(ctx context.Context, c gateway.Client, result json.RawMessage, param
 		}
 	}
 	answers := object{}
-	ids := make([]string, 0, len(questions))
-	for id := range questions {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	for _, id := range ids { // one after the other: a person may be asked
-		q, err := fields(questions[id])
-		if err != nil {
-			return errors.New("asked for input in a form that is not understood")
-		}
-		method, _ := q.text("method")
-		if answers[id], err = (guarded{c}).Request(ctx, method, q["params"]); err != nil && ctx.Err() == nil && method == "elicitation/create" {
+	for _, id := range slices.Sorted(maps.Keys(questions)) { // one after the other: a person may be asked
+		method, _ := rpc.String(rpc.Get(questions[id], "method"))
+		var err error
+		answers[id], err = guarded{c}.Request(ctx, method, rpc.Get(questions[id], "params"))
+		if err != nil && ctx.Err() == nil && method == "elicitation/create" {
 			answers[id], err = json.RawMessage(`{"action":"cancel"}`), nil // there is no room for an error, and nobody has answered
 		}
 		if err != nil {
@@ -216,35 +196,22 @@ func unanswered(method string, err error) error {
 
 // legacyResult takes out what 2026-07-28 added to every result.
 func legacyResult(result json.RawMessage) json.RawMessage {
-	if !bytes.Contains(result, []byte(`"resultType"`)) && !bytes.Contains(result, []byte(`"ttlMs"`)) {
-		return result
+	meta := rpc.Get(result, "_meta")
+	if rpc.Get(meta, metaServerInfo) != nil {
+		meta = rpc.Drop(meta, func(name string, _ json.RawMessage) bool { return name == metaServerInfo })
+		result = rpc.Set(result, "_meta", meta)
 	}
-	o, err := fields(result)
-	if err != nil {
-		return result
-	}
-	delete(o, "resultType")
-	delete(o, "ttlMs")
-	delete(o, "cacheScope")
-	if meta, err := fields(o["_meta"]); err == nil && meta[metaServerInfo] != nil {
-		delete(meta, metaServerInfo)
-		delete(o, "_meta")
-		if len(meta) > 0 {
-			o["_meta"] = encode(meta)
-		}
-	}
-	return encode(o)
+	return rpc.Drop(result, func(name string, value json.RawMessage) bool {
+		return name == "resultType" || name == "ttlMs" || name == "cacheScope" || name == "_meta" && string(value) == "{}"
+	})
 }
 
 // offers reports whether a server has a capability.
 func offers(cat *mount.Catalog, capability string) bool {
-	caps, err := fields(cat.Description.Capabilities)
-	return err == nil && has(caps[capability])
+	return has(rpc.Get(cat.Description.Capabilities, capability))
 }
 
 // offersIn reports whether a server has a capability's option.
 func offersIn(cat *mount.Catalog, capability, option string) bool {
-	caps, _ := fields(cat.Description.Capabilities)
-	o, _ := fields(caps[capability])
-	return string(o[option]) == "true"
+	return string(rpc.Get(rpc.Get(cat.Description.Capabilities, capability), option)) == "true"
 }

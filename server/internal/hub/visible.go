@@ -5,31 +5,29 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // Visible answers "what does bob see?", as far as servers have said what they
 // offer. Tools that are held or off, which bob does not see, are among them.
 func (h *Hub) Visible(ctx context.Context, who *oauth.Caller) []status.Entry {
-	x, err := h.all.index(ctx, nil, mount.Known)
+	x, err := h.all.index(ctx, nobody, mount.Known)
 	if err != nil {
 		return nil
 	}
 	var list []status.Entry
-	for _, kind := range []string{kindTool, kindPrompt, kindResource, kindTemplate} {
-		for _, t := range x.namespace(kind).list {
-			if h.all.permitted(who, t) {
-				server := t.server
-				if server == Own {
-					server = ""
-				}
-				list = append(list, status.Entry{Server: server, Kind: kind, Name: t.name, As: t.listed, ReadOnly: t.readOnly,
-					Ask: kind == kindTool && t.server != Own && config.MatchAny(h.o.Settings(t.server).Ask, t.name), Held: h.held(t), Off: h.isOff(t)})
-			}
+	for _, t := range x.all() {
+		if !h.all.permitted(who, t) {
+			continue
 		}
+		server := t.server
+		if server == Own {
+			server = ""
+		}
+		list = append(list, status.Entry{Server: server, Kind: t.kind, Name: t.name, As: t.listed, ReadOnly: t.readOnly, Ask: h.asks(t), Held: h.held(t), Off: h.isOff(t)})
 	}
 	return list
 }
@@ -44,31 +42,31 @@ const (
 // Findings says, a sentence each, what the owner should know of the servers'
 // offers: what is listed under another name and why, and what clients will drop.
 func (h *Hub) Findings() []string {
-	x, err := h.all.index(context.Background(), nil, mount.Known)
+	x, err := h.all.index(context.Background(), nobody, mount.Known)
 	if err != nil {
 		return nil
 	}
-	tools := slices.DeleteFunc(slices.Clone(x.tools.list), h.isOff)
+	tools := slices.DeleteFunc(slices.Clone(x.kinds[kindTool].list), h.isOff)
 	var list []string
 	say := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
 	for _, kind := range []string{kindTool, kindPrompt} {
-		for _, t := range x.namespace(kind).list {
+		for _, t := range x.kinds[kind].list {
 			if t.listed != t.name {
-				say("The %s %s of the server %s is listed at /mcp as %s: %s.", kind, clean(t.name), t.server, t.listed, x.reason(t))
+				say("The %s %s of the server %s is listed at /mcp as %s: %s.", kind, shorten(t.name), t.server, t.listed, x.reason(t))
 			}
 		}
 	}
 	for _, t := range tools {
 		if n := len(t.schema); n > maxSchema {
-			say("The tool %s of the server %s has an input schema of %d KiB. claude.ai drops tools with more than 16 KiB and says nothing.", clean(t.name), t.server, n>>10)
+			say("The tool %s of the server %s has an input schema of %d KiB. claude.ai drops tools with more than 16 KiB and says nothing.", shorten(t.name), t.server, n>>10)
 		}
-		if o, err := fields(t.raw); err == nil && len(o["description"]) > maxDescription {
-			say("The tool %s of the server %s has a description of %d bytes. Some clients cut it after 2048.", clean(t.name), t.server, len(o["description"])-2)
+		if n := len(rpc.Get(t.raw, "description")); n > maxDescription {
+			say("The tool %s of the server %s has a description of %d bytes. Some clients cut it after 2048.", shorten(t.name), t.server, n-2)
 		}
 	}
-	for _, t := range slices.Concat(x.resources.list, x.templates.list) {
+	for _, t := range slices.Concat(x.kinds[kindResource].list, x.kinds[kindTemplate].list) {
 		if t.listed != t.name {
-			say("The %s %s of the server %s is listed at /mcp as %s: another server has it too.", kindWord(t.kind), clean(t.name), t.server, clean(t.listed))
+			say("The %s %s of the server %s is listed at /mcp as %s: another server has it too.", kindWord(t.kind), shorten(t.name), t.server, shorten(t.listed))
 		}
 	}
 	if n := len(tools); n > maxTools {
@@ -80,7 +78,7 @@ func (h *Hub) Findings() []string {
 // reason says why a tool or prompt is not listed under its own name.
 func (x *index) reason(t *item) string {
 	short := fit(t.name, maxName)
-	names := x.namespace(t.kind)
+	names := x.kinds[t.kind]
 	switch {
 	case names.unsure[short] != nil:
 		return "other servers have one of that name too"
@@ -98,5 +96,3 @@ func kindWord(kind string) string {
 	}
 	return kind
 }
-
-func clean(s string) string { return status.Clean(s, 100) }

@@ -7,7 +7,14 @@
 package identity
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -58,12 +65,11 @@ func New(dataKey []byte, issuer string, now func() time.Time) (*Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	public, jwks, err := publicKeys(key)
+	jwks, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key.Public()}})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("write the set of keys: %w", err)
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: public.KeyID}},
-		(&jose.SignerOptions{}).WithType("JWT"))
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, (&jose.SignerOptions{}).WithType("JWT"))
 	if err != nil {
 		return nil, fmt.Errorf("make the signer of identities: %w", err)
 	}
@@ -117,21 +123,33 @@ func same(a, b *oauth.Caller) bool {
 	return a.User == b.User && a.EmailVerified == b.EmailVerified && a.Client.ID == b.Client.ID && slices.Equal(a.Groups, b.Groups)
 }
 
-// keep remembers a token, and forgets stale ones: each minute, so that sessions
-// which are over leave nothing behind, and before there are too many.
+// keep remembers a token. All are forgotten each minute, so that sessions which
+// are over leave nothing behind, and before there are too many: signing again
+// costs less than a better choice.
 func (s *Signer) keep(key use, t token, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.tokens) >= maxCached || now.Sub(s.swept).Abs() >= tokenTTL {
 		s.swept = now
-		for k, old := range s.tokens {
-			if !now.Before(old.fresh) {
-				delete(s.tokens, k)
-			}
-		}
-	}
-	if len(s.tokens) >= maxCached {
-		clear(s.tokens) // signing again costs less than a better choice
+		clear(s.tokens)
 	}
 	s.tokens[key] = t
+}
+
+// signingKey derives the P-256 key from the data key, so that it outlives a
+// restart without a record of its own. Its id is its thumbprint (RFC 7638).
+func signingKey(dataKey []byte) (jose.JSONWebKey, error) {
+	for i := range 8 { // a derived number is out of range once in 2^32
+		raw, err := hkdf.Key(sha256.New, dataKey, nil, fmt.Sprintf("drawbridge identity key v1 %d", i), 32)
+		if err != nil {
+			return jose.JSONWebKey{}, fmt.Errorf("derive identity key: %w", err)
+		}
+		if key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), raw); err == nil {
+			jwk := jose.JSONWebKey{Key: key, Use: "sig", Algorithm: string(jose.ES256)}
+			sum, err := jwk.Thumbprint(crypto.SHA256)
+			jwk.KeyID = base64.RawURLEncoding.EncodeToString(sum)
+			return jwk, err
+		}
+	}
+	return jose.JSONWebKey{}, errors.New("derive identity key: no number in range")
 }

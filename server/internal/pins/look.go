@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -58,28 +59,21 @@ func lookOf(item Item) look {
 		return readable(look{Hash: sum(item.Raw)}, string(item.Raw))
 	}
 	l := look{Part: map[string]string{}}
-	var all, sets bytes.Buffer
-	var text strings.Builder
+	var all, sets, text strings.Builder
 	for _, m := range members {
 		raw, ok := object[m.name]
 		if !ok {
 			continue
 		}
 		canonical, set, shown := canon(raw)
-		for _, w := range []struct {
-			to    *bytes.Buffer
-			value []byte
-		}{{&all, canonical}, {&sets, set}} {
-			w.to.WriteString(m.name + "\x00")
-			w.to.Write(w.value)
-			w.to.WriteByte(0)
-		}
+		fmt.Fprintf(&all, "%s\x00%s\x00", m.name, canonical)
+		fmt.Fprintf(&sets, "%s\x00%s\x00", m.name, set)
 		l.Part[m.name] = sum(canonical)[:12]
 		if m.name != "name" {
 			text.WriteString(m.name + ":\n" + shown + "\n")
 		}
 	}
-	l.Hash, l.Set = sum(all.Bytes()), sum(sets.Bytes())
+	l.Hash, l.Set = sum([]byte(all.String())), sum([]byte(sets.String()))
 	return readable(l, strings.TrimSuffix(text.String(), "\n"))
 }
 
@@ -96,24 +90,18 @@ func canon(raw json.RawMessage) (canonical, set []byte, shown string) {
 	var v any
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
-	if d.Decode(&v) != nil {
-		return raw, raw, string(raw)
-	}
-	canonical, err := json.Marshal(v)
-	if err != nil {
-		return raw, raw, string(raw)
-	}
+	_ = d.Decode(&v) // it was decoded as part of its object
+	canonical = must(v)
 	shown, ok := v.(string)
 	if !ok {
-		var b bytes.Buffer
+		var b strings.Builder
 		e := json.NewEncoder(&b)
 		e.SetEscapeHTML(false)
 		e.SetIndent("", "  ")
 		_ = e.Encode(v) // as above
 		shown = strings.TrimSuffix(b.String(), "\n")
 	}
-	set, _ = json.Marshal(sorted(v))
-	return canonical, set, shown
+	return canonical, must(sorted(v)), shown
 }
 
 // sorted is a value with the sets of JSON Schema in one order.

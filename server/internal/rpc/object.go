@@ -67,16 +67,22 @@ func DropNulls(object json.RawMessage) json.RawMessage {
 	if !bytes.Contains(object, []byte("null")) {
 		return object
 	}
-	kept, dropped := []byte{'{'}, false
-	walk(object, func(_ []byte, name, start, end int) bool {
-		if string(object[start:end]) == "null" {
+	return Drop(object, func(_ string, value json.RawMessage) bool { return string(value) == "null" })
+}
+
+// Drop returns a JSON object without the members that which names, and every
+// other one as it was.
+func Drop(object json.RawMessage, which func(name string, value json.RawMessage) bool) json.RawMessage {
+	kept, dropped := append(make([]byte, 0, len(object)), '{'), false
+	walk(object, func(name []byte, at, start, end int) bool {
+		if which(string(name), object[start:end]) {
 			dropped = true
 			return true
 		}
 		if len(kept) > 1 {
 			kept = append(kept, ',')
 		}
-		kept = append(kept, object[name:end]...)
+		kept = append(kept, object[at:end]...)
 		return true
 	})
 	if !dropped {
@@ -255,32 +261,27 @@ func Depth(value []byte) (deepest int) {
 // Doubled reports whether an object anywhere in valid JSON has a member twice:
 // of two readers each may take another one.
 func Doubled(value json.RawMessage) bool {
-	var open []members // of the objects around, nil for a list
+	var open []map[string]bool // the members so far of the objects around, nil for a list
 	for i := 0; i < len(value); i++ {
 		switch value[i] {
 		case '{':
-			open = append(open, members{})
+			open = append(open, map[string]bool{})
 		case '[':
 			open = append(open, nil)
 		case '}', ']':
-			if len(open) > 0 {
-				open = open[:len(open)-1]
-			}
+			open = open[:max(0, len(open)-1)]
 		case '"':
 			end := skipString(value, i)
 			if next := skipSpace(value, end); next < len(value) && value[next] == ':' && len(open) > 0 {
-				name, ok := unquote(value[i:end])
-				if in := open[len(open)-1]; !ok || in == nil || in[string(name)] {
+				name, _ := unquote(value[i:end])
+				in := open[len(open)-1]
+				if in == nil || in[string(name)] {
 					return true
-				} else {
-					in[string(name)] = true
 				}
+				in[string(name)] = true
 			}
 			i = end - 1
 		}
 	}
 	return false
 }
-
-// members are the names that an object has so far.
-type members map[string]bool
