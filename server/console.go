@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
@@ -44,13 +43,8 @@ func (s *Server) RevokeWhere(_ context.Context, sub, clientID string) (int, erro
 	}, oauth.ByOwner)
 }
 
-// AllowRedirect adds a redirect URI to those that clients may use.
-func (s *Server) AllowRedirect(ctx context.Context, uri string) error {
-	cfg := s.Config()
-	if slices.Contains(cfg.Clients.Allowed, uri) {
-		return nil
-	}
-	cfg.Clients.Allowed = append(slices.Clone(cfg.Clients.Allowed), uri)
+// SetConfig is [Server.Configure] without secrets.
+func (s *Server) SetConfig(ctx context.Context, cfg config.Config) error {
 	return s.Configure(ctx, cfg, nil)
 }
 

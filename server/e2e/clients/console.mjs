@@ -49,6 +49,7 @@ async function pictures({ link, path, lang, file, fill, press }) {
     await page.setViewportSize(viewport);
     await page.emulateMedia({ colorScheme });
   };
+  await page.evaluate(() => scrollTo(0, 0));
   for (const view of views) {
     await look(view);
     await page.screenshot({ path: `${file}-${view.name}.png`, fullPage: true });
@@ -112,6 +113,10 @@ async function steps({ link, lang, steps, keep, width }) {
     } else if (verb === 'type') {
       await tab(now, what);
       await now.keyboard.type(more);
+    } else if (verb === 'clear') {
+      await tab(now, what);
+      await now.keyboard.press('Control+A');
+      await now.keyboard.press('Delete');
     } else if (verb === 'wait') await now.waitForFunction((text) => document.body.innerText.includes(text) || document.title.includes(text), what, { timeout: 15_000 }).catch(trouble);
     else if (verb === 'gone') await now.waitForFunction((text) => !document.body.innerText.includes(text), what, { timeout: 15_000 }).catch(trouble);
     else if (verb === 'goto') await now.goto(what);

@@ -2,10 +2,12 @@ package console
 
 import (
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
 )
 
@@ -54,12 +56,51 @@ func TestConsoleOfTheApp(t *testing.T) {
 	}
 }
 
+// What the console's forms save is in config.toml, which keeps its comments and
+// its order, and counts at once: who is taken off the list is signed out.
+func TestConsoleEditsTheFile(t *testing.T) {
+	app, _, tokens := rig.StartSignedIn(t, rig.AppOptions{ConfigFile: filepath.Join(t.TempDir(), "config.toml"),
+		Config: func(c *config.Config) { c.Access = config.Access{Emails: []string{"alice@example.com"}} }})
+	c := rig.ReadControlFile(t, app)
+	file := app.Options.ConfigFile
+	if err := config.Edit(file, func(c *config.Config) error { *c = app.Config; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const remark = "# asked for by the night shift\n"
+	if err := os.WriteFile(file, append([]byte(remark), text...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	app.MustWorkWith(t, tokens.Access)
+	use(t, rig.StartConsoleBrowser(t), c.URL+"/#key="+c.Key, "en-GB",
+		step{"key", "#nav-settings"}, step{"clear", "#tokens-access"}, step{"type", "#tokens-access", "12m"}, step{"key", "#form-tokens button"}, step{"wait", "Saved, and in effect."},
+		step{"key", "#nav-access"}, step{"key", "#rule-0 summary"}, step{"type", "#rule-0-groups", "everyone"}, step{"type", "#rule-0-tools", "echo"}, step{"key", "#form-rule-0 button"}, step{"wait", "Rule 1"}, step{"wait", "everyone · echo"},
+		step{"type", "#a-email", "alice@example.com"}, step{"key", "#look button"}, step{"wait", "This person may use 1 thing."},
+		step{"clear", "#people-emails"}, step{"type", "#people-emails", "carol@example.com"}, step{"key", "#form-people button"}, step{"wait", "Saved, and in effect."},
+		step{"key", "#nav-sessions"}, step{"wait", "Nobody is signed in."})
+	saved, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{remark, "access = '12m'", "[[access.rule]]", "everyone", "carol@example.com"} {
+		if !strings.Contains(strings.ReplaceAll(string(saved), `"`, "'"), want) {
+			t.Errorf("config.toml lacks %q:\n%s", want, saved)
+		}
+	}
+	if r := app.Do(t, "POST", "/mcp", strings.NewReader("{}"), "Authorization", "Bearer "+tokens.Access); r.Status != http.StatusUnauthorized {
+		t.Errorf("whoever is off the list gets %d", r.Status)
+	}
+}
+
 // It handles strangers at the console of the real app: no page on the public
 // listener, and none for a public token on the control side.
 func TestSecConsoleWithoutToken(t *testing.T) {
 	app, _, tokens := rig.StartSignedIn(t, rig.AppOptions{})
 	c := rig.ReadControlFile(t, app)
-	for _, path := range []string{"/", "/sessions", "/activity", "/activity/events.jsonl", "/servers", "/approvals", "/doctor", "/setup", "/panic"} {
+	for _, path := range []string{"/", "/sessions", "/activity", "/activity/events.jsonl", "/servers", "/access", "/approvals", "/settings", "/doctor", "/setup", "/panic"} {
 		for _, token := range []string{tokens.Access, tokens.Refresh, c.Key} {
 			r := c.Send(t, "GET", path, "", "Authorization", "Bearer "+token)
 			if r.Status != http.StatusUnauthorized || strings.Contains(string(r.Body), "alice") {

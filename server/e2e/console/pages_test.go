@@ -35,7 +35,9 @@ func TestConsolePages(t *testing.T) {
 		{name: "tool", path: "/servers?server=files&tool=write_file", fill: map[string]string{"[name='arg.path']": "notes/today.md"}, press: "#try button", en: "call the bank", ja: "構造化コンテンツ"},
 		{name: "server-add", path: "/servers?add=1", press: "#find button", en: "github", ja: "コマンドライン"},
 		{name: "server-edit", path: "/servers?server=files&edit=1", en: "Arguments, one a line", ja: "環境変数"},
-		{name: "access", path: "/servers", fill: map[string]string{"#a-email": "bob@example.com"}, press: "#access button", en: "This person may use 4 things.", ja: "承認後"},
+		{name: "access", path: "/access", fill: map[string]string{"#a-email": "bob@example.com"}, press: "#look button", en: "This person may use 4 things.", ja: "承認後"},
+		{name: "settings", path: "/settings", en: "An access token works for", ja: "アクセストークンの有効期間"},
+		{name: "settings-refused", path: "/settings", fill: map[string]string{"#tokens-access": "soon"}, press: "#form-tokens button", en: "Write a number with a unit", ja: "数字と単位で入力してください"},
 		{name: "approvals", path: "/approvals", en: "call the bank", ja: "引数"},
 		{name: "doctor", path: "/doctor", press: "#doctor-run button", en: "1 check found something wrong.", ja: "1 件の問題が見つかりました。"},
 		{name: "panic", path: "/panic", en: "Yes, end everything", ja: "緊急停止"},
@@ -83,6 +85,7 @@ func TestConsolePagesOfTrouble(t *testing.T) {
 		{name: "empty-sessions", path: "/sessions", en: "Nobody is signed in.", ja: "サインインしている人はいません。"},
 		{name: "empty-activity", path: "/activity", en: "Nothing matches.", ja: "該当するものはありません。"},
 		{name: "empty-servers", path: "/servers", en: "No other server is mounted yet.", ja: "ほかのサーバーはまだ登録されていません。"},
+		{name: "empty-access", path: "/access", en: "Add a rule", ja: "ルールを追加"},
 		{name: "empty-approvals", path: "/approvals", en: "No call waits.", ja: "待っている呼び出しはありません。"},
 		{name: "missing", path: "/nothing", en: "There is nothing here.", ja: "ここには何もありません。"},
 	} {
@@ -109,6 +112,12 @@ func TestConsolePagesOfTrouble(t *testing.T) {
 	} {
 		p.take(t, browser, much.Link)
 	}
+	well := consoletest.Sample()
+	well.Status.IDP, well.Status.Notes, well.Status.Servers = status.IDP{State: status.IDPOK}, nil, well.Status.Servers[:1]
+	well.Sessions[1].Leaving = consoletest.Now().Add(4 * time.Second)
+	fine := consoletest.Start(t, well, consoletest.Now)
+	picture{name: "well-overview", path: "/", en: "Ready. Everything works.", ja: "稼働中です。すべて正常です。"}.take(t, browser, fine.Link)
+	picture{name: "well-sessions", path: "/sessions", en: "Revoked: 4 seconds left", ja: "取り消し: 残り 4 秒"}.take(t, browser, fine.Link)
 	picture{name: "closed", path: "/sessions", en: "Open the console from Drawbridge’s tray menu", ja: "トレイメニューから"}.take(t, browser, trouble.URL)
 }
 

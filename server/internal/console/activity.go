@@ -196,5 +196,9 @@ func (c *Console) allow(r *Request) (string, error) {
 	}) {
 		return "", errors.New(r.Say("activity.allow.unknown"))
 	}
-	return r.Say("activity.allow.did"), c.backend.AllowRedirect(r.Context(), uri)
+	cfg := c.backend.Config()
+	if !slices.Contains(cfg.Clients.Allowed, uri) {
+		cfg.Clients.Allowed = append(slices.Clone(cfg.Clients.Allowed), uri)
+	}
+	return r.Say("activity.allow.did"), c.backend.SetConfig(r.Context(), cfg)
 }

@@ -74,8 +74,10 @@ type Backend interface {
 
 	// Attempts returns the latest tries of clients to connect.
 	Attempts() []status.Attempt
-	// AllowRedirect adds a redirect URI to those that clients may use.
-	AllowRedirect(ctx context.Context, uri string) error
+	// Config is what config.toml says; SetConfig saves it, with the comments of
+	// the file, and applies it at once.
+	Config() config.Config
+	SetConfig(ctx context.Context, c config.Config) error
 	// Panic ends every session, changes the data key and closes the tunnel. It
 	// returns what happened and what to do next.
 	Panic(ctx context.Context) (string, error)
@@ -176,7 +178,9 @@ func (c *Console) allPages() []*Page {
 		c.sessions(),
 		c.activity(),
 		c.servers(),
+		c.access(),
 		c.approvals(),
+		c.settings(),
 		c.doctor(),
 		c.setup(),
 		c.alarm(),

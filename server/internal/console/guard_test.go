@@ -10,7 +10,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/console/consoletest"
 )
 
-var pagePaths = []string{"/", "/sessions", "/activity", "/servers", "/approvals", "/doctor", "/setup", "/panic"}
+var pagePaths = []string{"/", "/sessions", "/activity", "/servers", "/access", "/approvals", "/settings", "/doctor", "/setup", "/panic"}
 
 // verbs is every form, with what makes it do something.
 var verbs = []struct {
@@ -28,18 +28,18 @@ var verbs = []struct {
 	{"/sessions/where", []string{"sure", "yes", "sub", "00u1ana"}, `revoke where "00u1ana" ""`},
 	{"/sessions/where", []string{"sure", "yes", "client", "dcr-cursor"}, `revoke where "" "dcr-cursor"`},
 	{"/sessions/all", []string{"sure", "yes"}, "revoke all"},
-	{"/activity/allow", []string{"uri", "https://global.consent.azure-apim.net/redirect/acme-connector-5f2a"}, "allow https://global.consent.azure-apim.net/redirect/acme-connector-5f2a"},
+	{"/activity/allow", []string{"uri", "https://global.consent.azure-apim.net/redirect/acme-connector-5f2a"}, "set config"},
 	{"/servers/restart", []string{"name", "calendar"}, "restart calendar"},
 	{"/servers/on", []string{"name", "notes"}, "switch notes true"},
 	{"/servers/off", []string{"name", "files"}, "switch files false"},
 	{"/servers/approve", []string{"server", "files", "tool", "read_file"}, "approve files read_file"},
-	{"/servers/access", []string{"email", "bob@example.com", "groups", "staff, night"}, "access bob@example.com staff,night"},
 	{"/servers/tool?server=files", []string{"server", "files", "tool", "write_file", "on", "false"}, "switch tool files write_file false"},
 	{"/servers/try?server=files&tool=write_file", []string{"arg.path", "a.md", "arg.head", "3"}, `try files write_file {"path":"a.md","head":3}`},
 	{"/servers/secret?server=calendar", []string{"secret", "CALENDAR_TOKEN", "value", "x"}, "secret calendar/CALENDAR_TOKEN x"},
 	{"/servers/add?add=1", []string{"text", "uvx mcp-server-git"}, "add git"},
 	{"/servers/save?server=files&edit=1", []string{"command", "node", "args", "a b\n\nc", "env", "A = b=c"}, `put files node ["a b" "c"] map[A:b=c]`},
 	{"/servers/remove?server=notes", []string{"sure", "yes"}, "remove notes"},
+	{"/access/look", []string{"email", "bob@example.com", "groups", "staff, night"}, "access bob@example.com staff,night"},
 	{"/approvals/answer", []string{"id", "a1", "answer", "allow"}, "answer a1 true"},
 	{"/approvals/answer", []string{"id", "a1", "answer", "deny"}, "answer a1 false"},
 	{"/approvals/answer", []string{"id", "a1"}, "answer a1 false"},

@@ -14,10 +14,10 @@ import (
 // maxLog is how many of a server's latest lines are shown.
 const maxLog = 100
 
-// servers shows the mounted servers, what changed about their tools, and what
-// a person may use of them; one server with all that it offers (?server=NAME),
-// or one of its tools (&tool=NAME). An address that adds or changes one has a
-// form of its own (?add, ?server=NAME&edit).
+// servers shows the mounted servers and what changed about their tools; one
+// server with all that it offers (?server=NAME), or one of its tools
+// (&tool=NAME). An address that adds or changes one has a form of its own (?add,
+// ?server=NAME&edit).
 func (c *Console) servers() *Page {
 	return &Page{
 		Name:  "servers",
@@ -31,7 +31,6 @@ func (c *Console) servers() *Page {
 			"on":      c.switchServer(true),
 			"off":     c.switchServer(false),
 			"approve": c.approveChange,
-			"access":  c.access,
 			"tool":    c.switchTool,
 			"try":     c.tryTool,
 			"secret":  c.setSecret,
@@ -63,29 +62,10 @@ func (c *Console) approveChange(r *Request) (string, error) {
 	return r.Say("servers.did.approve", cmp.Or(tool, r.PostFormValue("server"))), c.backend.ApproveChange(r.Context(), r.PostFormValue("server"), tool, r.PostFormValue("version"))
 }
 
-// access finds out what a person would see. It is an action, so that the
-// address names nobody.
-func (c *Console) access(r *Request) (string, error) {
-	a := accessAnswer{Email: r.Query("email"), Groups: r.Query("groups")}
-	for group := range strings.SplitSeq(a.Groups, ",") {
-		if group = strings.TrimSpace(group); group != "" {
-			a.groups = append(a.groups, group)
-		}
-	}
-	var err error
-	if a.Entries, err = c.backend.Access(r.Context(), strings.TrimSpace(a.Email), a.groups); err != nil {
-		return "", err
-	}
-	slices.SortStableFunc(a.Entries, func(x, y status.Entry) int { return strings.Compare(x.Server, y.Server) })
-	r.Result = &a
-	return "", nil // the page says it beside the form
-}
-
 // serversData is one of the page's views.
 type serversData struct {
 	Servers []serverRow
 	Changes []changeRow
-	Access  *accessAnswer
 
 	One  *serverView
 	Tool *toolView
@@ -106,12 +86,6 @@ type changeRow struct {
 	Key, Seen   string
 	Was, Is     folded
 	IsNew, Open bool
-}
-
-type accessAnswer struct {
-	Email, Groups string
-	Entries       []status.Entry
-	groups        []string
 }
 
 // serverView is all of one server.
@@ -155,7 +129,6 @@ func (c *Console) serversOf(r *Request) serversData {
 		open := r.Query("open") == id
 		d.Changes = append(d.Changes, changeRow{change, id, key(change.New), fold(change.Old, open), fold(change.New, open), change.Old == "", open})
 	}
-	d.Access, _ = r.Result.(*accessAnswer)
 	return d
 }
 

@@ -3,6 +3,7 @@
 package consoletest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -43,6 +44,7 @@ type Data struct {
 	Answer       json.RawMessage // of every tool that is tried
 	Found        config.Import
 	Checks       []status.Check
+	Config       config.Config
 	Fail         error // what every verb answers
 }
 
@@ -192,7 +194,15 @@ func (b *Backend) Doctor(context.Context) []status.Check {
 
 func (b *Backend) Attempts() []status.Attempt { return b.get().Attempts }
 
-func (b *Backend) AllowRedirect(_ context.Context, uri string) error { return b.tell("allow %s", uri) }
+func (b *Backend) Config() config.Config { return b.get().Config }
+
+func (b *Backend) SetConfig(_ context.Context, c config.Config) error {
+	if err := cmp.Or(b.tell("set config"), c.Validate()); err != nil {
+		return err
+	}
+	b.Change(func(d *Data) { d.Config = c })
+	return nil
+}
 
 func (b *Backend) Panic(context.Context) (string, error) {
 	if err := b.tell("panic"); err != nil {

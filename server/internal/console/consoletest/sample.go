@@ -79,6 +79,7 @@ func Sample() Data {
 			{Name: "github", As: "github", From: "/home/ana/.cursor/mcp.json", Set: []string{"GITHUB_TOKEN"}},
 			{Name: "drawbridge", From: "/home/ana/.cursor/mcp.json", Why: "it is Drawbridge itself"},
 		}},
+		Config: sampleConfig(),
 		Checks: []status.Check{
 			{Name: "configuration", OK: true, Result: "issuer https://dev-123.okta.com/oauth2/default, MCP URL https://name.ngrok.app/mcp"},
 			{Name: "access list", OK: true, Result: "addresses ana@example.com, bob@example.com; groups staff, night shift"},
@@ -103,6 +104,15 @@ func sampleOffers() map[string][]status.Offer {
 			{Kind: "template", Name: "file:///home/ana/Documents/{path}", Description: "Any file of the folder"},
 		},
 	}
+}
+
+func sampleConfig() config.Config {
+	c := config.Default()
+	c.IDP.Issuer, c.IDP.ClientID = "https://dev-123.okta.com/oauth2/default", "0oa1"
+	c.Access.Emails, c.Access.Groups = []string{"ana@example.com", "bob@example.com"}, []string{"staff", "night shift"}
+	c.Access.Rules = []config.Rule{{Groups: []string{"staff"}, Servers: []string{"files"}, Tools: []string{"read_*", "list_*"}, ReadOnly: true}, {Emails: []string{"ana@example.com"}}}
+	c.Clients.Allowed = []string{"https://global.consent.azure-apim.net/redirect/acme"}
+	return c
 }
 
 func session(id string, u status.User, c status.SessionClient, since, used time.Duration, n int64, tool, remote string) status.Session {

@@ -1,0 +1,207 @@
+package console
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
+)
+
+// settings is the lifetimes of tokens, and which clients may connect.
+func (c *Console) settings() *Page {
+	return &Page{
+		Name:    "settings",
+		Draw:    func(r *Request) any { return c.formsOf(r, "tokens", "clients") },
+		Actions: map[string]Action{"save": c.saveForm},
+	}
+}
+
+// configForm is some keys of config.toml to edit.
+type configForm struct {
+	Name    string // "rule-2": one of several
+	Entries []entry
+	Seen    string // what they said when they were drawn
+
+	// Of a rule: which one, whether it is yet to be made, was refused, and what
+	// it says in short.
+	Number    int
+	New, Open bool
+	Summary   string
+}
+
+// entry is one key of a form.
+type entry struct {
+	Name, Kind   string // Kind: list, tick, time
+	Value, Error string // a list has one item a line
+	On           bool
+
+	to any // in the configuration
+}
+
+// formOf is the form of a name over cfg, or nil. The rule after the last is a
+// new one.
+func formOf(cfg *config.Config, name string) *configForm {
+	f := &configForm{Name: name}
+	add := func(name, kind string, to any) { f.Entries = append(f.Entries, entry{Name: name, Kind: kind, to: to}) }
+	kind, number, _ := strings.Cut(name, "-")
+	switch kind {
+	case "people":
+		a := &cfg.Access
+		add("emails", "list", &a.Emails)
+		add("domains", "list", &a.Domains)
+		add("groups", "list", &a.Groups)
+		add("anyone", "tick", &a.Anyone)
+	case "rule":
+		i, err := strconv.Atoi(number)
+		if err != nil || i < 0 || i > len(cfg.Access.Rules) {
+			return nil
+		}
+		cfg.Access.Rules = slices.Clone(cfg.Access.Rules)
+		f.Number, f.New = i+1, i == len(cfg.Access.Rules)
+		if f.New {
+			cfg.Access.Rules = append(cfg.Access.Rules, config.Rule{})
+		}
+		r := &cfg.Access.Rules[i]
+		add("emails", "list", &r.Emails)
+		add("domains", "list", &r.Domains)
+		add("groups", "list", &r.Groups)
+		add("servers", "list", &r.Servers)
+		add("tools", "list", &r.Tools)
+		add("prompts", "list", &r.Prompts)
+		add("resources", "list", &r.Resources)
+		add("read_only", "tick", &r.ReadOnly)
+	case "tokens":
+		add("access", "time", &cfg.Tokens.Access)
+		add("refresh", "time", &cfg.Tokens.Refresh)
+	case "clients":
+		add("registration", "tick", &cfg.Clients.Registration)
+		add("metadata_documents", "tick", &cfg.Clients.MetadataDocuments)
+		add("redirect_uris", "list", &cfg.Clients.RedirectURIs)
+		add("allowed", "list", &cfg.Clients.Allowed)
+	default:
+		return nil
+	}
+	seen := []string{name}
+	for i := range f.Entries {
+		e := &f.Entries[i]
+		switch to := e.to.(type) {
+		case *[]string:
+			e.Value = strings.Join(*to, "\n")
+		case *bool:
+			e.On = *to
+		case *time.Duration:
+			e.Value = shortDuration(*to)
+		}
+		seen = append(seen, fmt.Sprint(e.Value, e.On))
+		if e.Value != "" {
+			f.Summary += " · " + strings.ReplaceAll(e.Value, "\n", ", ")
+		}
+	}
+	f.Seen = key(seen...)
+	return f
+}
+
+// formsOf draws forms; one that was refused as it was sent.
+func (c *Console) formsOf(r *Request, names ...string) (forms []*configForm) {
+	cfg := c.backend.Config()
+	refused, _ := r.Result.(*configForm)
+	for _, name := range names {
+		f := formOf(&cfg, name)
+		if refused != nil && refused.Name == name {
+			f = refused
+		}
+		forms = append(forms, f)
+	}
+	return forms
+}
+
+// saveForm writes a form, or removes its rule, unless the file says something
+// else by now.
+func (c *Console) saveForm(r *Request) (string, error) {
+	cfg := c.backend.Config()
+	f := formOf(&cfg, r.PostFormValue("form"))
+	if f == nil || f.Seen != r.PostFormValue("seen") {
+		return "", errors.New(r.Say("settings.changed"))
+	}
+	wrong := false
+	if r.PostFormValue("do") == "remove" && f.Number > 0 {
+		cfg.Access.Rules = slices.Delete(cfg.Access.Rules, f.Number-1, f.Number)
+	} else {
+		for i := range f.Entries {
+			f.Entries[i].take(r)
+			wrong = wrong || f.Entries[i].Error != ""
+		}
+	}
+	if f.Name == "people" && cfg.Access.Empty() {
+		return "", errors.New(r.Say("access.nobody"))
+	}
+	if !wrong {
+		err := c.backend.SetConfig(r.Context(), wizard.WithScopes(cfg))
+		if err == nil {
+			return r.Say("settings.saved"), nil
+		}
+		for _, e := range config.Errors(err) {
+			wrong = f.blame(e) || wrong
+		}
+		if !wrong {
+			return "", err
+		}
+	}
+	f.Open = true
+	r.Result = f
+	return "", errors.New(r.Say("settings.wrong"))
+}
+
+// take puts what a person entered into the configuration.
+func (e *entry) take(r *Request) {
+	e.Value = strings.TrimSpace(r.PostFormValue(e.Name))
+	switch to := e.to.(type) {
+	case *bool:
+		e.On = e.Value != ""
+		*to = e.On
+	case *[]string:
+		items := strings.FieldsFunc(e.Value, func(r rune) bool { return r == '\n' || r == ',' && e.Name != "groups" })
+		for i := range items {
+			items[i] = strings.TrimSpace(items[i])
+		}
+		items = slices.DeleteFunc(items, func(s string) bool { return s == "" })
+		if len(items) > 0 || len(*to) > 0 { // an empty list says something else than none
+			*to = nil
+			*to = append(*to, items...)
+		}
+	case *time.Duration:
+		var err error
+		if *to, err = time.ParseDuration(strings.ReplaceAll(e.Value, " ", "")); err != nil {
+			e.Error = r.Say("settings.duration")
+		}
+	}
+}
+
+// blame puts an error beside the key that it is about.
+func (f *configForm) blame(err *config.Error) bool {
+	name := err.Key[strings.LastIndex(err.Key, ".")+1:]
+	name, _, _ = strings.Cut(name, "[")
+	for i := range f.Entries {
+		if f.Entries[i].Name == name {
+			f.Entries[i].Error = err.Msg
+			return true
+		}
+	}
+	return false
+}
+
+// shortDuration is d without units that are zero: "30m".
+func shortDuration(d time.Duration) string {
+	s := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(s, zero) {
+			s = s[:len(s)-2]
+		}
+	}
+	return s
+}
