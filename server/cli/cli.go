@@ -48,6 +48,7 @@ type commands struct {
 	Resume resume        `cmd:"" group:"change"`
 	Tunnel tunnel        `cmd:"" group:"change"`
 	Import importServers `cmd:"" group:"change"`
+	Server servers       `cmd:"" group:"change"`
 	Secret secret        `cmd:"" group:"change"`
 
 	Version    versionCommand `cmd:"" group:"more"`

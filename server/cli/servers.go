@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/control"
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
+
+// servers is about the mounted servers. A running Drawbridge follows mcp.json.
+type servers struct {
+	List   serverList   `cmd:""`
+	Add    serverAdd    `cmd:""`
+	Remove serverRemove `cmd:""`
+}
+
+type serverList struct{ asJSON }
+
+func (c serverList) Run(a *app) error {
+	list, err := a.mountedServers()
+	switch {
+	case c.JSON:
+		return errors.Join(a.out.json(list, "  "), err)
+	case len(list) == 0 && err == nil:
+		a.say("cli.server.none")
+		return nil
+	}
+	t := table{wrap: true, most: 1000}
+	for _, s := range list {
+		state := word{"state.server.", s.State}
+		t.add(cell{s.Name, heading}, cell{a.out.word(state), state.ink()}, cell{join(a.out.texts.Count("cli.tools", s.Tools), a.out.translate(s.Error)), plain})
+	}
+	return errors.Join(a.out.table(t), err)
+}
+
+// mountedServers are those of the running instance; where none runs, those of
+// mcp.json, all off.
+func (a *app) mountedServers() (list []status.Server, err error) {
+	err = ask(a, (*control.Client).Status, func(st status.Status) error {
+		list = st.Servers
+		return nil
+	})
+	if err == nil {
+		return list, nil
+	}
+	entries, err := config.LoadServers(a.mcpJSON()) // a bad server hides no other's
+	list = []status.Server{}
+	for _, s := range entries {
+		list = append(list, status.Server{Name: s.Name, State: "off"})
+	}
+	return list, err
+}
+
+type serverAdd struct {
+	Name    string   `arg:""`
+	Command []string `arg:"" passthrough:"partial"`
+	Env     []string `placeholder:"NAME=VALUE" sep:"none"`
+}
+
+func (c serverAdd) Run(a *app) error {
+	text, rest := "", c.Command
+	if len(rest) > 0 && rest[0] == "--" {
+		rest = rest[1:]
+	}
+	if len(rest) == 1 && len(c.Env) == 0 {
+		text = rest[0] // a URL, a JSON entry, or a command line in quotes
+	} else if len(rest) > 0 {
+		env := map[string]string{}
+		for _, pair := range c.Env {
+			name, value, ok := strings.Cut(pair, "=")
+			if !ok {
+				return usage("cli.server.env", pair)
+			}
+			env[name] = value
+		}
+		entry, err := json.Marshal(map[string]any{"command": rest[0], "args": rest[1:], "env": env})
+		if err != nil {
+			return err
+		}
+		text = string(entry)
+	}
+	plan, err := config.Importer{Path: a.mcpJSON(), Own: a.ownURLs(), Places: config.ThisComputer()}.Paste(text, c.Name)
+	if err != nil {
+		return err
+	}
+	for _, item := range plan.Items {
+		a.printItem(item)
+	}
+	if len(plan.Taken()) == 0 {
+		return failure("cli.server.refused")
+	}
+	if err := plan.Save(a.keep()); err != nil {
+		return err
+	}
+	a.say("cli.import.done", len(plan.Taken()), plan.Path)
+	return nil
+}
+
+type serverRemove struct {
+	Name string `arg:""`
+}
+
+func (c serverRemove) Run(a *app) error {
+	secrets, err := config.Unmount(a.config, c.Name)
+	if errors.Is(err, config.ErrNoServer) {
+		return failure("cli.server.unknown", c.Name)
+	}
+	if err != nil {
+		return err
+	}
+	for _, secret := range secrets {
+		n := secretName{c.Name, secret}
+		if err := a.secrets.Delete(a.ctx, n.account()); err != nil && !errors.Is(err, keystore.ErrNotFound) && !keystore.IsReadOnly(a.secrets) {
+			return err
+		}
+		if err := a.remember(n, false); err != nil {
+			return err
+		}
+	}
+	a.say("cli.server.removed", c.Name)
+	return nil
+}
