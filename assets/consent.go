@@ -21,6 +21,7 @@ type ConsentPage struct {
 	ServerName string   // this server, as its owner knows it
 	MCPURL     string   // what the client will reach
 
+	Lang        string // an Accept-Language header
 	Flow, CSRF  string // hidden fields, returned as given
 	MayRemember bool   // offer not to ask again
 }
@@ -33,7 +34,7 @@ type ConsentPage struct {
 func Consent(w io.Writer, p ConsentPage) error {
 	known, unknown, more := explain(p.Scopes)
 	publisher, scheme := publisher(p), appScheme(p.RedirectURI)
-	return write(w, "consent.html", consentView{
+	return write(w, p.Lang, "consent.html", consentView{
 		ConsentPage: p,
 		Publisher:   publisher,
 		Vouched:     publisher != "" || p.ClientKind == "static",

@@ -13,8 +13,11 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
+	"fmt"
 	"html/template"
 	"io"
+	"regexp"
+	"slices"
 )
 
 //go:embed pages
@@ -30,12 +33,65 @@ var style = colours + "\n" + mustRead("pages/style.css")
 // §2.3.1). The pages need nothing else but form-action.
 var StyleHash = hashOf(style)
 
-var pages = template.Must(template.New("").Funcs(template.FuncMap{
-	"style":   func() template.CSS { return template.CSS(style) },
-	"name":    func(s string) string { return plain(s, maxName) },
-	"text":    func(s string) string { return plain(s, maxText) },
-	"address": address,
-}).ParseFS(files, "pages/*.html"))
+// pages are the templates in each language.
+var pages = func() map[string]*template.Template {
+	all := map[string]*template.Template{}
+	for _, lang := range Languages {
+		all[lang] = template.Must(template.New("").Funcs(pageFunctions(lang)).ParseFS(files, "pages/*.html"))
+	}
+	return all
+}()
+
+// pageFunctions are those of the templates of pages in one language.
+func pageFunctions(lang string) template.FuncMap {
+	bdi := func(class, s string) template.HTML {
+		if class != "" {
+			class = ` class="` + class + `"`
+		}
+		return template.HTML("<bdi" + class + ` translate="no">` + template.HTMLEscapeString(s) + "</bdi>")
+	}
+	return template.FuncMap{
+		"style":   func() template.CSS { return template.CSS(style) },
+		"lang":    func() string { return lang },
+		"name":    Name,
+		"text":    func(s string) string { return plain(s, maxText) },
+		"address": address,
+		"bdi":     bdi,
+		"quoted":  func(s string) template.HTML { return bdi("", "“"+s+"”") },
+		"server": func(s string) template.HTML {
+			if s = Name(s); s != "" {
+				return bdi("", s)
+			}
+			return "Drawbridge"
+		},
+		"tongue": func(s string) string { // "" where it is the page's own
+			if Translated(lang, s) {
+				return ""
+			}
+			return Languages[0]
+		},
+		"t": func(text string, with ...any) template.HTML { return translated(lang, text, with) },
+	}
+}
+
+var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
+
+// translated is text in a language, with its {words}, in the order of the
+// English text, replaced by what is given.
+func translated(lang, text string, with []any) template.HTML {
+	words := placeholder.FindAllString(text, -1)
+	said := template.HTMLEscapeString(Translate(lang, text))
+	return template.HTML(placeholder.ReplaceAllStringFunc(said, func(word string) string {
+		i := slices.Index(words, word)
+		if i < 0 || i >= len(with) {
+			return word
+		}
+		if ready, ok := with[i].(template.HTML); ok {
+			return string(ready)
+		}
+		return template.HTMLEscapeString(fmt.Sprint(with[i]))
+	}))
+}
 
 // ErrorPage is what [Error] shows.
 type ErrorPage struct {
@@ -44,32 +100,34 @@ type ErrorPage struct {
 	Do         string // what the person can do now; "" leaves it out
 	EventID    string // finds the event in Drawbridge's history; "" leaves it out
 	ServerName string // shown beside our own name; "" and "Drawbridge" are left out
+	Lang       string // an Accept-Language header
 }
 
 // IndexPage is what [Index] shows.
 type IndexPage struct {
 	MCPURL     string // the address to paste into a client; "" while there is none
 	ServerName string // shown beside our own name; "" and "Drawbridge" are left out
+	Lang       string // an Accept-Language header
 }
 
 // Error writes a page that says what happened and what to do. The caller puts
 // no token, code, secret, state or exception text into it. The error returned
 // is w's.
 func Error(w io.Writer, p ErrorPage) error {
-	return write(w, "error.html", p)
+	return write(w, p.Lang, "error.html", p)
 }
 
 // Index writes the page at "/": what this is, and the address to paste into a
 // client instead of opening it. The error returned is w's.
 func Index(w io.Writer, p IndexPage) error {
-	return write(w, "index.html", p)
+	return write(w, p.Lang, "index.html", p)
 }
 
 // write sends the page whole or, if it fails to render, not at all: a consent
 // page cut in the middle could lack its warning.
-func write(w io.Writer, page string, data any) error {
+func write(w io.Writer, acceptLanguage, page string, data any) error {
 	var b bytes.Buffer
-	if err := pages.ExecuteTemplate(&b, page, data); err != nil {
+	if err := pages[TextsFor(acceptLanguage).Lang].ExecuteTemplate(&b, page, data); err != nil {
 		return err
 	}
 	_, err := w.Write(b.Bytes())

@@ -6,8 +6,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"unicode"
+
+	"golang.org/x/net/html"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -197,5 +201,47 @@ func (brokenWriter) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 func TestErrorsOfTheWriterComeBack(t *testing.T) {
 	if err := Consent(brokenWriter{}, consent(nil)); err != io.ErrClosedPipe {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Every page is Japanese for who prefers that, in all that is ours: with the
+// same elements, and the same values of others.
+func TestPagesInJapanese(t *testing.T) {
+	for name, change := range map[string]func(*ConsentPage){"cimd": asCIMD, "dcr": nil, "loopback": onLoopback, "app link": inApp, "bare": func(p *ConsentPage) { *p = ConsentPage{} },
+		"braces": func(p *ConsentPage) {
+			p.ClientName, p.ServerName, p.Scopes = "{server}", "{address}", []string{"{count}"}
+		}} {
+		page := func(lang string) string {
+			p := consent(change)
+			p.Lang = lang
+			return render(t, func(w io.Writer) error { return Consent(w, p) })
+		}
+		english, japanese := parse(t, page("")), parse(t, page("ja-JP,en;q=0.5"))
+		if attr(find(japanese, "html")[0], "lang") != "ja" || len(find(english, "")) != len(find(japanese, "")) {
+			t.Errorf("%s: other elements, or another language", name)
+		}
+		values := func(n *html.Node) (list []string) {
+			for _, b := range find(n, "bdi") {
+				list = append(list, textOf(b))
+			}
+			slices.Sort(list)
+			return list
+		}
+		if !slices.Equal(values(english), values(japanese)) {
+			t.Errorf("%s: %q, in Japanese %q", name, values(english), values(japanese))
+		}
+		for _, tag := range []string{"title", "h1", "strong", "dt", "button", "li", "label"} {
+			for _, n := range find(japanese, tag) {
+				if !strings.ContainsFunc(textOf(n), func(r rune) bool { return unicode.In(r, unicode.Hiragana, unicode.Katakana, unicode.Han) }) {
+					t.Errorf("%s: <%s> is %q", name, tag, textOf(n))
+				}
+			}
+		}
+	}
+	failed := parse(t, render(t, func(w io.Writer) error {
+		return Error(w, ErrorPage{Lang: "ja", Title: "This sign-in can't go on", What: "bob@example.com is not on the access list.", Do: "Start again from your client."})
+	}))
+	if got := textOf(find(failed, "h1")[0]); got != "このサインインを続行できません" || attr(find(failed, "p")[1], "lang") != "en" {
+		t.Errorf("the error page is titled %q", got)
 	}
 }

@@ -79,7 +79,7 @@ func routes(base, local string, e *endpoints.Endpoints, auth *authserver.Server,
 		{"/revoke", post, auth.Limited(tokens, auth.Revoke)}, // RFC 7009: clients
 		{mcpPath, mcp, e.All(mcpPath)},
 		{mcpPath + "/", mcp, e.All(mcpPath + "/")},
-		{"/", get, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { index(base)(w, http.StatusOK) })},
+		{"/", get, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { index(base)(w, r, http.StatusOK) })},
 		{"/health", get, health},
 	}
 	serve := attempts.Wrap(singleServers(e, metadata, openID, dispatch(table)))
@@ -177,10 +177,10 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 }
 
 // index says what this is, to a person who opened the public URL or an MCP URL.
-func index(base string) func(w http.ResponseWriter, status int) {
-	return func(w http.ResponseWriter, status int) {
+func index(base string) func(w http.ResponseWriter, r *http.Request, status int) {
+	return func(w http.ResponseWriter, r *http.Request, status int) {
 		var b bytes.Buffer
-		if err := assets.Index(&b, assets.IndexPage{MCPURL: base + mcpPath, ServerName: strings.TrimPrefix(strings.TrimPrefix(base, "https://"), "http://")}); err != nil {
+		if err := assets.Index(&b, assets.IndexPage{Lang: r.Header.Get("Accept-Language"), MCPURL: base + mcpPath, ServerName: strings.TrimPrefix(strings.TrimPrefix(base, "https://"), "http://")}); err != nil {
 			http.Error(w, "Drawbridge could not draw this page.", http.StatusInternalServerError)
 			return
 		}

@@ -76,6 +76,7 @@ func (s *Server) Consent(w http.ResponseWriter, r *http.Request) {
 	scheme, _, _ := strings.Cut(flow.RedirectURI, ":")
 	s.page(w, http.StatusOK, formAction(flow.RedirectURI, s.ProviderIssuer), func(b *bytes.Buffer) error {
 		return assets.Consent(b, assets.ConsentPage{
+			Lang:       r.Header.Get("Accept-Language"),
 			ClientName: flow.Client.Name, ClientHost: oauth.RedirectHost(flow.RedirectURI), RedirectURI: flow.RedirectURI, ClientKind: flow.Client.Kind, ClientID: flow.Client.ID,
 			Loopback: strings.EqualFold(scheme, "http"), Scopes: flow.Scopes, Provider: hostOf(s.ProviderIssuer), ServerName: hostOf(s.Issuer), MCPURL: s.MCPURL,
 			Flow: flow.ID, CSRF: flow.CSRF, MayRemember: flow.MayRemember(),

@@ -164,7 +164,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, at *place, err e
 	case at.title != "" && strings.Contains(r.Header.Get("Accept"), "text/html"):
 		retryAfter(w, &e)
 		s.page(w, e.Status, "'none'", func(b *bytes.Buffer) error {
-			return assets.Error(b, assets.ErrorPage{Title: at.title, What: status.FullStop(status.Capital(e.Description)), Do: do, EventID: event.ID, ServerName: hostOf(s.Issuer)})
+			return assets.Error(b, assets.ErrorPage{Lang: r.Header.Get("Accept-Language"), Title: at.title, What: status.FullStop(status.Capital(e.Description)), Do: do, EventID: event.ID, ServerName: hostOf(s.Issuer)})
 		})
 	default:
 		failJSON(w, r, &e)

@@ -48,7 +48,7 @@ type Options struct {
 	Secret   func(ctx context.Context, server, name string) (string, error)
 	Network  *outbound.Network // the way to HTTP servers; nil: the environment's
 	Paused   func() bool
-	Page     func(w http.ResponseWriter, status int) // for a person who opens an MCP URL
+	Page     func(w http.ResponseWriter, r *http.Request, status int) // for a person who opens an MCP URL
 	Timeline *timeline.Recorder
 	AskWait  time.Duration // how long a call waits for the owner's word; 0: as long as a person needs
 	Wake     func()        // hears that there is something else to show; must not block

@@ -42,7 +42,7 @@ type Options struct {
 
 	// Page answers a browser, a person's that is, with status: a page says what to
 	// do with the URL. nil: it gets what a program gets.
-	Page func(w http.ResponseWriter, status int)
+	Page func(w http.ResponseWriter, r *http.Request, status int)
 }
 
 // NewFailures allows each address twenty bad tokens a second, in bursts of 200.
@@ -213,7 +213,7 @@ func (g *Guard) challenge(w http.ResponseWriter, r *http.Request, status int, he
 // answer refuses in the form that whoever asks can read.
 func (g *Guard) answer(w http.ResponseWriter, r *http.Request, status int, why oauthError) {
 	if g.opts.Page != nil && r.Method == http.MethodGet && wantsPage(r.Header["Accept"]) {
-		g.opts.Page(w, status)
+		g.opts.Page(w, r, status)
 		return
 	}
 	writeJSON(w, status, why)

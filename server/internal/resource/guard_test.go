@@ -188,7 +188,7 @@ func TestPage(t *testing.T) {
 	pause := false
 	_, h := guarded(func(o *Options) {
 		o.Paused = func() bool { return pause }
-		o.Page = func(w http.ResponseWriter, status int) {
+		o.Page = func(w http.ResponseWriter, _ *http.Request, status int) {
 			w.WriteHeader(status)
 			io.WriteString(w, "<p>a page")
 		}
