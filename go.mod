@@ -11,6 +11,7 @@ require (
 	github.com/mark3labs/mcp-go v1.2.1
 	github.com/pelletier/go-toml/v2 v2.4.3
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.2
+	github.com/tailscale/hujson v0.0.0-20260727124030-b80ff77dac4f
 	github.com/zalando/go-keyring v0.2.8
 	go.etcd.io/bbolt v1.5.0
 	golang.ngrok.com/muxado/v2 v2.0.2
@@ -23,8 +24,6 @@ require (
 	golang.org/x/time v0.16.0
 )
 
-require github.com/fsnotify/fsnotify v1.10.1 // indirect
-
 require (
 	fyne.io/systray v1.12.2
 	github.com/atotto/clipboard v0.1.4
@@ -35,7 +34,7 @@ require (
 	github.com/spf13/cast v1.7.1 // indirect
 	github.com/yosida95/uritemplate/v3 v3.0.2 // indirect
 	go.uber.org/multierr v1.11.0 // indirect
-	golang.org/x/text v0.43.0 // indirect
+	golang.org/x/text v0.43.0
 	google.golang.org/protobuf v1.36.11 // indirect
 	rsc.io/qr v0.2.0
 )

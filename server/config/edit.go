@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+
+	"github.com/tailscale/hujson"
 )
 
 // ErrNoServer says that mcp.json has no server of the name.
@@ -21,11 +23,11 @@ func PutServer(path string, s Server) error {
 	if err := checkServer(s); err != nil {
 		return err
 	}
-	return edit(path, func(t *jsonText, table []string) error {
-		if entry := t.at(append(table, s.Name)); entry == nil || entry.kind != jsonObject {
-			t.set(table, s.Name, entryOf(s))
+	return edit(path, func(table object) error {
+		if entry, ok := table.object(s.Name); ok {
+			entry.update(s)
 		} else {
-			t.update(append(table, s.Name), entry, s)
+			table.set(s.Name, entryOf(s))
 		}
 		return nil
 	})
@@ -33,22 +35,23 @@ func PutServer(path string, s Server) error {
 
 // SwitchServer switches the server of name off, or on again.
 func SwitchServer(path, name string, off bool) error {
-	return edit(path, func(t *jsonText, table []string) error {
-		if entry := t.at(append(table, name)); entry == nil || entry.kind != jsonObject {
+	return edit(path, func(table object) error {
+		entry, ok := table.object(name)
+		if !ok {
 			return fmt.Errorf("%w: %s", ErrNoServer, code(name))
 		}
-		t.switchOff(append(table, name), off)
+		entry.switchOff(off)
 		return nil
 	})
 }
 
 // RemoveServer takes the server of name out, with [ErrNoServer] if there is none.
 func RemoveServer(path, name string) error {
-	return edit(path, func(t *jsonText, table []string) error {
-		if !t.has(table, name) {
+	return edit(path, func(table object) error {
+		if !table.has(name) {
 			return fmt.Errorf("%w: %s", ErrNoServer, code(name))
 		}
-		t.remove(table, name)
+		table.remove(name)
 		return nil
 	})
 }
@@ -131,20 +134,21 @@ func marshalJSON(v any) (string, error) {
 	return strings.TrimSpace(buf.String()), err
 }
 
-// update makes the entry at path say what s does.
-func (t *jsonText) update(path []string, entry *node, s Server) {
-	old := (&serverReader{data: []byte(t.text), foreign: true}).server(member{name: s.Name, value: entry})
+// update makes the entry say what s does.
+func (entry object) update(s Server) {
+	value := nodeOf(hujson.Value{Value: entry.Object}, 0)
+	old := (&serverReader{foreign: true}).server(member{name: s.Name, value: value})
 	if (old.URL == "") != (s.URL == "") {
-		t.remove(path, "type")
-		t.remove(path, "transport")
+		entry.remove("type")
+		entry.remove("transport")
 	}
 	if old.URL != "" && s.URL != "" && old.SSE != s.SSE {
-		t.remove(path, "transport")
-		t.set(path, "type", typeOf(s))
+		entry.remove("transport")
+		entry.set("type", typeOf(s))
 	}
 	if old.URL != s.URL {
 		for _, alias := range urlNames[1:] {
-			t.remove(path, alias)
+			entry.remove(alias)
 		}
 	}
 	before := fieldsOf(old)
@@ -152,26 +156,26 @@ func (t *jsonText) update(path []string, entry *node, s Server) {
 		refused := f.remote && s.Command != "" || !f.remote && s.URL != "" // beside what s is
 		switch {
 		case refused, f.value == "" && before[i].value != "":
-			t.remove(path, f.name)
+			entry.remove(f.name)
 		case f.value != before[i].value:
-			t.set(path, f.name, f.value)
+			entry.set(f.name, f.value)
 		}
 	}
 	if old.Off != s.Off {
-		t.switchOff(path, s.Off)
+		entry.switchOff(s.Off)
 	}
 }
 
 // switchOff says it in the word that the entry uses.
-func (t *jsonText) switchOff(path []string, off bool) {
-	if t.has(path, "enabled") {
-		t.set(path, "enabled", fmt.Sprint(!off))
-		if !t.has(path, "disabled") {
+func (entry object) switchOff(off bool) {
+	if entry.has("enabled") {
+		entry.set("enabled", fmt.Sprint(!off))
+		if !entry.has("disabled") {
 			return
 		}
 	}
-	if off || t.has(path, "disabled") {
-		t.set(path, "disabled", fmt.Sprint(off))
+	if off || entry.has("disabled") {
+		entry.set("disabled", fmt.Sprint(off))
 	}
 }
 
@@ -180,7 +184,7 @@ var editing sync.Mutex
 
 // edit reads mcp.json, has change plan its edits, and writes the file whole or
 // not at all. If another program writes it at the same time, it starts again.
-func edit(path string, change func(t *jsonText, table []string) error) error {
+func edit(path string, change func(table object) error) error {
 	editing.Lock()
 	defer editing.Unlock()
 	for range 3 {
@@ -205,32 +209,33 @@ func edit(path string, change func(t *jsonText, table []string) error) error {
 
 // edited is the text after change. It never makes a file worse: what was
 // written can be read again.
-func edited(path string, text []byte, change func(t *jsonText, table []string) error) ([]byte, error) {
+func edited(path string, text []byte, change func(table object) error) ([]byte, error) {
 	r := readerOf(path, text)
 	root := r.root()
-	if root == nil {
-		if err := r.err(); err != nil {
-			return nil, err
-		}
-		text = []byte("{\n  \"mcpServers\": {}\n}\n")
-		r.data = text
+	if root == nil && r.err() == nil {
+		r = readerOf(path, []byte("{\n  \"mcpServers\": {}\n}\n"))
 		root = r.root()
 	}
-	table := r.table(root)
+	if root != nil {
+		r.table(root)
+	}
 	if err := r.err(); err != nil {
 		return nil, err
 	}
-	t := &jsonText{text: string(text)}
-	name := tableNames[0]
-	if table == nil {
-		t.set(nil, name, "{}")
-	} else if root.member(name) == nil {
-		name = tableNames[1]
+	tree, _ := parseTree(r.data)
+	top := object{Object: tree.Value.(*hujson.Object)}
+	table, ok := top.object(tableNames[0])
+	if !ok {
+		table, ok = top.object(tableNames[1])
 	}
-	if err := change(t, []string{name}); err != nil {
+	if !ok {
+		top.set(tableNames[0], "{}")
+		table, _ = top.object(tableNames[0])
+	}
+	if err := change(table); err != nil {
 		return nil, err
 	}
-	after := []byte(t.text)
+	after := bytes.TrimSuffix(tree.Pack(), []byte("\n")) // that of parseTree
 	if _, err := parseJSON(after); err != nil || len(after) > maxSize {
 		return nil, fmt.Errorf("%s could not be changed without spoiling it: edit it by hand", path)
 	}

@@ -1,21 +1,23 @@
 package config
 
 import (
-	"encoding/json"
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tailscale/hujson"
 )
 
 // node is a value of a JSON text and where it stands there, so that an error
-// can name its line and an edit can leave everything around it alone.
+// can name its line.
 type node struct {
-	kind       jsonKind
-	start, end int    // byte offsets of the value
-	text       string // of a string, decoded; of a number, as written
-	yes        bool
-	items      []*node  // of a list
-	members    []member // of an object, in order
+	kind    jsonKind
+	start   int    // byte offset of the value
+	text    string // of a string, decoded; of a number, as written
+	yes     bool
+	items   []*node  // of a list
+	members []member // of an object, in order
 }
 
 type member struct {
@@ -47,7 +49,7 @@ func (n *node) member(name string) *node {
 
 // syntaxError is where a text stops being JSON.
 type syntaxError struct {
-	at  int
+	at  place
 	msg string
 }
 
@@ -55,196 +57,108 @@ type syntaxError struct {
 const maxDepth = 64
 
 // parseJSON reads one JSON value (RFC 8259). As VS Code and others do, it
-// takes comments, a comma after the last member, and a byte order mark.
+// takes comments, and a comma after the last member.
 func parseJSON(data []byte) (*node, *syntaxError) {
-	if !utf8.Valid(data) {
-		return nil, &syntaxError{0, "it is not UTF-8"}
-	}
-	p := &jsonParser{data: string(data)}
-	p.i = len(p.data) - len(strings.TrimPrefix(p.data, "\ufeff"))
-	n, err := p.value(0)
-	if err == nil {
-		err = p.space()
-	}
-	if err == nil && p.i < len(p.data) {
-		err = p.fail("something follows the last }")
-	}
+	root, err := parseTree(data)
 	if err != nil {
 		return nil, err
+	}
+	n := nodeOf(root, 0)
+	if n == nil {
+		return nil, tooDeep
 	}
 	return n, nil
 }
 
-type jsonParser struct {
-	data string
-	i    int
+var tooDeep = &syntaxError{place{1, 1}, fmt.Sprintf("lists and objects stand more than %d deep in each other", maxDepth)}
+
+// parseTree is data as a tree that knows each byte, and a line feed behind it,
+// without which the library takes no comment at the end.
+func parseTree(data []byte) (hujson.Value, *syntaxError) {
+	if !utf8.Valid(data) {
+		return hujson.Value{}, &syntaxError{place{1, 1}, "it is not UTF-8"}
+	}
+	if bytes.Count(data, []byte("["))+bytes.Count(data, []byte("{"))-bytes.Count(data, []byte("]"))-bytes.Count(data, []byte("}")) > 10_000 {
+		return hujson.Value{}, tooDeep // the library's stack knows no bound
+	}
+	root, err := hujson.Parse(append(bytes.Clone(data), '\n'))
+	if err == nil {
+		return root, nil
+	}
+	var at place
+	_, _ = fmt.Sscanf(err.Error(), "hujson: line %d, column %d:", &at.line, &at.column)
+	at.line = min(at.line, 1+bytes.Count(data, []byte("\n")))
+	return root, &syntaxError{at, syntaxWords(err.Error())}
 }
 
-func (p *jsonParser) fail(format string, args ...any) *syntaxError {
-	return &syntaxError{p.i, fmt.Sprintf(format, args...)}
-}
-
-// space skips white space and comments.
-func (p *jsonParser) space() *syntaxError {
-	for p.i < len(p.data) {
-		rest := p.data[p.i:]
+// syntaxWords says an error of the library without the words of the text, among
+// which there may be a secret.
+func syntaxWords(theirs string) string {
+	if _, literal, ok := strings.Cut(theirs, "invalid literal: "); ok {
 		switch {
-		case strings.IndexByte(" \t\r\n", rest[0]) >= 0:
-			p.i++
-		case strings.HasPrefix(rest, "//"):
-			n := strings.IndexByte(rest, '\n')
-			if n < 0 {
-				n = len(rest)
-			}
-			p.i += n
-		case strings.HasPrefix(rest, "/*"):
-			n := strings.Index(rest[2:], "*/")
-			if n < 0 {
-				return p.fail("a comment is not closed with */")
-			}
-			p.i += n + 4
-		default:
-			return nil
+		case !strings.HasPrefix(literal, `"`):
+			return `this is no value: texts stand in "quotes"`
+		case strings.Contains(literal, `\`):
+			return `a text holds a \ that begins no character: write \\ for one \`
+		}
+		return "a text is not closed with a quote in its line"
+	}
+	for _, w := range [][2]string{
+		{"after top-level value", "something follows the last }"},
+		{"parsing comment", "a comment is not closed with */"},
+		{"parsing string", "a text is not closed with a quote"},
+		{"unexpected EOF", "the text ends too early"},
+		{"after object value", "a comma or } must come here"},
+		{"after array value", "a comma or ] must come here"},
+		{"start of object name", `a name in "quotes" must come here, or }`},
+		{"after object name", "a : must come here, after the name"},
+	} {
+		if strings.HasSuffix(theirs, w[0]) || strings.Contains(theirs, w[0]+":") || strings.Contains(theirs, w[0]+" (") {
+			return w[1]
 		}
 	}
-	return nil
+	return `this is no value: texts stand in "quotes"`
 }
 
-// next skips space and returns the byte that comes, or 0 at the end.
-func (p *jsonParser) next() (byte, *syntaxError) {
-	if err := p.space(); err != nil || p.i == len(p.data) {
-		return 0, err
-	}
-	return p.data[p.i], nil
-}
-
-func (p *jsonParser) value(depth int) (*node, *syntaxError) {
-	c, err := p.next()
-	if err != nil {
-		return nil, err
-	}
+// nodeOf returns nil for what stands too deep.
+func nodeOf(v hujson.Value, depth int) *node {
 	if depth > maxDepth {
-		return nil, p.fail("lists and objects stand more than %d deep in each other", maxDepth)
+		return nil
 	}
-	n := &node{start: p.i}
-	switch {
-	case c == '{':
-		err = p.object(n, depth)
-	case c == '[':
-		err = p.list(n, depth)
-	case c == '"':
-		n.kind = jsonString
-		n.text, err = p.string()
-	case c == 0 && p.i == len(p.data):
-		return nil, p.fail("the text ends too early")
-	default:
-		err = p.word(n)
-	}
-	n.end = p.i
-	return n, err
-}
-
-func (p *jsonParser) object(n *node, depth int) *syntaxError {
-	n.kind = jsonObject
-	return p.each('}', func(c byte) (err *syntaxError) {
-		if c != '"' {
-			return p.fail(`a name in "quotes" must come here, or }`)
-		}
-		m := member{at: p.i}
-		if m.name, err = p.string(); err != nil {
-			return err
-		}
-		if c, err = p.next(); err != nil {
-			return err
-		}
-		if c != ':' {
-			return p.fail("a : must come here, after the name")
-		}
-		p.i++
-		m.value, err = p.value(depth + 1)
-		n.members = append(n.members, m)
-		return err
-	})
-}
-
-func (p *jsonParser) list(n *node, depth int) *syntaxError {
-	n.kind = jsonList
-	return p.each(']', func(byte) *syntaxError {
-		item, err := p.value(depth + 1)
-		n.items = append(n.items, item)
-		return err
-	})
-}
-
-// each passes a bracket and what follows it up to end. Each item, told its first
-// byte, is read by item; behind the last there may be a comma.
-func (p *jsonParser) each(end byte, item func(byte) *syntaxError) *syntaxError {
-	p.i++
-	for {
-		c, err := p.next()
-		if err != nil {
-			return err
-		}
-		if c == end {
-			p.i++
-			return nil
-		}
-		if err := item(c); err != nil {
-			return err
-		}
-		switch c, err = p.next(); {
-		case err != nil:
-			return err
-		case c == ',':
-			p.i++
-		case c != end:
-			return p.fail("a comma or %c must come here", end)
-		}
-	}
-}
-
-func (p *jsonParser) string() (string, *syntaxError) {
-	start := p.i
-	for i := start + 1; i < len(p.data); i++ {
-		switch c := p.data[i]; {
-		case c == '\\':
-			i++
-		case c < ' ':
-			return "", p.fail("a text is not closed with a quote in its line")
-		case c == '"':
-			p.i = i + 1
-			var s string
-			if json.Unmarshal([]byte(p.data[start:p.i]), &s) != nil {
-				p.i = start
-				return "", p.fail(`a text holds a \ that begins no character: write \\ for one \`)
+	n := &node{start: v.StartOffset}
+	switch v := v.Value.(type) {
+	case *hujson.Object:
+		n.kind = jsonObject
+		for _, m := range v.Members {
+			value := nodeOf(m.Value, depth+1)
+			if value == nil {
+				return nil
 			}
-			return s, nil
+			n.members = append(n.members, member{nameOf(m), m.Name.StartOffset, value})
+		}
+	case *hujson.Array:
+		n.kind = jsonList
+		for _, item := range v.Elements {
+			value := nodeOf(item, depth+1)
+			if value == nil {
+				return nil
+			}
+			n.items = append(n.items, value)
+		}
+	case hujson.Literal:
+		switch v.Kind() {
+		case '"':
+			n.kind, n.text = jsonString, v.String()
+		case '0':
+			n.kind, n.text = jsonNumber, string(v)
+		case 't', 'f':
+			n.kind, n.yes = jsonBool, v.Bool()
 		}
 	}
-	return "", p.fail("a text is not closed with a quote")
+	return n
 }
 
-// word reads true, false, null or a number.
-func (p *jsonParser) word(n *node) *syntaxError {
-	rest := p.data[p.i:]
-	end := strings.IndexAny(rest, " \t\r\n,:]}/\"[{")
-	if end < 0 {
-		end = len(rest)
-	}
-	word := rest[:end]
-	switch word {
-	case "null":
-	case "true", "false":
-		n.kind, n.yes = jsonBool, word == "true"
-	default:
-		if word == "" || (word[0] != '-' && (word[0] < '0' || word[0] > '9')) || !json.Valid([]byte(word)) {
-			return p.fail("this is no value: texts stand in \"quotes\"")
-		}
-		n.kind, n.text = jsonNumber, word
-	}
-	p.i += end
-	return nil
-}
+func nameOf(m hujson.ObjectMember) string { return m.Name.Value.(hujson.Literal).String() }
 
 // lineOf returns the line and column of an offset, from 1.
 func lineOf(data []byte, offset int) place {

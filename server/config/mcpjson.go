@@ -84,12 +84,12 @@ func (r *serverReader) fail(at int, key, format string, args ...any) {
 }
 
 func readerOf(file string, data []byte) *serverReader {
-	return &serverReader{mistakes: mistakes{file: file}, data: data}
+	return &serverReader{mistakes: mistakes{file: file}, data: bytes.TrimPrefix(data, []byte("\ufeff"))} // Windows' Notepad
 }
 
 // root parses the file; nil without an error stands for an empty one.
 func (r *serverReader) root() *node {
-	if strings.TrimSpace(strings.TrimPrefix(string(r.data), "\ufeff")) == "" {
+	if strings.TrimSpace(string(r.data)) == "" {
 		return nil
 	}
 	root, err := parseJSON(r.data)
@@ -98,7 +98,7 @@ func (r *serverReader) root() *node {
 		if bytes.Contains(r.data, []byte("[mcp_servers.")) {
 			msg = "this is the form of Codex (TOML): write it as {\"mcpServers\": {\"NAME\": {\"command\": …}}}, or run `drawbridge import codex`"
 		}
-		r.fail(err.at, "", "%s", msg)
+		r.mistakes.fail(err.at, "", "%s", msg)
 		return nil
 	}
 	if root.kind != jsonObject {

@@ -65,7 +65,7 @@ func pastedTable(text string) ([]byte, error) {
 	}
 	root, bad := parseJSON([]byte(text))
 	if bad != nil {
-		return nil, fmt.Errorf("what you pasted is not valid JSON: in line %d, %s", lineOf([]byte(text), bad.at).line, bad.msg)
+		return nil, fmt.Errorf("what you pasted is not valid JSON: in line %d, %s", bad.at.line, bad.msg)
 	}
 	switch {
 	case isServer(root):
