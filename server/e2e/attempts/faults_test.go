@@ -9,6 +9,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
+	"github.com/drawbridge-app/drawbridge/server/internal/idp/demo"
 )
 
 // broken is one sign-in that fails, made for real, and what the owner is told.
@@ -118,14 +119,14 @@ var brokenPeople = []broken{
 		rig.NewBrowser(t).SignIn(app.NewAuthRequest(app.Register(t, rig.ClientURI)).URL(app), rig.ClientURI, "bob")
 	}, "access.list", "refused", "bob@example.com signed in at the provider but is not on the access list."},
 	{"an address that is not verified", rig.AppOptions{Config: func(c *config.Config) { c.Access = config.Access{Emails: []string{"bob@example.com"}} }}, func(t *testing.T, app *rig.App) {
-		app.Demo.Provider.SetEmailVerified("bob", false)
+		app.Demo.Provider.Change("bob", func(p *demo.Person) { p.Verified = false })
 		rig.NewBrowser(t).SignIn(app.NewAuthRequest(app.Register(t, rig.ClientURI)).URL(app), rig.ClientURI, "bob")
 	}, "access.unverified", "refused", "bob@example.com is on the access list"},
 	{"an access list with nobody on it", rig.AppOptions{Config: func(c *config.Config) { c.Access = config.Access{} }}, func(t *testing.T, app *rig.App) {
 		rig.NewBrowser(t).SignIn(app.NewAuthRequest(app.Register(t, rig.ClientURI)).URL(app), rig.ClientURI, "alice")
 	}, "access.nobody", "refused", "Add alice@example.com"},
 	{"a person whom the provider turns away", rig.AppOptions{}, func(t *testing.T, app *rig.App) {
-		app.Demo.Provider.Deactivate("bob")
+		app.Demo.Provider.Change("bob", func(p *demo.Person) { p.Active = false })
 		rig.NewBrowser(t).SignIn(app.NewAuthRequest(app.Register(t, rig.ClientURI)).URL(app), rig.ClientURI, "bob")
 	}, "provider.refused", "refused", "The provider refused: it was cancelled, or you are not allowed"},
 	{"a sign-in carried to another browser", rig.AppOptions{}, func(t *testing.T, app *rig.App) {
@@ -184,7 +185,7 @@ var brokenTokens = []broken{
 	{"a person who lost their group", rig.AppOptions{Groups: []string{"admins"}}, func(t *testing.T, app *rig.App) {
 		c, tokens := signedIn(t, app)
 		app.MCP(t, tokens.Access).CallTool("echo", map[string]any{"message": "x"})
-		app.Demo.Provider.SetGroups("alice", "everyone")
+		app.Demo.Provider.Change("alice", func(p *demo.Person) { p.Groups = []string{"everyone"} })
 		app.Refresh(t, c, tokens.Refresh).Want(t, 400, "invalid_grant")
 	}, "token.person", "refused", "alice@example.com may not use Test client here any more: alice@example.com is not on the access list."},
 	{"a provider that is away at a refresh", rig.AppOptions{}, func(t *testing.T, app *rig.App) {

@@ -200,13 +200,13 @@ func TestSecUnverifiedEmail(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			app := rig.StartApp(t, rig.AppOptions{Config: func(cfg *config.Config) { cfg.Access = access }})
 			c := app.Register(t, rig.ClientURI)
-			app.Demo.Provider.SetEmailVerified("alice", false)
+			app.Demo.Provider.Change("alice", func(p *demo.Person) { p.Verified = false })
 			if back := app.TrySignIn(t, c); back.Query("error") != "access_denied" || back.Query("code") != "" {
 				t.Errorf("error %q", back.Query("error"))
 			}
-			app.Demo.Provider.SetEmailVerified("alice", true)
+			app.Demo.Provider.Change("alice", func(p *demo.Person) { p.Verified = true })
 			tokens := app.SignIn(t, rig.NewBrowser(t), c, "alice")
-			app.Demo.Provider.SetEmailVerified("alice", false)
+			app.Demo.Provider.Change("alice", func(p *demo.Person) { p.Verified = false })
 			app.Refresh(t, c, tokens.Refresh).Want(t, http.StatusBadRequest, "invalid_grant")
 			app.MustBeDead(t, c, tokens)
 		})

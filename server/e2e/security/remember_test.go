@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
+	"github.com/drawbridge-app/drawbridge/server/internal/idp/demo"
 )
 
 // remembered is a person who let a client in and chose not to be asked again.
@@ -151,7 +152,7 @@ func TestSecNothingRememberedOfLoopback(t *testing.T) {
 func TestSecUnfinishedConsentIsNotRemembered(t *testing.T) {
 	app, provider := startPublicApp(t, rig.AppOptions{})
 	r := &remembered{app: app, provider: provider, browser: newPublicBrowser(t, app), client: app.Register(t, rig.ClaudeURI)}
-	provider.Deactivate("alice")
+	provider.Change("alice", func(p *demo.Person) { p.Active = false })
 	page, form := flowInHand(t, r.browser, authorizeAt(publicURL, r.request()))
 	form.Values.Set("remember", "on")
 	form.Values.Set("action", "approve")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
+	"github.com/drawbridge-app/drawbridge/server/internal/idp/demo"
 )
 
 // T49: it handles open streams and stolen access tokens when a grant ends, by
@@ -96,8 +97,10 @@ func TestSecRevokedMidCall(t *testing.T) {
 // the one group that may sign in.
 func TestSecPersonOut(t *testing.T) {
 	for name, out := range map[string]func(*rig.App){
-		"deactivated":    func(app *rig.App) { app.Demo.Provider.Deactivate("alice") },
-		"left the group": func(app *rig.App) { app.Demo.Provider.SetGroups("alice", "everyone") },
+		"deactivated": func(app *rig.App) { app.Demo.Provider.Change("alice", func(p *demo.Person) { p.Active = false }) },
+		"left the group": func(app *rig.App) {
+			app.Demo.Provider.Change("alice", func(p *demo.Person) { p.Groups = []string{"everyone"} })
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			app, c, tokens := rig.StartSignedIn(t, rig.AppOptions{Groups: []string{"admins"}})

@@ -36,18 +36,14 @@ var setupPictures = []struct {
 		Text:  "If the browser shows an error of {name} that speaks of a redirect URI or callback URL, {name} does not know ours: enter {redirect} there, byte for byte, and try again.",
 		Words: map[string]string{"name": "Okta", "redirect": "https://name.ngrok.app/auth/callback"}}}), "Waiting for the browser to come back", "戻るのを待っています"},
 	{"try-done", "/setup?step=try", "", withTrial(wizard.TrialStatus{State: wizard.TrialDone, Result: &wizard.TrialResult{Name: "Alice Liddell", Email: "alice@example.com", Verified: true,
-		Groups: []string{"everyone", "admins"}, Refresh: true, Opaque: true, Scopes: []string{"openid", "profile", "email", "offline_access"}, Allowed: true,
+		Groups: []string{"everyone", "admins"}, Refresh: true, Scopes: []string{"openid", "profile", "email", "offline_access"}, Allowed: true,
 		Verdict: wizard.Sentence{Text: "{who} may sign in.", Words: map[string]string{"who": "alice@example.com"}}}}), "alice@example.com may sign in.", "alice@example.com はサインインできます"},
-	{"try-warned", "/setup?step=try", "", withTrial(wizard.TrialStatus{State: wizard.TrialDone, Result: &wizard.TrialResult{Email: "bob@example.com", Audience: []string{"api://default"},
-		NoGroups: wizard.Sentence{Text: "Okta names no groups. Add a claim named groups to the ID token under Security, API, this authorization server, Claims."}, Scopes: []string{"openid"},
+	{"try-warned", "/setup?step=try", "", withTrial(wizard.TrialStatus{State: wizard.TrialDone, Result: &wizard.TrialResult{Email: "bob@example.com", NoGroups: wizard.Sentence{Text: "Okta names no groups. Add a claim named groups to the ID token under Security, API, this authorization server, Claims."}, Scopes: []string{"openid"},
 		Verdict:  wizard.Sentence{Text: "{who} may not sign in: neither the address nor a group is on the list.", Words: map[string]string{"who": "bob@example.com"}},
 		Warnings: []wizard.Sentence{{Text: "Okta names no groups. Add a claim named groups to the ID token under Security, API, this authorization server, Claims."}}}}), "bob@example.com may not sign in", "bob@example.com はサインインできません"},
 	{"try-unknown", "/setup?step=try", "", withTrial(wizard.TrialStatus{State: wizard.TrialFailed, Unsure: true, Says: wizard.Sentence{
 		Text:  "{Name} does not know Drawbridge's redirect URI. Add {redirect} to the client's redirect URIs there.",
 		Words: map[string]string{"Name": "Okta", "redirect": "https://name.ngrok.app/auth/callback"}}}), "Try all the same", "それでも試す"},
-	{"try-offer", "/setup?step=try", "", withTrial(wizard.TrialStatus{State: wizard.TrialFailed, Offer: "https://dev-1.okta.com", Says: wizard.Sentence{
-		Text:  "This Okta organisation has no custom authorization servers (API Access Management). Use the organisation's own: {org}.",
-		Words: map[string]string{"org": "https://dev-1.okta.com"}}}), "Use that one", "それを使う"},
 }
 
 func configuredOkta(a *setupApp) {

@@ -64,8 +64,6 @@ func (c *Console) setup() *Page {
 			stepProvider: s.saveProvider,
 			stepAccess:   s.saveAccess,
 			stepTry:      s.try,
-			"offer":      s.takeOffer,
-			"claim":      s.takeClaim,
 		},
 	}
 }
@@ -159,7 +157,7 @@ func (s *setup) saveProvider(r *Request) (string, error) {
 		return "", errors.New(r.Say("setup.choose"))
 	}
 	r.URL.RawQuery = url.Values{"step": {stepProvider}, "kind": {string(kind)}}.Encode()
-	names := append([]string{wizard.FieldClientID, wizard.FieldScopes, wizard.FieldTenants, wizard.FieldTrust}, networkFields...)
+	names := append([]string{wizard.FieldClientID, wizard.FieldScopes, wizard.FieldTenants, wizard.FieldTrust, wizard.FieldGroupsClaim}, networkFields...)
 	for _, f := range kind.Fields() {
 		names = append(names, f.Name)
 	}
@@ -236,36 +234,6 @@ func (s *setup) try(r *Request) (string, error) {
 	}
 	r.Result = &setupResult{authURL: address}
 	return r.Say("setup.try.begun"), nil
-}
-
-// takeOffer changes to the authorization server that the last dry run offered.
-func (s *setup) takeOffer(r *Request) (string, error) {
-	r.done(stepTry)
-	offer := s.app.DryRun().Offer
-	if offer == "" {
-		return "", errors.New(r.Say("setup.offer.none"))
-	}
-	cand := wizard.Candidate{Config: s.app.Config(), RedirectURI: s.redirectURI()}
-	kind, _ := wizard.KindOf(cand.Config.IDP)
-	cand.Config.IDP = kind.IDP(cand.Config.IDP, offer, wizard.Form{wizard.FieldClientID: cand.Config.IDP.ClientID})
-	cand.Config = wizard.WithScopes(cand.Config)
-	res := &setupResult{report: s.app.Wizard().CheckProvider(r.Context(), kind, &cand)}
-	if !res.report.OK() {
-		return "", errors.New(r.sentence(res.report.Problems[0].Sentence))
-	}
-	return s.save(r, res, cand, stepTry)
-}
-
-// takeClaim takes the groups from a claim in which the last dry run saw some.
-func (s *setup) takeClaim(r *Request) (string, error) {
-	r.done(stepTry)
-	claim := r.Query("claim")
-	if found := s.app.DryRun().Result; found == nil || !slices.Contains(found.GroupsIn, claim) {
-		return "", errors.New(r.Say("setup.claim.none"))
-	}
-	cand := wizard.Candidate{Config: s.app.Config()}
-	cand.Config.IDP.GroupsClaim = claim
-	return s.save(r, &setupResult{}, cand, stepTry)
 }
 
 // redirectURI is what the provider has to know; "" until it is decided how the

@@ -104,8 +104,6 @@ func TestSetupKeepsEntries(t *testing.T) {
 		{"a proxy that is none", "/setup/provider", []string{"kind", "other", "issuer", "idp.example.com", "proxy", "ftp://ana:s3cret@proxy.example", "proxy_password", "s3cret"},
 			[]string{"no address of a proxy", `<details id="network" open>`, `value="ftp://ana@proxy.example"`}},
 		{"hosts that are none", "/setup/provider", []string{"kind", "other", "issuer", "idp.example.com", "proxy", "", "no_proxy", "https://<b>"}, []string{"no host, domain or network"}},
-		{"a claim that was not offered", "/setup/claim", []string{"claim", "roles"}, []string{"claim is not on offer"}},
-		{"an offer that was not made", "/setup/offer", nil, []string{"no other authorization server on offer"}},
 	} {
 		t.Run("it handles "+c.name, func(t *testing.T) {
 			r := rig.Post(t, token, c.path, c.form...)
@@ -121,25 +119,6 @@ func TestSetupKeepsEntries(t *testing.T) {
 	}
 	if app.saved > 0 {
 		t.Errorf("%d forms were saved", app.saved)
-	}
-}
-
-// Groups that a dry run saw in another claim are taken from there by one click;
-// no other claim is.
-func TestSetupTakesClaim(t *testing.T) {
-	rig, app, token := startSetup(t)
-	app.cfg.IDP.Issuer, app.cfg.IDP.ClientID = "https://idp.example", "id"
-	app.trial = wizard.TrialStatus{State: wizard.TrialDone, Result: &wizard.TrialResult{GroupsIn: []string{"cognito:groups", "realm_access.roles"}}}
-	if r := rig.Get(t, token, "/setup?step=try"); !strings.Contains(r.Body, `action="/setup/claim"`) || !strings.Contains(r.Body, `value="cognito:groups"`) {
-		t.Error("the page offers no claim")
-	}
-	for _, claim := range []string{"groups2", "", "realm_access"} {
-		if rig.Post(t, token, "/setup/claim", "claim", claim); app.cfg.IDP.GroupsClaim != "groups" {
-			t.Errorf("%q was taken", claim)
-		}
-	}
-	if rig.Post(t, token, "/setup/claim", "claim", "realm_access.roles"); app.cfg.IDP.GroupsClaim != "realm_access.roles" {
-		t.Errorf("groups are taken from %q", app.cfg.IDP.GroupsClaim)
 	}
 }
 
@@ -182,7 +161,7 @@ func TestSetupSaves(t *testing.T) {
 func TestSetupDryRun(t *testing.T) {
 	rig, app, token := startSetup(t)
 	app.cfg.PublicURL = "https://name.ngrok.app"
-	app.trial = wizard.TrialStatus{State: wizard.TrialDone, Result: &wizard.TrialResult{Name: evil, Email: evil, Groups: []string{evil}, Audience: []string{evil}, Scopes: []string{evil},
+	app.trial = wizard.TrialStatus{State: wizard.TrialDone, Result: &wizard.TrialResult{Name: evil, Email: evil, Groups: []string{evil}, Scopes: []string{evil},
 		Verdict: wizard.Sentence{Text: "{who} may sign in.", Words: map[string]string{"who": evil}}}}
 	body := rig.Get(t, token, "/setup?step=try").Body
 	if strings.Contains(body, "<img") || strings.Contains(body, "<script") || strings.Contains(body, "\u202e") || strings.Contains(body, "\x1b") {

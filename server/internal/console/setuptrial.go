@@ -11,14 +11,12 @@ import (
 type setupTrial struct {
 	State    wizard.TrialState
 	Says     string
-	Offer    string // another issuer to use
-	Unsure   bool   // only a sign-in can tell whether the redirect URI is known
+	Unsure   bool // only a sign-in can tell whether the redirect URI is known
 	Facts    []setupFact
 	Allowed  bool
 	Verdict  string
 	Warnings []string
-	NoGroups string   // why, where it does not matter enough for a warning
-	GroupsIn []string // claims to take groups from instead
+	NoGroups string // why, where it does not matter enough for a warning
 }
 
 // setupFact is one line of a result: the key of what it is, and what it is.
@@ -28,12 +26,11 @@ type setupFact struct {
 }
 
 func drawTrial(r *Request, st wizard.TrialStatus) *setupTrial {
-	t := &setupTrial{State: st.State, Says: r.sentence(st.Says), Offer: st.Offer, Unsure: st.Unsure}
+	t := &setupTrial{State: st.State, Says: r.sentence(st.Says), Unsure: st.Unsure}
 	res := st.Result
 	if res == nil {
 		return t
 	}
-	t.GroupsIn = res.GroupsIn
 	t.Allowed, t.Verdict = res.Allowed, r.sentence(res.Verdict)
 	for _, w := range res.Warnings {
 		t.Warnings = append(t.Warnings, r.sentence(w))
@@ -61,6 +58,5 @@ func drawTrial(r *Request, st wizard.TrialStatus) *setupTrial {
 	}
 	fact("refresh", yes(res.Refresh))
 	fact("scopes", strings.Join(res.Scopes, " "))
-	fact("token", r.sentence(res.Token()))
 	return t
 }

@@ -201,6 +201,7 @@ func (s *setup) drawProvider(r *Request, v *setupView, c config.Config, res *set
 	v.field(res, setupField{Name: wizard.FieldClientSecret, Secret: true, Has: has})
 	s.drawNetwork(v, c.Network, res)
 	v.Seldom = append(v.Seldom, v.field(res, setupField{Name: wizard.FieldScopes, Value: lines(c.IDP.Scopes), Lines: true, Optional: true}))
+	v.Seldom = append(v.Seldom, v.field(res, setupField{Name: wizard.FieldGroupsClaim, Value: c.IDP.GroupsClaim, Example: "realm_access.roles", Optional: true}))
 	if kind == wizard.Entra {
 		v.Seldom = append(v.Seldom, v.field(res, setupField{Name: wizard.FieldTenants, Value: lines(c.IDP.Tenants), Lines: true, Optional: true}))
 	}

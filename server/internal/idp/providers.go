@@ -116,7 +116,7 @@ var oktaCustom = &profile{
 	groupsCure: "Okta names no groups. Add a claim named groups to the ID token under Security, API, this authorization server, Claims.",
 	sentences: append([]sentence{
 		{"server_error", "feature is not enabled", misconfigured, "This Okta organisation has no custom authorization servers (API Access Management). Use the organisation's own: {org}."},
-		{"access_denied", "olicy evaluation failed", refused, "Okta refused the sign-in: no access policy of this authorization server lets this app or person in. Ask your Okta administrator to add a policy with a rule for it."},
+		{"access_denied", "olicy evaluation failed", refused, "Okta refused the sign-in: no access policy of this authorization server lets this app or person in. Ask your Okta administrator to add a policy with a rule for it, or leave the authorization server empty in Setup: the organisation's own needs none."},
 	}, oktaSentences...),
 }
 

@@ -2,11 +2,6 @@ package idp
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
-	"strconv"
-	"strings"
-	"time"
 
 	"golang.org/x/oauth2"
 
@@ -19,14 +14,7 @@ type Trial struct {
 	Asked    []string // scopes
 	Scopes   []string // granted; nil: as asked (RFC 6749 §5.1)
 
-	Refresh    bool          // there was a refresh token
-	RefreshTTL time.Duration // how long it lives, if the provider says so (Google does); else 0
-
-	// Of the access token: the audiences in it, or that it is no JWT.
-	Audience []string
-	Opaque   bool
-
-	InForm bool // the provider did not take the client secret in the header
+	Refresh bool // there was a refresh token
 }
 
 // Try redeems a code as [Client.Exchange] does, and gives every token back at
@@ -46,13 +34,7 @@ func (c *Client) Try(ctx context.Context, upstreamCode, verifier, nonce string) 
 	if fault != nil {
 		return Trial{}, fault
 	}
-	t := Trial{Identity: c.reader.identity(id.issuer, id.subject, id.claims), Asked: c.scopes(m), Scopes: c.granted(token),
-		Refresh: token.RefreshToken != "", RefreshTTL: refreshTTL(token)}
-	t.Audience, t.Opaque = audienceOf(token.AccessToken)
-	c.mu.Lock()
-	t.InForm = c.authStyle == oauth2.AuthStyleInParams && (len(m.AuthMethods) == 0 || m.takes("client_secret_basic"))
-	c.mu.Unlock()
-	return t, nil
+	return Trial{Identity: c.reader.identity(id.issuer, id.subject, id.claims), Asked: c.scopes(m), Scopes: c.granted(token), Refresh: token.RefreshToken != ""}, nil
 }
 
 // giveBack revokes what came. The refresh token takes the access token with it,
@@ -68,47 +50,4 @@ func (c *Client) giveBack(ctx context.Context, m *metadata, token *oauth2.Token)
 	if err != nil {
 		c.cfg.Log.Warn("the tokens of a dry run could not be revoked, they expire by themselves", "cause", err)
 	}
-}
-
-// refreshTTL reads what Google adds for refresh tokens that end, as those of an
-// app in testing do.
-func refreshTTL(token *oauth2.Token) time.Duration {
-	switch s := token.Extra("refresh_token_expires_in").(type) {
-	case float64:
-		return time.Duration(s) * time.Second
-	case string:
-		n, _ := strconv.ParseFloat(s, 64)
-		return time.Duration(min(n, 1e9) * float64(time.Second))
-	}
-	return 0
-}
-
-// maxAudiences is how many audiences of an access token are told.
-const maxAudiences = 10
-
-// audienceOf reads the audiences of an access token that is a JWT. Nothing is
-// verified: they are shown to a person, and decide nothing.
-func audienceOf(raw string) (audience []string, opaque bool) {
-	parts := strings.Split(raw, ".")
-	if len(parts) != 3 {
-		return nil, true
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		return nil, true
-	}
-	c, err := parseClaims(payload)
-	if err != nil {
-		return nil, true
-	}
-	var many []string
-	if json.Unmarshal(c["aud"], &many) != nil {
-		many = []string{c.text("aud")}
-	}
-	for _, aud := range many {
-		if aud = shortLine(aud); aud != "" && len(audience) < maxAudiences {
-			audience = append(audience, aud)
-		}
-	}
-	return audience, false
 }

@@ -12,7 +12,7 @@ import (
 // prompts/get or resources/read: clients refuse the whole result for one. What
 // a tool says in structuredContent, and _meta, is its own.
 func Result(method string, raw json.RawMessage) json.RawMessage {
-	if !hasNull(raw) {
+	if !bytes.Contains(raw, null) { // results are large, and seldom have one
 		return raw
 	}
 	of := map[string]func(json.RawMessage) json.RawMessage{
@@ -70,22 +70,4 @@ func members(key string, of func(json.RawMessage) json.RawMessage) func(json.Raw
 		}
 		return raw
 	}
-}
-
-// hasNull reports whether a null stands outside of texts, where no other word has
-// an n. Results are large, and seldom have one.
-func hasNull(raw json.RawMessage) bool {
-	for i := 0; i < len(raw); i++ {
-		switch raw[i] {
-		case 'n':
-			return true
-		case '"':
-			for i++; i < len(raw) && raw[i] != '"'; i++ {
-				if raw[i] == '\\' {
-					i++
-				}
-			}
-		}
-	}
-	return false
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -59,7 +58,6 @@ const (
 type TrialStatus struct {
 	State  TrialState
 	Says   Sentence // what went wrong; while it waits, what may
-	Offer  string   // the issuer of another authorization server that may do, or ""
 	Result *TrialResult
 	Unsure bool      // the provider seems not to know the redirect URI; only a sign-in could tell for certain
 	Ended  time.Time // zero before
@@ -160,9 +158,7 @@ func (d *DryRun) take(state string) *trial {
 
 // finish is what comes of an answer.
 func (t *trial) finish(ctx context.Context, answer url.Values) TrialStatus {
-	failed := func(err error) TrialStatus {
-		return TrialStatus{State: TrialFailed, Says: fromProvider(err), Offer: t.offer(err)}
-	}
+	failed := func(err error) TrialStatus { return TrialStatus{State: TrialFailed, Says: fromProvider(err)} }
 	if iss := answer.Get("iss"); iss != "" && iss != t.cfg.Issuer && !config.ManyTenants(t.cfg.Issuer) {
 		return TrialStatus{State: TrialFailed, Says: say("The answer came from another sign-in provider than the one configured. Begin the dry run again here, and use no other link.")}
 	}
@@ -174,17 +170,6 @@ func (t *trial) finish(ctx context.Context, answer url.Values) TrialStatus {
 		return failed(err)
 	}
 	return TrialStatus{State: TrialDone, Result: t.result(tried)}
-}
-
-// offer is Okta's org authorization server, where a custom one refuses what the
-// org server needs no policy and no licence for.
-func (t *trial) offer(err error) string {
-	org, path, custom := strings.Cut(t.cfg.Issuer, "/oauth2/")
-	says := fromProvider(err).Text
-	if custom && path != "" && (strings.Contains(says, "API Access Management") || strings.Contains(says, "no access policy")) {
-		return org
-	}
-	return ""
 }
 
 // idp is the provider as a configuration has it.

@@ -1,6 +1,7 @@
 package wizard
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strings"
@@ -43,9 +44,10 @@ const (
 	FieldIssuer   = "issuer"
 
 	// Seldom needed, and every kind's.
-	FieldScopes  = "scopes"
-	FieldTenants = "tenants"
-	FieldTrust   = "trust_email"
+	FieldScopes      = "scopes"
+	FieldGroupsClaim = "groups_claim"
+	FieldTenants     = "tenants"
+	FieldTrust       = "trust_email"
 )
 
 // OrgServer stands for Okta's org authorization server, which has no ID.
@@ -166,8 +168,9 @@ func (k Kind) IDP(old config.IDP, issuer string, f Form) config.IDP {
 	}
 	if scopes, sent := f[FieldScopes]; sent {
 		old.Scopes, old.Tenants, old.TrustEmail = words(scopes), words(f[FieldTenants]), f[FieldTrust] != ""
-		if len(old.Scopes) == 0 {
-			old.Scopes = config.Default().IDP.Scopes
+		usual := config.Default().IDP
+		if old.GroupsClaim = cmp.Or(Trim(f[FieldGroupsClaim]), usual.GroupsClaim); len(old.Scopes) == 0 {
+			old.Scopes = usual.Scopes
 		}
 	}
 	old.Issuer, old.ClientID = issuer, Trim(f[FieldClientID])

@@ -3,7 +3,6 @@ package wizard
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/idp"
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -16,28 +15,23 @@ type TrialResult struct {
 	Verified             bool
 	Groups               []string
 	NoGroups             Sentence // why Groups is empty; zero if it is not
-	GroupsIn             []string // claims that hold groups, where the configured one does not
 
-	Refresh  bool     // the provider gave a refresh token
-	Audience []string // of the access token
-	Opaque   bool     // it is no JWT
-	Scopes   []string
+	Refresh bool // the provider gave a refresh token
+	Scopes  []string
 
 	Allowed  bool     // under the access list
 	Verdict  Sentence // and why
 	Warnings []Sentence
 }
 
-// maxShown is how many groups, scopes or audiences are shown.
+// maxShown is how many groups or scopes are shown.
 const maxShown = 100
 
 // result makes sentences of what a trial found.
 func (t *trial) result(tried idp.Trial) *TrialResult {
 	id := tried.Identity
 	r := &TrialResult{Name: status.Clean(id.Name, 100), Email: status.Clean(id.Email, 254), Subject: status.Clean(id.Subject, 255),
-		Verified: id.EmailVerified, Groups: shown(id.Groups), Refresh: tried.Refresh,
-		Audience: shown(tried.Audience), Opaque: tried.Opaque, Scopes: shown(tried.Scopes)}
-	r.GroupsIn = tried.Identity.Unsaid.GroupsIn
+		Verified: id.EmailVerified, Groups: shown(id.Groups), Refresh: tried.Refresh, Scopes: shown(tried.Scopes)}
 	if tried.Scopes == nil {
 		r.Scopes = shown(tried.Asked)
 	}
@@ -54,12 +48,10 @@ func (t *trial) result(tried idp.Trial) *TrialResult {
 		r.Warnings = append(r.Warnings, r.NoGroups)
 	}
 	warn(!tried.Refresh, noRefresh[kind])
-	warn(tried.RefreshTTL > 0 && tried.RefreshTTL <= 7*24*time.Hour, "{Name} ends each sign-in after seven days or less, as it does for apps in testing. Publish the app, or make it internal to your Workspace.")
 	warn(id.Email == "", "{Name} gave no e-mail address. Allow the scope email for the app there, unless you let people in by group only.")
 	warn(id.Email != "" && !id.EmailVerified, unverified[kind == Entra])
 	warn(t.cfg.TrustEmail && id.Unsaid.Verified, "{Name} does not say whether the e-mail address is verified, and it counts all the same, as you chose in Setup. Whoever can enter another's address there can sign in as them.")
 	warn(kind == Okta && len(id.Groups) >= 100, "Okta names no more than a hundred groups and leaves the others out. Let the filter of the groups claim name only those that matter here.")
-	warn(tried.InForm, "{Name} refused the client secret in the header that the standard names first and took it in the form. Drawbridge does so from now on; nothing is to be done.")
 	warn(len(t.access.Domains) > 0 && kind == Google && id.Domain == "", "This is a private Google account: it belongs to no Workspace, so no domain on the list lets it in.")
 	return r
 }
@@ -99,20 +91,9 @@ func noGroups(kind Kind, f Form, tried idp.Trial) Sentence {
 	case !tried.Identity.Unsaid.Groups:
 		return say("The provider says that this person is in no group. If that is wrong, look at the filter of the groups claim there.")
 	case len(tried.Identity.Unsaid.GroupsIn) > 0:
-		return say("The provider names no groups where Drawbridge looks, but something like groups in {claims}.", "claims", strings.Join(tried.Identity.Unsaid.GroupsIn, ", "))
+		return say("The provider names no groups where Drawbridge looks, but something like groups in {claims}. Enter that as the groups claim, among the details of the provider.", "claims", strings.Join(tried.Identity.Unsaid.GroupsIn, ", "))
 	case kind == Okta && f[FieldServer] == OrgServer && !slices.Contains(tried.Asked, groupsScope):
 		return say("Okta was not asked for groups. Setup asks for them as soon as a group is on the list of who may sign in.")
 	}
 	return say(tried.Identity.Unsaid.Cure)
-}
-
-// Token says what the access token is for, as far as can be told.
-func (r *TrialResult) Token() Sentence {
-	switch {
-	case r.Opaque:
-		return say("It is opaque: what it is for can't be checked, and Drawbridge does not need to. Leave the audience empty.")
-	case len(r.Audience) == 0:
-		return say("It names no audience.")
-	}
-	return say("It is for {audience}.", "audience", strings.Join(r.Audience, ", "))
 }

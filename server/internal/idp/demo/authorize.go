@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"crypto/rand"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,13 +12,6 @@ import (
 // request is an authorization request that has been checked.
 type request struct {
 	redirectURI, state, scope, nonce, challenge, audience string
-}
-
-// code is what an authorization code stands for.
-type code struct {
-	request
-	user  string
-	grant string // the grant it was redeemed for; "" while unused
 }
 
 // authorize shows the sign-in page (OpenID Connect Core 1.0 §3.1.2). There is
@@ -52,19 +44,13 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 		redirect(w, r, req, url.Values{"error": {code}, "error_description": {description}})
 		return
 	}
-	if r.Method == http.MethodPost && r.Form.Has("user") {
+	if r.PostForm.Has("user") {
 		p.answer(w, r, req)
 		return
 	}
-	id := rand.Text()
 	p.mu.Lock()
-	p.pages.put(id, req, p.now().Add(pageTTL))
-	people := make([]person, len(p.people))
-	for i, who := range p.people {
-		people[i] = *who
-	}
-	p.mu.Unlock()
-	signinPage(w, p.prefix+"/signin/"+id, people)
+	defer p.mu.Unlock()
+	render(w, http.StatusOK, pageData{Action: p.prefix + "/authorize?" + r.Form.Encode(), People: p.people})
 }
 
 // refuse returns the error code and description for a request that can be
@@ -85,34 +71,18 @@ func refuse(form url.Values, req request) (code, description string) {
 	return "", ""
 }
 
-// signin takes the answer of a sign-in page.
-func (p *Provider) signin(w http.ResponseWriter, r *http.Request) {
-	p.mu.Lock()
-	req, ok := p.pages.get(r.PathValue("page"), p.now())
-	p.mu.Unlock()
-	if !ok {
-		problem(w, "This sign-in page is too old. Go back to the app and begin again.")
-		return
-	}
-	p.answer(w, r, req)
-}
-
 // answer sends the browser back with a code for the person that was chosen.
 func (p *Provider) answer(w http.ResponseWriter, r *http.Request, req request) {
-	who, ok := p.person(r.PostFormValue("user"))
-	if !ok {
-		problem(w, "There is no such person here.")
-		return
-	}
-	if !who.active {
-		redirect(w, r, req, url.Values{"error": {"access_denied"}, "error_description": {"the person is deactivated"}})
-		return
-	}
-	id := rand.Text()
 	p.mu.Lock()
-	p.codes.put(id, &code{request: req, user: who.user}, p.now().Add(codeTTL))
-	p.mu.Unlock()
-	redirect(w, r, req, url.Values{"code": {id}})
+	defer p.mu.Unlock()
+	switch who := p.find(r.PostFormValue("user")); {
+	case who == nil:
+		problem(w, "There is no such person here.")
+	case !who.Active:
+		redirect(w, r, req, url.Values{"error": {"access_denied"}, "error_description": {"the person is deactivated"}})
+	default:
+		redirect(w, r, req, url.Values{"code": {p.begin(req, who.User).code}})
+	}
 }
 
 // redirect answers at the request's redirect URI, whose own query stays.

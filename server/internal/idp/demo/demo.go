@@ -11,7 +11,6 @@ package demo
 import (
 	"crypto/rand"
 	"crypto/rsa"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -20,6 +19,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 )
@@ -32,25 +33,24 @@ const (
 	Audience = "drawbridge-demo-api"
 )
 
-// How long each of them lives. Pages and codes are forgotten first when too many are
+// How long each of them lives. The oldest grant is forgotten when too many are
 // held, so that a flood costs memory for a moment only.
 const (
-	pageTTL  = 10 * time.Minute
 	codeTTL  = time.Minute
 	tokenTTL = time.Hour // access and ID tokens
 	grantTTL = 30 * 24 * time.Hour
 
-	maxPages  = 1000
-	maxCodes  = 1000
 	maxGrants = 10000
 )
 
-// person is somebody who can sign in.
-type person struct {
-	user, name, email string
-	groups            []string
-	verified          bool
-	active            bool
+// Person is somebody who can sign in.
+type Person struct {
+	User, Name, Email string
+	Groups            []string
+	Verified          bool // the address is
+	// Active is false for somebody who is kept out: sign-in answers
+	// access_denied, refresh invalid_grant, userinfo 401.
+	Active bool
 }
 
 // Provider is the demo provider, as an http.Handler. Its methods may be called
@@ -59,21 +59,14 @@ type Provider struct {
 	issuer string
 	prefix string // the issuer's path: every endpoint is below it
 	mux    *http.ServeMux
-	now    func() time.Time
+	key    jose.JSONWebKey
 
 	// mu guards everything below.
 	mu     sync.Mutex
-	keys   []signingKey // the newest last; all are published
-	people []*person
-	pages  *kept[request] // sign-in pages shown, by ID
-	codes  *kept[*code]   // authorization codes, used ones included
-	grants *kept[*grant]  // what refresh tokens belong to, by ID
+	people []*Person
+	grants map[string]*grant // by ID
+	order  []string          // of grants, the oldest first
 	down   bool
-}
-
-type signingKey struct {
-	id  string
-	key *rsa.PrivateKey
 }
 
 // New makes a provider whose issuer is exactly issuer, an http URL on loopback
@@ -83,37 +76,35 @@ func New(issuer string) (*Provider, error) {
 	if err != nil || u.Scheme != "http" || !hostname.Loopback(u.Hostname()) || strings.HasSuffix(issuer, "/") || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("demo provider: %q is no http URL on loopback without a trailing slash", issuer)
 	}
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, fmt.Errorf("demo provider: make a key: %w", err)
+	}
 	p := &Provider{
 		issuer: issuer,
 		prefix: u.Path,
-		now:    time.Now,
-		people: []*person{
-			{user: "alice", name: "Alice Example", email: "alice@example.com", groups: []string{"everyone", "admins"}, verified: true, active: true},
-			{user: "bob", name: "Bob Example", email: "bob@example.com", groups: []string{"everyone"}, verified: true, active: true},
+		mux:    http.NewServeMux(),
+		key:    jose.JSONWebKey{Key: key, KeyID: rand.Text(), Algorithm: "RS256", Use: "sig"},
+		people: []*Person{
+			{User: "alice", Name: "Alice Example", Email: "alice@example.com", Groups: []string{"everyone", "admins"}, Verified: true, Active: true},
+			{User: "bob", Name: "Bob Example", Email: "bob@example.com", Groups: []string{"everyone"}, Verified: true, Active: true},
 		},
-		pages:  newKept[request](maxPages),
-		codes:  newKept[*code](maxCodes),
-		grants: newKept[*grant](maxGrants),
+		grants: map[string]*grant{},
 	}
-	if err := p.RotateKey(); err != nil {
-		return nil, err
+	for pattern, handle := range map[string]http.HandlerFunc{
+		"GET /.well-known/openid-configuration": p.discovery,
+		"GET /jwks":                             p.jwks,
+		"GET /authorize":                        p.authorize,
+		"POST /authorize":                       p.authorize,
+		"POST /token":                           p.token,
+		"GET /userinfo":                         p.userinfo,
+		"POST /userinfo":                        p.userinfo,
+		"POST /revoke":                          p.revoke,
+	} {
+		method, path, _ := strings.Cut(pattern, " ")
+		p.mux.HandleFunc(method+" "+p.prefix+path, handle)
 	}
-	p.routes()
 	return p, nil
-}
-
-// routes are the endpoints of the discovery document, and the page's own.
-func (p *Provider) routes() {
-	p.mux = http.NewServeMux()
-	p.mux.HandleFunc("GET "+p.prefix+"/.well-known/openid-configuration", p.discovery)
-	p.mux.HandleFunc("GET "+p.prefix+"/jwks", p.jwks)
-	p.mux.HandleFunc("GET "+p.prefix+"/authorize", p.authorize)
-	p.mux.HandleFunc("POST "+p.prefix+"/authorize", p.authorize)
-	p.mux.HandleFunc("POST "+p.prefix+"/signin/{page}", p.signin)
-	p.mux.HandleFunc("POST "+p.prefix+"/token", p.token)
-	p.mux.HandleFunc("GET "+p.prefix+"/userinfo", p.userinfo)
-	p.mux.HandleFunc("POST "+p.prefix+"/userinfo", p.userinfo)
-	p.mux.HandleFunc("POST "+p.prefix+"/revoke", p.revoke)
 }
 
 // ServeHTTP answers requests that name a loopback host, so that no web page
@@ -131,7 +122,10 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the demo provider answers on loopback only", http.StatusForbidden)
 		return
 	}
-	if p.isDown() {
+	p.mu.Lock()
+	down := p.down
+	p.mu.Unlock()
+	if down {
 		http.Error(w, "the demo provider is down", http.StatusServiceUnavailable)
 		return
 	}
@@ -139,68 +133,19 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mux.ServeHTTP(w, r)
 }
 
-func (p *Provider) isDown() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.down
-}
-
-// person returns a copy of the person named user. The caller doesn't hold mu.
-func (p *Provider) person(user string) (person, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if who := p.find(user); who != nil {
-		found := *who
-		found.groups = slices.Clone(who.groups)
-		return found, true
-	}
-	return person{}, false
-}
-
 // find returns the person named user, or nil. The caller holds mu.
-func (p *Provider) find(user string) *person {
-	for _, who := range p.people {
-		if who.user == user {
-			return who
-		}
+func (p *Provider) find(user string) *Person {
+	if i := slices.IndexFunc(p.people, func(who *Person) bool { return who.User == user }); i >= 0 {
+		return p.people[i]
 	}
 	return nil
 }
 
-// RotateKey begins to sign with a new key. The one before stays published,
-// older ones don't. For tests.
-func (p *Provider) RotateKey() error {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return fmt.Errorf("demo provider: make a key: %w", err)
-	}
+// Change changes a person, from the next token on. For tests.
+func (p *Provider) Change(user string, how func(*Person)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.keys = append(p.keys, signingKey{rand.Text(), key})
-	p.keys = p.keys[max(0, len(p.keys)-2):]
-	return nil
-}
-
-// SetGroups replaces the groups of a person, from the next token on. For tests.
-func (p *Provider) SetGroups(user string, groups ...string) {
-	p.change(user, func(who *person) { who.groups = slices.Clone(groups) })
-}
-
-// SetEmailVerified says whether a person's address counts as verified. For tests.
-func (p *Provider) SetEmailVerified(user string, verified bool) {
-	p.change(user, func(who *person) { who.verified = verified })
-}
-
-// Deactivate keeps a person out: sign-in answers access_denied, refresh
-// invalid_grant, userinfo 401. Activate lets them in again; their old grants
-// then work on. For tests.
-func (p *Provider) Deactivate(user string) {
-	p.change(user, func(who *person) { who.active = false })
-}
-
-// Activate undoes [Provider.Deactivate]. For tests.
-func (p *Provider) Activate(user string) {
-	p.change(user, func(who *person) { who.active = true })
+	how(p.find(user))
 }
 
 // Down makes every endpoint answer 503, or lets them answer again. For tests.
@@ -211,18 +156,13 @@ func (p *Provider) Down(down bool) {
 }
 
 // Grants counts the sign-ins of user whose refresh token still works. For tests.
-func (p *Provider) Grants(user string) int {
+func (p *Provider) Grants(user string) (n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.grants.count(p.now(), func(g *grant) bool { return g.user == user && g.refresh != "" && !g.ended })
-}
-
-func (p *Provider) change(user string, how func(*person)) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if who := p.find(user); who != nil {
-		how(who)
+	for _, g := range p.grants {
+		if g.user == user && g.refresh != "" && !g.ended {
+			n++
+		}
 	}
+	return n
 }
-
-var errNotLoopback = errors.New("the demo provider listens on loopback only, for example 127.0.0.1:0")

@@ -1,12 +1,12 @@
 package demo
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 )
 
 // discovery serves the metadata of OpenID Connect Discovery 1.0 §3.
@@ -30,15 +30,9 @@ func (p *Provider) discovery(w http.ResponseWriter, _ *http.Request) {
 	})
 }
 
-// jwks serves the public keys (RFC 7517).
+// jwks serves the public key (RFC 7517).
 func (p *Provider) jwks(w http.ResponseWriter, _ *http.Request) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var set jose.JSONWebKeySet
-	for _, k := range p.keys {
-		set.Keys = append(set.Keys, jose.JSONWebKey{Key: &k.key.PublicKey, KeyID: k.id, Algorithm: "RS256", Use: "sig"})
-	}
-	writeJSON(w, http.StatusOK, set)
+	writeJSON(w, http.StatusOK, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{p.key.Public()}})
 }
 
 // userinfo answers who an access token is for (OpenID Connect Core 1.0 §5.3).
@@ -47,7 +41,7 @@ func (p *Provider) userinfo(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	g := p.bearer(token)
-	if g == nil || !p.find(g.user).active {
+	if g == nil || !p.find(g.user).Active {
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 		tokenError(w, http.StatusUnauthorized, "invalid_token", "")
 		return
@@ -57,47 +51,22 @@ func (p *Provider) userinfo(w http.ResponseWriter, r *http.Request) {
 
 // bearer returns the living grant of an access token, or nil. The caller holds mu.
 func (p *Provider) bearer(token string) *grant {
-	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
-	if err != nil {
+	var claims struct {
+		Grant string `json:"sid"`
+		jwt.Claims
+	}
+	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+	if err != nil || parsed.Claims(p.key.Public(), &claims) != nil || claims.ValidateWithLeeway(jwt.Expected{Time: time.Now()}, 0) != nil {
 		return nil
 	}
-	for _, k := range p.keys {
-		payload, err := jws.Verify(&k.key.PublicKey)
-		if err != nil {
-			continue
-		}
-		var claims struct {
-			Grant  string `json:"sid"`
-			Expiry int64  `json:"exp"`
-		}
-		if json.Unmarshal(payload, &claims) != nil || !p.now().Before(time.Unix(claims.Expiry, 0)) {
-			return nil
-		}
-		g, ok := p.grants.get(claims.Grant, p.now())
-		if !ok || g.ended {
-			return nil
-		}
-		return g
-	}
-	return nil
+	return p.owner(claims.Grant)
 }
 
-// sign returns a JWT of claims under the newest key. The caller holds mu.
+// sign returns a JWT of claims.
 func (p *Provider) sign(typ string, claims map[string]any) (string, error) {
-	k := p.keys[len(p.keys)-1]
-	signer, err := jose.NewSigner(
-		jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: k.key, KeyID: k.id}},
-		(&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: p.key}, (&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
 	if err != nil {
 		return "", err
 	}
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		return "", err
-	}
-	jws, err := signer.Sign(payload)
-	if err != nil {
-		return "", err
-	}
-	return jws.CompactSerialize()
+	return jwt.Signed(signer).Claims(claims).Serialize()
 }

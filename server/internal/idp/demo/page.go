@@ -25,25 +25,11 @@ var policy = func() string {
 		"'; base-uri 'none'; frame-ancestors 'none'"
 }()
 
-type pagePerson struct {
-	User, Name, Email string
-	Groups            []string
-}
-
 type pageData struct {
 	Style   template.CSS
 	Action  string
-	People  []pagePerson
+	People  []*Person
 	Problem string
-}
-
-// signinPage shows one form with a button for each person.
-func signinPage(w http.ResponseWriter, action string, people []person) {
-	data := pageData{Action: action}
-	for _, who := range people {
-		data.People = append(data.People, pagePerson{who.user, who.name, who.email, who.groups})
-	}
-	render(w, http.StatusOK, data)
 }
 
 // problem shows why a request goes no further.
@@ -51,6 +37,7 @@ func problem(w http.ResponseWriter, sentence string) {
 	render(w, http.StatusBadRequest, pageData{Problem: sentence})
 }
 
+// render shows one form with a button for each person, or a problem.
 func render(w http.ResponseWriter, status int, data pageData) {
 	data.Style = template.CSS(pageCSS)
 	h := w.Header()

@@ -65,8 +65,9 @@ func Listen(addr string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("demo provider: %w", err)
 	}
+	notHere := errors.New("the demo provider listens on loopback only, for example 127.0.0.1:0")
 	if !hostname.Loopback(host) {
-		return nil, errNotLoopback
+		return nil, notHere
 	}
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -75,7 +76,7 @@ func Listen(addr string) (net.Listener, error) {
 	// A name can lead anywhere, so what was really opened is looked at too.
 	if tcp, ok := listener.Addr().(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
 		listener.Close()
-		return nil, errNotLoopback
+		return nil, notHere
 	}
 	return listener, nil
 }

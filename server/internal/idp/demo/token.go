@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -13,13 +12,6 @@ import (
 	"strings"
 	"time"
 )
-
-// grant is one sign-in: what its refresh tokens belong to.
-type grant struct {
-	id, user, scope, audience string
-	refresh                   string // the one refresh token that works; "" if none was asked for
-	ended                     bool
-}
 
 // token redeems codes and refresh tokens (RFC 6749 §4.1.3, §6).
 func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
@@ -43,28 +35,24 @@ func (p *Provider) redeem(w http.ResponseWriter, form url.Values) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	refuse := func(why string) { tokenError(w, http.StatusBadRequest, "invalid_grant", why) }
-	c, ok := p.codes.get(form.Get("code"), p.now())
+	g := p.owner(form.Get("code"))
 	digest := sha256.Sum256([]byte(form.Get("code_verifier")))
 	switch {
-	case !ok:
+	case g == nil || !same(g.code, form.Get("code")) || !g.redeemed && time.Since(g.begun) >= codeTTL:
 		refuse("the code is unknown or expired")
-	case c.grant != "":
-		if g, ok := p.grants.get(c.grant, p.now()); ok {
-			g.ended = true
-		}
+	case g.redeemed:
+		g.ended = true
 		refuse("the code was used before")
-	case c.redirectURI != form.Get("redirect_uri") || c.challenge != base64.RawURLEncoding.EncodeToString(digest[:]):
+	case g.redirectURI != form.Get("redirect_uri") || g.challenge != base64.RawURLEncoding.EncodeToString(digest[:]):
 		refuse("redirect URI or code verifier is wrong")
-	case !p.find(c.user).active:
+	case !p.find(g.user).Active:
 		refuse("the person is deactivated")
 	default:
-		g := &grant{id: rand.Text(), user: c.user, scope: c.scope, audience: cmp.Or(c.audience, Audience)}
-		if slices.Contains(strings.Fields(c.scope), "offline_access") {
-			g.refresh = g.id + "." + rand.Text()
+		g.redeemed = true
+		if slices.Contains(strings.Fields(g.scope), "offline_access") {
+			g.refresh = g.newToken()
 		}
-		c.grant = g.id
-		p.grants.put(g.id, g, p.now().Add(grantTTL))
-		p.issue(w, g, p.find(c.user), c.nonce)
+		p.issue(w, g, g.nonce)
 	}
 }
 
@@ -73,19 +61,20 @@ func (p *Provider) redeem(w http.ResponseWriter, form url.Values) {
 func (p *Provider) refresh(w http.ResponseWriter, form url.Values) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	refuse := func(why string) { tokenError(w, http.StatusBadRequest, "invalid_grant", why) }
 	presented := form.Get("refresh_token")
 	g := p.owner(presented)
 	switch {
-	case g == nil || g.ended || g.refresh == "":
-		tokenError(w, http.StatusBadRequest, "invalid_grant", "the refresh token is unknown, expired or revoked")
-	case subtle.ConstantTimeCompare([]byte(g.refresh), []byte(presented)) == 0:
+	case g == nil || g.refresh == "":
+		refuse("the refresh token is unknown, expired or revoked")
+	case !same(g.refresh, presented):
 		g.ended = true
-		tokenError(w, http.StatusBadRequest, "invalid_grant", "the refresh token was used before")
-	case !p.find(g.user).active:
-		tokenError(w, http.StatusBadRequest, "invalid_grant", "the person is deactivated")
+		refuse("the refresh token was used before")
+	case !p.find(g.user).Active:
+		refuse("the person is deactivated")
 	default:
-		g.refresh = g.id + "." + rand.Text()
-		p.issue(w, g, p.find(g.user), "")
+		g.refresh = g.newToken()
+		p.issue(w, g, "")
 	}
 }
 
@@ -109,19 +98,12 @@ func (p *Provider) revoke(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// owner returns the grant that a refresh token names, or nil. The caller holds mu.
-func (p *Provider) owner(refreshToken string) *grant {
-	id, _, _ := strings.Cut(refreshToken, ".")
-	g, _ := p.grants.get(id, p.now())
-	return g
-}
-
 // issue answers with tokens for g. The caller holds mu.
-func (p *Provider) issue(w http.ResponseWriter, g *grant, who *person, nonce string) {
-	now := p.now()
+func (p *Provider) issue(w http.ResponseWriter, g *grant, nonce string) {
+	now, who := time.Now(), p.find(g.user)
 	access, err := p.sign("at+jwt", map[string]any{
-		"iss": p.issuer, "sub": who.user, "aud": g.audience, "client_id": ClientID, "scope": g.scope,
-		"iat": now.Unix(), "exp": now.Add(tokenTTL).Unix(), "jti": rand.Text(), "sid": g.id, "groups": who.groups,
+		"iss": p.issuer, "sub": who.User, "aud": cmp.Or(g.audience, Audience), "client_id": ClientID, "scope": g.scope,
+		"iat": now.Unix(), "exp": now.Add(tokenTTL).Unix(), "jti": rand.Text(), "sid": g.id, "groups": who.Groups,
 	})
 	if err != nil {
 		tokenError(w, http.StatusInternalServerError, "server_error", "")
@@ -151,14 +133,10 @@ func (p *Provider) issue(w http.ResponseWriter, g *grant, who *person, nonce str
 }
 
 // claims are what ID token and userinfo say of a person.
-func (who *person) claims() map[string]any {
-	groups := who.groups
-	if groups == nil {
-		groups = []string{}
-	}
+func (who *Person) claims() map[string]any {
 	return map[string]any{
-		"sub": who.user, "name": who.name, "preferred_username": who.email,
-		"email": who.email, "email_verified": who.verified, "groups": groups,
+		"sub": who.User, "name": who.Name, "preferred_username": who.Email,
+		"email": who.Email, "email_verified": who.Verified, "groups": append([]string{}, who.Groups...),
 	}
 }
 
@@ -169,7 +147,7 @@ func authenticated(r *http.Request) bool {
 	if !ok {
 		id, secret = r.PostFormValue("client_id"), r.PostFormValue("client_secret")
 	}
-	return id == ClientID && subtle.ConstantTimeCompare([]byte(secret), []byte(ClientSecret)) == 1
+	return id == ClientID && same(secret, ClientSecret)
 }
 
 func tokenError(w http.ResponseWriter, status int, code, description string) {
