@@ -37,14 +37,21 @@ func parametersOf(t mcp.Tool) []parameter {
 // caller has seen to.
 func read(parameters []parameter, arguments json.RawMessage) (map[string]any, error) {
 	members := map[string]any{}
-	if len(arguments) > 0 && string(arguments) != "null" {
-		if err := json.Unmarshal(arguments, &members); err != nil {
-			var names []string
-			for _, p := range parameters {
-				names = append(names, p.name)
-			}
-			return nil, fmt.Errorf("arguments must be an object with %s", strings.Join(names, ", "))
+	if len(arguments) > 0 && string(arguments) != "null" && !rpc.IsObject(arguments) {
+		var names []string
+		for _, p := range parameters {
+			names = append(names, p.name)
 		}
+		return nil, fmt.Errorf("arguments must be an object with %s", strings.Join(names, ", "))
+	}
+	for name, value := range rpc.Members(arguments) {
+		var v any
+		if text, ok := rpc.String(value); ok { // as nearly all are
+			v = text
+		} else if err := json.Unmarshal(value, &v); err != nil {
+			return nil, fmt.Errorf("%s can't be read: %w", name, err)
+		}
+		members[string(name)] = v
 	}
 	for _, p := range parameters {
 		for name := range members {

@@ -26,18 +26,14 @@ import (
 type Tool struct {
 	Name string
 	Raw  json.RawMessage // the whole object
+
+	parameters []parameter
+	handler    server.ToolHandlerFunc
 }
 
 // Server is the tools that are on.
 type Server struct {
-	on atomic.Pointer[[]registered] // sorted by name; never changed once stored
-}
-
-// registered is a tool as mcp-go knows it, and what is derived from it once.
-type registered struct {
-	Tool
-	parameters []parameter
-	handler    server.ToolHandlerFunc
+	on atomic.Pointer[[]Tool] // sorted by name; never changed once stored
 }
 
 // New returns a server of the tools t.
@@ -51,39 +47,31 @@ func New(t config.Tools) *Server {
 // is left to the caller.
 func (s *Server) Set(t config.Tools) {
 	on := map[string]bool{"add": t.Add, "echo": t.Echo, "whoami": t.Whoami}
-	list := slices.DeleteFunc(slices.Clone(all), func(tool registered) bool { return !on[tool.Name] })
+	list := slices.DeleteFunc(slices.Clone(all), func(tool Tool) bool { return !on[tool.Name] })
 	s.on.Store(&list)
 }
 
 // all is [table], ready to be called.
 var all = register(table())
 
-func register(tools []server.ServerTool) []registered {
-	var list []registered
+func register(tools []server.ServerTool) []Tool {
+	var list []Tool
 	for _, t := range tools {
 		raw, err := json.Marshal(t.Tool)
 		if err != nil {
 			panic(fmt.Sprintf("builtin: %s can't be listed: %v", t.Tool.Name, err))
 		}
-		list = append(list, registered{Tool{t.Tool.Name, raw}, parametersOf(t.Tool), t.Handler})
+		list = append(list, Tool{t.Tool.Name, raw, parametersOf(t.Tool), t.Handler})
 	}
-	slices.SortFunc(list, func(a, b registered) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(list, func(a, b Tool) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
 
-// List returns the tools that are on, sorted by name.
-func (s *Server) List() []Tool { return toolsOf(*s.on.Load()) }
+// List returns the tools that are on, sorted by name. It is not to be changed.
+func (s *Server) List() []Tool { return *s.on.Load() }
 
 // All returns every tool, also those that are off.
-func All() []Tool { return toolsOf(all) }
-
-func toolsOf(registered []registered) []Tool {
-	var list []Tool
-	for _, t := range registered {
-		list = append(list, t.Tool)
-	}
-	return list
-}
+func All() []Tool { return slices.Clone(all) }
 
 // Call calls a tool. The result is that of tools/call. What is wrong with the
 // arguments is part of it, so that the model reads it and tries again (MCP
@@ -100,7 +88,7 @@ func (s *Server) Call(ctx context.Context, caller *oauth.Caller, name string, ar
 
 // call goes to the handler itself. mcp-go's HandleMessage would read and write
 // the whole request once more: 15 to 35 µs instead of 2.
-func (t registered) call(ctx context.Context, arguments json.RawMessage) (json.RawMessage, error) {
+func (t Tool) call(ctx context.Context, arguments json.RawMessage) (json.RawMessage, error) {
 	members, err := read(t.parameters, arguments)
 	if err != nil {
 		return encode(mcp.NewToolResultError(err.Error()))

@@ -33,14 +33,16 @@ func readBody(w http.ResponseWriter, r *http.Request, room *limit.Hold) ([]byte,
 	if length < 0 {
 		length = maxBody
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), bodyWait)
-	err := room.Take(ctx, length)
-	cancel()
-	if err != nil {
-		w.Header().Set("Retry-After", "2")
-		return nil, noRoom
+	if length > limit.Free { // as few are
+		ctx, cancel := context.WithTimeout(r.Context(), bodyWait)
+		defer cancel()
+		if room.Take(ctx, length) != nil {
+			w.Header().Set("Retry-After", "2")
+			return nil, noRoom
+		}
 	}
 	var body []byte
+	var err error
 	if r.ContentLength >= 0 { // net/http gives no more than that
 		body = make([]byte, r.ContentLength)
 		_, err = io.ReadFull(r.Body, body)
