@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -69,13 +70,15 @@ func New(o Options) (*Server, error) {
 // take opens the state file and the listeners.
 func (s *Server) take() (err error) {
 	o := s.opts
-	if s.db, err = store.Open(filepath.Join(o.DataDir, stateFile)); err != nil {
-		return inUse(err, o.DataDir)
-	}
-	if o.ThrowAway {
-		if err := s.db.Wipe(); err != nil {
+	file := filepath.Join(o.DataDir, stateFile)
+	if s.db, err = store.Open(file); err == nil && o.ThrowAway { // nobody else uses it
+		if err := errors.Join(s.db.Close(), os.Remove(file)); err != nil {
 			return fmt.Errorf("forget the last demo: %w", err)
 		}
+		s.db, err = store.Open(file)
+	}
+	if err != nil {
+		return inUse(err, o.DataDir)
 	}
 	if s.unset == nil {
 		if s.listener, err = s.listen(s.cfg.Listen); err != nil {

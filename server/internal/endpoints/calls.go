@@ -40,23 +40,3 @@ func refusal(err error) string {
 	}
 	return ""
 }
-
-// Pending returns the calls that wait for the owner's word, oldest first.
-func (e *Endpoints) Pending() []status.Approval { return e.queue.Pending() }
-
-// Answer lets a waiting call go on, or refuses it.
-func (e *Endpoints) Answer(id string, allow bool) error { return e.queue.Answer(id, allow) }
-
-// Gone returns the calls that have just stopped waiting.
-func (e *Endpoints) Gone() []status.Approval { return e.queue.Gone() }
-
-// AllowTool lets a waiting call go on, and its session call the tool for a while.
-func (e *Endpoints) AllowTool(id string) error { return e.queue.AllowTool(id) }
-
-// Leaves returns the tools that sessions may call without asking, by session.
-func (e *Endpoints) Leaves() map[string][]status.Leave { return e.queue.Leaves() }
-
-// EndLeave has a session ask about each call of a tool again.
-func (e *Endpoints) EndLeave(session, server, tool string) error {
-	return e.queue.EndLeave(session, server, tool)
-}

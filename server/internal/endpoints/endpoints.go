@@ -65,11 +65,12 @@ type Journal interface {
 
 // Endpoints is the mounted servers and the paths that offer them.
 type Endpoints struct {
+	*approve.Queue // of calls that wait for the owner's word
+
 	o        Options
 	set      *mount.Set
 	hub      *hub.Hub
 	builtin  *builtin.Server
-	queue    *approve.Queue
 	pins     *pins.Pins
 	all      *gateway.Endpoint
 	memory   *gateway.Memory // of transport sessions
@@ -92,7 +93,7 @@ func New(o Options) (*Endpoints, error) {
 	e := &Endpoints{o: o, single: map[string]*Single{}, builtin: builtin.New(o.Config.Tools), failures: resource.NewFailures()}
 	e.config.Store(&o.Config)
 	e.policy.Store(policy.New(o.Config.Access.Rules))
-	e.queue = approve.NewQueue(o.AskWait, o.Now, o.Wake)
+	e.Queue = approve.NewQueue(o.AskWait, o.Now, o.Wake)
 	var err error
 	e.pins, err = pins.Open(pins.Options{Saver: o.Journal, Records: o.Records, Now: o.Now, Log: o.Log,
 		Holds: func(server string) bool { return e.settings(server).HoldChanges }})
@@ -109,7 +110,7 @@ func New(o Options) (*Endpoints, error) {
 		return nil, err
 	}
 	e.hub = hub.New(hub.Options{Mounts: e.set, Builtin: e.builtin, Policy: func() hub.Policy { return e.policy.Load() },
-		Ask: e.queue.Ask, Pins: e.pins, CallsPerMinute: func() int { return e.config.Load().Limits.CallsPerMinute }, OnCall: e.called,
+		Ask: e.Queue.Ask, Pins: e.pins, CallsPerMinute: func() int { return e.config.Load().Limits.CallsPerMinute }, OnCall: e.called,
 		Settings: e.settings, ServerInfo: info, Now: o.Now, Log: o.Log})
 	if e.memory, err = gateway.OpenMemory(o.Records, o.Journal, o.Now, o.Log); err != nil {
 		return nil, err
@@ -204,7 +205,7 @@ func (e *Endpoints) settings(server string) config.ServerSettings {
 func (e *Endpoints) EndSessions(over func(session string) bool) {
 	e.all.EndSessions(over)
 	e.hub.Forget(over)
-	e.queue.Forget(over)
+	e.Queue.Forget(over)
 	for _, single := range e.singles() {
 		single.endpoint.EndSessions(over)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"slices"
 )
 
 // The layout of a bbolt file, all numbers in the machine's byte order. A page
@@ -36,7 +37,9 @@ type pages struct {
 }
 
 // checkPages returns an error unless every page that bbolt would follow in f
-// is whole and in order. It doesn't look into values; those are sealed.
+// is whole and in order. It doesn't look into values; those are sealed. bbolt's
+// own Tx.Check trusts what it reads: a page that leads back to one above it, or
+// out of the file, ends the process.
 func checkPages(f io.ReaderAt, pageSize int) error {
 	if pageSize < 512 || pageSize > 1<<24 {
 		return fmt.Errorf("pages of %d bytes", pageSize)
@@ -147,49 +150,29 @@ func (p *pages) walk(id uint64, low, high []byte) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case flags == leafPage:
-		end, err := p.leaf(page, count, low, high, p.bucket)
-		if err == nil && uint64(end) > uint64(len(page)) {
-			err = errors.New("too long")
-		}
-		return at(id, err)
-	case flags == branchPage && count > 0:
-		return at(id, p.branch(page, count, low, high))
+	if flags != leafPage && (flags != branchPage || count == 0) {
+		return fmt.Errorf("page %d is of no known kind", id)
 	}
-	return fmt.Errorf("page %d is of no known kind", id)
-}
-
-// leaf checks one leaf and returns where its last value ends. It calls bucket
-// for the value of each element that is a bucket.
-func (p *pages) leaf(page []byte, count int, low, high []byte, bucket func([]byte) error) (end int, err error) {
-	end = pageHeader + count*elementSize
-	for i := range count {
-		start := pageHeader + i*elementSize
-		if start+elementSize > len(page) {
-			return 0, errors.New("too many elements")
-		}
-		e := page[start:]
-		kind, pos := order.Uint32(e), int(order.Uint32(e[4:]))
-		ksize, vsize := int(order.Uint32(e[8:])), int(order.Uint32(e[12:]))
-		if start+pos != end || ksize > len(page)-end || vsize > len(page)-end-ksize {
-			return 0, errors.New("an element is out of place")
-		}
-		key, value := page[end:end+ksize], page[end+ksize:end+ksize+vsize]
-		if err := inOrder(key, low, high, i > 0); err != nil {
-			return 0, err
-		}
-		low, end = key, end+ksize+vsize
+	elements, _, err := elementsOf(page, flags, count, low, high)
+	for i, e := range elements {
 		switch {
-		case kind == bucketFlag:
-			if err := bucket(value); err != nil {
-				return 0, err
-			}
-		case kind != 0:
-			return 0, errors.New("an element is of no known kind")
+		case flags == branchPage && i+1 < count:
+			err = p.walk(e.child, e.key, elements[i+1].key)
+		case flags == branchPage:
+			err = p.walk(e.child, e.key, high)
+		case e.kind == bucketFlag:
+			err = p.bucket(e.value)
+		case e.kind != 0:
+			err = errors.New("an element is of no known kind")
+		}
+		if err != nil {
+			break
 		}
 	}
-	return end, nil
+	if err != nil {
+		return fmt.Errorf("page %d: %w", id, err)
+	}
+	return nil
 }
 
 // bucket checks a bucket: a root page's number, or, if that is 0, a single
@@ -199,70 +182,49 @@ func (p *pages) bucket(value []byte) error {
 		return errors.New("a bucket is too short")
 	}
 	root, inline := order.Uint64(value), value[bucketHeader:]
-	if root != 0 {
-		if len(inline) != 0 {
-			return errors.New("a bucket is too long")
-		}
+	switch {
+	case root != 0 && len(inline) == 0:
 		return p.walk(root, nil, nil)
+	case root != 0 || len(inline) < pageHeader || order.Uint16(inline[8:]) != leafPage:
+		return errors.New("a bucket is unreadable")
 	}
-	if len(inline) < pageHeader || order.Uint16(inline[8:]) != leafPage {
-		return errors.New("a small bucket is unreadable")
-	}
-	noBucket := func([]byte) error { return errors.New("a small bucket holds a bucket") }
-	end, err := p.leaf(inline, int(order.Uint16(inline[10:])), nil, nil, noBucket)
-	if err == nil && end != len(inline) {
-		err = errors.New("a small bucket is of the wrong length")
+	elements, end, err := elementsOf(inline, leafPage, int(order.Uint16(inline[10:])), nil, nil)
+	if err == nil && (end != len(inline) || slices.ContainsFunc(elements, func(e element) bool { return e.kind != 0 })) {
+		err = errors.New("a small bucket holds what it can't")
 	}
 	return err
 }
 
-func (p *pages) branch(page []byte, count int, low, high []byte) error {
-	type child struct {
-		key []byte
-		id  uint64
+// element is one entry of a page: a key with its value, or with the page below.
+type element struct {
+	kind       uint32 // of a leaf's
+	key, value []byte
+	child      uint64
+}
+
+// elementsOf returns the elements of a page, whose keys are at least low and
+// less than high, and where the last of them ends.
+func elementsOf(page []byte, flags uint16, count int, low, high []byte) (list []element, end int, err error) {
+	if end = pageHeader + count*elementSize; end > len(page) {
+		return nil, 0, errors.New("too many elements")
 	}
-	children := make([]child, count)
-	end := pageHeader + count*elementSize
-	for i := range children {
+	for i := range count {
 		start := pageHeader + i*elementSize
-		if start+elementSize > len(page) {
-			return errors.New("too many elements")
+		raw := page[start:]
+		word := func(i int) int { return int(order.Uint32(raw[4*i:])) }
+		e, pos, ksize, vsize := element{kind: order.Uint32(raw)}, word(1), word(2), word(3)
+		if flags == branchPage {
+			e, pos, ksize, vsize = element{child: order.Uint64(raw[8:])}, word(0), word(1), 0
 		}
-		e := page[start:]
-		pos, ksize := int(order.Uint32(e)), int(order.Uint32(e[4:]))
-		if start+pos != end || ksize > len(page)-end {
-			return errors.New("an element is out of place")
+		if start+pos != end || ksize > len(page)-end || vsize > len(page)-end-ksize {
+			return nil, 0, errors.New("an element is out of place")
 		}
-		children[i] = child{page[end : end+ksize], order.Uint64(e[8:])}
-		if err := inOrder(children[i].key, low, high, i > 0); err != nil {
-			return err
+		e.key, e.value = page[end:end+ksize], page[end+ksize:end+ksize+vsize]
+		if c := bytes.Compare(e.key, low); c < 0 || i > 0 && c == 0 || high != nil && bytes.Compare(e.key, high) >= 0 {
+			return nil, 0, errors.New("its keys are out of order")
 		}
-		low, end = children[i].key, end+ksize
+		low, end = e.key, end+ksize+vsize
+		list = append(list, e)
 	}
-	for i, c := range children {
-		below := high
-		if i+1 < count {
-			below = children[i+1].key
-		}
-		if err := p.walk(c.id, c.key, below); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// inOrder reports a key below low, or equal to it where strict, or not below high.
-func inOrder(key, low, high []byte, strict bool) error {
-	c := bytes.Compare(key, low)
-	if c < 0 || strict && c == 0 || high != nil && bytes.Compare(key, high) >= 0 {
-		return errors.New("its keys are out of order")
-	}
-	return nil
-}
-
-func at(id uint64, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("page %d: %w", id, err)
+	return list, end, nil
 }

@@ -22,7 +22,7 @@ var (
 	ErrDamaged  = errors.New("the state file is damaged")
 	ErrNewer    = errors.New("the state file was written by a newer version of Drawbridge")
 	ErrWrongKey = errors.New("the data key does not open the state file")
-	// ErrSealed means that [DB.Unseal] has not been called, or a Wipe came since.
+	// ErrSealed means that [DB.Unseal] has not been called, or a Rekey came since.
 	ErrSealed = errors.New("the state file is sealed")
 	// ErrClosed means that [DB.Close] has been called.
 	ErrClosed = errors.New("the state file is closed")

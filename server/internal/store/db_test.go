@@ -158,27 +158,6 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-func TestWipe(t *testing.T) {
-	path := newPath(t)
-	db := openDB(t, path)
-	save(t, db, set("grants", "a", "1"), set("clients", "a", "1"))
-	if err := db.Wipe(); err != nil {
-		t.Fatal(err)
-	}
-	if empty, err := db.Empty(); !empty || err != nil {
-		t.Errorf("empty %v, %v", empty, err)
-	}
-	if err := db.Save([]oauth.Change{set("grants", "b", "1")}); !errors.Is(err, ErrSealed) {
-		t.Error("Save after Wipe:", err)
-	}
-	if err := db.Unseal(otherKey); err != nil {
-		t.Fatal("a new key after Wipe:", err)
-	}
-	if got := mustLoad(t, db, "grants"); len(got) != 0 {
-		t.Errorf("left: %v", got)
-	}
-}
-
 func TestRefusesImpossibleRecords(t *testing.T) {
 	db := openDB(t, newPath(t))
 	for _, c := range []oauth.Change{

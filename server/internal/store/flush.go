@@ -83,33 +83,24 @@ func (j *Journal) flush() error {
 		return nil
 	}
 	sealed := sealEvents(aead, batch)
-	var stale []string
-	r, err := j.enqueue(func() (*request, error) {
-		j.dropTaken(batch)
-		var puts []put
-		for key := range j.stale {
-			stale = append(stale, key)
-			puts = append(puts, put{bucket: eventBucket, key: key})
-		}
-		for at := range batch {
-			puts = append(puts, sealed[at])
-		}
-		return j.db.enqueue(aead, puts)
-	})
+	j.mu.Lock() // until they are in line: see Save
+	j.dropTaken(batch)
+	var puts []put
+	for at := range batch {
+		puts = append(puts, sealed[at])
+	}
+	r, err := j.db.enqueue(aead, puts)
+	j.mu.Unlock()
 	if err == nil {
 		err = j.db.wait(r)
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	if err != nil {
+		j.mu.Lock()
+		defer j.mu.Unlock()
 		j.dropTaken(batch)
 		maps.Copy(j.pending, batch)
-		return err
 	}
-	for _, key := range stale {
-		delete(j.stale, key)
-	}
-	return nil
+	return err
 }
 
 // dropTaken removes the events whose place a newer one has taken since. It

@@ -26,7 +26,6 @@ type Journal struct {
 	seq     uint64                       // number of the newest event
 	history status.History               // says which place is next
 	pending map[status.Place]storedEvent // published, not yet written
-	stale   map[string]bool              // keys on disk that are nobody's place
 
 	nudge   chan struct{} // holds one: there is something to write
 	stop    chan struct{}
@@ -48,7 +47,7 @@ func key(p status.Place) string { return fmt.Sprintf("%d-%04d", p.Class, p.N) }
 func OpenJournal(db *DB, board *status.Board, log *slog.Logger) (*Journal, error) {
 	j := &Journal{
 		db: db, board: board, log: log,
-		pending: make(map[status.Place]storedEvent), stale: make(map[string]bool),
+		pending: make(map[status.Place]storedEvent),
 		nudge:   make(chan struct{}, 1),
 		stop:    make(chan struct{}),
 		stopped: make(chan struct{}),
@@ -95,15 +94,22 @@ func (j *Journal) load() error {
 		}
 	}
 	j.board.Restore(events)
-	for _, f := range stray { // of a version whose classes were others
-		j.stale[f.key] = true
+	var moved []oauth.Change // of a version whose classes were others
+	for _, f := range stray {
+		moved = append(moved, oauth.Change{Bucket: eventBucket, Key: f.key})
 	}
 	for _, f := range stray {
 		at, ev := j.history.Add(f.Event)
-		j.pending[at] = storedEvent{f.Seq, ev}
-		delete(j.stale, key(at))
+		value, err := json.Marshal(storedEvent{f.Seq, ev})
+		if err != nil {
+			return err
+		}
+		moved = append(moved, oauth.Change{Bucket: eventBucket, Key: key(at), Value: value})
 	}
-	return nil
+	if len(moved) == 0 {
+		return nil
+	}
+	return j.db.Save(moved)
 }
 
 // Save writes changes and events in one transaction, or nothing, and publishes
@@ -122,7 +128,9 @@ func (j *Journal) Save(changes []oauth.Change, events ...status.Event) error {
 		ev = j.board.Prepare(ev)
 		prepared[i] = &ev
 	}
-	r, err := j.enqueue(func() (*request, error) {
+	r, err := func() (*request, error) { // in one go, so that of two events for one place the newer is written last
+		j.mu.Lock()
+		defer j.mu.Unlock()
 		places := make(map[status.Place]storedEvent, len(events))
 		for i, ev := range prepared {
 			prepared[i] = j.place(places, ev)
@@ -132,11 +140,11 @@ func (j *Journal) Save(changes []oauth.Change, events ...status.Event) error {
 		}
 		puts = slices.AppendSeq(puts, maps.Values(sealEvents(aead, places)))
 		return j.db.enqueue(aead, puts)
-	})
-	if err != nil {
-		return err
+	}()
+	if err == nil {
+		err = j.db.wait(r)
 	}
-	if err := j.db.wait(r); err != nil {
+	if err != nil {
 		return err
 	}
 	if len(prepared) > 0 {
@@ -145,21 +153,12 @@ func (j *Journal) Save(changes []oauth.Change, events ...status.Event) error {
 	return nil
 }
 
-// enqueue calls fn under j.mu, so that of two events for one place the newer is
-// written last.
-func (j *Journal) enqueue(fn func() (*request, error)) (*request, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return fn()
-}
-
 // place gives ev a number and a place among places, and returns what is kept
 // there. It needs j.mu.
 func (j *Journal) place(places map[status.Place]storedEvent, ev *status.Event) *status.Event {
 	at, ev := j.history.Add(ev)
 	j.seq++
 	places[at] = storedEvent{j.seq, ev}
-	delete(j.stale, key(at))
 	return ev
 }
 

@@ -2,7 +2,6 @@ package store
 
 import (
 	"crypto/cipher"
-	"errors"
 	"fmt"
 
 	"go.etcd.io/bbolt"
@@ -54,37 +53,6 @@ func (db *DB) read(bucket, first string, n int) (chunk []put, err error) {
 		return nil
 	})
 	return chunk, err
-}
-
-// Wipe deletes every record. The file is then as new: sealed, and free to take
-// another key. Traces of sealed records stay on the disk until overwritten;
-// who wants them gone deletes the data key.
-func (db *DB) Wipe() error {
-	aead, err := db.state()
-	if err != nil && !errors.Is(err, ErrSealed) {
-		return err
-	}
-	db.turn <- struct{}{}
-	defer func() { <-db.turn }()
-	db.setAEAD(nil)
-	db.refuseQueue(ErrSealed)
-	err = db.update(func(tx *bbolt.Tx) error {
-		var names [][]byte
-		err := tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
-			if string(name) != metaBucket {
-				names = append(names, append([]byte(nil), name...))
-			}
-			return nil
-		})
-		for _, name := range names {
-			err = errors.Join(err, tx.DeleteBucket(name))
-		}
-		return errors.Join(err, tx.Bucket([]byte(metaBucket)).Delete([]byte(checkKey)))
-	})
-	if err != nil {
-		db.setAEAD(aead)
-	}
-	return err
 }
 
 func (db *DB) setAEAD(aead cipher.AEAD) {

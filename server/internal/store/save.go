@@ -68,7 +68,7 @@ func (db *DB) enqueue(aead cipher.AEAD, puts []put) (*request, error) {
 	switch {
 	case db.broken != nil:
 		return nil, db.broken
-	case db.aead != aead: // wiped since
+	case db.aead != aead: // a Rekey came since
 		return nil, ErrSealed
 	}
 	db.queue = append(db.queue, r)
