@@ -25,7 +25,11 @@ func BenchmarkSessions(b *testing.B) {
 	for i, n := range []int{10, 20_000} {
 		app := rig.StartApp(b, rig.AppOptions{Config: nil, Keystore: keystore.Memory()})
 		app.Stop()
-		fill(b, app, n)
+		secret, err := app.Options.Keystore.Get(b.Context(), keystore.DataKey)
+		if err != nil {
+			b.Fatal(err)
+		}
+		fill(b, app, secret.Reveal(), n, time.Now().Add(time.Hour))
 		app.Start()
 		tokens := app.SignIn(b, rig.NewBrowser(b), app.Register(b, rig.ClientURI), "alice")
 		if got := len(app.Sessions(b)); got != n+1 {
@@ -46,23 +50,20 @@ func BenchmarkSessions(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// fill writes n sessions into the state of an app that does not run.
-func fill(b *testing.B, app *rig.App, n int) {
+// fill writes n sessions that last until expires into the state of an app that
+// does not run. key is its data key in base64.
+func fill(b *testing.B, app *rig.App, key string, n int, expires time.Time) {
 	b.Helper()
 	db, err := store.Open(filepath.Join(app.Options.DataDir, "state.db"))
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer db.Close()
-	secret, err := app.Options.Keystore.Get(b.Context(), keystore.DataKey)
+	raw, err := base64.StdEncoding.DecodeString(key)
 	if err != nil {
 		b.Fatal(err)
 	}
-	key, err := base64.StdEncoding.DecodeString(secret.Reveal())
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := db.Unseal(key); err != nil {
+	if err := db.Unseal(raw); err != nil {
 		b.Fatal(err)
 	}
 	now := time.Now().UTC()
@@ -75,7 +76,7 @@ func fill(b *testing.B, app *rig.App, n int) {
 			record, err := json.Marshal(oauth.Grant{Version: 1, ID: id,
 				Client:   oauth.GrantClient{ID: "dbc_bench", Name: "Bench", Kind: oauth.KindDCR, RedirectURI: rig.ClientURI, AuthMethod: "none"},
 				Identity: oauth.Identity{Issuer: app.Options.Issuer, Subject: fmt.Sprint("person ", n), Email: fmt.Sprintf("p%d@example.com", n), EmailVerified: true},
-				Provider: app.Options.Issuer, Scopes: []string{"openid", "profile", "email"}, Resource: app.MCPURL, CreatedAt: now, ExpiresAt: now.Add(time.Hour),
+				Provider: app.Options.Issuer, Scopes: []string{"openid", "profile", "email"}, Resource: app.MCPURL, CreatedAt: now, ExpiresAt: expires,
 				Generation: 1, RotatedAt: now, UpstreamRefresh: "upstream", LastUsedAt: now})
 			if err != nil {
 				b.Fatal(err)

@@ -24,6 +24,7 @@ type AppOptions struct {
 	Secret string   // at that provider; "": the demo's
 	Groups []string // who may sign in; nil: anyone
 	Plain  bool     // StartBinary without the race detector
+	Binary string   // StartBinary with this program; "": the one of this tree
 
 	Access, Refresh time.Duration        // lifetimes of tokens; 0: the default
 	Config          func(*config.Config) // the last word on the configuration

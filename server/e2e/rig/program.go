@@ -61,7 +61,10 @@ func (app *App) startProgram() {
 	if app.Options.Plain {
 		program = plainBinary
 	}
-	path, err := program()
+	path, err := app.Options.Binary, error(nil)
+	if path == "" {
+		path, err = program()
+	}
 	if err != nil {
 		app.T.Fatal(err)
 	}

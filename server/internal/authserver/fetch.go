@@ -119,7 +119,9 @@ func (d *Documents) fetch(of *copies, address string, actor netip.Prefix, anew b
 	k := d.ask(of, address)
 	k.actor = actor
 	if of.least > 0 {
-		k.until = later(k.until, d.now().Add(of.least))
+		if least := d.now().Add(of.least); k.until.Before(least) {
+			k.until = least
+		}
 		if anew {
 			k.forced = d.now()
 		}
@@ -136,13 +138,6 @@ func (d *Documents) fetch(of *copies, address string, actor netip.Prefix, anew b
 	}
 	of.keep(address, k)
 	return k.body, k.err
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // ask makes the request. Of what it returns, until is when an answer is stale.

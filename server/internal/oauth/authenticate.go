@@ -30,7 +30,7 @@ func (s *Grants) Authenticate(text, resource, remote string) (*Caller, context.C
 	s.use(g, t.generation, now, remote)
 	caller := *g.callerOf()
 	caller.Remote = remote
-	return &caller, g.life, nil
+	return &caller, caller.life, nil
 }
 
 // use counts a request. It is written later, with others.

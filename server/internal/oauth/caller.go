@@ -31,7 +31,7 @@ func (g *grant) callerOf() *Caller {
 		return c
 	}
 	c := &Caller{Session: r.ID, User: r.user(), Groups: r.Identity.Groups, EmailVerified: r.Identity.EmailVerified,
-		Domain: r.Identity.Domain, Client: r.client(), Scopes: r.Scopes, life: g.life, of: r}
+		Domain: r.Identity.Domain, Client: r.client(), Scopes: r.Scopes, life: g.life(), of: r}
 	g.caller.Store(c)
 	return c
 }

@@ -21,15 +21,15 @@ const (
 
 // Client is a program that asks for access.
 type Client struct {
-	ID           string
-	Name         string // chosen by the client: hostile text, cleaned
-	Kind         string
-	RedirectURIs []string
-	AuthMethod   string // "none" or "private_key_jwt"
-	JWKS         []byte // its keys, for private_key_jwt; inline
-	JWKSURI      string // or where they are
-	Registered   time.Time
-	Confirmed    time.Time // when its metadata document was last read, if it has one
+	ID           string          `json:"id"`
+	Name         string          `json:"name"` // chosen by the client: hostile text, cleaned
+	Kind         string          `json:"kind"`
+	RedirectURIs []string        `json:"redirect_uris"`
+	AuthMethod   string          `json:"auth_method"`        // "none" or "private_key_jwt"
+	JWKS         json.RawMessage `json:"jwks,omitempty"`     // its keys, for private_key_jwt; inline
+	JWKSURI      string          `json:"jwks_uri,omitempty"` // or where they are
+	Registered   time.Time       `json:"-"`
+	Confirmed    time.Time       `json:"confirmed,omitzero"` // when its metadata document was last read, if it has one
 }
 
 // registration is what the client id of RFC 7591 holds, under our MAC. The
@@ -151,17 +151,10 @@ func (s *Grants) ProveRedirect(c *Client, presented string) (string, error) {
 
 // clientRecord is what lasts of a client: that somebody signed in with it.
 type clientRecord struct {
-	Version      int             `json:"v"`
-	ID           string          `json:"id"`
-	Name         string          `json:"name"`
-	Kind         string          `json:"kind"`
-	RedirectURIs []string        `json:"redirect_uris"`
-	AuthMethod   string          `json:"auth_method"`
-	JWKS         json.RawMessage `json:"jwks,omitempty"`
-	JWKSURI      string          `json:"jwks_uri,omitempty"`
-	FirstSeen    time.Time       `json:"first_seen"`
-	LastSignIn   time.Time       `json:"last_sign_in"`
-	Confirmed    time.Time       `json:"confirmed,omitzero"` // see [Client]
+	Version int `json:"v"`
+	Client
+	FirstSeen  time.Time `json:"first_seen"`
+	LastSignIn time.Time `json:"last_sign_in"`
 }
 
 // clientKeyOf is the key of a client's record. Ids can be long, keys stay short.
@@ -175,7 +168,8 @@ func (s *Grants) SignedIn(id string) (*Client, bool) {
 	s.mu.RLock()
 	r, ok := s.clients[clientKeyOf(id)]
 	s.mu.RUnlock()
-	return &Client{ID: r.ID, Name: r.Name, Kind: r.Kind, RedirectURIs: r.RedirectURIs, AuthMethod: r.AuthMethod, JWKS: r.JWKS, JWKSURI: r.JWKSURI, Confirmed: r.confirmed()}, ok
+	r.Confirmed = r.confirmed()
+	return &r.Client, ok
 }
 
 // confirmEvery is how often it is written down that a document still stands.
@@ -191,7 +185,7 @@ func (s *Grants) Confirm(c *Client) {
 	if !ok || c.Confirmed.Sub(r.confirmed()) < confirmEvery {
 		return
 	}
-	r.describe(c)
+	r.Client = *c
 	if err := s.opts.Saver.Save([]Change{change(BucketClients, key, r)}); err != nil {
 		s.opts.Log.Warn("client not saved", "client", r.Name, "cause", err)
 		return
@@ -199,11 +193,6 @@ func (s *Grants) Confirm(c *Client) {
 	s.mu.Lock()
 	s.clients[key] = r
 	s.mu.Unlock()
-}
-
-func (r *clientRecord) describe(c *Client) {
-	r.Name, r.Kind, r.RedirectURIs, r.AuthMethod, r.JWKS, r.JWKSURI = c.Name, c.Kind, c.RedirectURIs, c.AuthMethod, c.JWKS, c.JWKSURI
-	r.Confirmed = c.Confirmed
 }
 
 // confirmed is when r's document was last read; records of before this was

@@ -91,10 +91,9 @@ func (s *Grants) signedIn(c *Client, now time.Time) clientRecord {
 	r, ok := s.clients[clientKeyOf(c.ID)]
 	s.mu.RUnlock()
 	if !ok {
-		r = clientRecord{Version: 1, ID: c.ID, FirstSeen: now}
+		r = clientRecord{Version: 1, FirstSeen: now}
 	}
-	r.describe(c)
-	r.LastSignIn = now
+	r.Client, r.LastSignIn = *c, now
 	return r
 }
 

@@ -53,10 +53,10 @@ type GrantClient struct {
 // There may be a hundred thousand of them, so each byte counts.
 type grant struct {
 	id   grantID
-	mu   sync.Mutex      // who holds it may change the record
-	gone bool            // guarded by mu: somebody has seen to it that the record goes
-	life context.Context // done as soon as somebody wants g to end: from then on it opens nothing
-	kill context.CancelFunc
+	mu   sync.Mutex                    // who holds it may change the record
+	gone bool                          // guarded by mu: somebody has seen to it that the record goes
+	dead atomic.Bool                   // somebody wants g to end: from then on it opens nothing
+	used atomic.Pointer[life]          // made when it is asked for
 	kept atomic.Pointer[chan struct{}] // while it leaves; closed if it stays after all
 
 	rec    atomic.Pointer[Grant]
@@ -72,7 +72,6 @@ type grant struct {
 
 func newGrant(id grantID, r Grant) *grant {
 	g := &grant{id: id}
-	g.life, g.kill = context.WithCancel(context.Background())
 	g.lastUsed.Store(r.LastUsedAt.UnixMilli())
 	g.requests.Store(r.Requests)
 	if r.Used {
@@ -94,7 +93,35 @@ func (g *grant) set(r Grant) {
 	g.caller.Store(nil)
 }
 
-func (g *grant) over() bool { return g.life.Err() != nil }
+func (g *grant) over() bool { return g.dead.Load() }
+
+// life lasts until somebody wants a grant to end.
+type life struct {
+	context.Context
+	end context.CancelFunc
+}
+
+func (g *grant) life() *life {
+	l := g.used.Load()
+	if l == nil {
+		l = &life{}
+		l.Context, l.end = context.WithCancel(context.Background())
+		if !g.used.CompareAndSwap(nil, l) {
+			l = g.used.Load()
+		}
+	}
+	if g.over() {
+		l.end()
+	}
+	return l
+}
+
+func (g *grant) kill() {
+	g.dead.Store(true)
+	if l := g.used.Load(); l != nil {
+		l.end()
+	}
+}
 
 // claim has g open nothing any more, waits for whoever changes it, and reports
 // whether it is the caller who has to end it. With only set, it does so if that

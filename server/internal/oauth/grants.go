@@ -88,8 +88,13 @@ func New(opts Options, records Records) (*Grants, error) {
 	if s.clientKey, err = newSealer(opts.DataKey, "drawbridge client id v1"); err != nil {
 		return nil, fmt.Errorf("derive client key: %w", err)
 	}
+	var scopes []string // of the grant before: nearly all have the same
 	err = errors.Join(
 		load(records, BucketGrants, func(_ string, r Grant) {
+			if slices.Equal(r.Scopes, scopes) {
+				r.Scopes = scopes
+			}
+			scopes = r.Scopes
 			if id, ok := parseGrantID(r.ID); ok {
 				s.grants[id] = newGrant(id, r)
 			}

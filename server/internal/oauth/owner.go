@@ -67,7 +67,7 @@ func (g *grant) stays() bool {
 	if kept := g.kept.Load(); kept != nil {
 		select {
 		case <-*kept:
-		case <-g.life.Done():
+		case <-g.life().Done():
 		}
 	}
 	return !g.over()

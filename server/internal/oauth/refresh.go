@@ -159,7 +159,7 @@ func (s *Grants) askProvider(ctx context.Context, g *grant, rec *Grant) (Upstrea
 	select {
 	case a := <-answered:
 		return a.up, a.err
-	case <-g.life.Done():
+	case <-g.life().Done():
 		go func() { s.discard((<-answered).up) }()
 		return Upstream{}, ErrEnded
 	}

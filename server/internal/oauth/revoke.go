@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -60,6 +61,8 @@ const (
 func (s *Grants) end(grants []*grant, why func(*Grant) ending, more ...Change) error {
 	var first error
 	all := len(grants)
+	// Neighbours on disk end together, so that each page is written once.
+	slices.SortFunc(grants, func(a, b *grant) int { return strings.Compare(a.record().ID, b.record().ID) })
 	for len(grants)+len(more) > 0 {
 		batch := grants[:min(endBatch, len(grants))]
 		grants = grants[len(batch):]

@@ -9,20 +9,10 @@ import (
 // JSON-RPC error without id at an MCP path, the OAuth form elsewhere.
 func refuse(w http.ResponseWriter, r *http.Request, status int, code, description string) {
 	if isMCP(r.URL.Path) {
-		writeJSON(w, status, rpcError{JSONRPC: "2.0", Error: rpcDetail{Code: -32600, Message: description}})
+		writeJSON(w, status, map[string]any{"jsonrpc": "2.0", "error": map[string]any{"code": -32600, "message": description}})
 		return
 	}
 	writeJSON(w, status, oauthError{code, description})
-}
-
-type rpcError struct {
-	JSONRPC string    `json:"jsonrpc"`
-	Error   rpcDetail `json:"error"`
-}
-
-type rpcDetail struct {
-	Code    int    `json:"code"`
-	Message string `json:"message"`
 }
 
 type oauthError struct {
