@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -63,17 +64,14 @@ func runChild(ctx context.Context, r request) reply {
 	cmd := exec.CommandContext(ctx, path)
 	cmd.Args = []string{os.Args[0], childArg}
 	detach(cmd)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return unavailable("start a process: " + err.Error())
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return unavailable("start a process: " + err.Error())
-	}
-	cmd.Cancel = in.Close // and if that doesn't end it in time, it is killed
 	cmd.WaitDelay = endTime
-	if err := cmd.Start(); err != nil {
+	in, err := cmd.StdinPipe()
+	out, outErr := cmd.StdoutPipe()
+	if err = cmp.Or(err, outErr); err == nil {
+		cmd.Cancel = in.Close // and if that doesn't end it in time, it is killed
+		err = cmd.Start()
+	}
+	if err != nil {
 		return unavailable("start a process: " + err.Error())
 	}
 	var answer reply

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"strings"
 )
 
 // The tables that come several times: [[access.rule]] and [server.NAME].
@@ -85,47 +86,47 @@ func pathsOf(keys []key) (all []string) {
 // surprise but the owner's: an empty list of people reads like nobody and would
 // be everybody.
 func checkRule(table string, r Rule) (errs []error) {
-	const where = " in [[" + ruleTable + "]] "
-	for name, empty := range map[string]bool{"emails": none(r.Emails), "domains": none(r.Domains), "groups": none(r.Groups)} {
-		if empty {
-			errs = append(errs, &Error{Key: table + "." + name, Msg: code(name) + where + "is empty: name somebody, or take the line out to leave " + name + " out of account"})
+	const head = "[[" + ruleTable + "]]"
+	bad := func(key, says string) { errs = append(errs, &Error{Key: key, Msg: says}) }
+	none := func(list []string) bool { return list != nil && len(list) == 0 } // written, and nothing in it
+	for name, list := range map[string][]string{"emails": r.Emails, "domains": r.Domains, "groups": r.Groups} {
+		if none(list) {
+			bad(table+"."+name, code(name)+" in "+head+" is empty: name somebody, or take the line out to leave "+name+" out of account")
 		}
 	}
 	if none(r.Servers) {
-		errs = append(errs, &Error{Key: table + ".servers", Msg: code("servers") + where + "is empty: name one, or take the line out for all of them"})
+		bad(table+".servers", code("servers")+" in "+head+" is empty: name one, or take the line out for all of them")
 	}
-	errs = append(errs, checkKeys(ruleKeys, reflect.ValueOf(r), table+".", func(k key) string { return code(k.path) + where })...)
-	nobody := r.Emails == nil && r.Domains == nil && r.Groups == nil
+	errs = append(errs, checkKeys(ruleKeys, r, table+".", head)...)
 	switch {
-	case nobody && r.Servers == nil && r.Tools == nil && r.Prompts == nil && r.Resources == nil && !r.ReadOnly:
-		errs = append(errs, &Error{Key: table, Msg: "[[" + ruleTable + "]] is empty: say whom it is for (emails, domains, groups) or what it allows (servers, tools, prompts, resources, read_only)"})
+	case reflect.DeepEqual(r, Rule{}):
+		bad(table, head+" is empty: say whom it is for (emails, domains, groups) or what it allows (servers, tools, prompts, resources, read_only)")
 	case r.Tools != nil && len(r.Tools)+len(r.Prompts)+len(r.Resources) == 0:
-		errs = append(errs, &Error{Key: table, Msg: "[[" + ruleTable + "]] allows nothing: name a tool, a prompt or a resource"})
+		bad(table, head+" allows nothing: name a tool, a prompt or a resource")
 	}
 	return errs
 }
 
-// none reports whether a list was written, and has nothing in it.
-func none(list []string) bool { return list != nil && len(list) == 0 }
-
 // checkSettings checks [server.NAME].
 func checkSettings(name string, s ServerSettings) (errs []error) {
-	table := serverTable + "." + name
+	table, head := serverTable+"."+name, "["+serverTable+"."+quoted(name)+"]"
 	if says := checkName(name); says != "" {
-		errs = append(errs, &Error{Key: table, Msg: "[" + serverTable + "." + quoted(name) + "]: " + says})
+		errs = append(errs, &Error{Key: table, Msg: head + ": " + says})
 	}
-	return append(errs, checkKeys(serverKeys, reflect.ValueOf(s), table+".", func(k key) string {
-		return code(k.path) + " in [" + serverTable + "." + quoted(name) + "] "
-	})...)
+	return append(errs, checkKeys(serverKeys, s, table+".", head)...)
 }
 
-// checkKeys checks what stands in a struct by the tags of its fields; name is
-// how a sentence about a key begins.
-func checkKeys(keys []key, v reflect.Value, table string, name func(key) string) (errs []error) {
+// checkKeys checks what stands in a struct by the tags of its fields. head is
+// how sentences call its table; "" if the keys know theirs.
+func checkKeys(keys []key, v any, table, head string) (errs []error) {
 	for _, k := range keys {
-		at, says := k.problems(k.in(v))
+		name := display(strings.Split(k.path, "."))
+		if head != "" {
+			name = code(k.path) + " in " + head
+		}
+		at, says := k.problems(k.in(reflect.ValueOf(v)))
 		for i := range at {
-			errs = append(errs, &Error{Key: table + k.path + at[i], Msg: name(k) + says[i]})
+			errs = append(errs, &Error{Key: table + k.path + at[i], Msg: name + " " + says[i]})
 		}
 	}
 	return errs

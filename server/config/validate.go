@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -21,12 +20,12 @@ import (
 // [*Error] without a place. A value that is not set is no problem here; see
 // [Config.Missing].
 func (c Config) Validate() error {
-	errs := checkKeys(fileKeys, reflect.ValueOf(c), "", func(k key) string { return display(strings.Split(k.path, ".")) + " " })
+	errs := checkKeys(fileKeys, c, "", "")
 	bad := func(key, says string) {
 		errs = append(errs, &Error{Key: key, Msg: display(strings.Split(key, ".")) + " " + says})
 	}
 	if c.Listen == "" {
-		bad("listen", checkListen(""))
+		bad("listen", checks["listen"](""))
 	}
 	if len(c.IDP.Tenants) == 0 && ManyTenants(c.IDP.Issuer) && c.decidesByTenant() {
 		bad("idp.tenants", "must name the tenants that may sign in: this issuer stands for every organisation at Microsoft, and any of them may have a group of the same name")
@@ -76,7 +75,7 @@ const maxCallsPerMinute = 1_000_000
 // normalise writes what can be spelled in several ways in one way: tokens are
 // bound to the public URL's letters.
 func (c *Config) normalise() {
-	if checkPublicURL(c.PublicURL) == "" {
+	if checks["public URL"](c.PublicURL) == "" {
 		u, _ := url.Parse(c.PublicURL)
 		host := hostname.Lower(u.Host)
 		if u.Scheme == "https" {
@@ -110,37 +109,62 @@ func (c *Config) normalise() {
 	}
 }
 
-// checks are what the tag check names: each returns "" or what the value must
-// be. Durations have theirs in keys.go.
+// check is what a value must be: each of checks is named by a key's tag. Those
+// of durations stand in keys.go.
+type check struct {
+	fits func(string) bool
+	says string
+}
+
+// of returns "" if s is well, else what it must be.
+func (c check) of(s string) string {
+	if c.fits(s) {
+		return ""
+	}
+	return c.says
+}
+
 var checks = map[string]func(string) string{
-	"public URL": checkPublicURL, "issuer": checkIssuer, "listen": checkListen, "host": checkHost, "host and port": checkHostPort,
-	"printable": checkPrintable, "scope": checkScope, "tenant": checkTenant, "tunnel provider": checkTunnelProvider, "proxy address": checkProxyAddress,
-	"email": checkEmail, "domain": checkDomain, "redirect URI": checkRedirectURI, "glob": checkGlob, "proxy": checkProxy, "proxy bypass": checkBypass,
-}
-
-func checkTunnelProvider(s string) string {
-	if s != TunnelNgrok && s != TunnelNone {
-		return `must be "ngrok" or "none"`
-	}
-	return ""
-}
-
-var tenantID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-
-// checkTenant takes Entra's tenant IDs: a sign-in names its tenant by nothing
-// else.
-func checkTenant(s string) string {
-	if !tenantID.MatchString(s) {
-		return `must have one tenant ID in each text, such as "9188040d-6c67-4c5b-b112-36a304b66dad": Entra shows it as Directory (tenant) ID`
-	}
-	return ""
+	"public URL": check{func(s string) bool {
+		u := webURL(s)
+		return u != nil && (u.Path == "" || u.Path == "/")
+	}, "must be https://HOST, with nothing after the host (http only on this machine: localhost, 127.0.0.1, [::1])"}.of,
+	"issuer": check{func(s string) bool { return webURL(s) != nil },
+		"must be the https URL that the provider calls its issuer, such as https://dev-123.okta.com/oauth2/default (http only on this machine)"}.of,
+	"listen":        check{isHostPort, `must be an address and a port, such as "127.0.0.1:8000" ("0.0.0.0:8000" listens to the whole network)`}.of,
+	"host":          check{hostname.Valid, `must be a host name alone, such as "name.ngrok.app"`}.of,
+	"host and port": check{isHostPort, `must be a host and a port, such as "host.example.com:443"`}.of,
+	"printable": check{func(s string) bool {
+		return s != "" && strings.TrimSpace(s) == s && !strings.ContainsFunc(s, notPrintable)
+	},
+		"must be a printable text without space around it"}.of,
+	// A scope-token of RFC 6749 §3.3.
+	"scope": check{func(s string) bool {
+		return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '"' || r == '\\' || r > '~' })
+	}, "must have one scope in each text, without spaces"}.of,
+	// Entra's: a sign-in names its tenant by nothing else.
+	"tenant": check{regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`).MatchString,
+		`must have one tenant ID in each text, such as "9188040d-6c67-4c5b-b112-36a304b66dad": Entra shows it as Directory (tenant) ID`}.of,
+	"tunnel provider": check{func(s string) bool { return s == TunnelNgrok || s == TunnelNone }, `must be "ngrok" or "none"`}.of,
+	"proxy address": check{func(s string) bool {
+		_, err := ParseProxy(s)
+		return err == nil
+	}, `must have one IP address or network in each text, such as "127.0.0.1" or "10.0.0.0/8"`}.of,
+	// What NO_PROXY has between its commas.
+	"proxy bypass": check{func(s string) bool {
+		_, err := netip.ParsePrefix(s)
+		return err == nil || s != "" && !strings.ContainsAny(s, ",;/") && !strings.ContainsFunc(s, notVisible)
+	}, `must have one host, domain or network in each text, such as "intranet.example.com", ".example.com" or "10.0.0.0/8"`}.of,
+	"redirect URI": check{isRedirectURI,
+		"must have one exact URL in each text: https, http on this machine, or an app's own scheme; no #, no patterns"}.of,
+	"email": checkEmail, "domain": checkDomain, "glob": checkGlob, "proxy": checkProxy,
 }
 
 // checkProxy takes the URL of a forward proxy. A password is a secret.
 func checkProxy(s string) string {
 	u, err := url.Parse(s)
 	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5" || checkHost(u.Hostname()) != "" && net.ParseIP(u.Hostname()) == nil ||
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5" || !isHost(u.Hostname()) ||
 		u.Path != "" && u.Path != "/" || strings.ContainsAny(s, "?#") || u.Port() != "" && !isPort(u.Port()):
 		return `must be the URL of a proxy, such as "http://proxy.example.com:8080"`
 	case u.User != nil:
@@ -151,80 +175,27 @@ func checkProxy(s string) string {
 	return ""
 }
 
-// checkBypass takes what NO_PROXY has between its commas.
-func checkBypass(s string) string {
-	if s == "" || strings.ContainsAny(s, ",;/") && !isNetwork(s) || strings.ContainsFunc(s, notVisible) {
-		return `must have one host, domain or network in each text, such as "intranet.example.com", ".example.com" or "10.0.0.0/8"`
-	}
-	return ""
-}
-
-func isNetwork(s string) bool {
-	_, err := netip.ParsePrefix(s)
-	return err == nil
-}
-
-func checkPublicURL(s string) string {
-	const says = "must be https://HOST, with nothing after the host (http only on this machine: localhost, 127.0.0.1, [::1])"
-	u := webURL(s)
-	if u == nil || strings.Trim(u.Path, "/") != "" || len(u.Path) > 1 {
-		return says
-	}
-	return ""
-}
-
-func checkIssuer(s string) string {
-	if webURL(s) == nil {
-		return "must be the https URL that the provider calls its issuer, such as https://dev-123.okta.com/oauth2/default (http only on this machine)"
-	}
-	return ""
-}
-
 // webURL parses an https URL, or an http URL on loopback, that has neither
 // user, query nor fragment; else it returns nil.
 func webURL(s string) *url.URL {
 	u, err := url.Parse(s)
-	if err != nil || strings.ContainsAny(s, "?#@\\") || strings.ContainsFunc(s, notPrintable) {
-		return nil
-	}
-	if checkHost(u.Hostname()) != "" && net.ParseIP(u.Hostname()) == nil {
-		return nil
-	}
-	if p := u.Port(); p != "" && !isPort(p) {
-		return nil
-	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !hostname.Loopback(u.Hostname())) {
+	if err != nil || strings.ContainsAny(s, "?#@\\") || strings.ContainsFunc(s, notPrintable) || !isHost(u.Hostname()) ||
+		u.Port() != "" && !isPort(u.Port()) || u.Scheme != "https" && (u.Scheme != "http" || !hostname.Loopback(u.Hostname())) {
 		return nil
 	}
 	return u
 }
+
+func isHost(s string) bool { return hostname.Valid(s) || net.ParseIP(s) != nil }
 
 func isPort(s string) bool {
 	n, err := strconv.ParseUint(s, 10, 16)
 	return err == nil && strconv.FormatUint(n, 10) == s
 }
 
-func checkListen(s string) string {
-	if checkHostPort(s) != "" {
-		return `must be an address and a port, such as "127.0.0.1:8000" ("0.0.0.0:8000" listens to the whole network)`
-	}
-	return ""
-}
-
-func checkHostPort(s string) string {
+func isHostPort(s string) bool {
 	host, port, err := net.SplitHostPort(s)
-	if err != nil || !isPort(port) || checkHost(host) != "" && net.ParseIP(host) == nil {
-		return `must be a host and a port, such as "host.example.com:443"`
-	}
-	return ""
-}
-
-// checkProxyAddress takes what [ParseProxy] does.
-func checkProxyAddress(s string) string {
-	if _, err := ParseProxy(s); err != nil {
-		return `must have one IP address or network in each text, such as "127.0.0.1" or "10.0.0.0/8"`
-	}
-	return ""
+	return err == nil && isPort(port) && isHost(host)
 }
 
 // ParseProxy reads one of [Tunnel.TrustedProxies]; a single address is a
@@ -239,22 +210,6 @@ func ParseProxy(s string) (netip.Prefix, error) {
 	}
 	addr = addr.Unmap().WithZone("")
 	return addr.Prefix(addr.BitLen())
-}
-
-// checkHost takes a host name as DNS has them.
-func checkHost(s string) string {
-	if !hostname.Valid(s) {
-		return `must be a host name alone, such as "name.ngrok.app"`
-	}
-	return ""
-}
-
-// checkScope takes a scope-token of RFC 6749 §3.3.
-func checkScope(s string) string {
-	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '"' || r == '\\' || r > '~' }) {
-		return "must have one scope in each text, without spaces"
-	}
-	return ""
 }
 
 // otherLetters is said of a domain as no address is compared with it: some
@@ -283,38 +238,22 @@ func checkDomain(s string) string {
 	return ""
 }
 
-func checkPrintable(s string) string {
-	if s == "" || strings.TrimSpace(s) != s || strings.ContainsFunc(s, notPrintable) {
-		return "must be a printable text without space around it"
-	}
-	return ""
-}
-
-// checkRedirectURI takes what RFC 6749 §3.1.2 and RFC 8252 §7 allow: https,
+// isRedirectURI takes what RFC 6749 §3.1.2 and RFC 8252 §7 allow: https,
 // http on loopback, or an app's own scheme.
-func checkRedirectURI(s string) string {
-	const says = "must have one exact URL in each text: https, http on this machine, or an app's own scheme; no #, no patterns"
+func isRedirectURI(s string) bool {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme == "" || u.User != nil || strings.ContainsAny(s, "#*\\") || strings.ContainsFunc(s, notVisible) {
-		return says
+		return false
 	}
 	switch u.Scheme {
 	case "https":
-		if u.Hostname() == "" {
-			return says
-		}
+		return u.Hostname() != ""
 	case "http":
-		if !hostname.ClientLoopback(u.Hostname()) {
-			return says
-		}
+		return hostname.ClientLoopback(u.Hostname())
 	case "javascript", "data", "file", "vbscript", "blob", "about", "ftp", "ws", "wss":
-		return says
-	default: // RFC 8252 §7.1 and §8.4
-		if u.Opaque != "" || u.Host == "" && !strings.Contains(u.Scheme, ".") {
-			return says
-		}
+		return false
 	}
-	return ""
+	return u.Opaque == "" && (u.Host != "" || strings.Contains(u.Scheme, ".")) // RFC 8252 §7.1 and §8.4
 }
 
 // notPrintable takes what stands for bytes that are no UTF-8 as well: TOML has

@@ -24,77 +24,72 @@ func (s *Server) routes() http.Handler {
 	top.Handle("/api/", mux) // apart, so that a wrong method is refused there
 	top.HandleFunc("GET "+proofPath, s.prove)
 
-	mux.HandleFunc("GET /api/status", func(w http.ResponseWriter, r *http.Request) {
-		reply(w, tidyStatus(s.backend.Snapshot().Status))
-	})
-	mux.HandleFunc("GET /api/sessions", func(w http.ResponseWriter, r *http.Request) {
-		reply(w, tidySessions(s.backend.Snapshot().Sessions))
-	})
-	mux.HandleFunc("GET /api/clients", func(w http.ResponseWriter, r *http.Request) {
-		reply(w, tidyClients(s.backend.Clients()))
-	})
-	mux.HandleFunc("GET /api/attempts", func(w http.ResponseWriter, r *http.Request) {
-		reply(w, orEmpty(s.backend.Attempts()))
-	})
+	for path, get := range map[string]func() any{
+		"status":   func() any { return tidyStatus(s.backend.Snapshot().Status) },
+		"sessions": func() any { return tidySessions(s.backend.Snapshot().Sessions) },
+		"clients":  func() any { return tidyClients(s.backend.Clients()) },
+		"attempts": func() any { return orEmpty(s.backend.Attempts()) },
+	} {
+		mux.HandleFunc("GET /api/"+path, func(w http.ResponseWriter, r *http.Request) { reply(w, get()) })
+	}
 	mux.HandleFunc("GET /api/events", s.events)
 	mux.HandleFunc("GET /api/events/follow", s.follow)
-
 	mux.HandleFunc("GET /api/logs", s.logs)
 	mux.HandleFunc("GET /api/access", s.access)
 
-	mux.HandleFunc("POST /api/revoke", s.revoke)
-	mux.HandleFunc("POST /api/end-leave", s.endLeave)
-	mux.HandleFunc("POST /api/revoke-all", func(w http.ResponseWriter, r *http.Request) {
-		n, err := s.backend.RevokeAll(r.Context())
-		s.answer(w, r, map[string]int{"revoked": n}, err)
-	})
-	mux.HandleFunc("POST /api/pause", func(w http.ResponseWriter, r *http.Request) {
-		s.answer(w, r, struct{}{}, s.backend.Pause(r.Context()))
-	})
-	mux.HandleFunc("POST /api/resume", func(w http.ResponseWriter, r *http.Request) {
-		s.answer(w, r, struct{}{}, s.backend.Resume(r.Context()))
-	})
-	mux.HandleFunc("POST /api/quit", func(w http.ResponseWriter, r *http.Request) {
-		s.backend.Quit()
-		s.answer(w, r, struct{}{}, nil)
-	})
-	mux.HandleFunc("POST /api/tunnel/retry", func(w http.ResponseWriter, r *http.Request) {
-		s.backend.Retry()
-		s.answer(w, r, struct{}{}, nil)
-	})
-	mux.HandleFunc("POST /api/tunnel/accept", func(w http.ResponseWriter, r *http.Request) {
-		next, err := s.backend.AcceptURL(r.Context())
-		s.answer(w, r, map[string]string{"next": next}, err)
-	})
+	nothing := struct{}{}
+	for path, do := range map[string]func(ctx context.Context, in request) (any, error){
+		"revoke": func(ctx context.Context, in request) (any, error) { return nothing, s.backend.Revoke(ctx, in.ID) },
+		"end-leave": func(ctx context.Context, in request) (any, error) {
+			return nothing, s.backend.EndLeave(ctx, in.ID, in.Server, in.Tool)
+		},
+		"revoke-all": func(ctx context.Context, _ request) (any, error) {
+			n, err := s.backend.RevokeAll(ctx)
+			return map[string]int{"revoked": n}, err
+		},
+		"pause":  func(ctx context.Context, _ request) (any, error) { return nothing, s.backend.Pause(ctx) },
+		"resume": func(ctx context.Context, _ request) (any, error) { return nothing, s.backend.Resume(ctx) },
+		"quit": func(context.Context, request) (any, error) {
+			s.backend.Quit()
+			return nothing, nil
+		},
+		"tunnel/retry": func(context.Context, request) (any, error) {
+			s.backend.Retry()
+			return nothing, nil
+		},
+		"tunnel/accept": func(ctx context.Context, _ request) (any, error) {
+			next, err := s.backend.AcceptURL(ctx)
+			return map[string]string{"next": next}, err
+		},
+		"console": func(context.Context, request) (any, error) { return map[string]string{"url": s.ConsoleLink()}, nil },
+	} {
+		mux.HandleFunc("POST /api/"+path, func(w http.ResponseWriter, r *http.Request) {
+			in, ok := requestOf(r, path)
+			if !ok {
+				fail(w, http.StatusBadRequest, `The body must be {"id":"…"}; of end-leave, {"id":"…","server":"…","tool":"…"}.`)
+				return
+			}
+			v, err := do(r.Context(), in)
+			s.answer(w, r, v, err)
+		})
+	}
 	mux.HandleFunc("POST /api/doctor", s.doctor)
-	mux.HandleFunc("POST /api/console", func(w http.ResponseWriter, r *http.Request) {
-		reply(w, map[string]string{"url": s.ConsoleLink()})
-	})
 	return top
 }
 
-func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
-	var body struct {
-		ID string `json:"id"`
-	}
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || body.ID == "" {
-		fail(w, http.StatusBadRequest, `The body must be {"id":"…"}.`)
-		return
-	}
-	s.answer(w, r, struct{}{}, s.backend.Revoke(r.Context(), body.ID))
+// request is the body of what is about one session.
+type request struct {
+	ID     string `json:"id"`
+	Server string `json:"server"`
+	Tool   string `json:"tool"`
 }
 
-func (s *Server) endLeave(w http.ResponseWriter, r *http.Request) {
-	var body struct {
-		ID     string `json:"id"`
-		Server string `json:"server"`
-		Tool   string `json:"tool"`
+func requestOf(r *http.Request, path string) (in request, ok bool) {
+	if path != "revoke" && path != "end-leave" {
+		return in, true
 	}
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || body.ID == "" || body.Tool == "" {
-		fail(w, http.StatusBadRequest, `The body must be {"id":"…","server":"…","tool":"…"}.`)
-		return
-	}
-	s.answer(w, r, struct{}{}, s.backend.EndLeave(r.Context(), body.ID, body.Server, body.Tool))
+	err := json.NewDecoder(r.Body).Decode(&in)
+	return in, err == nil && in.ID != "" && (path == "revoke" || in.Tool != "")
 }
 
 func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
@@ -109,10 +104,7 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
 // access says what a person may use. The servers are asked what they offer,
 // which may start some.
 func (s *Server) access(w http.ResponseWriter, r *http.Request) {
-	c := http.NewResponseController(w)
-	c.SetReadDeadline(time.Time{}) // when it passed, it would end r's context
-	c.SetWriteDeadline(time.Now().Add(accessTime + answerTime))
-	ctx, cancel := context.WithTimeout(r.Context(), accessTime)
+	ctx, cancel := longer(w, r, accessTime)
 	defer cancel()
 	query := r.URL.Query()
 	if query.Get("email") == "" && len(query["group"]) == 0 {
@@ -124,12 +116,17 @@ func (s *Server) access(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) doctor(w http.ResponseWriter, r *http.Request) {
-	c := http.NewResponseController(w)
-	c.SetReadDeadline(time.Time{}) // when it passed, it would end r's context
-	c.SetWriteDeadline(time.Now().Add(doctorTime + answerTime))
-	ctx, cancel := context.WithTimeout(r.Context(), doctorTime)
+	ctx, cancel := longer(w, r, doctorTime)
 	defer cancel()
 	reply(w, orEmpty(s.backend.Doctor(ctx)))
+}
+
+// longer gives an answer more time than others have.
+func longer(w http.ResponseWriter, r *http.Request, most time.Duration) (context.Context, context.CancelFunc) {
+	c := http.NewResponseController(w)
+	c.SetReadDeadline(time.Time{}) // when it passed, it would end r's context
+	c.SetWriteDeadline(time.Now().Add(most + answerTime))
+	return context.WithTimeout(r.Context(), most)
 }
 
 // events sends what there is, one object a line, oldest first.

@@ -79,11 +79,9 @@ func (c *Client) EndLeave(ctx context.Context, id, server, tool string) error {
 
 // RevokeAll ends all sessions and returns how many there were.
 func (c *Client) RevokeAll(ctx context.Context) (int, error) {
-	var answer struct {
-		Revoked int `json:"revoked"`
-	}
+	var answer map[string]int
 	err := c.do(ctx, "POST", "/api/revoke-all", nil, &answer)
-	return answer.Revoked, err
+	return answer["revoked"], err
 }
 
 // Pause closes the tunnel: nobody gets in until Resume.
@@ -115,11 +113,9 @@ func (c *Client) RetryTunnel(ctx context.Context) error {
 // AcceptURL takes the other public URL that the tunnel gives, and returns what
 // to do next.
 func (c *Client) AcceptURL(ctx context.Context) (string, error) {
-	var answer struct {
-		Next string `json:"next"`
-	}
+	var answer map[string]string
 	err := c.do(ctx, "POST", "/api/tunnel/accept", nil, &answer)
-	return answer.Next, err
+	return answer["next"], err
 }
 
 // Doctor has the running instance check itself and returns each check's result.
@@ -132,11 +128,9 @@ func (c *Client) Doctor(ctx context.Context) (list []status.Check, err error) {
 // ConsoleLink returns an address of the console that works once, within a
 // minute.
 func (c *Client) ConsoleLink(ctx context.Context) (string, error) {
-	var answer struct {
-		URL string `json:"url"`
-	}
+	var answer map[string]string
 	err := c.do(ctx, "POST", "/api/console", nil, &answer)
-	return answer.URL, err
+	return answer["url"], err
 }
 
 // Logs returns what a mounted server wrote, oldest first. The error is

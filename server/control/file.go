@@ -3,7 +3,8 @@ package control
 import (
 	"encoding/json"
 	"os"
-	"path/filepath"
+
+	"github.com/drawbridge-app/drawbridge/server/config"
 )
 
 // fileName is the file in the data folder by which commands find the running
@@ -24,22 +25,7 @@ func writeFile(path string, a address) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+fileName+"-*") // of mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(append(data, '\n'))
-	if closeErr := tmp.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
+	return config.WriteFile(path, append(data, '\n'))
 }
 
 func readFile(path string) (address, error) {
