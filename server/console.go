@@ -32,17 +32,6 @@ func (s *Server) Configured() bool {
 	return s.unset == nil
 }
 
-// RevokeWhere ends the sessions of a person, of a client, or of both together.
-func (s *Server) RevokeWhere(_ context.Context, sub, clientID string) (int, error) {
-	p := s.parts()
-	if p == nil {
-		return 0, errNotReady
-	}
-	return p.grants.RevokeWhere(func(session status.Session) bool {
-		return (sub == "" || session.User.Sub == sub) && (clientID == "" || session.Client.ID == clientID)
-	}, oauth.ByOwner)
-}
-
 // SetConfig is [Server.Configure] without secrets.
 func (s *Server) SetConfig(ctx context.Context, cfg config.Config) error {
 	return s.Configure(ctx, cfg, nil)

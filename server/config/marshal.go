@@ -91,7 +91,7 @@ func marshal(c Config) []byte {
 func plain(v any) string {
 	switch value := v.(type) {
 	case time.Duration:
-		v = short(value)
+		v = Short(value)
 	case []string:
 		if value == nil {
 			v = []string{}
@@ -104,8 +104,8 @@ func plain(v any) string {
 	return strings.TrimSpace(strings.TrimPrefix(string(text), "v = "))
 }
 
-// short prints a duration as a person writes it: 720h, not 720h0m0s.
-func short(d time.Duration) string {
+// Short is a duration as a person writes it: 720h, not 720h0m0s.
+func Short(d time.Duration) string {
 	if d == never {
 		return "never"
 	}

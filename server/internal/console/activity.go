@@ -21,7 +21,7 @@ func (c *Console) activity() *Page {
 		Draw:    func(r *Request) any { return c.activityOf(r) },
 		Parts:   []string{"activity-list"},
 		Actions: map[string]Action{"allow": c.allow},
-		Files:   map[string]func(*Request) File{"events.jsonl": export},
+		Files:   map[string]func(*Request) []byte{"events.jsonl": export},
 	}
 }
 
@@ -37,7 +37,7 @@ type activityData struct {
 	Tries    bool // attempts are shown, not events
 	Count    int  // of events or attempts; a page holds rows
 	Days     []day
-	Attempts []attemptRow
+	Attempts []status.Attempt
 	Query    template.URL // of the page itself
 	pages
 }
@@ -52,7 +52,6 @@ type day struct {
 type eventRow struct {
 	status.Event        // the newest
 	Key          string // the ID of the oldest, which stays while others come
-	Look         string
 	Allow        string // a redirect URI that may be allowed
 	Times        int
 	Each         []status.Event // newest first, maxEach at most
@@ -62,11 +61,6 @@ type eventRow struct {
 // maxEach is how many events of a row are named.
 const maxEach = 20
 
-type attemptRow struct {
-	status.Attempt
-	Look string
-}
-
 // wanted says which rows to show; "" wants all.
 type wanted struct{ Group, Outcome, User, Client, Text string }
 
@@ -75,14 +69,12 @@ func wantedBy(r *Request) wanted {
 }
 
 func (c *Console) activityOf(r *Request) activityData {
-	d := activityData{Filter: wantedBy(r), Groups: groups, Outcomes: outcomes, Tries: r.Query("show") == "attempts", Query: query(r.URL)}
+	d := activityData{Filter: wantedBy(r), Groups: groups, Outcomes: outcomes, Tries: r.Query("show") == "attempts", Query: template.URL(r.URL.Query().Encode())}
 	if d.Tries {
 		list := slices.DeleteFunc(translated(c.backend.Attempts(), r.Lang), func(a status.Attempt) bool { return !d.Filter.attempt(a) })
 		slices.SortStableFunc(list, func(a, b status.Attempt) int { return b.Last.Compare(a.Last) })
 		d.Count, d.pages = len(list), paged(r, len(list))
-		for _, a := range list[d.from:d.to] {
-			d.Attempts = append(d.Attempts, attemptRow{a, outcomeLook(a.Outcome)})
-		}
+		d.Attempts = list[d.from:d.to]
 		return d
 	}
 	list := d.Filter.events(r.Snap.Events)
@@ -112,7 +104,7 @@ func rowsOf(list []status.Event) (rows []eventRow) {
 	}
 	for _, e := range list {
 		if n := len(rows); n == 0 || !same(rows[n-1].Event, e) {
-			rows = append(rows, eventRow{Event: e, Look: outcomeLook(e.Outcome)})
+			rows = append(rows, eventRow{Event: e})
 			if e.Type == status.ClientRefused {
 				rows[n].Allow = e.RedirectURI
 			}
@@ -142,10 +134,6 @@ func translated(list []status.Attempt, lang string) []status.Attempt {
 		}
 	}
 	return list
-}
-
-func outcomeLook(outcome string) string {
-	return map[string]string{status.OK: "ok", status.Refused: "wait", "": "off"}[outcome]
 }
 
 func (f wanted) events(all []status.Event) []status.Event {
@@ -179,13 +167,13 @@ func has(s, part string) bool {
 
 // export gives the events that the filter wants, oldest first, one a line: the
 // form in which `drawbridge events --json` prints them.
-func export(r *Request) File {
+func export(r *Request) []byte {
 	var b bytes.Buffer
 	lines := json.NewEncoder(&b)
 	for _, e := range wantedBy(r).events(r.Snap.Events) {
 		lines.Encode(e)
 	}
-	return File{ndjson, b.Bytes()}
+	return b.Bytes()
 }
 
 // allow adds a redirect URI that was refused, and no other, to those allowed.

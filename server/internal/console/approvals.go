@@ -50,22 +50,16 @@ func (c *Console) answer(r *Request) (string, error) {
 		if answer != "deny" && !fold(a.Arguments, false).Whole && r.PostFormValue("seen") != key(a.Arguments) {
 			return "", errors.New(r.Say("approvals.unread"))
 		}
+		tool := strings.TrimPrefix(a.Server+": "+a.Tool, ": ")
 		switch answer {
 		case "allow":
-			return r.Say("approvals.did.allow", approvalTool(a)), c.backend.Answer(r.Context(), id, true)
+			return r.Say("approvals.did.allow", tool), c.backend.Answer(r.Context(), id, true)
 		case "tool":
-			return r.Say("approvals.did.tool", approvalTool(a)), c.backend.AllowTool(r.Context(), id)
+			return r.Say("approvals.did.tool", tool), c.backend.AllowTool(r.Context(), id)
 		}
-		return r.Say("approvals.did.deny", approvalTool(a)), c.backend.Answer(r.Context(), id, false)
+		return r.Say("approvals.did.deny", tool), c.backend.Answer(r.Context(), id, false)
 	}
 	return r.Say("approvals.gone"), nil
-}
-
-func approvalTool(a status.Approval) string {
-	if a.Server == "" {
-		return a.Tool
-	}
-	return a.Server + ": " + a.Tool
 }
 
 // folded is a text as far as a page shows it at first.

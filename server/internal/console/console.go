@@ -9,7 +9,7 @@
 // The package keeps nothing that lasts and decides nothing: it asks [Backend].
 //
 // To add a page: write a [Page] (see doctor.go for a small one) and name it in
-// [Console.allPages]; its template stands in assets/console/NAME.html as
+// [New]; its template stands in assets/console/NAME.html as
 // {{define "NAME"}}, its sentences in assets/texts/en*.json and ja*.json under
 // "NAME.…", among them "NAME.title", which the navigation shows too. A part of
 // the page that goes on living is a template of its own, listed in Page.Parts
@@ -27,7 +27,6 @@ package console
 
 import (
 	"context"
-	"encoding/json"
 	"html/template"
 	"log/slog"
 	"net/http"
@@ -35,83 +34,33 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/control"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-// Backend is the app as its owner commands it. Errors are sentences for that
-// person.
+// Backend is the app as its owner commands it: as the control listener does, and
+// more. Errors are sentences for that person.
 type Backend interface {
-	Snapshot() status.Snapshot
-	// Watch returns a channel that holds one wake whenever a new Snapshot
-	// differs from the last, until ctx ends.
-	Watch(ctx context.Context) <-chan struct{}
+	control.Backend
+	Mounts
+
 	// Configured reports whether there is a configuration to work with. While
 	// there is none, the console shows only Setup.
 	Configured() bool
-
-	Clients() []status.Client
-	// RevokeSoon holds a session and ends it in five seconds, unless Keep comes
-	// before. Both, and Rename, return control.ErrNotFound if there is none.
-	RevokeSoon(ctx context.Context, id string) error
-	Keep(ctx context.Context, id string) error
-	// Rename gives a session a name of the owner's, "" for none.
-	Rename(ctx context.Context, id, label string) error
-	// RevokeAll ends all sessions and returns how many there were.
-	RevokeAll(ctx context.Context) (int, error)
-	// RevokeWhere ends the sessions of the person sub, of the client clientID,
-	// or of both together; "" is any.
-	RevokeWhere(ctx context.Context, sub, clientID string) (int, error)
-
-	Pause(ctx context.Context) error
-	Resume(ctx context.Context) error
-	// Retry opens now what could not be opened: the keychain, the tunnel.
-	Retry()
-	// AcceptURL takes the other public URL that the tunnel gives, and returns
-	// what to do next.
-	AcceptURL(ctx context.Context) (string, error)
-	// Doctor runs every check; it may take a minute.
-	Doctor(ctx context.Context) []status.Check
-
-	// Attempts returns the latest tries of clients to connect.
-	Attempts() []status.Attempt
 	// Config is what config.toml says; SetConfig saves it, with the comments of
 	// the file, and applies it at once.
 	Config() config.Config
 	SetConfig(ctx context.Context, c config.Config) error
+
+	// RevokeSoon holds a session and ends it in five seconds, unless Keep comes
+	// before. Both, and Rename, return [control.ErrNotFound] if there is none.
+	RevokeSoon(ctx context.Context, id string) error
+	Keep(ctx context.Context, id string) error
+	// Rename gives a session a name of the owner's, "" for none.
+	Rename(ctx context.Context, id, label string) error
 	// Panic ends every session, changes the data key and closes the tunnel. It
 	// returns what happened and what to do next.
 	Panic(ctx context.Context) (string, error)
-
-	// Logs returns what a mounted server wrote, oldest first; false if there is
-	// none of that name.
-	Logs(server string) ([]status.LogLine, bool)
-	RestartServer(name string) error
-	// SwitchServer turns a mounted server on or off, across restarts.
-	SwitchServer(ctx context.Context, name string, on bool) error
-	// Entry is what mcp.json says of a server, and which of its secrets it asked
-	// for in vain; false if there is none of that name.
-	Entry(server string) (entry config.Server, missing []string, ok bool)
-	// Offers returns what a server offers, as far as it has said so.
-	// [config.BuiltIn] is the server of the built-in tools.
-	Offers(server string) []status.Offer
-	// Try calls a tool as the owner, and returns the result of tools/call.
-	Try(ctx context.Context, server, tool string, arguments json.RawMessage) (json.RawMessage, error)
-	// SwitchTool turns a tool on or off for everybody.
-	SwitchTool(ctx context.Context, server, tool string, on bool) error
-	SetSecret(ctx context.Context, server, name, value string) error
-	PutServer(ctx context.Context, entry config.Server) error
-	RemoveServer(ctx context.Context, name string) error
-	// Pasted is what [Backend.Add] would add of what somebody pasted, and Found of
-	// other programs' servers on this computer.
-	Pasted(text, name string) (config.Import, error)
-	Found() (config.Import, error)
-	Add(ctx context.Context, plan config.Import) error
-	// Access returns what a person with this address and these groups may use.
-	Access(ctx context.Context, email string, groups []string) ([]status.Entry, error)
-	// Changes returns the tools whose description is no longer what it was.
-	Changes() []status.ToolChange
-	// ApproveChange takes what a held tool says now for good.
-	ApproveChange(ctx context.Context, server, tool, version string) error
 
 	// Approvals returns the calls that wait for a click, oldest first.
 	Approvals() []status.Approval
@@ -122,9 +71,6 @@ type Backend interface {
 	// AllowTool lets a waiting call go on, and what its session calls of the
 	// same tool in the next minutes.
 	AllowTool(ctx context.Context, id string) error
-	// EndLeave has a session ask about each call of a tool again, or returns
-	// [control.ErrNotFound].
-	EndLeave(ctx context.Context, session, server, tool string) error
 }
 
 // Options make a [Console].
@@ -144,7 +90,7 @@ type Console struct {
 	now        func() time.Time
 	log        *slog.Logger
 
-	logins logins
+	logins *logins
 	list   []*Page          // as the navigation shows them
 	pages  map[string]*Page // by name
 	sets   map[string]*template.Template
@@ -160,8 +106,8 @@ func New(o Options) (*Console, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	c := &Console{backend: o.Backend, configurer: o.Setup, version: o.Version, now: o.Now, log: o.Log, pages: map[string]*Page{}}
-	c.logins.now = o.Now
-	c.list = c.allPages()
+	c.logins = newLogins(o.Now)
+	c.list = []*Page{c.overview(), c.sessions(), c.activity(), c.servers(), c.access(), c.approvals(), c.settings(), c.doctor(), c.setup(), c.alarm()}
 	for _, page := range c.list {
 		c.pages[page.Name] = page
 	}
@@ -169,22 +115,6 @@ func New(o Options) (*Console, error) {
 	var err error
 	c.sets, err = parseTemplates()
 	return c, err
-}
-
-// allPages is the navigation, in its order.
-func (c *Console) allPages() []*Page {
-	return []*Page{
-		c.overview(),
-		c.sessions(),
-		c.activity(),
-		c.servers(),
-		c.access(),
-		c.approvals(),
-		c.settings(),
-		c.doctor(),
-		c.setup(),
-		c.alarm(),
-	}
 }
 
 // Open says where the console is (http://127.0.0.1:PORT) and by which key it

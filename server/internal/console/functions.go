@@ -21,6 +21,7 @@ func functions(t *assets.Texts) template.FuncMap {
 		"clock": func(at time.Time) string { return at.Local().Format(time.TimeOnly) },
 		"date":  func(at time.Time) string { return at.Local().Format("2006-01-02 15:04:05") },
 		"has":   t.Has,
+		"look":  look,
 		"pair":  func(a, b any) pair { return pair{a, b} },
 		"key":   key,
 		"exact": status.Spell, // what is consented to stands there whole, each character of it

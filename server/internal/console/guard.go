@@ -54,19 +54,16 @@ func (c *Console) enter(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, http.StatusBadRequest, "console.old")
 		return
 	}
-	token, how := c.logins.enter(body.Key, body.Once)
-	switch how {
-	case accepted:
-		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(map[string]string{"token": token})
-	case expired:
-		refuse(w, r, http.StatusUnauthorized, "console.used")
-	case twice:
+	token, why := c.logins.enter(body.Key, body.Once)
+	if why == linkAgain {
 		c.log.Warn("console: a link was opened a second time, so the page of the first was locked")
-		refuse(w, r, http.StatusUnauthorized, "console.twice")
-	case refused:
-		refuse(w, r, http.StatusUnauthorized, "console.old")
 	}
+	if why != "" {
+		refuse(w, r, http.StatusUnauthorized, why)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(map[string]string{"token": token})
 }
 
 // visitor returns whose request this is, or nil.

@@ -25,8 +25,6 @@ var verbs = []struct {
 	{"/sessions/revoke", []string{"id", "s-ana-1"}, "revoke soon s-ana-1"},
 	{"/sessions/keep", []string{"id", "s-ana-1"}, "keep s-ana-1"},
 	{"/sessions/rename", []string{"id", "s-ana-2", "label", "office"}, "rename s-ana-2 office"},
-	{"/sessions/where", []string{"sure", "yes", "sub", "00u1ana"}, `revoke where "00u1ana" ""`},
-	{"/sessions/where", []string{"sure", "yes", "client", "dcr-cursor"}, `revoke where "" "dcr-cursor"`},
 	{"/sessions/all", []string{"sure", "yes"}, "revoke all"},
 	{"/activity/allow", []string{"uri", "https://global.consent.azure-apim.net/redirect/acme-connector-5f2a"}, "set config"},
 	{"/servers/restart", []string{"name", "calendar"}, "restart calendar"},
@@ -143,10 +141,8 @@ func TestFormsThatDoNothing(t *testing.T) {
 		status     int
 	}{
 		{"all without the question", "/sessions/all", nil, 422},
-		{"a person without the question", "/sessions/where", []string{"sub", "00u1ana"}, 422},
 		{"another URL without the question", "/overview/accept", nil, 422},
 		{"a session in the address", "/sessions/revoke?id=s-ana-1", nil, 422},
-		{"nobody's sessions", "/sessions/where", []string{"sure", "yes"}, 422},
 		{"panic without the question", "/panic/now", nil, 422},
 		{"panic with the answer in the address", "/panic/now?sure=yes", nil, 422},
 		{"a redirect URI that nobody was refused for", "/activity/allow", []string{"uri", "https://evil.example/"}, 422},

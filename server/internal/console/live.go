@@ -40,20 +40,21 @@ func (c *Console) live(w http.ResponseWriter, r *Request, page *Page, v *visit) 
 	control.SetReadDeadline(time.Time{}) // when it passed, it would end r's context
 	w.Header().Set("Content-Type", ndjson)
 
-	s := stream{c: c, r: r, page: page, sent: map[string]string{}, out: json.NewEncoder(w)}
+	sent := map[string]string{} // part → what the browser shows
+	out := json.NewEncoder(w)
 	wake := c.backend.Watch(ctx)
 	for beaten := c.now(); ; {
 		control.SetWriteDeadline(time.Now().Add(answerTime))
 		if c.visitor(r.Request, false) == nil {
-			s.out.Encode(line{End: r.Say("console.ended")})
+			out.Encode(line{End: r.Say("console.ended")})
 			return
 		}
 		if c.page(page.Name) != page { // configured meanwhile, or no longer
 			return
 		}
-		wrote, err := s.look()
+		wrote, err := c.sendParts(out, r, page, sent)
 		if err == nil && !wrote && c.now().Sub(beaten) > beat {
-			wrote, err = true, s.out.Encode(line{})
+			wrote, err = true, out.Encode(line{})
 		}
 		if wrote {
 			beaten = c.now()
@@ -73,30 +74,22 @@ func (c *Console) live(w http.ResponseWriter, r *Request, page *Page, v *visit) 
 	}
 }
 
-// stream is one page on one screen.
-type stream struct {
-	c    *Console
-	r    *Request
-	page *Page
-	sent map[string]string // part → what the browser shows
-	out  *json.Encoder
-}
-
-// look draws the parts and sends those that are new.
-func (s *stream) look() (wrote bool, err error) {
-	s.r.Now, s.r.Snap = s.c.now(), s.c.backend.Snapshot()
-	v := s.c.view(s.r, s.page, "", false)
-	for _, part := range append([]string{"nav"}, s.page.Parts...) {
-		html, err := s.c.execute(s.r.Lang, part, v)
+// sendParts draws the parts of a page and sends those that are another than
+// what was sent.
+func (c *Console) sendParts(out *json.Encoder, r *Request, page *Page, sent map[string]string) (wrote bool, err error) {
+	r.Now, r.Snap = c.now(), c.backend.Snapshot()
+	v := c.view(r, page, "", false)
+	for _, part := range append([]string{"nav"}, page.Parts...) {
+		html, err := c.execute(r.Lang, part, v)
 		if err != nil {
-			s.c.log.Error("console: part not drawn", "part", part, "cause", err)
+			c.log.Error("console: part not drawn", "part", part, "cause", err)
 			return wrote, err
 		}
-		if s.sent[part] == html {
+		if sent[part] == html {
 			continue
 		}
-		s.sent[part] = html
-		if err := s.out.Encode(line{Part: part, HTML: html, Title: v.Title()}); err != nil {
+		sent[part] = html
+		if err := out.Encode(line{Part: part, HTML: html, Title: v.Title()}); err != nil {
 			return wrote, err
 		}
 		wrote = true

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"sync"
 	"time"
 )
@@ -16,18 +15,8 @@ const (
 	onceTime = time.Minute
 	// idleTime is how long a token lives without a click.
 	idleTime = 4 * time.Hour
-	// maxTokens and maxOnce bound what is kept; the oldest one goes.
-	maxTokens, maxOnce = 64, 64
-)
-
-// outcome is what came of a try to come in.
-type outcome int
-
-const (
-	refused outcome = iota
-	expired         // a link of [Console.Link] too late
-	twice           // a link for the second time
-	accepted
+	// maxKept bounds the tokens and the links that are kept; the oldest one goes.
+	maxKept = 64
 )
 
 // logins keeps who may come in. Tokens and codes are kept as hashes alone, which
@@ -38,16 +27,21 @@ type logins struct {
 	mu     sync.Mutex // guards all below
 	url    string
 	key    string
-	tokens map[[32]byte]*visit
-	once   map[[32]byte]*link
+	tokens map[hash]*visit
+	once   map[hash]*link
 }
+
+// hash is that of a token or a code.
+type hash [32]byte
+
+func hashOf(text string) hash { return sha256.Sum256([]byte(text)) }
 
 // link is a code that [Console.Link] gave away. It is remembered after its use:
 // who comes second may be the owner, whose command line somebody has read.
 type link struct {
 	until time.Time
 	used  bool
-	token [32]byte // that it became
+	token hash // that it became
 }
 
 // visit is one token: a tab, or several of one person.
@@ -55,6 +49,10 @@ type visit struct {
 	used time.Time
 	gone context.Context // ends with the token
 	end  context.CancelFunc
+}
+
+func newLogins(now func() time.Time) *logins {
+	return &logins{now: now, tokens: map[hash]*visit{}, once: map[hash]*link{}}
 }
 
 func (s *logins) open(url, key string) {
@@ -66,86 +64,68 @@ func (s *logins) open(url, key string) {
 func (s *logins) link() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.once == nil {
-		s.once = map[[32]byte]*link{}
-	}
-	var oldest [32]byte
-	for hash, l := range s.once {
-		if s.now().Sub(l.until) > idleTime { // its token has ended too
-			delete(s.once, hash)
-		} else if first := s.once[oldest]; first == nil || l.until.Before(first.until) {
-			oldest = hash
-		}
-	}
-	if len(s.once) >= maxOnce {
-		delete(s.once, oldest)
-	}
-	code := randomText()
-	s.once[sha256.Sum256([]byte(code))] = &link{until: s.now().Add(onceTime)}
+	makeRoom(s.once, s.now(), func(l *link) time.Time { return l.until }, func(code hash) { delete(s.once, code) })
+	code := rand.Text()
+	s.once[hashOf(code)] = &link{until: s.now().Add(onceTime)}
 	return s.url + "/#once=" + code
 }
 
-// enter exchanges the key, or a code that is used up by it, for a token. A
-// code that comes twice ends the token that it became, as an authorization
-// code would (RFC 6749 §4.1.2).
-func (s *logins) enter(key, once string) (token string, _ outcome) {
+// enter exchanges the key, or a code that is used up by it, for a token; or it
+// returns the key of a sentence that says why not. A code that comes twice ends
+// the token that it became, as an authorization code would (RFC 6749 §4.1.2).
+func (s *logins) enter(key, once string) (token, why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if once == "" {
-		if s.key == "" || subtle.ConstantTimeCompare([]byte(key), []byte(s.key)) != 1 {
-			return "", refused
-		}
-		return s.admit(), accepted
-	}
-	l := s.once[sha256.Sum256([]byte(once))]
+	l := s.once[hashOf(once)]
 	switch {
-	case l == nil:
-		return "", expired
-	case l.used:
-		if s.tokens[l.token] != nil {
-			s.drop(l.token)
-		}
-		return "", twice
-	case s.now().After(l.until):
-		return "", expired
+	case once == "" && (s.key == "" || subtle.ConstantTimeCompare([]byte(key), []byte(s.key)) != 1):
+		return "", "console.old"
+	case once == "":
+		return s.admit(), ""
+	case l != nil && l.used:
+		s.drop(l.token)
+		return "", linkAgain
+	case l == nil || s.now().After(l.until):
+		return "", "console.used"
 	}
 	token = s.admit()
-	l.used, l.token = true, sha256.Sum256([]byte(token))
-	return token, accepted
+	l.used, l.token = true, hashOf(token)
+	return token, ""
 }
+
+// linkAgain says that a link was opened for the second time.
+const linkAgain = "console.twice"
 
 // admit makes a token. The caller holds mu.
 func (s *logins) admit() string {
-	if s.tokens == nil {
-		s.tokens = map[[32]byte]*visit{}
-	}
-	s.sweep()
+	makeRoom(s.tokens, s.now(), func(v *visit) time.Time { return v.used }, s.drop)
 	v := &visit{used: s.now()}
 	v.gone, v.end = context.WithCancel(context.Background())
-	token := randomText()
-	s.tokens[sha256.Sum256([]byte(token))] = v
+	token := rand.Text()
+	s.tokens[hashOf(token)] = v
 	return token
 }
 
-// sweep ends the tokens that nobody used, and makes room for one. The caller
-// holds mu.
-func (s *logins) sweep() {
-	var oldest [32]byte
-	for hash, v := range s.tokens {
-		if s.now().Sub(v.used) > idleTime {
-			s.drop(hash)
-		} else if first := s.tokens[oldest]; first == nil || v.used.Before(first.used) {
-			oldest = hash
+// makeRoom drops what nobody used for long, and the oldest if there are many.
+func makeRoom[T any](all map[hash]T, now time.Time, since func(T) time.Time, drop func(hash)) {
+	var oldest hash
+	for h, one := range all {
+		if now.Sub(since(one)) > idleTime {
+			drop(h)
+		} else if first, ok := all[oldest]; !ok || since(one).Before(since(first)) {
+			oldest = h
 		}
 	}
-	if len(s.tokens) >= maxTokens {
-		s.drop(oldest)
+	if len(all) >= maxKept {
+		drop(oldest)
 	}
 }
 
-func (s *logins) drop(hash [32]byte) {
-	s.tokens[hash].end()
-	delete(s.tokens, hash)
+func (s *logins) drop(token hash) {
+	if v := s.tokens[token]; v != nil {
+		v.end()
+		delete(s.tokens, token)
+	}
 }
 
 // visit returns what a token stands for, or nil. A click keeps it alive; a
@@ -153,13 +133,9 @@ func (s *logins) drop(hash [32]byte) {
 func (s *logins) visit(token string, click bool) *visit {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	hash := sha256.Sum256([]byte(token))
-	v := s.tokens[hash]
-	if v == nil {
-		return nil
-	}
-	if s.now().Sub(v.used) > idleTime {
-		s.drop(hash)
+	v := s.tokens[hashOf(token)]
+	if v == nil || s.now().Sub(v.used) > idleTime {
+		s.drop(hashOf(token))
 		return nil
 	}
 	if click {
@@ -172,8 +148,8 @@ func (s *logins) visit(token string, click bool) *visit {
 func (s *logins) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for hash := range s.tokens {
-		s.drop(hash)
+	for token := range s.tokens {
+		s.drop(token)
 	}
 	clear(s.once)
 }
@@ -184,10 +160,4 @@ func (s *logins) renew() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.admit()
-}
-
-func randomText() string {
-	b := make([]byte, 32)
-	rand.Read(b) // never fails
-	return base64.RawURLEncoding.EncodeToString(b)
 }

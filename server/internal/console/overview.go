@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"html/template"
 	"slices"
 	"strings"
@@ -16,8 +15,8 @@ func (c *Console) overview() *Page {
 		Draw:  func(r *Request) any { return c.overviewOf(r) },
 		Parts: []string{"overview-state", "overview-address", "overview-connect"},
 		Actions: map[string]Action{
-			"pause":  c.told("overview.did.pause", Backend.Pause),
-			"resume": c.told("overview.did.resume", Backend.Resume),
+			"pause":  func(r *Request) (string, error) { return r.Say("overview.did.pause"), c.backend.Pause(r.Context()) },
+			"resume": func(r *Request) (string, error) { return r.Say("overview.did.resume"), c.backend.Resume(r.Context()) },
 			"retry": func(r *Request) (string, error) {
 				c.backend.Retry()
 				return r.Say("overview.did.retry"), nil
@@ -27,20 +26,14 @@ func (c *Console) overview() *Page {
 	}
 }
 
-// told makes an action of a verb that has nothing to tell.
-func (c *Console) told(key string, do func(Backend, context.Context) error) Action {
-	return func(r *Request) (string, error) { return r.Say(key), do(c.backend, r.Context()) }
-}
-
 type overviewData struct {
-	Well      bool // nothing needs a look
-	Facts     []fact
-	CanPause  bool
-	CanResume bool
-	CanRetry  bool
-	CanAccept bool
+	Well  bool // nothing needs a look
+	Facts []fact
+
+	CanPause, CanResume, CanRetry, CanAccept bool
+
 	QR        template.HTML
-	PerServer []address // of single servers
+	PerServer []pair // names of single servers, and their URLs
 	Connect   []card
 }
 
@@ -53,9 +46,6 @@ type fact struct {
 	More  string // in the app's own words: what is wrong, and what to do
 	Link  string
 }
-
-// address is the MCP URL of one server.
-type address struct{ Name, URL string }
 
 func (c *Console) overviewOf(r *Request) overviewData {
 	st := r.Snap.Status
@@ -72,7 +62,7 @@ func (c *Console) overviewOf(r *Request) overviewData {
 		d.QR = qrCode(st.MCPURL)
 		for _, server := range st.Servers {
 			if server.State != "off" {
-				d.PerServer = append(d.PerServer, address{server.Name, st.Issuer + "/s/" + server.Name + "/mcp"})
+				d.PerServer = append(d.PerServer, pair{server.Name, st.Issuer + "/s/" + server.Name + "/mcp"})
 			}
 		}
 	}
@@ -84,6 +74,7 @@ var looks = map[string]string{
 	"ready": "ok", "up": "ok", "ok": "ok",
 	"starting": "wait", "connecting": "wait", "unreachable": "wait",
 	"paused": "off", "off": "off",
+	status.Refused: "wait", "": "off", // outcomes, of which that of OK is a state too
 }
 
 func look(state string) string {

@@ -24,8 +24,8 @@ type Page struct {
 	Parts []string
 	// Actions are what its forms do, by the last part of their address.
 	Actions map[string]Action
-	// Files are what its links with the attribute "download" give.
-	Files map[string]func(*Request) File
+	// Files are what its links with the attribute "download" give: lines of JSON.
+	Files map[string]func(*Request) []byte
 }
 
 // Path is where the page is.
@@ -39,12 +39,6 @@ func (p *Page) Path() string {
 // Action does what a form asks for. The page is drawn again with the sentence
 // it returns, or with the error as one.
 type Action func(*Request) (said string, err error)
-
-// File is something to keep.
-type File struct {
-	Type string // Content-Type
-	Body []byte
-}
 
 // Request is a request of the owner. Form values are query and body together.
 type Request struct {
@@ -114,7 +108,9 @@ func (c *Console) get(w http.ResponseWriter, r *http.Request) {
 	case live:
 		c.live(w, c.request(r), page, v)
 	case file != "":
-		send(w, page.Files[file](c.request(r)))
+		w.Header().Set("Content-Type", ndjson)
+		w.Header().Set("Content-Disposition", "attachment")
+		w.Write(page.Files[file](c.request(r)))
 	default:
 		c.draw(w, c.request(r), page, "", http.StatusOK)
 	}
@@ -126,8 +122,8 @@ var missing = Page{Name: "missing", Draw: func(*Request) any { return nil }}
 // page returns the page of a name, or nil. Until there is a configuration that
 // is Setup, whatever was asked for.
 func (c *Console) page(name string) *Page {
-	if setup := c.pages["setup"]; setup != nil && !c.backend.Configured() {
-		return setup
+	if !c.backend.Configured() {
+		return c.pages["setup"]
 	}
 	if name == "" {
 		name = c.list[0].Name
@@ -180,8 +176,8 @@ func (c *Console) view(r *Request, page *Page, said string, failed bool) *view {
 	} else if r.Warn {
 		v.Tone = "warn"
 	}
-	if setup := c.pages["setup"]; setup != nil && !c.backend.Configured() {
-		v.Pages = []*Page{setup}
+	if !c.backend.Configured() {
+		v.Pages = []*Page{c.pages["setup"]}
 	}
 	if query := r.URL.Query().Encode(); query != "" {
 		v.Path += "?" + query
@@ -229,22 +225,15 @@ func (c *Console) execute(lang, name string, data any) (string, error) {
 	return b.String(), err
 }
 
-func send(w http.ResponseWriter, f File) {
-	w.Header().Set("Content-Type", f.Type)
-	w.Header().Set("Content-Disposition", "attachment")
-	w.Write(f.Body)
-}
-
 // parseTemplates returns the templates by language.
 func parseTemplates() (map[string]*template.Template, error) {
 	sets := map[string]*template.Template{}
 	for _, lang := range assets.Languages {
 		t := assets.TextsFor(lang)
-		set, err := assets.Console(t, functions(t))
-		if err != nil {
+		var err error
+		if sets[lang], err = assets.Console(t, functions(t)); err != nil {
 			return nil, err
 		}
-		sets[lang] = set
 	}
 	return sets, nil
 }

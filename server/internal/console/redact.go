@@ -20,7 +20,8 @@ func redact(report string, snap status.Snapshot) string {
 	r := redactor{names: map[string]string{}, count: map[string]int{}}
 	for _, k := range secretsOf(snap) {
 		if len(k.value) > 2 {
-			report = replaceFold(report, k.value, func(string) string { return r.name(k.kind, k.value) })
+			anyCase := regexp.MustCompile(`(?i)` + regexp.QuoteMeta(k.value))
+			report = anyCase.ReplaceAllLiteralString(report, r.name(k.kind, k.value))
 		}
 	}
 	for _, shape := range shapes {
@@ -103,10 +104,4 @@ func secretsOf(snap status.Snapshot) []secret {
 	}
 	slices.SortStableFunc(list, func(a, b secret) int { return cmp.Compare(len(b.value), len(a.value)) })
 	return list
-}
-
-// replaceFold replaces value in s, whatever the case of its letters.
-func replaceFold(s, value string, with func(string) string) string {
-	re := regexp.MustCompile(`(?i)` + regexp.QuoteMeta(value))
-	return re.ReplaceAllStringFunc(s, with)
 }

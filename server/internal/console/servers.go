@@ -2,6 +2,8 @@ package console
 
 import (
 	"cmp"
+	"context"
+	"encoding/json"
 	"errors"
 	"net/url"
 	"slices"
@@ -13,6 +15,35 @@ import (
 
 // maxLog is how many of a server's latest lines are shown.
 const maxLog = 100
+
+// Mounts is what the owner commands of the mounted servers.
+type Mounts interface {
+	RestartServer(name string) error
+	// SwitchServer turns a mounted server on or off, across restarts.
+	SwitchServer(ctx context.Context, name string, on bool) error
+	// Entry is what mcp.json says of a server, and which of its secrets it asked
+	// for in vain; false if there is none of that name.
+	Entry(server string) (entry config.Server, missing []string, ok bool)
+	// Offers returns what a server offers, as far as it has said so.
+	// [config.BuiltIn] is the server of the built-in tools.
+	Offers(server string) []status.Offer
+	// Try calls a tool as the owner, and returns the result of tools/call.
+	Try(ctx context.Context, server, tool string, arguments json.RawMessage) (json.RawMessage, error)
+	// SwitchTool turns a tool on or off for everybody.
+	SwitchTool(ctx context.Context, server, tool string, on bool) error
+	SetSecret(ctx context.Context, server, name, value string) error
+	PutServer(ctx context.Context, entry config.Server) error
+	RemoveServer(ctx context.Context, name string) error
+	// Pasted is what [Backend.Add] would add of what somebody pasted, and Found of
+	// other programs' servers on this computer.
+	Pasted(text, name string) (config.Import, error)
+	Found() (config.Import, error)
+	Add(ctx context.Context, plan config.Import) error
+	// Changes returns the tools whose description is no longer what it was.
+	Changes() []status.ToolChange
+	// ApproveChange takes what a held tool says now for good.
+	ApproveChange(ctx context.Context, server, tool, version string) error
+}
 
 // servers shows the mounted servers and what changed about their tools; one
 // server with all that it offers (?server=NAME), or one of its tools

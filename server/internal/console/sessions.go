@@ -1,11 +1,11 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"html/template"
 	"net"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -33,7 +33,6 @@ func (c *Console) sessions() *Page {
 			"keep":   c.ofSession("sessions.kept", Backend.Keep),
 			"rename": c.rename,
 			"ask":    c.askAgain,
-			"where":  sure(c.revokeWhere),
 			"all":    sure(c.revokeAll),
 		},
 	}
@@ -70,15 +69,6 @@ func (c *Console) askAgain(r *Request) (string, error) {
 	return r.Say("sessions.leave.did", server+": "+tool), err
 }
 
-func (c *Console) revokeWhere(r *Request) (string, error) {
-	sub, client := r.PostFormValue("sub"), r.PostFormValue("client")
-	if sub == "" && client == "" { // that would be everybody's
-		return "", errors.New(r.Say("sessions.whose"))
-	}
-	n, err := c.backend.RevokeWhere(r.Context(), sub, client)
-	return r.Count("sessions.did", n), err
-}
-
 func (c *Console) revokeAll(r *Request) (string, error) {
 	n, err := c.backend.RevokeAll(r.Context())
 	return r.Count("sessions.did", n), err
@@ -101,25 +91,16 @@ type sessionsData struct {
 
 type sessionRow struct {
 	status.Session
-	Live       bool // used in the last moments
-	Who        string
-	OfPerson   int // sessions of the same person
-	OfClient   int
-	ClientName string
-	Vouched    string // key of how sure the client's identity is
+	Live            bool // used in the last moments
+	Who, ClientName string
+	Vouched         string // key of how sure the client's identity is
 }
 
 func sessionsOf(r *Request) sessionsData {
-	all := r.Snap.Sessions
-	persons, clients := map[string]int{}, map[string]int{}
-	for _, s := range all {
-		persons[s.User.Sub]++
-		clients[s.Client.ID]++
-	}
-	var d sessionsData
-	d.pages = paged(r, len(all))
-	for _, s := range all[d.from:d.to] {
-		d.Rows = append(d.Rows, sessionRow{s, r.Now.Sub(s.LastUsedAt) < liveTime, who(s.User), persons[s.User.Sub], clients[s.Client.ID], clientName(r.Texts, s.Client.Name), vouched(s.Client)})
+	d := sessionsData{pages: paged(r, len(r.Snap.Sessions))}
+	for _, s := range r.Snap.Sessions[d.from:d.to] {
+		client := cmp.Or(assets.Name(s.Client.Name), r.Say("client.unnamed"))
+		d.Rows = append(d.Rows, sessionRow{s, r.Now.Sub(s.LastUsedAt) < liveTime, who(s.User), client, vouched(s.Client)})
 	}
 	return d
 }
@@ -142,19 +123,7 @@ func vouched(c status.SessionClient) string {
 }
 
 func who(u status.User) string {
-	for _, s := range []string{u.Email, u.Name, u.Sub} {
-		if s = assets.Name(s); s != "" {
-			return s
-		}
-	}
-	return "?"
-}
-
-func clientName(t *assets.Texts, name string) string {
-	if name = assets.Name(name); name != "" {
-		return name
-	}
-	return t.Say("client.unnamed")
+	return cmp.Or(assets.Name(u.Email), assets.Name(u.Name), assets.Name(u.Sub), "?")
 }
 
 // pages is where one is in a long list.
@@ -184,6 +153,3 @@ func paged(r *Request, n int) pages {
 	}
 	return p
 }
-
-// query is the address's own, for a form that comes back to it.
-func query(u *url.URL) template.URL { return template.URL(u.Query().Encode()) }

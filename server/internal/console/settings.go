@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,15 +48,11 @@ type entry struct {
 // new one.
 func formOf(cfg *config.Config, name string) *configForm {
 	f := &configForm{Name: name}
-	add := func(name, kind string, to any) { f.Entries = append(f.Entries, entry{Name: name, Kind: kind, to: to}) }
 	kind, number, _ := strings.Cut(name, "-")
+	var table any
 	switch kind {
 	case "people":
-		a := &cfg.Access
-		add("emails", "list", &a.Emails)
-		add("domains", "list", &a.Domains)
-		add("groups", "list", &a.Groups)
-		add("anyone", "tick", &a.Anyone)
+		table = &cfg.Access
 	case "rule":
 		i, err := strconv.Atoi(number)
 		if err != nil || i < 0 || i > len(cfg.Access.Rules) {
@@ -66,37 +63,29 @@ func formOf(cfg *config.Config, name string) *configForm {
 		if f.New {
 			cfg.Access.Rules = append(cfg.Access.Rules, config.Rule{})
 		}
-		r := &cfg.Access.Rules[i]
-		add("emails", "list", &r.Emails)
-		add("domains", "list", &r.Domains)
-		add("groups", "list", &r.Groups)
-		add("servers", "list", &r.Servers)
-		add("tools", "list", &r.Tools)
-		add("prompts", "list", &r.Prompts)
-		add("resources", "list", &r.Resources)
-		add("read_only", "tick", &r.ReadOnly)
+		table = &cfg.Access.Rules[i]
 	case "tokens":
-		add("access", "time", &cfg.Tokens.Access)
-		add("refresh", "time", &cfg.Tokens.Refresh)
+		table = &cfg.Tokens
 	case "clients":
-		add("registration", "tick", &cfg.Clients.Registration)
-		add("metadata_documents", "tick", &cfg.Clients.MetadataDocuments)
-		add("redirect_uris", "list", &cfg.Clients.RedirectURIs)
-		add("allowed", "list", &cfg.Clients.Allowed)
+		table = &cfg.Clients
 	default:
 		return nil
 	}
 	seen := []string{name}
-	for i := range f.Entries {
-		e := &f.Entries[i]
+	v := reflect.ValueOf(table).Elem()
+	for i := range v.NumField() {
+		e := entry{Name: v.Type().Field(i).Tag.Get("key"), to: v.Field(i).Addr().Interface()}
 		switch to := e.to.(type) {
 		case *[]string:
-			e.Value = strings.Join(*to, "\n")
+			e.Kind, e.Value = "list", strings.Join(*to, "\n")
 		case *bool:
-			e.On = *to
+			e.Kind, e.On = "tick", *to
 		case *time.Duration:
-			e.Value = shortDuration(*to)
+			e.Kind, e.Value = "time", config.Short(*to)
+		default: // the rules, which have forms of their own
+			continue
 		}
+		f.Entries = append(f.Entries, e)
 		seen = append(seen, fmt.Sprint(e.Value, e.On))
 		if e.Value != "" {
 			f.Summary += " · " + strings.ReplaceAll(e.Value, "\n", ", ")
@@ -165,14 +154,14 @@ func (e *entry) take(r *Request) {
 		e.On = e.Value != ""
 		*to = e.On
 	case *[]string:
-		items := strings.FieldsFunc(e.Value, func(r rune) bool { return r == '\n' || r == ',' && e.Name != "groups" })
-		for i := range items {
-			items[i] = strings.TrimSpace(items[i])
+		var items []string
+		for item := range strings.FieldsFuncSeq(e.Value, func(r rune) bool { return r == '\n' || r == ',' && e.Name != "groups" }) {
+			if item = strings.TrimSpace(item); item != "" {
+				items = append(items, item)
+			}
 		}
-		items = slices.DeleteFunc(items, func(s string) bool { return s == "" })
 		if len(items) > 0 || len(*to) > 0 { // an empty list says something else than none
-			*to = nil
-			*to = append(*to, items...)
+			*to = items
 		}
 	case *time.Duration:
 		var err error
@@ -193,15 +182,4 @@ func (f *configForm) blame(err *config.Error) bool {
 		}
 	}
 	return false
-}
-
-// shortDuration is d without units that are zero: "30m".
-func shortDuration(d time.Duration) string {
-	s := d.String()
-	for _, zero := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(s, zero) {
-			s = s[:len(s)-2]
-		}
-	}
-	return s
 }

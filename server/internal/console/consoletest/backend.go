@@ -147,12 +147,6 @@ func (b *Backend) RevokeAll(context.Context) (int, error) {
 
 func (b *Backend) Quit() {}
 
-func (b *Backend) RevokeWhere(_ context.Context, sub, clientID string) (int, error) {
-	return b.revoke(func(s status.Session) bool {
-		return (sub == "" || s.User.Sub == sub) && (clientID == "" || s.Client.ID == clientID)
-	}, fmt.Sprintf("revoke where %q %q", sub, clientID))
-}
-
 func (b *Backend) revoke(match func(status.Session) bool, what string) (n int, err error) {
 	if err := b.tell("%s", what); err != nil {
 		return 0, err
