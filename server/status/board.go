@@ -40,7 +40,7 @@ func (b *Board) Prepare(ev Event) Event {
 	}
 	ev.Time = ev.Time.UTC().Truncate(time.Millisecond)
 	if ev.ID == "" {
-		ev.ID = newID()
+		ev.ID = NewID()
 	}
 	ev.ID = Clean(ev.ID, 32)
 	ev.Type = Clean(ev.Type, 32)
@@ -60,9 +60,9 @@ func (b *Board) Prepare(ev Event) Event {
 // maxRedirectURI is how long a redirect URI may be, in bytes, to be kept.
 const maxRedirectURI = 500
 
-// newID returns ten characters that a person can read out: 50 random bits,
+// NewID returns ten characters that a person can read out: 50 random bits,
 // enough to tell a few thousand events apart. It protects nothing.
-func newID() string {
+func NewID() string {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], rand.Uint64())
 	return idAlphabet.EncodeToString(b[:])[:10]

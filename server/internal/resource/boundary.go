@@ -1,11 +1,13 @@
 package resource
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
@@ -45,7 +47,7 @@ type Boundary struct {
 
 // NewBoundary returns the boundary for o, or an error if a URL is unusable.
 func NewBoundary(o BoundaryOptions) (*Boundary, error) {
-	b := &Boundary{hosts: map[string]bool{}, origins: map[string]bool{}, timeline: o.Timeline}
+	b := &Boundary{hosts: map[string]bool{}, origins: map[string]bool{}, timeline: cmp.Or(o.Timeline, timeline.New(time.Now))}
 	public, err := parseBase(o.Public)
 	if err != nil {
 		return nil, fmt.Errorf("public URL: %w", err)

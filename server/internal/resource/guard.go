@@ -80,6 +80,7 @@ func New(o Options) *Guard {
 	if o.Failures == nil {
 		o.Failures = NewFailures()
 	}
+	o.Timeline = cmp.Or(o.Timeline, timeline.New(o.Now))
 	// RFC 9728 §5.1. The scope parameter tells a client what to ask for at
 	// /authorize (MCP, "Scope Selection Strategy").
 	where := `resource_metadata="` + o.MetadataURL + `", scope="` + strings.Join(withoutOffline(o.Scopes), " ") + `"`

@@ -107,8 +107,7 @@ func (a *attempt) tell(now time.Time, w Situation) status.Attempt {
 		Agent: a.agent, Session: a.session, Server: a.server, Calls: v.calls, Steps: make([]status.Step, 0, len(a.steps)),
 		Outcome: outcome, Verdict: Sentence("en", "verdict."+name, args), VerdictKey: name, Args: args}
 	for _, s := range a.steps {
-		n := natures[s.what]
-		line := status.Step{Time: s.at, Kind: n.kind, Outcome: n.outcome, Key: string(s.what), Args: s.args,
+		line := status.Step{Time: s.at, Kind: s.what.kind(), Outcome: s.what.Outcome(), Key: string(s.what), Args: s.args,
 			Text: Sentence("en", "step."+string(s.what), s.args)}
 		if s.n > 1 {
 			line.Times = s.n

@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -34,16 +35,14 @@ func classOf(w What) class {
 	switch w {
 	case ConsentShown, ConsentApproved, ConsentKept, ConsentDenied:
 		return consented
-	case ProviderDone, NotOnList, NotVerified, NotVouched, NoGroups, GroupsElsewhere, TooManyGroups, NobodyListed, Issued, Refreshed, Called:
-		return signedIn
-	case CallExpired, CallEnded, CallResource, TokenReplayed: // with a token that we made
+	case ProviderDone, NotOnList, NotVerified, NotVouched, NoGroups, GroupsElsewhere, TooManyGroups, NobodyListed, Issued, Refreshed, Called,
+		CallExpired, CallEnded, CallResource, TokenReplayed: // these four with a token that we made
 		return signedIn
 	}
-	switch natures[w].kind {
-	case registration, authorize, consent, provider, token:
-		return registered
+	if kind := w.kind(); kind == discovery || kind == call {
+		return bare
 	}
-	return bare
+	return registered
 }
 
 // place puts a into the class it has reached and makes room there. The caller
@@ -56,17 +55,10 @@ func (rec *Recorder) place(a *attempt, to class) {
 		rec.unplace(a)
 	}
 	a.class = max(a.class, to)
-	limit := limits[a.class]
-	mine := 0
-	from := network(a.remote)
-	for _, other := range rec.classes[a.class] {
-		if network(other.remote) == from {
-			mine++
-		}
-	}
-	if mine >= limit.byAddress {
-		i := slices.IndexFunc(rec.classes[a.class], func(other *attempt) bool { return network(other.remote) == from })
-		rec.forget(rec.classes[a.class][i])
+	limit, from := limits[a.class], network(a.remote)
+	mine := slices.DeleteFunc(slices.Clone(rec.classes[a.class]), func(other *attempt) bool { return network(other.remote) != from })
+	if len(mine) >= limit.byAddress {
+		rec.forget(mine[0])
 	}
 	if len(rec.classes[a.class]) >= limit.all {
 		rec.forget(rec.classes[a.class][0])
@@ -75,10 +67,7 @@ func (rec *Recorder) place(a *attempt, to class) {
 }
 
 func (rec *Recorder) unplace(a *attempt) {
-	list := rec.classes[a.class]
-	if i := slices.Index(list, a); i >= 0 {
-		rec.classes[a.class] = slices.Delete(list, i, i+1)
-	}
+	rec.classes[a.class] = slices.DeleteFunc(rec.classes[a.class], func(other *attempt) bool { return other == a })
 }
 
 // forget drops a and everything that leads to it. The caller holds mu.
@@ -98,7 +87,7 @@ func (rec *Recorder) release(a *attempt, k key) {
 		delete(rec.byKey, k)
 	}
 	if k.kind == bySession {
-		rec.unlearn(k.session)
+		rec.live.Delete(k.session)
 	}
 }
 
@@ -123,12 +112,7 @@ func (rec *Recorder) newestFirst() []*attempt {
 	for _, list := range rec.classes {
 		all = append(all, list...)
 	}
-	slices.SortStableFunc(all, func(a, b *attempt) int {
-		if c := b.started.Compare(a.started); c != 0 {
-			return c
-		}
-		return b.last.Compare(a.last)
-	})
+	slices.SortStableFunc(all, func(a, b *attempt) int { return cmp.Or(b.started.Compare(a.started), b.last.Compare(a.last)) })
 	return all
 }
 

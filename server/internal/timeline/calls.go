@@ -9,10 +9,6 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-// maxLive bounds the sessions whose calls need no look. Full, all are looked
-// at once again.
-const maxLive = 20_000
-
 // tally is how much came through of a session that is told as one attempt.
 type tally struct{ requests, tools atomic.Int64 }
 
@@ -20,29 +16,17 @@ type tally struct{ requests, tools atomic.Int64 }
 // to do: one has come through before, and nothing failed since. It is on the path
 // of every call.
 func (rec *Recorder) Connected(session string) bool {
-	if rec == nil {
-		return true
+	calls, ok := rec.live.Load(session)
+	if ok {
+		calls.(*tally).requests.Add(1)
 	}
-	rec.liveMu.RLock()
-	calls := rec.live[session]
-	rec.liveMu.RUnlock()
-	if calls == nil {
-		return false
-	}
-	calls.requests.Add(1)
-	return true
+	return ok
 }
 
 // CalledTool counts a tool call of session that has reached its tool.
 func (rec *Recorder) CalledTool(session string) {
-	if rec == nil {
-		return
-	}
-	rec.liveMu.RLock()
-	calls := rec.live[session]
-	rec.liveMu.RUnlock()
-	if calls != nil {
-		calls.tools.Add(1)
+	if calls, ok := rec.live.Load(session); ok {
+		calls.(*tally).tools.Add(1)
 		return
 	}
 	rec.mu.Lock()
@@ -58,29 +42,14 @@ func (rec *Recorder) settle(a *attempt, s seen) {
 	switch {
 	case s.What == Called:
 		a.calls.requests.Add(1)
-		rec.learnt(s.Session, a.calls)
-	case natures[s.What].outcome != status.OK || s.What == SessionEnded:
+		rec.live.Store(s.Session, a.calls)
+	case s.What.Outcome() != status.OK || s.What == SessionEnded:
 		for _, k := range a.keys {
 			if k.kind == bySession {
-				rec.unlearn(k.session)
+				rec.live.Delete(k.session)
 			}
 		}
 	}
-}
-
-func (rec *Recorder) learnt(session string, calls *tally) {
-	rec.liveMu.Lock()
-	defer rec.liveMu.Unlock()
-	if len(rec.live) >= maxLive {
-		clear(rec.live)
-	}
-	rec.live[session] = calls
-}
-
-func (rec *Recorder) unlearn(session string) {
-	rec.liveMu.Lock()
-	defer rec.liveMu.Unlock()
-	delete(rec.live, session)
 }
 
 // ownHeader is on the requests by which Drawbridge looks at itself from
@@ -90,21 +59,18 @@ const ownHeader = "Drawbridge-Check"
 // Saw takes in what became of a request that no handler notes facts about:
 // one that was refused before any handler.
 func (rec *Recorder) Saw(r *http.Request, f Facts) {
-	if rec != nil && r.Header.Get(ownHeader) == "" {
+	if r.Header.Get(ownHeader) == "" {
 		rec.record(rec.seen(r, f))
 	}
 }
 
 // Ended takes in that a session is over, and why.
 func (rec *Recorder) Ended(session, reason string) {
-	if rec == nil {
-		return
-	}
 	rec.mu.Lock()
 	a := rec.byKey[key{kind: bySession, session: session}]
 	if a == nil {
+		rec.live.Delete(session)
 		rec.mu.Unlock()
-		rec.unlearn(session)
 		return
 	}
 	s := seen{Facts: Facts{What: SessionEnded, Session: session, Reason: reason}, at: rec.now()}
@@ -121,18 +87,11 @@ func (rec *Recorder) Ended(session, reason string) {
 // returned to the writer returned, and then calls done. Handlers may [Note]
 // more about it.
 func (rec *Recorder) Watch(w http.ResponseWriter, r *http.Request, f Facts) (_ http.ResponseWriter, _ *http.Request, done func()) {
-	ctx, n := withNotes(r.Context())
-	look := &writer{ResponseWriter: w}
-	asked := r
-	return look, r.WithContext(ctx), func() {
-		f := f.with(n.told())
-		if f.What == "" {
-			f = f.with(callFacts(asked, look.code()))
+	look, asked, told := watch(w, r, f, callFacts)
+	return look, asked, func() {
+		if f := told(); f.What != "" && (f.What != Called || !rec.stranger(f.Session)) {
+			rec.Saw(r, f)
 		}
-		if f.What == "" || f.What == Called && rec.stranger(f.Session) {
-			return
-		}
-		rec.Saw(asked, f)
 	}
 }
 
@@ -144,7 +103,7 @@ func (rec *Recorder) stranger(session string) bool {
 	if rec.byKey[key{kind: bySession, session: session}] != nil {
 		return false
 	}
-	rec.learnt(session, new(tally))
+	rec.live.Store(session, new(tally))
 	return true
 }
 

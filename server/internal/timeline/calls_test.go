@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -73,33 +72,6 @@ func TestSessionFromBefore(t *testing.T) {
 	r.Ended("old", "")
 	if r.Connected("old") || r.keys() != "" {
 		t.Error("it lives on")
-	}
-}
-
-// The path of a request is told only where it is one of those that we name.
-func TestPathsKeepNothing(t *testing.T) {
-	r := newRig()
-	h := r.Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }))
-	const secret = "dba_abcdefghijklmnopqrstuvwxyz0123456789"
-	for _, path := range []string{"/" + secret, "/sse/" + secret, "/.well-known/oauth-protected-resource/" + secret, "/mcp/.well-known/" + secret, "/?access_token=" + secret} {
-		req := httptest.NewRequest("POST", path, nil)
-		req.Header.Set("User-Agent", "x/"+secret)
-		req.Header.Set("Referer", secret)
-		h.ServeHTTP(httptest.NewRecorder(), req)
-	}
-	if got := fmt.Sprintf("%+v", r.Attempts()); strings.Contains(got, secret) {
-		t.Errorf("told: %s", got)
-	}
-}
-
-func TestNobodyRecords(t *testing.T) {
-	var none *Recorder
-	none.Saw(httptest.NewRequest("GET", "/", nil), Facts{What: Probed})
-	none.Ended("s", "")
-	none.CalledTool("s")
-	Note(t.Context(), Facts{What: Probed})
-	if !none.Connected("s") || len(none.Attempts()) != 0 || none.Wrap(http.NotFoundHandler()) == nil {
-		t.Error("a nil recorder does something")
 	}
 }
 

@@ -1,8 +1,10 @@
 package timeline
 
 import (
+	"cmp"
 	"embed"
 	"encoding/json"
+	"regexp"
 	"strings"
 
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -17,12 +19,12 @@ var catalogues = map[string]map[string]string{"en": catalogue("en"), "ja": catal
 
 func catalogue(language string) map[string]string {
 	data, err := files.ReadFile("catalogue/" + language + ".json")
-	if err != nil {
-		panic(err)
-	}
 	var lines map[string]string
-	if err := json.Unmarshal(data, &lines); err != nil {
-		panic("catalogue/" + language + ".json: " + err.Error())
+	if err == nil {
+		err = json.Unmarshal(data, &lines)
+	}
+	if err != nil {
+		panic("catalogue/" + language + ".json: " + err.Error()) // it is embedded: this build is broken
 	}
 	return lines
 }
@@ -31,38 +33,27 @@ func catalogue(language string) map[string]string {
 // catalogue has what to do in it.
 var ofProgram = map[string]bool{"signin": true, "restart": true, "document": true}
 
-// maxSentence bounds a sentence, in characters.
-const maxSentence = 700
+// word is a {word} of a line, and the full stop behind it.
+var word = regexp.MustCompile(`\{(\w+)\}\.?`)
 
 // Sentence returns the line of key with args filled in. What is not known has
 // its plain word; what has no line is "".
 func Sentence(language, key string, args map[string]string) string {
 	lines := catalogues[language]
-	var b strings.Builder
-	line := lines[key]
-	for {
-		before, rest, found := strings.Cut(line, "{")
-		b.WriteString(before)
-		if !found {
-			break
-		}
-		var name string
-		name, line, _ = strings.Cut(rest, "}")
+	s := word.ReplaceAllStringFunc(lines[key], func(found string) string {
+		name, end, _ := strings.Cut(found[1:], "}")
 		value := args[name]
 		if ofProgram[name] {
 			value = lines["word."+name+"."+value]
 		}
-		if value == "" {
-			value = lines["word."+name]
+		value = cmp.Or(value, lines["word."+name])
+		if name == "reason" { // is a sentence of its own
+			value = strings.TrimSuffix(value, end)
 		}
-		if name == "reason" && strings.HasPrefix(line, ".") {
-			value = strings.TrimSuffix(value, ".")
-		}
-		b.WriteString(value)
-	}
-	s := b.String()
+		return value + end
+	})
 	if first := s[:min(len(s), 1)]; first != "" && first[0] >= 'a' && first[0] <= 'z' && strings.HasPrefix(lines[key], "{client}") && args["client"] == "" {
 		s = strings.ToUpper(first) + s[1:]
 	}
-	return status.Clean(s, maxSentence)
+	return status.Clean(s, 700)
 }

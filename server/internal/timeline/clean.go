@@ -1,9 +1,6 @@
 package timeline
 
 import (
-	"encoding/base32"
-	"encoding/binary"
-	"math/rand/v2"
 	"net/url"
 	"regexp"
 	"strings"
@@ -21,18 +18,13 @@ func plain(s string, max int) string {
 
 // cleanAgent makes a User-Agent header fit to be shown.
 func cleanAgent(s string) string {
-	if len(s) > 400 {
-		s = s[:400]
-	}
-	return plain(s, 100)
+	return plain(s[:min(len(s), 400)], 100)
 }
 
 // cleanURL is scheme, host and path of an address, without what may hold a
 // secret.
 func cleanURL(s string) string {
-	if len(s) > 2000 {
-		s = s[:2000]
-	}
+	s = s[:min(len(s), 2000)]
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" {
 		return plain(s[:min(len(s), strings.IndexAny(s+"?", "?#"))], 120)
@@ -50,15 +42,12 @@ func cleanRedirect(s string) string {
 	return s
 }
 
-// maxGroups is how many groups of a person are named.
-const maxGroups = 8
-
 // args are the words of a step, cleaned.
 func (s seen) args() map[string]string {
 	args := map[string]string{}
 	for name, value := range map[string]string{
 		"client": status.Clean(s.Client, 80), "user": status.Clean(s.User, 254), "host": status.Clean(s.Host, 100), "redirect_uri": cleanRedirect(s.Redirect),
-		"groups": status.Clean(strings.Join(s.Groups[:min(len(s.Groups), maxGroups)], ", "), 200), "resource": cleanURL(s.Resource),
+		"groups": status.Clean(strings.Join(s.Groups[:min(len(s.Groups), 8)], ", "), 200), "resource": cleanURL(s.Resource),
 		"reason": status.Clean(s.Reason, 300), "path": status.Clean(s.Path, 80), "version": plain(s.Version, 32), "method": plain(s.Method, 40),
 	} {
 		if value != "" {
@@ -70,13 +59,3 @@ func (s seen) args() map[string]string {
 	}
 	return args
 }
-
-// newID returns ten characters that a person can read out; they protect
-// nothing.
-func newID() string {
-	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], rand.Uint64())
-	return idAlphabet.EncodeToString(b[:])[:10]
-}
-
-var idAlphabet = base32.NewEncoding("abcdefghijkmnpqrstuvwxyz23456789").WithPadding(base32.NoPadding)

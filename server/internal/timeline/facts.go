@@ -1,8 +1,8 @@
 package timeline
 
 import (
-	"cmp"
 	"context"
+	"reflect"
 	"sync"
 )
 
@@ -29,16 +29,13 @@ type Facts struct {
 
 // with returns f with what more says besides, or instead.
 func (f Facts) with(more Facts) Facts {
-	if more.Groups == nil {
-		more.Groups = f.Groups
+	from, to := reflect.ValueOf(more), reflect.ValueOf(&f).Elem()
+	for i := range from.NumField() {
+		if value := from.Field(i); !value.IsZero() {
+			to.Field(i).Set(value)
+		}
 	}
-	return Facts{
-		Groups: more.Groups,
-		What:   cmp.Or(more.What, f.What), ClientID: cmp.Or(more.ClientID, f.ClientID), Client: cmp.Or(more.Client, f.Client),
-		Flow: cmp.Or(more.Flow, f.Flow), Session: cmp.Or(more.Session, f.Session), User: cmp.Or(more.User, f.User),
-		Host: cmp.Or(more.Host, f.Host), Redirect: cmp.Or(more.Redirect, f.Redirect), Resource: cmp.Or(more.Resource, f.Resource), Reason: cmp.Or(more.Reason, f.Reason),
-		Path: cmp.Or(more.Path, f.Path), Version: cmp.Or(more.Version, f.Version), Method: cmp.Or(more.Method, f.Method), Server: cmp.Or(more.Server, f.Server),
-	}
+	return f
 }
 
 // notes are the facts that the handlers of one request have told.
@@ -59,11 +56,6 @@ func Note(ctx context.Context, f Facts) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.facts = n.facts.with(f)
-}
-
-func withNotes(ctx context.Context) (context.Context, *notes) {
-	n := &notes{}
-	return context.WithValue(ctx, notesKey{}, n), n
 }
 
 func (n *notes) told() Facts {

@@ -3,8 +3,11 @@ package timeline
 import (
 	"hash/maphash"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // key is by what an attempt is found again. Ids of clients and flows are kept
@@ -69,23 +72,16 @@ func (rec *Recorder) find(s seen) *attempt {
 	if s.ClientID != "" {
 		return rec.findClient(s, from)
 	}
-	switch {
-	case from == nil:
-		return nil
-	case natures[s.What].kind == discovery && !joins(s.What) && from.class > bare:
+	if from != nil && !counts(s.What) && from.class > bare {
 		return nil // looks around anew; see absorb
 	}
 	return from
 }
 
-// joins reports whether what is seen before a client is known, but ends an
-// attempt that has come further.
-func joins(w What) bool { return w == WrongOrigin || w == WrongHost || w == Limited || w == NotReady }
-
 // findClient finds the attempt of a client, given the one of the source. The
 // caller holds mu.
 func (rec *Recorder) findClient(s seen, from *attempt) *attempt {
-	id, kind := rec.hash(byClient, s.ClientID), natures[s.What].kind
+	id, kind := rec.hash(byClient, s.ClientID), s.What.kind()
 	a := rec.byKey[id]
 	switch {
 	case a == nil || s.at.Sub(a.last) > window:
@@ -111,12 +107,11 @@ func (a *attempt) awaitsToken() bool {
 }
 
 func (a *attempt) saw(w What) bool {
-	for _, s := range a.steps {
-		if s.what == w {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(a.steps, func(s step) bool { return s.what == w })
+}
+
+func (a *attempt) sawOnly(these []What) bool {
+	return !slices.ContainsFunc(a.steps, func(s step) bool { return !slices.Contains(these, s.what) })
 }
 
 // record takes s in. It is the one way in.
@@ -161,13 +156,11 @@ func (rec *Recorder) attemptOf(s seen) *attempt {
 		return rec.probes
 	}
 	a := rec.find(s)
+	if a == nil && s.What == Authorized {
+		a = rec.adopt(s)
+	}
 	if a == nil {
-		if s.What == Authorized {
-			a = rec.adopt(s)
-		}
-		if a == nil {
-			a = rec.begin(s)
-		}
+		a = rec.begin(s)
 	}
 	from := rec.source(s)
 	if before := rec.byKey[from]; before != nil && before != a {
@@ -186,7 +179,7 @@ func (rec *Recorder) attemptOf(s seen) *attempt {
 }
 
 func (rec *Recorder) begin(s seen) *attempt {
-	return &attempt{id: newID(), started: s.at, last: s.at, remote: s.remote, agent: s.agent, browser: s.browser, calls: new(tally)}
+	return &attempt{id: status.NewID(), started: s.at, last: s.at, remote: s.remote, agent: s.agent, browser: s.browser, calls: new(tally)}
 }
 
 // follows notes what a source that looks around has been before.

@@ -43,7 +43,7 @@ const gatherWithin = 30 * time.Second
 // parts of mcp-remote call themselves "node" and "undici". The caller holds mu.
 func (rec *Recorder) gather(a *attempt, s seen) {
 	for _, b := range slices.Clone(rec.classes[bare]) {
-		if b != a && b != rec.probes && b.clientID == 0 && !b.browser && b.onlyLooked() &&
+		if b != a && b != rec.probes && b.clientID == 0 && !b.browser && b.sawOnly(looks) &&
 			s.at.Sub(b.last) <= gatherWithin && network(b.remote) == network(s.remote) {
 			a.absorb(b)
 			rec.forget(b)
@@ -60,7 +60,7 @@ func (rec *Recorder) fold(a *attempt) {
 		for _, b := range slices.Clone(list) {
 			same := b.agent == a.agent && (b.client == "" || b.client == a.client)
 			near := b.clientID == 0 && b.client == "" && b.last.After(a.started.Add(-gatherWithin))
-			if b == a || b == rec.probes || b.browser || network(b.remote) != from || !same && !near || !b.onlyProbed() {
+			if b == a || b == rec.probes || b.browser || network(b.remote) != from || !same && !near || !b.sawOnly(probes) {
 				continue
 			}
 			if a.started.Sub(b.last) <= window {
@@ -71,27 +71,9 @@ func (rec *Recorder) fold(a *attempt) {
 	}
 }
 
-// onlyProbed reports whether nothing was refused but what a client may look for
-// in vain, and no person has come for it.
-func (a *attempt) onlyProbed() bool {
-	for _, s := range a.steps {
-		switch s.what {
-		case Challenged, Resource, Metadata, Missing, AtRoot, AtSSE, Nearby, Guessed, Registered, RegisterNone, CallForged:
-		default:
-			return false
-		}
-	}
-	return true
-}
-
-// onlyLooked reports whether nothing but metadata and challenges was seen.
-func (a *attempt) onlyLooked() bool {
-	for _, s := range a.steps {
-		switch s.what {
-		case Challenged, Resource, Metadata, Missing:
-		default:
-			return false
-		}
-	}
-	return true
-}
+// What a program looks at by itself before a person has come for it, and what it
+// may look for in vain besides.
+var (
+	looks  = []What{Challenged, Resource, Metadata, Missing}
+	probes = append(slices.Clone(looks), AtRoot, AtSSE, Nearby, Guessed, Registered, RegisterNone, CallForged)
+)

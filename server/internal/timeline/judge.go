@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,11 +32,10 @@ func newView(a *attempt, now time.Time, w Situation) *view {
 }
 
 // counts reports whether a step says more of an attempt than that somebody
-// looked around.
-func counts(w What) bool { return natures[w].kind != discovery || joins(w) }
-
-// quiet is for how long nothing has been seen.
-func (v *view) quiet() time.Duration { return v.now.Sub(v.last) }
+// looked around: some of these end one that has come further.
+func counts(w What) bool {
+	return w.kind() != discovery || w == WrongOrigin || w == WrongHost || w == Limited || w == NotReady
+}
 
 // times is how often w was seen.
 func (v *view) times(w What) int {
@@ -52,11 +52,11 @@ func (v *view) times(w What) int {
 // first rule that fits decides.
 func judge(v *view) (outcome, name string, args map[string]string) {
 	r := rule{key: "unknown"}
-	for _, candidate := range rules {
-		if candidate.fits(v) {
-			r = candidate
-			break
-		}
+	if i := slices.IndexFunc(rules, func(r rule) bool { return r.fits(v) }); i >= 0 {
+		r = rules[i]
+	}
+	if r.key == "" {
+		r.key, r.outcome = string(v.end.what), v.end.what.Outcome()
 	}
 	args = v.words(r.about)
 	if r.outcome == "" && v.situation.TunnelDown != "" && r.key != "unknown" {
@@ -79,16 +79,10 @@ func (v *view) words(about What) map[string]string {
 		}
 	}
 	maps.Copy(args, decided.args)
-	delete(args, "client")
-	delete(args, "user")
-	if v.client != "" {
-		args["client"] = v.client
-	}
-	if v.user != "" {
-		args["user"] = v.user
-	}
-	if v.agent != "" {
-		args["agent"] = v.agent
+	for name, value := range map[string]string{"client": v.client, "user": v.user, "agent": v.agent} {
+		if delete(args, name); value != "" {
+			args[name] = value
+		}
 	}
 	args["mcp"] = cmp.Or(v.situation.MCPURL, "/mcp")
 	if args["to"] = "/mcp"; v.server != "" {
@@ -108,4 +102,24 @@ func (v *view) words(about What) map[string]string {
 		args["server"] = u.Host
 	}
 	return args
+}
+
+// programs are the clients that are told in their own words what to do, by a
+// part of the name or agent that they give. The first that fits counts.
+var programs = []struct{ part, name string }{
+	{"claude code", "claude-code"}, {"claude-code", "claude-code"}, {"codex", "codex"}, {"gemini", "gemini"}, {"opencode", "opencode"},
+	{"cursor", "cursor"}, {"visual studio code", "vscode"}, {"vscode", "vscode"}, {"chatgpt", "chatgpt"}, {"openai", "codex"}, {"claude", "claude"},
+}
+
+// program is which of them an attempt is of, "" if none.
+func (a *attempt) program() string {
+	for _, text := range []string{a.client, a.agent} {
+		text = strings.ToLower(text)
+		for _, p := range programs {
+			if strings.Contains(text, p.part) {
+				return p.name
+			}
+		}
+	}
+	return ""
 }

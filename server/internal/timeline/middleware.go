@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"strings"
 
@@ -13,30 +14,31 @@ import (
 // what its handler notes, else by its path and the answer's status. Requests at
 // MCP paths pass through: their guard tells what became of them.
 func (rec *Recorder) Wrap(next http.Handler) http.Handler {
-	if rec == nil {
-		return next
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if isMCP(r.URL.Path) {
+		if path := r.URL.Path; path == "/mcp" || path == "/mcp/" || strings.HasPrefix(path, "/s/") {
 			next.ServeHTTP(w, r)
 			return
 		}
-		ctx, n := withNotes(r.Context())
-		look := &writer{ResponseWriter: w}
-		next.ServeHTTP(look, r.WithContext(ctx))
-		f := n.told()
-		if f.What == "" {
-			f = f.with(pathFacts(r, look.code()))
-		}
-		if f.What != "" {
+		look, asked, told := watch(w, r, Facts{}, pathFacts)
+		next.ServeHTTP(look, asked)
+		if f := told(); f.What != "" {
 			rec.Saw(r, f)
 		}
 	})
 }
 
-// isMCP reports whether a guard stands at path.
-func isMCP(path string) bool {
-	return path == "/mcp" || path == "/mcp/" || strings.HasPrefix(path, "/s/")
+// watch returns with what to serve r, of which f is known. What told returns
+// then is what the handlers noted; where none said what has happened, guess does,
+// by the status of the answer.
+func watch(w http.ResponseWriter, r *http.Request, f Facts, guess func(r *http.Request, code int) Facts) (_ http.ResponseWriter, _ *http.Request, told func() Facts) {
+	n, look := &notes{facts: f}, &writer{ResponseWriter: w}
+	return look, r.WithContext(context.WithValue(r.Context(), notesKey{}, n)), func() Facts {
+		f := n.told()
+		if f.What == "" {
+			f = f.with(guess(r, cmp.Or(look.status, http.StatusOK)))
+		}
+		return f
+	}
 }
 
 // seen makes a step of a request. Nothing of its URL is kept.
@@ -51,6 +53,7 @@ func (rec *Recorder) seen(r *http.Request, f Facts) seen {
 // that expect another server's layout. No other path of a 404 is told: what
 // strangers choose may hold anything.
 var nearMisses = map[string]What{
+	"/":    AtRoot,
 	"/sse": AtSSE, "/sse/": AtSSE, "/mcp/sse": AtSSE, "/messages": AtSSE, "/messages/": AtSSE, "/message": AtSSE, "/mcp/messages": AtSSE, "/mcp/message": AtSSE,
 	"/mcp/mcp": Nearby, "/api/mcp": Nearby, "/v1/mcp": Nearby, "/mcp/v1": Nearby, "/MCP": Nearby, "/Mcp": Nearby, "/mcp.json": Nearby, "//mcp": Nearby, "/mcp//": Nearby, "/mcp/http": Nearby, "/http": Nearby, "/stream": Nearby,
 	"/mcp/authorize": Guessed, "/oauth/authorize": Guessed, "/oauth2/authorize": Guessed, "/oauth2/v1/authorize": Guessed, "/login/oauth/authorize": Guessed, "/auth/authorize": Guessed,
@@ -58,7 +61,8 @@ var nearMisses = map[string]What{
 	"/authorize/": Guessed, "/register/": Guessed, "/token/": Guessed,
 }
 
-// metadataPaths are the beginnings of where metadata is looked for.
+// metadataPaths are the beginnings of where metadata is looked for, that of the
+// resource first.
 var metadataPaths = []string{"/.well-known/oauth-protected-resource", "/.well-known/oauth-authorization-server",
 	"/.well-known/openid-configuration", "/mcp/.well-known/"}
 
@@ -68,38 +72,34 @@ func pathFacts(r *http.Request, code int) Facts {
 	if code == http.StatusTooManyRequests {
 		return Facts{What: Limited}
 	}
-	for _, start := range metadataPaths {
-		if strings.HasPrefix(path, start) {
-			return metadataFacts(start, path, code)
+	for i, start := range metadataPaths {
+		if !strings.HasPrefix(path, start) {
+			continue
 		}
-	}
-	if code != http.StatusNotFound {
-		return Facts{} // the page for people, the health check, wrong methods
-	}
-	if what, ok := nearMisses[path]; ok {
-		return Facts{What: what, Path: path}
-	}
-	if path == "/" {
-		return Facts{What: AtRoot, Path: path}
-	}
-	return Facts{What: Probed}
-}
-
-func metadataFacts(start, path string, code int) Facts {
-	switch {
-	case code == http.StatusNotFound && path == start:
+		switch {
+		case code == http.StatusOK && i == 0:
+			return Facts{What: Resource, Path: path}
+		case code == http.StatusOK:
+			return Facts{What: Metadata, Path: path}
+		case code != http.StatusNotFound:
+			return Facts{}
+		case path != start:
+			path = strings.TrimSuffix(start, "/") + "/…"
+		}
 		return Facts{What: Missing, Path: path}
-	case code == http.StatusNotFound:
-		return Facts{What: Missing, Path: strings.TrimSuffix(start, "/") + "/…"}
-	case code != http.StatusOK:
-		return Facts{}
-	case start == metadataPaths[0]:
-		return Facts{What: Resource, Path: path}
 	}
-	return Facts{What: Metadata, Path: path}
+	what, ok := nearMisses[path]
+	switch {
+	case code != http.StatusNotFound:
+		return Facts{} // the page for people, the health check, wrong methods
+	case !ok:
+		return Facts{What: Probed}
+	}
+	return Facts{What: what, Path: path}
 }
 
-// writer notices the status of an answer.
+// writer notices the status of an answer; net/http sends 200 where nothing is
+// said.
 type writer struct {
 	http.ResponseWriter
 	status int
@@ -112,23 +112,5 @@ func (w *writer) WriteHeader(code int) {
 	w.ResponseWriter.WriteHeader(code)
 }
 
-func (w *writer) Write(p []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	return w.ResponseWriter.Write(p)
-}
-
-// Flush sends what is written, if what is below can.
-func (w *writer) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
-
 // Unwrap serves http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// code is the status of the answer; net/http sends 200 where nothing is said.
-func (w *writer) code() int {
-	if w.status == 0 {
-		return http.StatusOK
-	}
-	return w.status
-}

@@ -8,7 +8,8 @@ import (
 )
 
 // rule says what an attempt means. Its sentence is the key of a line in
-// catalogue/, after "verdict.".
+// catalogue/, after "verdict.". A comment beside one names a client's or provider's
+// known fault: where it was seen, and what.
 type rule struct {
 	key     string
 	outcome string // "" while the attempt may go on
@@ -16,11 +17,10 @@ type rule struct {
 	after   time.Duration
 	about   What             // was seen at any time; its words count
 	when    func(*view) bool // nil: always
-	known   string           // a client's or provider's known fault: what was seen, and where
 }
 
 func (r rule) fits(v *view) bool {
-	return (len(r.end) == 0 || slices.Contains(r.end, v.end.what)) && v.quiet() >= r.after && (r.about == "" || v.saw(r.about)) && (r.when == nil || r.when(v))
+	return (len(r.end) == 0 || slices.Contains(r.end, v.end.what)) && v.now.Sub(v.last) >= r.after && (r.about == "" || v.saw(r.about)) && (r.when == nil || r.when(v))
 }
 
 const (
@@ -33,83 +33,44 @@ const (
 	callTime   = time.Minute      // a client to use its token
 	personTime = 10 * time.Minute // a person to answer, as long as their sign-in is kept
 	stuckTime  = time.Minute      // a person at the provider who may be looking at an error page
+
+	retries = 3 // failures in a row that a client will not mend by itself
+	loop    = 4 // registrations in a row, of which an honest client needs one
 )
 
 // rules are asked in order; the first that fits decides.
-var rules = slices.Concat(successes, callRules, tokenRules, providerRules, consentRules, authorizeRules, registrationRules, discoveryRules)
-
-var successes = []rule{
-	{key: "over", outcome: ok, end: []What{SessionEnded}, when: (*view).wasConnected},
+var rules = []rule{
+	// Connected.
+	{key: "over", outcome: ok, end: []What{SessionEnded}, when: (*view).connected},
 	{key: "over.early", outcome: refused, end: []What{SessionEnded}},
 	{key: "connected.server", outcome: ok, end: []What{Called, Refreshed}, when: func(v *view) bool { return v.connected() && v.server != "" }},
 	{key: "connected.first", outcome: ok, end: []What{Called}, when: func(v *view) bool { return v.attempt.calls.requests.Load() == 1 }},
-	{key: "connected", outcome: ok, end: []What{Called, Refreshed}, when: (*view).wasConnected},
+	{key: "connected", outcome: ok, end: []What{Called, Refreshed}, when: (*view).connected},
 	{key: "renewed", outcome: ok, end: []What{Refreshed}},
-}
-
-func (v *view) wasConnected() bool { return v.connected() }
-
-var callRules = []rule{
+	// Calls.
 	{key: "paused", outcome: refused, end: []What{CallPaused}},
 	{key: "early", outcome: refused, end: []What{NotReady}},
 	{key: "origin", outcome: refused, end: []What{WrongOrigin}},
 	{key: "host", outcome: refused, end: []What{WrongHost}},
 	{key: "limited", outcome: refused, end: []What{CallLimited, Limited}},
-	{key: "call.stale", outcome: failed, end: []What{CallExpired}, after: lookTime,
-		known: "claude-ai-mcp#228, #702: a proxy goes on with the expired token and never refreshes"},
+	{key: "call.stale", outcome: failed, end: []What{CallExpired}, after: lookTime}, // claude-ai-mcp#228, #702: a proxy goes on with the expired token and never refreshes
 	{key: "call.expired", end: []What{CallExpired}},
-	{key: "call.ended", outcome: refused, end: []What{CallEnded},
-		known: "claude-ai-mcp#379: a client keeps the token of a session that is over"},
-	{key: "call.resource", outcome: refused, end: []What{CallResource}},
+	{key: "call.ended", outcome: refused, end: []What{CallEnded}}, // claude-ai-mcp#379: a client keeps the token of a session that is over
 	{key: "call.kind", outcome: failed, end: []What{CallKind}},
-	{key: "call.forged", outcome: refused, end: []What{CallForged}},
-	{key: "call.query", outcome: refused, end: []What{CallQuery}},
 	{key: "call.accept", outcome: failed, end: []What{CallAccept}},
 	{key: "call.version", outcome: failed, end: []What{CallVersion}},
-	{key: "call.session", outcome: failed, end: []What{CallSession}, after: callTime,
-		known: "claude-ai-mcp#99: the session id is not sent on"},
+	{key: "call.session", outcome: failed, end: []What{CallSession}, after: callTime}, // claude-ai-mcp#99: the session id is not sent on
 	{key: "call.session", outcome: failed, end: []What{CallSession}, when: func(v *view) bool { return v.times(CallSession) >= retries }},
 	{key: "call.initialize", end: []What{CallSession}},
 	{key: "call.stream", outcome: failed, end: []What{CallRefused}, when: (*view).asksForStream},
 	{key: "call.refused", outcome: failed, end: []What{CallRefused}},
-	{key: "call.failed", outcome: failed, end: []What{CallFailed}},
-	{key: "call.error", outcome: failed, end: []What{CallError}},
-}
-
-// asksForStream reports whether a client opened a stream before all else, as
-// the transport of 2024-11-05 does.
-func (v *view) asksForStream() bool { return v.end.args["method"] == "GET" && !v.connected() }
-
-// retries are how many failures in a row tell that a client will not mend them
-// by itself.
-const retries = 3
-
-var tokenRules = []rule{
-	{key: "call.never", outcome: failed, end: []What{Issued}, after: callTime,
-		known: "claude-ai-mcp#878, #299: a connector finishes only when the path is exactly /mcp"},
+	// Tokens.
+	{key: "call.never", outcome: failed, end: []What{Issued}, after: callTime}, // claude-ai-mcp#878, #299: a connector finishes only when the path is exactly /mcp
 	{key: "call.awaited", end: []What{Issued}},
-	{key: "token.verifier", outcome: refused, end: []What{TokenVerifier}},
-	{key: "token.redirect", outcome: refused, end: []What{TokenRedirect}},
-	{key: "token.client", outcome: refused, end: []What{TokenClient}},
-	{key: "token.twice", outcome: refused, end: []What{TokenTwice}},
-	{key: "token.late", outcome: refused, end: []What{TokenLate}},
-	{key: "token.unknown", outcome: refused, end: []What{TokenUnknown}},
-	{key: "resource", outcome: refused, end: []What{TokenResource, AuthorizeResource},
-		known: "claude-ai-mcp#299, metamcp#102: the resource differs from the URL that the server names"},
-	{key: "client.unknown", outcome: refused, end: []What{ClientUnknown, AuthorizeUnknown},
-		known: "coding-tools-mcp#81: a client goes on with the id that a reset server has forgotten"},
-	{key: "token.proof", outcome: refused, end: []What{ClientProof}},
-	{key: "token.replayed", outcome: refused, end: []What{TokenReplayed},
-		known: "claude-code#65408, #66210: two refreshes race, or a refresh token days old is sent again"},
-	{key: "token.expired", outcome: refused, end: []What{RefreshExpired}},
-	{key: "token.ended", outcome: refused, end: []What{RefreshEnded}},
-	{key: "token.person", outcome: refused, end: []What{RefreshPerson}},
-	{key: "token.away", outcome: failed, end: []What{RefreshAway}},
-	{key: "token.failed", outcome: failed, end: []What{TokenFailed}},
-	{key: "token.refused", outcome: refused, end: []What{TokenRefused}},
-}
-
-var providerRules = []rule{
+	{key: "resource", outcome: refused, end: []What{TokenResource, AuthorizeResource}},      // claude-ai-mcp#299, metamcp#102: the resource differs from the URL that the server names
+	{key: "client.unknown", outcome: refused, end: []What{ClientUnknown, AuthorizeUnknown}}, // coding-tools-mcp#81: a client goes on with the id that a reset server has forgotten
+	{key: "token.replayed", outcome: refused, end: []What{TokenReplayed}},                   // claude-code#65408, #66210: two refreshes race, or a refresh token days old is sent again
+	// The provider.
 	{key: "access.nobody", outcome: refused, end: []What{NobodyListed}},
 	{key: "access.unverified", outcome: refused, end: []What{NotVerified}},
 	{key: "access.unvouched", outcome: refused, end: []What{NotVouched}},
@@ -117,75 +78,54 @@ var providerRules = []rule{
 	{key: "access.claim", outcome: refused, end: []What{GroupsElsewhere}},
 	{key: "access.overage", outcome: refused, end: []What{TooManyGroups}},
 	{key: "access.list", outcome: refused, end: []What{NotOnList}},
-	{key: "provider.refused", outcome: refused, end: []What{ProviderRefused}},
-	{key: "provider.away", outcome: failed, end: []What{ProviderAway}},
-	{key: "provider.clock", outcome: failed, end: []What{ProviderClock}},
-	{key: "provider.wrong", outcome: failed, end: []What{ProviderWrong}},
-	{key: "provider.failed", outcome: failed, end: []What{ProviderFailed}},
 	{key: "browser", outcome: refused, end: []What{ProviderOther, ConsentOther}},
-	{key: "provider.late", outcome: refused, end: []What{ProviderLate}},
-	{key: "code.never", outcome: failed, end: []What{ProviderDone}, after: codeTime,
-		known: "claude-ai-mcp#480: the answer reached the client, the code was never exchanged"},
+	{key: "code.never", outcome: failed, end: []What{ProviderDone}, after: codeTime}, // claude-ai-mcp#480: the answer reached the client, the code was never exchanged
 	{key: "code.awaited", end: []What{ProviderDone}},
-}
-
-var consentRules = []rule{
-	{key: "consent.denied", outcome: refused, end: []What{ConsentDenied}},
-	{key: "consent.refused", outcome: refused, end: []What{ConsentRefused}},
-	{key: "provider.never", outcome: failed, end: []What{ConsentApproved, ConsentKept}, after: personTime,
-		known: "Okta, Entra: an unknown redirect URI is shown at the provider and never comes back"},
+	// Consent.
+	{key: "provider.never", outcome: failed, end: []What{ConsentApproved, ConsentKept}, after: personTime}, // Okta, Entra: an unknown redirect URI is shown at the provider and never comes back
 	{key: "provider.stuck", end: []What{ConsentApproved, ConsentKept}, after: stuckTime},
 	{key: "provider.awaited", end: []What{ConsentApproved, ConsentKept}},
 	{key: "consent.never", outcome: failed, end: []What{ConsentShown}, after: personTime},
 	{key: "consent.awaited", end: []What{ConsentShown}},
-}
-
-var authorizeRules = []rule{
+	// The authorization request.
 	{key: "document", outcome: refused, end: []What{AuthorizeDocument, TokenDocument}},
 	{key: "redirect.list", outcome: refused, end: []What{AuthorizeRedirect, RegisterRedirect}},
-	{key: "redirect.other", outcome: refused, end: []What{AuthorizeOther},
-		known: "claude-code#66511, #69326: a callback that is not the registered one"},
+	{key: "redirect.other", outcome: refused, end: []What{AuthorizeOther}}, // claude-code#66511, #69326: a callback that is not the registered one
 	{key: "pkce", outcome: refused, end: []What{AuthorizePKCE}},
-	{key: "authorize.refused", outcome: refused, end: []What{AuthorizeRefused}},
-	{key: "ngrok.warning", outcome: failed, end: []What{Authorized}, after: lookTime, when: (*view).warned,
-		known: "ngrok: ERR_NGROK_6024 stands before the consent page"},
+	{key: "ngrok.warning", outcome: failed, end: []What{Authorized}, after: lookTime, when: (*view).warned}, // ngrok: ERR_NGROK_6024 stands before the consent page
 	{key: "consent.lost", outcome: failed, end: []What{Authorized}, after: lookTime},
 	{key: "consent.opening", end: []What{Authorized}},
-}
-
-func (v *view) warned() bool { return v.situation.Warning }
-
-// loop is how many registrations in a row are too many: an honest client
-// registers once.
-const loop = 4
-
-var registrationRules = []rule{
-	{key: "registration.off", outcome: refused, end: []What{RegisterOff}},
-	{key: "registration.over", outcome: refused, end: []What{RegisterNone}, when: func(v *view) bool { return v.ended || v.after || v.program() == "gemini" },
-		known: "Gemini CLI registers without a redirect URI when its token was refused"},
+	// Registration.
+	{key: "registration.over", outcome: refused, end: []What{RegisterNone}, when: func(v *view) bool { return v.ended || v.after || v.program() == "gemini" }}, // Gemini CLI registers without a redirect URI when its token was refused
 	{key: "registration.refused", outcome: refused, end: []What{RegisterRefused, RegisterNone}},
-	{key: "registration.loop", outcome: failed, end: []What{Registered}, when: func(v *view) bool { return v.times(Registered) >= loop },
-		known: "claude-ai-mcp#423: a client registers again and again"},
+	{key: "registration.loop", outcome: failed, end: []What{Registered}, when: func(v *view) bool { return v.times(Registered) >= loop }}, // claude-ai-mcp#423: a client registers again and again
 	{key: "ngrok.warning", outcome: failed, end: []What{Registered}, after: openTime, when: (*view).warned},
 	{key: "browser.never", outcome: failed, end: []What{Registered}, after: openTime},
 	{key: "browser.awaited", end: []What{Registered}},
-}
-
-var discoveryRules = []rule{
+	// What means the same whenever it comes last.
+	{when: (*view).speaks},
+	// Looking around.
 	{key: "probes", outcome: refused, end: []What{Probed}},
 	{key: "session.over", outcome: refused, when: func(v *view) bool { return v.after }},
 	{key: "again", outcome: ok, when: func(v *view) bool { return v.again }},
 	{key: "path.root", outcome: failed, about: AtRoot},
 	{key: "path.sse", outcome: failed, about: AtSSE},
-	{key: "path.near", outcome: failed, about: Nearby,
-		known: "claude-ai-mcp#878: the path is not exactly /mcp"},
-	{key: "path.oauth", outcome: failed, about: Guessed,
-		known: "claude-ai-mcp#716: a client that finds no metadata guesses the OAuth endpoints"},
-	{key: "discovery.stopped", outcome: failed, after: lookTime, about: Metadata,
-		known: "claude-ai-mcp#514: a client keeps what it once learned of a URL"},
+	{key: "path.near", outcome: failed, about: Nearby},                            // claude-ai-mcp#878: the path is not exactly /mcp
+	{key: "path.oauth", outcome: failed, about: Guessed},                          // claude-ai-mcp#716: a client that finds no metadata guesses the OAuth endpoints
+	{key: "discovery.stopped", outcome: failed, after: lookTime, about: Metadata}, // claude-ai-mcp#514: a client keeps what it once learned of a URL
 	{key: "discovery.half", outcome: failed, after: lookTime, about: Resource},
-	{key: "challenge.only", outcome: failed, after: lookTime, about: Challenged,
-		known: "android-remote-control-mcp#102: a client that can't sign in sees a 401 and stops"},
+	{key: "challenge.only", outcome: failed, after: lookTime, about: Challenged}, // android-remote-control-mcp#102: a client that can't sign in sees a 401 and stops
 	{key: "discovery.missing", outcome: failed, after: lookTime},
 	{key: "discovery.awaited"},
 }
+
+// speaks reports whether what came last has a sentence under its own key.
+func (v *view) speaks() bool {
+	return v.end.what.kind() != discovery && catalogues["en"]["verdict."+string(v.end.what)] != ""
+}
+
+// asksForStream reports whether a client opened a stream before all else, as
+// the transport of 2024-11-05 does.
+func (v *view) asksForStream() bool { return v.end.args["method"] == "GET" && !v.connected() }
+
+func (v *view) warned() bool { return v.situation.Warning }

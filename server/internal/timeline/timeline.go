@@ -27,35 +27,32 @@ type Situation struct {
 	Warning     bool   // a browser sees the tunnel's own warning page first
 }
 
-// Recorder holds the attempts. A nil Recorder records nothing. Its methods may
-// be called from several goroutines.
+// Recorder holds the attempts. Its methods may be called from several goroutines.
 type Recorder struct {
 	now  func() time.Time
 	seed maphash.Seed
 
-	liveMu sync.RWMutex      // guards live; taken after mu, never before
-	live   map[string]*tally // calls of the sessions whose calls need no look any more
+	live sync.Map // session → *tally, of those whose calls need no look any more
 
-	mu        sync.Mutex // guards all below
-	situation func() Situation
+	situation func() Situation // see Tell
 	wake      func()
-	byKey     map[key]*attempt
-	classes   [classes][]*attempt // oldest first
-	probes    *attempt            // the one of all bare probes; nil until there was one
-	last      time.Time           // of the latest change that a stranger caused and that woke somebody
+
+	mu      sync.Mutex // guards all below
+	byKey   map[key]*attempt
+	classes [classes][]*attempt // oldest first
+	probes  *attempt            // the one of all bare probes; nil until there was one
+	last    time.Time           // of the latest change that a stranger caused and that woke somebody
 }
 
 // New returns an empty recorder.
 func New(now func() time.Time) *Recorder {
-	return &Recorder{now: now, seed: maphash.MakeSeed(), live: map[string]*tally{}, byKey: map[key]*attempt{},
+	return &Recorder{now: now, seed: maphash.MakeSeed(), byKey: map[key]*attempt{},
 		situation: func() Situation { return Situation{} }, wake: func() {}}
 }
 
 // Tell sets where a verdict learns about the situation, and who is woken when the
 // attempts have changed. It is called once, before the first request.
 func (rec *Recorder) Tell(situation func() Situation, wake func()) {
-	rec.mu.Lock()
-	defer rec.mu.Unlock()
 	rec.situation, rec.wake = situation, wake
 }
 
@@ -63,13 +60,7 @@ func (rec *Recorder) Tell(situation func() Situation, wake func()) {
 // at this moment.
 func (rec *Recorder) Attempts() []status.Attempt {
 	list := []status.Attempt{}
-	if rec == nil {
-		return list
-	}
-	rec.mu.Lock()
-	situation := rec.situation
-	rec.mu.Unlock()
-	w := situation() // which may ask anybody, so not under our lock
+	w := rec.situation() // which may ask anybody, so not under our lock
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	now := rec.now()

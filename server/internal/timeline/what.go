@@ -1,6 +1,10 @@
 package timeline
 
-import "github.com/drawbridge-app/drawbridge/server/status"
+import (
+	"strings"
+
+	"github.com/drawbridge-app/drawbridge/server/status"
+)
 
 // What is one thing that can be seen of an attempt. Its text is the key of its
 // line in catalogue/, after "step.".
@@ -121,44 +125,20 @@ const (
 	CallError    What = "call.error"   // answered with 200, and an error inside
 )
 
-// nature is what a step is whatever its attempt.
-type nature struct{ kind, outcome string }
-
 // Outcome is what a step is whatever its attempt: [status.OK], Refused or Failed.
-func (w What) Outcome() string { return natures[w].outcome }
+func (w What) Outcome() string {
+	switch w {
+	case Challenged, Resource, Metadata, Registered, Authorized, ConsentShown, ConsentApproved,
+		ConsentKept, ProviderDone, Issued, Refreshed, SessionEnded, Called:
+		return status.OK
+	case ProviderAway, ProviderWrong, ProviderClock, ProviderFailed, RefreshAway, TokenFailed, CallFailed, CallError:
+		return status.Failed
+	}
+	return status.Refused
+}
 
-var natures = map[What]nature{
-	Challenged: {discovery, status.OK}, Resource: {discovery, status.OK}, Metadata: {discovery, status.OK},
-	Missing: {discovery, status.Refused}, AtRoot: {discovery, status.Refused}, AtSSE: {discovery, status.Refused},
-	Nearby: {discovery, status.Refused}, Guessed: {discovery, status.Refused}, WrongHost: {discovery, status.Refused},
-	NotReady: {discovery, status.Refused}, WrongOrigin: {discovery, status.Refused}, Probed: {discovery, status.Refused}, Limited: {discovery, status.Refused},
-
-	Registered: {registration, status.OK}, RegisterOff: {registration, status.Refused},
-	RegisterRedirect: {registration, status.Refused}, RegisterNone: {registration, status.Refused}, RegisterRefused: {registration, status.Refused},
-
-	Authorized: {authorize, status.OK}, AuthorizeUnknown: {authorize, status.Refused}, AuthorizeDocument: {authorize, status.Refused},
-	AuthorizeRedirect: {authorize, status.Refused}, AuthorizeOther: {authorize, status.Refused}, AuthorizePKCE: {authorize, status.Refused},
-	AuthorizeResource: {authorize, status.Refused}, AuthorizeRefused: {authorize, status.Refused},
-
-	ConsentShown: {consent, status.OK}, ConsentApproved: {consent, status.OK}, ConsentKept: {consent, status.OK},
-	ConsentDenied: {consent, status.Refused}, ConsentOther: {consent, status.Refused}, ConsentRefused: {consent, status.Refused},
-
-	ProviderDone: {provider, status.OK}, ProviderRefused: {provider, status.Refused}, ProviderAway: {provider, status.Failed},
-	ProviderWrong: {provider, status.Failed}, ProviderClock: {provider, status.Failed}, ProviderOther: {provider, status.Refused},
-	ProviderLate: {provider, status.Refused}, NotOnList: {provider, status.Refused}, NotVerified: {provider, status.Refused},
-	NotVouched: {provider, status.Refused}, NoGroups: {provider, status.Refused}, GroupsElsewhere: {provider, status.Refused}, TooManyGroups: {provider, status.Refused},
-
-	NobodyListed: {provider, status.Refused}, ProviderFailed: {provider, status.Failed},
-
-	Issued: {token, status.OK}, Refreshed: {token, status.OK}, TokenVerifier: {token, status.Refused}, TokenRedirect: {token, status.Refused},
-	TokenClient: {token, status.Refused}, TokenTwice: {token, status.Refused}, TokenLate: {token, status.Refused},
-	TokenUnknown: {token, status.Refused}, TokenResource: {token, status.Refused}, ClientUnknown: {token, status.Refused},
-	ClientProof: {token, status.Refused}, TokenReplayed: {token, status.Refused}, RefreshExpired: {token, status.Refused},
-	RefreshEnded: {token, status.Refused}, RefreshPerson: {token, status.Refused}, RefreshAway: {token, status.Failed},
-	TokenDocument: {token, status.Refused}, TokenFailed: {token, status.Failed}, TokenRefused: {token, status.Refused}, SessionEnded: {token, status.OK},
-
-	Called: {call, status.OK}, CallExpired: {call, status.Refused}, CallEnded: {call, status.Refused}, CallResource: {call, status.Refused},
-	CallKind: {call, status.Refused}, CallForged: {call, status.Refused}, CallQuery: {call, status.Refused}, CallPaused: {call, status.Refused},
-	CallLimited: {call, status.Refused}, CallAccept: {call, status.Refused}, CallVersion: {call, status.Refused},
-	CallSession: {call, status.Refused}, CallRefused: {call, status.Refused}, CallFailed: {call, status.Failed}, CallError: {call, status.Failed},
+// kind is the stage of a sign-in at which w is seen.
+func (w What) kind() string {
+	kind, _, _ := strings.Cut(string(w), ".")
+	return kind
 }
