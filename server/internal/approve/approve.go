@@ -210,7 +210,6 @@ func (q *Queue) AllowTool(id string) error {
 	return err
 }
 
-// settle answers a call and takes it out of the queue.
 func (q *Queue) settle(id string, allow bool, also func(tool, time.Time)) error {
 	q.mu.Lock()
 	c, now := q.find(id), q.now().UTC()
@@ -267,7 +266,6 @@ func (q *Queue) find(id string) *call {
 	return nil
 }
 
-// inWords is a duration as a person says it.
 func inWords(d time.Duration) string {
 	if d >= 2*time.Minute && d%time.Minute == 0 {
 		return fmt.Sprintf("%d minutes", d/time.Minute)

@@ -11,7 +11,6 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
-// parameter is one member of a tool's input schema.
 type parameter struct {
 	name     string
 	kind     string // its "type"; "" takes anything

@@ -103,27 +103,21 @@ func (t Tool) call(ctx context.Context, arguments json.RawMessage) (json.RawMess
 // encode writes a result as JSON. One text alone is what most tools answer, and
 // is written without the detour through a map that mcp-go makes.
 func encode(r *mcp.CallToolResult) (json.RawMessage, error) {
-	text, ok := onlyText(r)
-	if !ok {
+	if len(r.Content) != 1 || r.Meta != nil || r.StructuredContent != nil || r.RawStructuredContent != nil || r.ResultType != "" {
 		return json.Marshal(r)
 	}
-	quoted, err := json.Marshal(text)
+	c, ok := r.Content[0].(mcp.TextContent)
+	if !ok || c.Meta != nil || c.Annotations != nil {
+		return json.Marshal(r)
+	}
+	quoted, err := json.Marshal(c.Text)
 	if err != nil {
 		return nil, err
 	}
-	b := make([]byte, 0, len(quoted)+64)
-	b = append(append(b, `{"content":[{"type":"text","text":`...), quoted...)
-	b = append(b, `}]`...)
+	b := append(make([]byte, 0, len(quoted)+64), `{"content":[{"type":"text","text":`...)
+	b = append(append(b, quoted...), `}]`...)
 	if r.IsError {
 		b = append(b, `,"isError":true`...)
 	}
 	return append(b, '}'), nil
-}
-
-func onlyText(r *mcp.CallToolResult) (string, bool) {
-	if len(r.Content) != 1 || r.Meta != nil || r.StructuredContent != nil || r.RawStructuredContent != nil || r.ResultType != "" {
-		return "", false
-	}
-	c, ok := r.Content[0].(mcp.TextContent)
-	return c.Text, ok && c.Meta == nil && c.Annotations == nil
 }

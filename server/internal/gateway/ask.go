@@ -46,7 +46,6 @@ func (c *call) Request(ctx context.Context, method string, params json.RawMessag
 	}
 }
 
-// lost is why the client hears nothing more.
 func (c *call) lost() error {
 	if err := context.Cause(c.ctx); err != nil {
 		return err
@@ -69,7 +68,6 @@ func request(id int64, method string, params json.RawMessage) []byte {
 	return append([]byte(`{"jsonrpc":"2.0","id":`+strconv.FormatInt(id, 10)+`,`), n[len(`{"jsonrpc":"2.0",`):]...)
 }
 
-// read returns the result, or the client's error.
 func (a answer) read() (json.RawMessage, error) {
 	if a.err == nil {
 		return a.result, nil

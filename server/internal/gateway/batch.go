@@ -43,7 +43,6 @@ func isBatch(body []byte) bool {
 	return len(body) > 0 && body[0] == '['
 }
 
-// split returns the messages of a batch, or why they are none.
 func split(body []byte) (messages []json.RawMessage, f *refusal) {
 	if rpc.Depth(body) > maxDepth+1 {
 		return nil, tooDeep

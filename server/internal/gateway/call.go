@@ -45,7 +45,6 @@ func (c *call) Notify(method string, params json.RawMessage) {
 	}
 }
 
-// notification is a notification as it is sent.
 func notification(method string, params json.RawMessage) []byte {
 	name := quoted(method)
 	b := make([]byte, 0, len(name)+len(params)+40)
@@ -56,18 +55,15 @@ func notification(method string, params json.RawMessage) []byte {
 	return append(b, '}')
 }
 
-// quoted is a string as JSON.
 func quoted(s string) json.RawMessage {
 	b, _ := json.Marshal(s) // a string is always JSON
 	return b
 }
 
-// backend has the Backend answer the request.
 func (c *call) backend() (json.RawMessage, error) {
 	return c.endpoint.opts.Backend.Call(c.ctx, &c.Client, c.method, c.params)
 }
 
-// run answers the request with what do returns.
 func (c *call) run(do func() (json.RawMessage, error)) {
 	var result json.RawMessage
 	var err error
@@ -136,7 +132,6 @@ func (c *call) status(code int) int {
 	return http.StatusOK
 }
 
-// notified hands on a notification of the client.
 func (c *call) notified() {
 	switch c.method {
 	case "notifications/initialized", "notifications/cancelled":

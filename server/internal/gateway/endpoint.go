@@ -102,7 +102,6 @@ func (e *Endpoint) Close() {
 	e.sessions.endIf(errEnded, func(*session) bool { return true })
 }
 
-// sweep ends idle transport sessions until Close.
 func (e *Endpoint) sweep() {
 	t := time.NewTicker(max(e.opts.SessionIdle/8, time.Second))
 	defer t.Stop()

@@ -142,10 +142,8 @@ func (x *exchange) answer(status int, message ...[]byte) {
 	}
 }
 
-// refuse answers with a refusal.
 func (x *exchange) refuse(f *refusal, id json.RawMessage) { x.answer(f.status, f.message(id)) }
 
-// empty answers with a status alone.
 func (x *exchange) empty(status int) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

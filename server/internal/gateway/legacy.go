@@ -58,7 +58,6 @@ func (c *call) inSession(isRequest bool) {
 	}
 }
 
-// legacy answers a request of a transport session.
 func (c *call) legacy() (json.RawMessage, error) {
 	switch c.method {
 	case "ping":
@@ -85,7 +84,6 @@ func (c *call) legacy() (json.RawMessage, error) {
 	return c.backend()
 }
 
-// initialize opens a transport session.
 func (c *call) initialize() {
 	asked, ok := rpc.String(rpc.Get(c.params, "protocolVersion"))
 	s := &session{version: asked, capabilities: object(c.params, "capabilities"), info: object(c.params, "clientInfo")}
@@ -138,7 +136,6 @@ func object(params json.RawMessage, name string) json.RawMessage {
 	return nil
 }
 
-// subscribe answers resources/subscribe.
 func (c *call) subscribe() (json.RawMessage, error) {
 	uri, ok := rpc.String(rpc.Get(c.params, "uri"))
 	if !ok || len(uri) > maxURI {
@@ -179,7 +176,6 @@ func (c *call) watch(uri string, o *outbox) (stop func(), err error) {
 	})
 }
 
-// response takes the client's answer to a request of ours.
 func (c *call) response() {
 	if id, err := strconv.ParseInt(string(c.id), 10, 64); err == nil {
 		c.session.answered(id, answer{c.result, c.err})

@@ -61,7 +61,6 @@ func (c *call) listen() {
 // program does: of all ends, the one at which the client still listens.
 var ErrStopping = errors.New("Drawbridge is stopping")
 
-// listener is an open subscriptions/listen.
 type listener struct {
 	call    *call
 	outbox  outbox
@@ -94,7 +93,6 @@ func (l *listener) serve(asked filter) (json.RawMessage, error) {
 	return l.tag(nil), nil
 }
 
-// offered is what a server has to tell of each of its lists.
 func offered(capabilities json.RawMessage) (has map[List]struct{ ListChanged, Subscribe bool }) {
 	_ = json.Unmarshal(capabilities, &has) // the Backend's own; what is unreadable is not there
 	return has
@@ -163,7 +161,6 @@ func (s *listeners) remove(l *listener) {
 	s.all = slices.DeleteFunc(s.all, func(o *listener) bool { return o == l })
 }
 
-// changed tells the listeners whose callers match, and who asked for it.
 func (s *listeners) changed(list List, match func(*oauth.Caller) bool) {
 	s.mu.Lock()
 	all := slices.Clone(s.all)

@@ -34,7 +34,6 @@ type Memory struct {
 	records map[string]gathered
 }
 
-// gathered is what one session came to hold.
 type gathered struct {
 	Person string    `json:"person"` // its digest
 	Level  string    `json:"level,omitempty"`

@@ -34,7 +34,6 @@ func (c *call) isModern(h http.Header) bool {
 	return version == modern && c.method != "initialize"
 }
 
-// serveModern answers a message outside any session.
 func (c *call) serveModern(h http.Header) {
 	c.version, c.Era = modern, rpc.Modern
 	switch {
@@ -59,7 +58,6 @@ func (c *call) serveModern(h http.Header) {
 	}
 }
 
-// standalone answers a request of 2026-07-28.
 func (c *call) standalone(h http.Header) (json.RawMessage, error) {
 	switch c.method {
 	case "server/discover":
@@ -130,7 +128,6 @@ func badMeta(what string) *refusal {
 
 var supportedVersions = append([]string{modern}, legacyVersions...)
 
-// discover answers server/discover.
 func (c *call) discover() (json.RawMessage, error) {
 	d, err := c.endpoint.opts.Backend.Describe(c.ctx, &c.Client)
 	if err != nil {

@@ -41,7 +41,6 @@ func (o *outbox) add(n queued) {
 	o.wake()
 }
 
-// take returns what is to be told now.
 func (o *outbox) take() []queued {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -15,7 +15,6 @@ const (
 	codeUnknownSession = -32001
 )
 
-// refusal is an error that the endpoint itself answers with.
 type refusal struct {
 	status int // HTTP
 	said   rpc.Error

@@ -53,7 +53,6 @@ func (c *call) restore() {
 	}
 }
 
-// remember keeps what a restart would lose of the session.
 func (c *call) remember() {
 	if g, ok := c.session.gathered(); ok {
 		c.endpoint.opts.Memory.save(c.session.id, c.Caller.User.Sub, g)

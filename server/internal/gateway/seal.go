@@ -30,13 +30,11 @@ const (
 	maxID = 4 << 10 // how long an id can be that is worth looking at, in bytes
 )
 
-// sealer makes and opens ids of transport sessions.
 type sealer struct {
 	aead cipher.AEAD
 	path string
 }
 
-// newSealer returns the sealer of the endpoint at path.
 func newSealer(key []byte, path string) (*sealer, error) {
 	key, err := hkdf.Key(sha256.New, key, nil, "drawbridge transport sessions v1", 32)
 	if err != nil {
@@ -50,14 +48,12 @@ func newSealer(key []byte, path string) (*sealer, error) {
 	return &sealer{aead, path}, err
 }
 
-// sealed is the content of an id.
 type sealed struct {
 	Version      string          `json:"v"`
 	Capabilities json.RawMessage `json:"c,omitempty"`
 	Info         json.RawMessage `json:"i,omitempty"`
 }
 
-// seal returns an id for s, which caller opens.
 func (k *sealer) seal(s *session, caller *oauth.Caller) string {
 	return encoding.EncodeToString(k.aead.Seal(nil, nil, fit(sealed{s.version, s.capabilities, s.info}), k.bound(caller)))
 }
@@ -83,7 +79,6 @@ func (k *sealer) open(id string, caller *oauth.Caller) *session {
 	return &session{id: id, version: state.Version, capabilities: state.Capabilities, info: state.Info}
 }
 
-// bound is whom and where an id is for.
 func (k *sealer) bound(caller *oauth.Caller) []byte {
 	b, _ := json.Marshal([]string{k.path, caller.User.Sub, caller.Client.ID}) // strings are always JSON
 	return b

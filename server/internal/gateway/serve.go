@@ -22,7 +22,6 @@ const (
 // that keepAlives might lift the deadline too late.
 const slowBody = 5 * time.Second
 
-// serve answers one request at the endpoint.
 func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request) {
 	caller := oauth.CallerOf(r.Context())
 	if caller == nil {

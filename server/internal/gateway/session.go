@@ -27,7 +27,6 @@ type sessionState struct {
 	lastAsk int64
 }
 
-// answer is what a client said to a request of the server.
 type answer struct{ result, err json.RawMessage }
 
 func (s *sessionState) logLevel() string {
@@ -139,7 +138,6 @@ func (s *sessionState) keep(uri string, stop func()) bool {
 	return true
 }
 
-// unwatch returns what ends the subscription of uri, or nil.
 func (s *sessionState) unwatch(uri string) (stop func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -148,7 +146,6 @@ func (s *sessionState) unwatch(uri string) (stop func()) {
 	return stop
 }
 
-// close returns what ends the subscriptions of the session.
 func (s *sessionState) close() (stops []func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -40,7 +40,6 @@ type sessions struct {
 
 type sessionKey struct{ id, grant string }
 
-// session is one transport session.
 type session struct {
 	id, grant    string
 	version      string // negotiated
@@ -188,7 +187,6 @@ func (s *sessions) join(t *session, x *exchange) (leave func(), ok bool) {
 	}, true
 }
 
-// changed tells the sessions of callers that match.
 func (s *sessions) changed(list List, match func(*oauth.Caller) bool) {
 	s.mu.Lock()
 	callers := map[*session]*oauth.Caller{}
@@ -212,7 +210,6 @@ func (s *sessions) end(id string) {
 	s.endIf(errNoSession, func(t *session) bool { return t.id == id })
 }
 
-// endIdle ends the sessions that nobody has used for a while.
 func (s *sessions) endIdle() {
 	limit := s.now().Add(-s.idle)
 	s.endIf(errEnded, func(t *session) bool { return s.lastUse(t).Before(limit) })

@@ -89,18 +89,27 @@ func (s *endpoint) callTool(ctx context.Context, c *gateway.Client, params objec
 	}
 	params["name"] = quote(t.name)
 	result, err := s.h.forward(ctx, c, t.mounted, "tools/call", t.name, params)
-	if err != nil {
-		s.h.o.OnCall(who, t.server, t.name, err)
-		var own *rpc.Error
-		if ctx.Err() != nil || errors.As(err, &own) {
-			return nil, err
+	return s.h.outcome(ctx, who, t.server, t.name, result, err)
+}
+
+// outcome tells of a call, and turns what the protocol has no error for into a
+// result that the model reads.
+func (h *Hub) outcome(ctx context.Context, who *oauth.Caller, server, tool string, result json.RawMessage, err error) (json.RawMessage, error) {
+	if err == nil {
+		if asks, failure := saysOfItself(result); !asks { // else the call goes on
+			h.o.OnCall(who, server, tool, failure)
 		}
-		return failed(s.h.sentence(t.server, err)), nil
+		return result, nil
 	}
-	if asks, err := saysOfItself(result); !asks { // else the call goes on
-		s.h.o.OnCall(who, t.server, t.name, err)
+	h.o.OnCall(who, server, tool, err)
+	var own *rpc.Error
+	switch {
+	case ctx.Err() != nil || errors.As(err, &own):
+		return nil, err
+	case server == Own:
+		return failed(err.Error()), nil
 	}
-	return result, nil
+	return failed(h.sentence(server, err)), nil
 }
 
 func heldBack(t *item) string {
@@ -131,17 +140,7 @@ func (h *Hub) admit(ctx context.Context, c *gateway.Client, t *item, arguments j
 
 func (h *Hub) callOwn(ctx context.Context, who *oauth.Caller, name string, arguments json.RawMessage) (json.RawMessage, error) {
 	result, err := h.o.Builtin.Call(ctx, who, name, arguments)
-	if err == nil {
-		_, failure := saysOfItself(result)
-		h.o.OnCall(who, Own, name, failure)
-		return result, nil
-	}
-	h.o.OnCall(who, Own, name, err)
-	var own *rpc.Error
-	if errors.As(err, &own) || ctx.Err() != nil {
-		return nil, err
-	}
-	return failed(err.Error()), nil
+	return h.outcome(ctx, who, Own, name, result, err)
 }
 
 // saysOfItself reads of a result whether it asks for input, and whether the tool

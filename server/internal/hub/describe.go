@@ -47,7 +47,6 @@ func (s *endpoint) Describe(ctx context.Context, c *gateway.Client) (rpc.Descrip
 	}, nil
 }
 
-// instructions joins those of the servers that the client may use.
 func (s *endpoint) instructions(c *gateway.Client, x *index) string {
 	var b strings.Builder
 	for _, m := range x.of {

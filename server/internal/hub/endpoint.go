@@ -28,10 +28,8 @@ type endpoint struct {
 // what it offers waits for it. Less than clients wait (a minute).
 const startWait = 45 * time.Second
 
-// maxIndexes bounds the cache of an endpoint.
 const maxIndexes = 8
 
-// nobody is who asks what there is for nobody in particular.
 var nobody = &gateway.Client{}
 
 // index returns what there is for a client, as how says: as far as it is known, after starting servers were waited for (at
@@ -89,7 +87,6 @@ func (s *endpoint) indexOfOne(ctx context.Context, c *gateway.Client, how mount.
 	return s.indexOf([]mounted{{server: s.server, cat: cat}}, nil), nil
 }
 
-// indexOf makes an index, unless one of the last still holds.
 func (s *endpoint) indexOf(of []mounted, own []builtin.Tool) *index {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -26,10 +26,8 @@ func invalid(format string, args ...any) *rpc.Error {
 	return rpc.Errorf(rpc.CodeInvalidParams, format, args...)
 }
 
-// shorten makes what a client sent fit for a sentence.
 func shorten(s string) string { return status.Clean(s, 100) }
 
-// notFound says that a resource does not exist, in the client's era.
 func notFound(era rpc.Era, uri string) *rpc.Error {
 	e := rpc.Errorf(codeNotFound, "Resource not found: %s", shorten(uri))
 	if era == rpc.Modern {
@@ -43,7 +41,7 @@ func notFound(era rpc.Era, uri string) *rpc.Error {
 // own error word for word, else a sentence. The rest is for the log.
 func (h *Hub) refusal(server string, err error) error {
 	var own *rpc.Error
-	if errors.As(err, &own) || errors.Is(err, context.Canceled) {
+	if err == nil || errors.As(err, &own) || errors.Is(err, context.Canceled) {
 		return err
 	}
 	return rpc.Errorf(rpc.CodeInternal, "%s", h.sentence(server, err))

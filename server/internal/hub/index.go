@@ -36,7 +36,6 @@ type item struct {
 	match    *regexp.Regexp  // of a template's own name
 }
 
-// mounted is a server and what it offers.
 type mounted struct {
 	server string
 	cat    *mount.Catalog
@@ -52,7 +51,6 @@ type index struct {
 	pages []page // of lists, the newest first; guarded by endpoint.mu
 }
 
-// namespace holds the items of one kind.
 type namespace struct {
 	list   []*item            // in the order in which they are listed
 	byName map[string]*item   // every name that means exactly one item
@@ -101,7 +99,6 @@ func newIndex(of []mounted, own []builtin.Tool, isSingle bool) *index {
 	return x
 }
 
-// all is every item, kind by kind.
 func (x *index) all() (list []*item) {
 	for _, kind := range kinds {
 		list = append(list, x.kinds[kind].list...)
@@ -119,7 +116,6 @@ func (n *namespace) leaveOut() {
 	}
 }
 
-// made reports whether x was made of the same.
 func (x *index) made(of []mounted, own []builtin.Tool) bool {
 	return x != nil && slices.Equal(x.of, of) && slices.EqualFunc(x.own, own, func(a, b builtin.Tool) bool { return a.Name == b.Name })
 }
@@ -151,7 +147,6 @@ func (n *namespace) keep() {
 	}
 }
 
-// name gives tools or prompts their names at /mcp.
 func (n *namespace) name(reserved map[string]bool) {
 	wanted := map[string][]*item{}
 	for _, t := range n.list {
@@ -212,7 +207,6 @@ func renamed(t *item) json.RawMessage {
 	return encode(o)
 }
 
-// maxTemplate bounds what is compiled, in bytes.
 const maxTemplate = 2048
 
 // templatePattern matches what a URI template (RFC 6570) may expand to, well

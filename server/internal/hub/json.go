@@ -13,7 +13,6 @@ import (
 // sent on: encoding/json matches struct fields whatever the case, so a second
 // "Name" could be checked here and "name" be used there.
 
-// object is a JSON object. Its values are valid JSON.
 type object map[string]json.RawMessage
 
 // fields takes an object apart; nil if raw, which is valid JSON, is none.
@@ -54,7 +53,6 @@ func quote(s string) json.RawMessage {
 	return bytes.TrimRight(b.Bytes(), "\n")
 }
 
-// text returns the string of a field, and whether it is one.
 func (o object) text(key string) (string, bool) { return rpc.String(o[key]) }
 
 // has reports whether raw says something else than null.

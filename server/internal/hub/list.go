@@ -19,7 +19,6 @@ import (
 // first page alone, so it is more than most people have.
 const pageSize = 500
 
-// lists are the methods that list, with the kind and the field of the answer.
 var lists = map[string]struct{ kind, field string }{
 	"tools/list":               {kindTool, "tools"},
 	"prompts/list":             {kindPrompt, "prompts"},
@@ -36,10 +35,8 @@ type page struct {
 	answer  json.RawMessage
 }
 
-// maxPages bounds those that are kept of an index.
 const maxPages = 16
 
-// list answers with what the client may use of the servers that are up.
 func (s *endpoint) list(ctx context.Context, c *gateway.Client, method string, params object) (json.RawMessage, error) {
 	from, mine := 0, method+" "+s.server+" " // a cursor is of one list
 	if raw := params["cursor"]; has(raw) {
@@ -100,7 +97,6 @@ func (p page) same(o page) bool {
 	return p.kind == o.kind && p.era == o.era && p.more == o.more && slices.Equal(p.visible, o.visible)
 }
 
-// visible is what who is told of one kind.
 func (s *endpoint) visible(who *oauth.Caller, x *index, kind string) []*item {
 	down := map[string]bool{} // servers that have failed: at /mcp their items are left out
 	if s.server == "" {

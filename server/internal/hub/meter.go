@@ -8,7 +8,6 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// meter bounds the calls of each session.
 type meter struct {
 	perMinute func() int
 	now       func() time.Time

@@ -68,7 +68,6 @@ const scheme = "drawbridge://s/"
 
 func mappedURI(server, uri string) string { return scheme + server + "/" + uri }
 
-// splitURI undoes mappedURI.
 func splitURI(uri string) (server, own string, ok bool) {
 	rest, ok := strings.CutPrefix(uri, scheme)
 	if !ok {

@@ -63,11 +63,5 @@ func (h *Hub) Try(ctx context.Context, server, tool string, arguments json.RawMe
 		return nil, err
 	}
 	result, err := h.o.Mounts.Call(ctx, server, mount.Client{Era: cat.Speaks(rpc.Legacy)}, "tools/call", encode(params), nil)
-	if err != nil {
-		h.o.OnCall(owner, server, tool, err)
-		return nil, err
-	}
-	_, failure := saysOfItself(result)
-	h.o.OnCall(owner, server, tool, failure)
-	return result, nil
+	return h.outcome(ctx, owner, server, tool, result, err)
 }

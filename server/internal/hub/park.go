@@ -105,7 +105,6 @@ func (h *Hub) await(ctx context.Context, s *parkedCall) (json.RawMessage, error)
 	}
 }
 
-// inputRequired asks a client of 2026-07-28, who comes back with state.
 func inputRequired(questions object, state string) json.RawMessage {
 	return encode(object{"resultType": quote("input_required"), "inputRequests": encode(questions), "requestState": quote(state)})
 }
@@ -209,7 +208,6 @@ func (s *parkedCall) orLacking(result json.RawMessage, err error) (json.RawMessa
 	return result, err
 }
 
-// takeQuestions returns what is to be asked, and lets the client go.
 func (s *parkedCall) takeQuestions() object {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,7 +18,6 @@ const (
 	maxParkedSession = 8
 )
 
-// parkedCalls holds the calls that wait for their clients.
 type parkedCalls struct {
 	hold time.Duration
 
@@ -55,7 +54,6 @@ func (l *parkedCalls) add(s *parkedCall) (string, error) {
 	return ticket, nil
 }
 
-// drop ends a call that waits. It needs l.mu.
 func (l *parkedCalls) drop(s *parkedCall, why error) {
 	delete(l.waiting, s.ticket)
 	s.timer.Stop()
@@ -75,7 +73,6 @@ func (l *parkedCalls) take(ticket string, about request) *parkedCall {
 	return s
 }
 
-// end ends what sessions have waiting.
 func (l *parkedCalls) end(over func(session string) bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -15,7 +15,6 @@ type verdicts struct {
 	of map[string][]verdict // the newest last: clients may be offered different things
 }
 
-// maxVerdicts bounds those of one server.
 const maxVerdicts = 8
 
 type verdict struct {
@@ -23,7 +22,6 @@ type verdict struct {
 	changed map[offered]bool
 }
 
-// offered is what can be held back of a server.
 type offered struct{ kind, name string }
 
 // kindInstructions is what a server says to every model; it has no name.

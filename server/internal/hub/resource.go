@@ -20,18 +20,19 @@ func (s *endpoint) getPrompt(ctx context.Context, c *gateway.Client, params obje
 	if err != nil {
 		return nil, err
 	}
+	params["name"] = quote(t.name)
+	return s.use(ctx, c, t, "prompts/get", params)
+}
+
+// use has the server of a prompt or template answer, unless it is held back.
+func (s *endpoint) use(ctx context.Context, c *gateway.Client, t *item, method string, params object) (json.RawMessage, error) {
 	if s.h.held(t) {
 		return nil, invalid("%s", heldBack(t))
 	}
-	params["name"] = quote(t.name)
-	result, err := s.h.forward(ctx, c, t.mounted, "prompts/get", t.name, params)
-	if err != nil {
-		return nil, s.h.refusal(t.server, err)
-	}
-	return result, nil
+	result, err := s.h.forward(ctx, c, t.mounted, method, t.name, params)
+	return result, s.h.refusal(t.server, err)
 }
 
-// place is where a resource may be.
 type place struct {
 	mounted
 	uri string // as its server knows it
@@ -105,15 +106,12 @@ func (s *endpoint) read(ctx context.Context, c *gateway.Client, params object) (
 	}
 	for _, p := range places {
 		result, err := s.readAt(ctx, c, p, params, sure)
-		switch {
-		case err == nil:
-			return result, nil
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return nil, ctx.Err()
-		case sure:
-			return nil, s.h.refusal(p.server, err)
 		}
-		_ = s.h.refusal(p.server, err) // to the log; the next one may have it
+		if err = s.h.refusal(p.server, err); err == nil || sure {
+			return result, err
+		} // else it is in the log, and the next one may have it
 	}
 	return nil, notFound(c.Era, uri)
 }
@@ -147,10 +145,7 @@ func (s *endpoint) Subscribe(ctx context.Context, c *gateway.Client, uri string,
 				updated(readdressed(params, p.uri, uri))
 			}
 		})
-		if err != nil {
-			return nil, s.h.refusal(p.server, err)
-		}
-		return stop, nil
+		return stop, s.h.refusal(p.server, err)
 	}
 	if len(places) > 0 {
 		return nil, invalid("The server of this resource does not tell of changes: %s", shorten(uri))
@@ -166,15 +161,11 @@ func readdressed(params json.RawMessage, own, listed string) json.RawMessage {
 	return rpc.Set(params, "uri", quote(listed))
 }
 
-// complete routes by what is to be completed.
 func (s *endpoint) complete(ctx context.Context, c *gateway.Client, params object) (json.RawMessage, error) {
 	ref := fields(params["ref"])
 	t, key, err := s.completes(ctx, c, ref)
 	if err != nil {
 		return nil, err
-	}
-	if s.h.held(t) {
-		return nil, invalid("%s", heldBack(t))
 	}
 	if t.kind != kindPrompt && !s.mayComplete(t.server, params) {
 		return nil, invalid("This value can't be completed here.")
@@ -184,14 +175,9 @@ func (s *endpoint) complete(ctx context.Context, c *gateway.Client, params objec
 	}
 	ref[key] = quote(t.name)
 	params["ref"] = encode(ref)
-	result, err := s.h.forward(ctx, c, t.mounted, "completion/complete", t.name, params)
-	if err != nil {
-		return nil, s.h.refusal(t.server, err)
-	}
-	return result, nil
+	return s.use(ctx, c, t, "completion/complete", params)
 }
 
-// completes returns what a completion's reference names, and in which field.
 func (s *endpoint) completes(ctx context.Context, c *gateway.Client, ref object) (*item, string, error) {
 	switch kind, _ := ref.text("type"); kind {
 	case "ref/prompt":
@@ -230,7 +216,6 @@ func (s *endpoint) mayComplete(server string, params object) bool {
 	})
 }
 
-// translate says a server's error in the words of the client's era.
 func translate(err error, method, target string, from, to rpc.Era) error {
 	var e *rpc.Error
 	if !errors.As(err, &e) || from == to {

@@ -206,12 +206,10 @@ func legacyResult(result json.RawMessage) json.RawMessage {
 	})
 }
 
-// offers reports whether a server has a capability.
 func offers(cat *mount.Catalog, capability string) bool {
 	return has(rpc.Get(cat.Description.Capabilities, capability))
 }
 
-// offersIn reports whether a server has a capability's option.
 func offersIn(cat *mount.Catalog, capability, option string) bool {
 	return string(rpc.Get(rpc.Get(cat.Description.Capabilities, capability), option)) == "true"
 }

@@ -75,7 +75,6 @@ func (h *Hub) Findings() []string {
 	return list
 }
 
-// reason says why a tool or prompt is not listed under its own name.
 func (x *index) reason(t *item) string {
 	short := fit(t.name, maxName)
 	names := x.kinds[t.kind]

@@ -14,7 +14,6 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-// look is what a model and a client see of something.
 type look struct {
 	Hash string            `json:"hash"`
 	Set  string            `json:"set,omitempty"`  // a hash that the order within sets does not change; older records have none
@@ -151,7 +150,6 @@ func must(v any) []byte {
 	return b
 }
 
-// differs says in words what is not the same.
 func differs(old, now look) string {
 	var said []string
 	for _, m := range members {

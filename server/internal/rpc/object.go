@@ -165,7 +165,6 @@ func skipSpace(b []byte, i int) int {
 	return i
 }
 
-// skipString returns where the string that begins at i ends.
 func skipString(b []byte, i int) int {
 	for i++; i < len(b); i++ {
 		quote := bytes.IndexByte(b[i:], '"')

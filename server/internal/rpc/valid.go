@@ -12,7 +12,6 @@ func Valid(b []byte) bool {
 	return ok && skipSpace(b, end) == len(b)
 }
 
-// validValue returns where the value that begins at i ends, and whether it is one.
 func validValue(b []byte, i, depth int) (end int, ok bool) {
 	if i >= len(b) {
 		return i, false
