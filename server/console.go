@@ -48,20 +48,14 @@ func (s *Server) Logs(server string) ([]status.LogLine, bool) {
 
 // RestartServer ends what a mounted server runs and lets it start again.
 func (s *Server) RestartServer(name string) error {
-	p := s.parts()
-	if p == nil {
-		return errNotReady
-	}
-	return p.endpoints.Restart(name)
+	return s.do(func(p *parts) error { return p.endpoints.Restart(name) })
 }
 
 // SwitchServer turns a mounted server on or off, in mcp.json.
 func (s *Server) SwitchServer(_ context.Context, name string, on bool) error {
-	p := s.parts()
-	if p == nil {
-		return errNotReady
-	}
-	return p.endpoints.Edit(func(path string) error { return config.SwitchServer(path, name, !on) })
+	return s.do(func(p *parts) error {
+		return p.endpoints.Edit(func(path string) error { return config.SwitchServer(path, name, !on) })
+	})
 }
 
 // Access returns what a person with this address, as a provider that vouches
@@ -85,66 +79,42 @@ func (s *Server) Access(ctx context.Context, email string, groups []string) ([]s
 
 // Changes returns the tools whose description is no longer what it was.
 func (s *Server) Changes() []status.ToolChange {
-	p := s.parts()
-	if p == nil {
-		return nil
-	}
-	return p.endpoints.Changes()
+	return read(s, func(p *parts) []status.ToolChange { return p.endpoints.Changes() })
 }
 
 // ApproveChange takes what a tool says now for good, if that is still what
 // version names.
 func (s *Server) ApproveChange(_ context.Context, server, tool, version string) error {
-	p := s.parts()
-	if p == nil {
-		return errNotReady
-	}
-	return p.endpoints.Approve(server, tool, version)
+	return s.do(func(p *parts) error { return p.endpoints.Approve(server, tool, version) })
 }
 
 // Approvals returns the calls that wait for a click, oldest first.
 func (s *Server) Approvals() []status.Approval {
-	if p := s.parts(); p != nil {
-		return p.endpoints.Pending()
-	}
-	return nil
+	return read(s, func(p *parts) []status.Approval { return p.endpoints.Pending() })
 }
 
 // Answer lets a waiting call go on, or refuses it.
 func (s *Server) Answer(_ context.Context, id string, allow bool) error {
-	p := s.parts()
-	if p == nil {
-		return errNotReady
-	}
-	return p.endpoints.Answer(id, allow)
+	return s.do(func(p *parts) error { return p.endpoints.Answer(id, allow) })
 }
 
 // Gone returns the calls that have just stopped waiting.
 func (s *Server) Gone() []status.Approval {
-	if p := s.parts(); p != nil {
-		return p.endpoints.Gone()
-	}
-	return nil
+	return read(s, func(p *parts) []status.Approval { return p.endpoints.Gone() })
 }
 
 // AllowTool lets a waiting call go on, and what its session calls of the same
 // tool in the next minutes.
 func (s *Server) AllowTool(_ context.Context, id string) error {
-	p := s.parts()
-	if p == nil {
-		return errNotReady
-	}
-	return p.endpoints.AllowTool(id)
+	return s.do(func(p *parts) error { return p.endpoints.AllowTool(id) })
 }
 
 // EndLeave has a session ask about each call of a tool again.
 func (s *Server) EndLeave(_ context.Context, session, server, tool string) error {
-	p := s.parts()
-	if p == nil {
-		return errNotReady
-	}
-	if p.endpoints.EndLeave(session, server, tool) != nil {
-		return control.ErrNotFound
-	}
-	return nil
+	return s.do(func(p *parts) error {
+		if p.endpoints.EndLeave(session, server, tool) != nil {
+			return control.ErrNotFound
+		}
+		return nil
+	})
 }

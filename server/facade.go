@@ -68,11 +68,7 @@ func (s *Server) situation() timeline.Situation {
 // streams end, the provider's refresh token is revoked there. It returns
 // [control.ErrNotFound] if there is none.
 func (s *Server) Revoke(_ context.Context, id string) error {
-	p := s.parts()
-	if p == nil {
-		return errNotReady
-	}
-	return found(p.grants.Revoke(id, oauth.ByOwner))
+	return s.do(func(p *parts) error { return found(p.grants.Revoke(id, oauth.ByOwner)) })
 }
 
 // undoTime is how long a revocation can be taken back.
@@ -81,23 +77,13 @@ const undoTime = 5 * time.Second
 // RevokeSoon is [Server.Revoke] that [Server.Keep] can take back for five
 // seconds. What the session asks for meanwhile waits.
 func (s *Server) RevokeSoon(_ context.Context, id string) error {
-	p := s.parts()
-	if p == nil {
-		return errNotReady
-	}
-	defer s.board.Wake()
-	return found(p.grants.RevokeAfter(id, undoTime))
+	return s.do(func(p *parts) error { return found(p.grants.RevokeAfter(id, undoTime)) })
 }
 
 // Keep has a session go on that was about to end. It returns
 // [control.ErrNotFound] if it has ended.
 func (s *Server) Keep(_ context.Context, id string) error {
-	p := s.parts()
-	if p == nil {
-		return errNotReady
-	}
-	defer s.board.Wake()
-	return found(p.grants.Keep(id))
+	return s.do(func(p *parts) error { return found(p.grants.Keep(id)) })
 }
 
 // found is err in the words of control.
@@ -111,21 +97,12 @@ func found(err error) error {
 // Rename gives the session of id a name of the owner's, "" for none. It returns
 // [control.ErrNotFound] if there is none.
 func (s *Server) Rename(_ context.Context, id, label string) error {
-	p := s.parts()
-	if p == nil {
-		return errNotReady
-	}
-	defer s.board.Wake()
-	return found(p.grants.Rename(id, label))
+	return s.do(func(p *parts) error { return found(p.grants.Rename(id, label)) })
 }
 
 // RevokeAll ends every session and returns how many there were.
 func (s *Server) RevokeAll(context.Context) (int, error) {
-	p := s.parts()
-	if p == nil {
-		return 0, errNotReady
-	}
-	return p.grants.RevokeAll("all sessions were revoked by the owner")
+	return ask(s, func(p *parts) (int, error) { return p.grants.RevokeAll("all sessions were revoked by the owner") })
 }
 
 // Pause keeps everybody out: the tunnel closes, open streams end and /mcp answers
@@ -203,6 +180,29 @@ func (s *Server) parts() *parts {
 		return v.running()
 	}
 	return nil
+}
+
+// read returns what of finds in what answers now.
+func read[T any](s *Server, of func(*parts) T) (found T) {
+	if p := s.parts(); p != nil {
+		return of(p)
+	}
+	return found
+}
+
+// ask is [read] where that can fail, as it does while nothing answers.
+func ask[T any](s *Server, of func(*parts) (T, error)) (found T, err error) {
+	if p := s.parts(); p != nil {
+		return of(p)
+	}
+	return found, errNotReady
+}
+
+// do has change alter what answers now, and wakes whoever watches.
+func (s *Server) do(change func(*parts) error) error {
+	defer s.board.Wake()
+	_, err := ask(s, func(p *parts) (struct{}, error) { return struct{}{}, change(p) })
+	return err
 }
 
 // Doctor looks at everything a sign-in needs.

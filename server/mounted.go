@@ -18,18 +18,12 @@ import (
 // built-in tools.
 
 func (s *Server) mounted() (*endpoints.Endpoints, error) {
-	if p := s.parts(); p != nil {
-		return p.endpoints, nil
-	}
-	return nil, errNotReady
+	return ask(s, func(p *parts) (*endpoints.Endpoints, error) { return p.endpoints, nil })
 }
 
 // Offers returns what a server offers, as far as it has said so.
 func (s *Server) Offers(server string) []status.Offer {
-	if p := s.parts(); p != nil {
-		return p.endpoints.Offers(server)
-	}
-	return nil
+	return read(s, func(p *parts) []status.Offer { return p.endpoints.Offers(server) })
 }
 
 // Entry is what mcp.json says of a mounted server, and which of its secrets it
@@ -51,11 +45,7 @@ func (s *Server) Entry(server string) (entry config.Server, missing []string, ok
 // Try calls a tool as the owner of this computer, and returns the result of
 // tools/call. History names the owner.
 func (s *Server) Try(ctx context.Context, server, tool string, arguments json.RawMessage) (json.RawMessage, error) {
-	e, err := s.mounted()
-	if err != nil {
-		return nil, err
-	}
-	return e.Try(ctx, server, tool, arguments)
+	return ask(s, func(p *parts) (json.RawMessage, error) { return p.endpoints.Try(ctx, server, tool, arguments) })
 }
 
 // SwitchTool turns a tool on or off for everybody, in config.toml.
