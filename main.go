@@ -20,11 +20,6 @@ var versionLinked string
 func main() {
 	keystore.ChildMain()
 	server.ChildMain()
-	if os.Getenv("GOGC") == "" {
-		// Little of what a call allocates lives on, so the collector may come
-		// less often; it costs a few megabytes.
-		debug.SetGCPercent(400)
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	code := cli.Run(ctx, os.Args[1:], versionLinked, os.Stdin, os.Stdout, os.Stderr)
 	stop()

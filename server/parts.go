@@ -14,6 +14,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/endpoints"
 	"github.com/drawbridge-app/drawbridge/server/internal/identity"
 	"github.com/drawbridge-app/drawbridge/server/internal/idp"
+	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -58,6 +59,7 @@ func (a *app) build(cfg config.Config, base, local string, health http.HandlerFu
 	if err != nil {
 		return nil, err
 	}
+	limit.Pace() // there may be many of them
 	signer, err := identity.New(keys.dataKey, base, o.Now)
 	if err != nil {
 		return nil, err

@@ -34,6 +34,8 @@ type pages struct {
 	size uint64 // of a page, in bytes
 	n    uint64 // number of pages in use
 	seen []bool // pages met so far: none may be met twice
+
+	each func(key, value []byte) error // is called for each record; nil: they are only checked
 }
 
 // checkPages returns an error unless every page that bbolt would follow in f
@@ -154,23 +156,27 @@ func (p *pages) walk(id uint64, low, high []byte) error {
 		return fmt.Errorf("page %d is of no known kind", id)
 	}
 	elements, _, err := elementsOf(page, flags, count, low, high)
+	if err != nil {
+		return fmt.Errorf("page %d: %w", id, err)
+	}
 	for i, e := range elements {
+		below := high
+		if i+1 < count {
+			below = elements[i+1].key
+		}
 		switch {
-		case flags == branchPage && i+1 < count:
-			err = p.walk(e.child, e.key, elements[i+1].key)
 		case flags == branchPage:
-			err = p.walk(e.child, e.key, high)
+			err = p.walk(e.child, e.key, below)
 		case e.kind == bucketFlag:
 			err = p.bucket(e.value)
 		case e.kind != 0:
-			err = errors.New("an element is of no known kind")
+			err = fmt.Errorf("page %d: an element is of no known kind", id)
+		case p.each != nil:
+			err = p.each(e.key, e.value)
 		}
 		if err != nil {
-			break
+			return err
 		}
-	}
-	if err != nil {
-		return fmt.Errorf("page %d: %w", id, err)
 	}
 	return nil
 }

@@ -101,20 +101,32 @@ func TestRecordsLast(t *testing.T) {
 	}
 }
 
+// What is loaded is what was there at the beginning, whatever is saved meanwhile.
 func TestLoadManyAndSaveMeanwhile(t *testing.T) {
 	db := openDB(t, newPath(t))
-	var changes []oauth.Change
-	for i := range 2*loadChunk + 1 {
+	const many = 3000
+	var changes, others []oauth.Change
+	for i := range many {
 		changes = append(changes, set("grants", fmt.Sprintf("%05d", i), "v"))
+		others = append(others, set("grants", fmt.Sprintf("%05d", i), "w"))
 	}
 	save(t, db, changes...)
 	n := 0
-	err := db.Load("grants", func(k string, _ []byte) error {
-		n++
-		return db.Save([]oauth.Change{set("seen", k, "v")})
+	err := db.Load("grants", func(_ string, v []byte) error {
+		if n++; n == 1 {
+			save(t, db, others[:10]...)
+			save(t, db, others[10:20]...) // would take the pages that the first has freed
+		}
+		if string(v) != "v" {
+			return fmt.Errorf("record %d is %q", n, v)
+		}
+		return nil
 	})
-	if err != nil || n != len(changes) || len(mustLoad(t, db, "seen")) != n {
+	if err != nil || n != many {
 		t.Errorf("%d records, %v", n, err)
+	}
+	if got := mustLoad(t, db, "grants"); got["00000"] != "w" || len(got) != many {
+		t.Errorf("%d records, the first %q", len(got), got["00000"])
 	}
 }
 

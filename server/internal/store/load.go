@@ -1,62 +1,51 @@
 package store
 
 import (
-	"crypto/cipher"
 	"fmt"
+	"os"
 
 	"go.etcd.io/bbolt"
 )
 
-// loadChunk is how many records Load reads before it hands them over.
-const loadChunk = 1000
-
 // Load calls fn for each record of bucket, in the order of keys. A record that
 // doesn't open is [ErrDamaged]; an error of fn ends it and is returned. fn may
-// keep value, and may save.
+// keep value, and must not save.
+//
+// Large buckets are read, not mapped: what is mapped stays in memory.
 func (db *DB) Load(bucket string, fn func(key string, value []byte) error) error {
 	aead, err := db.state()
 	if err != nil {
 		return err
 	}
-	for next := ""; ; {
-		chunk, err := db.read(bucket, next, loadChunk)
+	var failed error // not the walk
+	each := func(key, record []byte) error {
+		value, err := open(aead, bucket, string(key), record)
+		if err == nil {
+			failed = fn(string(key), value)
+		} else {
+			failed = db.damaged(fmt.Errorf("a record of %s does not open", bucket))
+		}
+		return failed
+	}
+	return db.view(func(tx *bbolt.Tx) error { // which keeps its pages from being written anew
+		b := tx.Bucket([]byte(bucket))
+		switch {
+		case b == nil:
+			return nil
+		case b.Root() == 0: // it stands in the page of its parent
+			return b.ForEach(each)
+		}
+		f, err := os.Open(db.path)
 		if err != nil {
 			return err
 		}
-		for _, p := range chunk {
-			value, err := open(aead, bucket, p.key, p.record)
-			if err != nil {
-				return db.damaged(fmt.Errorf("a record of %s does not open", bucket))
-			}
-			if err := fn(p.key, value); err != nil {
-				return err
-			}
+		defer f.Close()
+		size := uint64(db.bolt.Info().PageSize)
+		n := uint64(tx.Size()) / size
+		p := &pages{f: f, size: size, n: n, seen: make([]bool, n), each: each}
+		if err := p.walk(uint64(b.Root()), nil, nil); err != nil && failed == nil {
+			return db.damaged(err)
 		}
-		if len(chunk) < loadChunk {
-			return nil
-		}
-		next = chunk[len(chunk)-1].key + "\x00"
-	}
-}
-
-// read returns up to n sealed records of bucket from the key first on.
-func (db *DB) read(bucket, first string, n int) (chunk []put, err error) {
-	err = db.view(func(tx *bbolt.Tx) error {
-		b := tx.Bucket([]byte(bucket))
-		if b == nil {
-			return nil
-		}
-		c := b.Cursor()
-		for k, v := c.Seek([]byte(first)); k != nil && len(chunk) < n; k, v = c.Next() {
-			chunk = append(chunk, put{bucket, string(k), append([]byte(nil), v...)})
-		}
-		return nil
+		return failed
 	})
-	return chunk, err
-}
-
-func (db *DB) setAEAD(aead cipher.AEAD) {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	db.aead = aead
 }

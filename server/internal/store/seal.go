@@ -70,10 +70,12 @@ func (db *DB) Empty() (bool, error) {
 	empty := true
 	err := db.view(func(tx *bbolt.Tx) error {
 		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
-			return b.ForEach(func(k, _ []byte) error {
-				empty = empty && string(name) == metaBucket && string(k) == formatKey
-				return nil
-			})
+			if string(name) == metaBucket {
+				empty = empty && b.Get([]byte(checkKey)) == nil
+			} else if k, _ := b.Cursor().First(); k != nil {
+				empty = false
+			}
+			return nil
 		})
 	})
 	return empty && err == nil, err
@@ -112,10 +114,14 @@ func (db *DB) Unseal(dataKey []byte) error {
 				ErrWrongKey, db.path)
 		}
 	}
+	db.setAEAD(aead)
+	return nil
+}
+
+func (db *DB) setAEAD(aead cipher.AEAD) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	db.aead = aead
-	return nil
 }
 
 // view reads the file, unless it is closed or broken.
