@@ -18,6 +18,15 @@ import (
 // The facade is what tray, console and command line call. Each change wakes
 // whoever watches; they take a new snapshot.
 
+// Status says how Drawbridge does, in a moment however many sessions there are.
+func (s *Server) Status() status.Status {
+	st := s.status()
+	if p := s.parts(); p != nil {
+		st.Sessions = p.grants.Count()
+	}
+	return st
+}
+
 // Snapshot returns everything at one moment.
 func (s *Server) Snapshot() status.Snapshot {
 	snap := status.Snapshot{Status: s.status(), Sessions: []status.Session{}, Events: s.board.Events()}

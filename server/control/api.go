@@ -25,7 +25,7 @@ func (s *Server) routes() http.Handler {
 	top.HandleFunc("GET "+proofPath, s.prove)
 
 	for path, get := range map[string]func() any{
-		"status":   func() any { return tidyStatus(s.backend.Snapshot().Status) },
+		"status":   func() any { return tidyStatus(s.backend.Status()) },
 		"sessions": func() any { return tidySessions(s.backend.Snapshot().Sessions) },
 		"clients":  func() any { return tidyClients(s.backend.Clients()) },
 		"attempts": func() any { return orEmpty(s.backend.Attempts()) },

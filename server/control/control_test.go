@@ -38,6 +38,7 @@ func (b *fakeBackend) tell(what string) error {
 func (b *fakeBackend) Snapshot() status.Snapshot {
 	return status.Snapshot{Status: sampleStatus, Sessions: sampleSessions}
 }
+func (b *fakeBackend) Status() status.Status                 { return sampleStatus }
 func (b *fakeBackend) Watch(context.Context) <-chan struct{} { return nil }
 func (b *fakeBackend) Clients() []status.Client              { return sampleClients }
 func (b *fakeBackend) Attempts() []status.Attempt            { return sampleAttempts }

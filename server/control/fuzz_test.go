@@ -59,6 +59,7 @@ type idle struct {
 	did string
 }
 
+func (b *idle) Status() status.Status                     { return status.Status{} }
 func (b *idle) Snapshot() status.Snapshot                 { return status.Snapshot{} }
 func (b *idle) Watch(context.Context) <-chan struct{}     { return nil }
 func (b *idle) Clients() []status.Client                  { return nil }

@@ -28,6 +28,8 @@ var ErrNotFound = errors.New("no such session")
 // Backend is the app as its owner commands it. The tray calls the same methods
 // directly. Errors are sentences for that person.
 type Backend interface {
+	// Status is that of the snapshot, without the rest, which may be large.
+	Status() status.Status
 	Snapshot() status.Snapshot
 	// Watch returns a channel that holds one wake whenever a new Snapshot
 	// differs from the last, until ctx ends.

@@ -15,7 +15,16 @@ import (
 // Status returns what `drawbridge status` shows.
 func (app *App) Status(t testing.TB) status.Status {
 	t.Helper()
-	return app.Snapshot(t).Status
+	if app.Srv != nil {
+		return app.Srv.Status()
+	}
+	c := app.Control(t)
+	defer c.Close()
+	st, err := c.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
 }
 
 // Sessions returns the live sessions, newest first.

@@ -197,6 +197,19 @@ func (s *Grants) Sessions() []status.Session {
 	return list
 }
 
+// Count is how many live grants there are.
+func (s *Grants) Count() (n int) {
+	now := s.opts.Now()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, g := range s.grants {
+		if g.live(now) {
+			n++
+		}
+	}
+	return n
+}
+
 // find returns the grant of id unless it has ended.
 func (s *Grants) find(id grantID) (*grant, bool) {
 	s.mu.RLock()

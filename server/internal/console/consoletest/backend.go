@@ -86,6 +86,8 @@ func (b *Backend) get() Data {
 	return b.data
 }
 
+func (b *Backend) Status() status.Status { return b.Snapshot().Status }
+
 func (b *Backend) Snapshot() status.Snapshot {
 	d := b.get()
 	d.Status.Sessions = len(d.Sessions)
