@@ -15,7 +15,12 @@ func (c doctor) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := a.out.checks(checks, c.JSON); err != nil {
+	if c.JSON {
+		err = a.out.json(checks, "  ")
+	} else {
+		err = a.out.checks(checks)
+	}
+	if err != nil {
 		return err
 	}
 	for _, check := range checks {
@@ -43,11 +48,8 @@ func (a *app) checks() (checks []status.Check, err error) {
 	return server.Examine(a.ctx, o), nil
 }
 
-// checks prints one line a check and, if it failed, what to do; or a JSON array.
-func (s *screen) checks(list []status.Check, asJSON bool) error {
-	if asJSON {
-		return s.json(list, "  ")
-	}
+// checks prints one line a check and, if it failed, what to do.
+func (s *screen) checks(list []status.Check) error {
 	t := table{wrap: true, most: 1000}
 	for _, c := range list {
 		mark, text := cell{s.texts.Say("cli.check.ok"), good}, s.translate(c.Result)

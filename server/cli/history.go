@@ -84,16 +84,12 @@ func (s *screen) events(list []status.Event, asJSON bool) error {
 type showAttempts struct{ asJSON }
 
 func (c showAttempts) Run(a *app) error {
-	return ask(a, (*control.Client).Attempts, func(list []status.Attempt) error { return a.out.attempts(list, c.JSON) })
+	return show(a, c.asJSON, (*control.Client).Attempts, a.out.attempts)
 }
 
 // attempts prints each attempt to connect with its steps and, last, its
-// verdict; the newest attempt last, where a person looks first. As JSON it
-// prints an array, newest first.
-func (s *screen) attempts(list []status.Attempt, asJSON bool) error {
-	if asJSON {
-		return s.json(list, "  ")
-	}
+// verdict; the newest attempt last, where a person looks first.
+func (s *screen) attempts(list []status.Attempt) error {
 	if len(list) == 0 {
 		return s.print(s.texts.Say("cli.attempts.none"))
 	}

@@ -72,24 +72,32 @@ func plainScreen(w io.Writer) *screen {
 	return &screen{Writer: w, texts: assets.TextsFor("en"), now: func() time.Time { return noon }}
 }
 
+// either prints v as [show] does.
+func either[T any](s *screen, asJSON bool, v T, print func(T) error) error {
+	if asJSON {
+		return s.json(v, "  ")
+	}
+	return print(v)
+}
+
 func TestPrint(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		print func(s *screen, asJSON bool) error
 	}{
-		{"status", func(s *screen, j bool) error { return s.status(sampleStatus, j) }},
+		{"status", func(s *screen, j bool) error { return either(s, j, sampleStatus, s.status) }},
 		{"status-empty", func(s *screen, j bool) error {
-			return s.status(status.Status{State: status.Starting, Servers: []status.Server{}}, j)
+			return either(s, j, status.Status{State: status.Starting, Servers: []status.Server{}}, s.status)
 		}},
-		{"sessions", func(s *screen, j bool) error { return s.sessions(sampleSessions, j) }},
-		{"sessions-empty", func(s *screen, j bool) error { return s.sessions([]status.Session{}, j) }},
+		{"sessions", func(s *screen, j bool) error { return either(s, j, sampleSessions, s.sessions) }},
+		{"sessions-empty", func(s *screen, j bool) error { return either(s, j, []status.Session{}, s.sessions) }},
 		{"events", func(s *screen, j bool) error { return s.events(sampleEvents, j) }},
-		{"clients", func(s *screen, j bool) error { return s.clients(sampleClients, j) }},
-		{"clients-empty", func(s *screen, j bool) error { return s.clients([]status.Client{}, j) }},
-		{"attempts", func(s *screen, j bool) error { return s.attempts(sampleAttempts, j) }},
-		{"attempts-empty", func(s *screen, j bool) error { return s.attempts([]status.Attempt{}, j) }},
-		{"checks", func(s *screen, j bool) error { return s.checks(sampleChecks, j) }},
-		{"checks-empty", func(s *screen, j bool) error { return s.checks([]status.Check{}, j) }},
+		{"clients", func(s *screen, j bool) error { return either(s, j, sampleClients, s.clients) }},
+		{"clients-empty", func(s *screen, j bool) error { return either(s, j, []status.Client{}, s.clients) }},
+		{"attempts", func(s *screen, j bool) error { return either(s, j, sampleAttempts, s.attempts) }},
+		{"attempts-empty", func(s *screen, j bool) error { return either(s, j, []status.Attempt{}, s.attempts) }},
+		{"checks", func(s *screen, j bool) error { return either(s, j, sampleChecks, s.checks) }},
+		{"checks-empty", func(s *screen, j bool) error { return either(s, j, []status.Check{}, s.checks) }},
 	} {
 		for ext, asJSON := range map[string]bool{".txt": false, ".json": true} {
 			t.Run(c.name+ext, func(t *testing.T) {
@@ -154,7 +162,7 @@ func TestPrintAccess(t *testing.T) {
 		{}: "Nothing: no [[access.rule]] in config.toml allows this person anything.\n",
 	} {
 		var out strings.Builder
-		if err := plainScreen(&out).access(*list, false); err != nil || out.String() != want {
+		if err := plainScreen(&out).access(*list); err != nil || out.String() != want {
 			t.Errorf("printed\n%s, %v", out.String(), err)
 		}
 	}

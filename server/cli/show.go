@@ -17,16 +17,24 @@ type asJSON struct {
 	JSON bool `name:"json"`
 }
 
+// show gets something from the running instance, and prints it as JSON or as
+// print does.
+func show[T any](a *app, c asJSON, get func(*control.Client, context.Context) (T, error), print func(T) error) error {
+	return ask(a, get, func(got T) error {
+		if c.JSON {
+			return a.out.json(got, "  ")
+		}
+		return print(got)
+	})
+}
+
 type showStatus struct{ asJSON }
 
 func (c showStatus) Run(a *app) error {
-	return ask(a, (*control.Client).Status, func(s status.Status) error { return a.out.status(s, c.JSON) })
+	return show(a, c.asJSON, (*control.Client).Status, a.out.status)
 }
 
-func (s *screen) status(st status.Status, asJSON bool) error {
-	if asJSON {
-		return s.json(st, "  ")
-	}
+func (s *screen) status(st status.Status) error {
 	t := table{wrap: true, most: 1000}
 	row := func(key string, state word, more ...string) {
 		t.add(cell{s.texts.Say("cli.status." + key), heading}, cell{join(append([]string{s.word(state)}, more...)...), state.ink()})
@@ -65,13 +73,10 @@ func (s *screen) tunnelTimes(t status.Tunnel) string {
 type showSessions struct{ asJSON }
 
 func (c showSessions) Run(a *app) error {
-	return ask(a, (*control.Client).Sessions, func(list []status.Session) error { return a.out.sessions(list, c.JSON) })
+	return show(a, c.asJSON, (*control.Client).Sessions, a.out.sessions)
 }
 
-func (s *screen) sessions(list []status.Session, asJSON bool) error {
-	if asJSON {
-		return s.json(list, "  ")
-	}
+func (s *screen) sessions(list []status.Session) error {
 	if len(list) == 0 {
 		return s.print(s.texts.Say("cli.sessions.none"))
 	}
@@ -129,13 +134,10 @@ func startingWith(all []status.Session, prefix string) (ids []string) {
 type showClients struct{ asJSON }
 
 func (c showClients) Run(a *app) error {
-	return ask(a, (*control.Client).Clients, func(list []status.Client) error { return a.out.clients(list, c.JSON) })
+	return show(a, c.asJSON, (*control.Client).Clients, a.out.clients)
 }
 
-func (s *screen) clients(list []status.Client, asJSON bool) error {
-	if asJSON {
-		return s.json(list, "  ")
-	}
+func (s *screen) clients(list []status.Client) error {
 	if len(list) == 0 {
 		return s.print(s.texts.Say("cli.clients.none"))
 	}
@@ -156,15 +158,12 @@ func (c showAccess) Run(a *app) error {
 	if c.As == "" && len(c.Group) == 0 {
 		return usage("cli.access.whom")
 	}
-	return ask(a, func(client *control.Client, ctx context.Context) ([]status.Entry, error) {
+	return show(a, c.asJSON, func(client *control.Client, ctx context.Context) ([]status.Entry, error) {
 		return client.Access(ctx, c.As, c.Group)
-	}, func(list []status.Entry) error { return a.out.access(list, c.JSON) })
+	}, a.out.access)
 }
 
-func (s *screen) access(list []status.Entry, asJSON bool) error {
-	if asJSON {
-		return s.json(list, "  ")
-	}
+func (s *screen) access(list []status.Entry) error {
 	if len(list) == 0 {
 		return s.print(s.texts.Say("cli.access.none"))
 	}

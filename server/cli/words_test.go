@@ -229,12 +229,12 @@ func TestTerminal(t *testing.T) {
 	escape := regexp.MustCompile("\x1b\\[[0-9]*m")
 	for _, lang := range []string{"en", "ja"} {
 		for name, print := range map[string]func(s *screen) error{
-			"status":   func(s *screen) error { return s.status(sampleStatus, false) },
-			"sessions": func(s *screen) error { return s.sessions(sampleSessions, false) },
+			"status":   func(s *screen) error { return s.status(sampleStatus) },
+			"sessions": func(s *screen) error { return s.sessions(sampleSessions) },
 			"events":   func(s *screen) error { return s.events(sampleEvents, false) },
-			"clients":  func(s *screen) error { return s.clients(sampleClients, false) },
-			"attempts": func(s *screen) error { return s.attempts(sampleAttempts, false) },
-			"checks":   func(s *screen) error { return s.checks(sampleChecks, false) },
+			"clients":  func(s *screen) error { return s.clients(sampleClients) },
+			"attempts": func(s *screen) error { return s.attempts(sampleAttempts) },
+			"checks":   func(s *screen) error { return s.checks(sampleChecks) },
 		} {
 			var colored, black strings.Builder
 			for _, s := range []*screen{{Writer: &colored, color: true}, {Writer: &black}} {

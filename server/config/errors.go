@@ -63,10 +63,7 @@ func Errors(err error) []*Error {
 
 // Nearest returns the one of names that word is most likely a slip of, or "".
 func Nearest(word string, names []string) string {
-	best, bestDistance := "", 1+len(word)/3
-	if bestDistance > 4 {
-		bestDistance = 4
-	}
+	best, bestDistance := "", min(1+len(word)/3, 4)
 	plain := func(s string) string {
 		return strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(s))
 	}
@@ -82,23 +79,23 @@ func Nearest(word string, names []string) string {
 // distance counts the letters to insert, delete, replace or swap with their
 // neighbour to turn a into b.
 func distance(a, b string) int {
-	before, prev, row := []int(nil), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range prev {
-		prev[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
+	d := make([][]int, len(a)+1)
+	for i := range d {
+		d[i] = make([]int, len(b)+1)
+		for j := range d[i] {
+			if i == 0 || j == 0 {
+				d[i][j] = i + j
+				continue
 			}
-			row[j] = min(prev[j]+1, row[j-1]+1, prev[j-1]+cost)
+			replaced := d[i-1][j-1]
+			if a[i-1] != b[j-1] {
+				replaced++
+			}
+			d[i][j] = min(d[i-1][j]+1, d[i][j-1]+1, replaced)
 			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
+				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
 			}
 		}
-		before, prev, row = prev, row, make([]int, len(b)+1)
 	}
-	return prev[len(b)]
+	return d[len(a)][len(b)]
 }

@@ -65,26 +65,18 @@ func header(table string) string {
 	return "[" + table + "]"
 }
 
-// headRemarks stand above the tables that a person looks for, in a new file.
+// headRemarks stand above the tables that a person looks for, where they begin.
 var headRemarks = map[string]string{
 	"access":          "# Who may sign in. All empty: nobody.\n",
 	ruleTable + "[0]": "# Who may use what. What no rule allows is refused.\n",
 }
 
 // marshal is a new file for c.
-func marshal(c Config) []byte {
-	var b strings.Builder
-	in := ""
+func marshal(c Config) (text []byte) {
 	for _, s := range settings(c) {
-		if s.table != in {
-			in = s.table
-			b.WriteString("\n" + headRemarks[in] + header(in) + "\n") // listen always comes before
-		}
-		if s.name != "" {
-			fmt.Fprintf(&b, "%s = %s\n", s.name, s.value)
-		}
+		text = set(text, s)
 	}
-	return []byte(b.String())
+	return text
 }
 
 // plain is a value as TOML has it.

@@ -125,7 +125,7 @@ func set(text []byte, s setting) []byte {
 		added = s.name + " = " + s.value + end
 	}
 	if after < 0 { // a table of its own
-		after, added = len(text), end+header(s.table)+end+added
+		after, added = len(text), end+strings.ReplaceAll(headRemarks[s.table], "\n", end)+header(s.table)+end+added
 	}
 	if after > 0 && text[after-1] != '\n' {
 		added = end + added
