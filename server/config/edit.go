@@ -58,11 +58,7 @@ func RemoveServer(path, name string) error {
 
 // checkServer says what [ParseServers] would.
 func checkServer(s Server) error {
-	text, err := marshalJSON(map[string]any{"mcpServers": map[string]any{s.Name: json.RawMessage(entryOf(s))}})
-	if err != nil {
-		return fmt.Errorf("write the server: %w", err)
-	}
-	_, err = ParseServers("", []byte(text))
+	_, err := ParseServers("", []byte(marshalJSON(map[string]any{"mcpServers": map[string]any{s.Name: json.RawMessage(entryOf(s))}})))
 	var sentences []error
 	for _, e := range Errors(err) { // the lines are of no file
 		sentences = append(sentences, &Error{Key: e.Key, Msg: e.Msg})
@@ -81,7 +77,7 @@ func fieldsOf(s Server) []field {
 		if !given {
 			return ""
 		}
-		return must(marshalJSON(v))
+		return marshalJSON(v)
 	}
 	return []field{
 		{name: "command", value: value(s.Command != "", s.Command)},
@@ -117,21 +113,16 @@ func typeOf(s Server) string {
 	return `"http"`
 }
 
-// must is for values that JSON always holds: texts and lists of them.
-func must(s string, err error) string {
-	if err != nil {
-		panic(err)
-	}
-	return s
-}
-
-// marshalJSON leaves <, > and & as they are.
-func marshalJSON(v any) (string, error) {
+// marshalJSON is for values that JSON always holds: texts, lists and objects of
+// them. It leaves <, > and & as they are.
+func marshalJSON(v any) string {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
-	err := enc.Encode(v)
-	return strings.TrimSpace(buf.String()), err
+	if err := enc.Encode(v); err != nil {
+		panic(err)
+	}
+	return strings.TrimSpace(buf.String())
 }
 
 // update makes the entry say what s does.

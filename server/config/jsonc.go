@@ -162,6 +162,6 @@ func nameOf(m hujson.ObjectMember) string { return m.Name.Value.(hujson.Literal)
 
 // lineOf returns the line and column of an offset, from 1.
 func lineOf(data []byte, offset int) place {
-	before := string(data[:min(offset, len(data))])
-	return place{1 + strings.Count(before, "\n"), len(before) - strings.LastIndexByte(before, '\n')}
+	before := data[:min(offset, len(data))]
+	return place{1 + bytes.Count(before, []byte("\n")), len(before) - bytes.LastIndexByte(before, '\n')}
 }

@@ -103,18 +103,19 @@ func (k key) set(field reflect.Value, v value) string {
 }
 
 func (k key) setDuration(field reflect.Value, v value) string {
-	d, err := time.ParseDuration(v.text)
 	orNever := ""
 	if k.check == "duration or never" {
-		orNever = `, or "never"`
-		if v.text == "never" {
-			d, err = never, nil
+		if v.kind == kindText && v.text == "never" {
+			field.SetInt(never)
+			return ""
 		}
+		orNever = `, or "never"`
 	}
+	d, err := time.ParseDuration(v.text)
 	switch {
 	case v.kind != kindText || err != nil:
 		return `must be a duration in quotes, such as "90s", "30m" or "720h"` + orNever
-	case d < time.Second && !(orNever != "" && v.text == "never"):
+	case d < time.Second:
 		return shortDuration + orNever // at once: in the field 0 may stand for the usual
 	}
 	field.SetInt(int64(d))

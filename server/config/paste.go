@@ -61,7 +61,7 @@ func pastedTable(text string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		return []byte(`{"mcpServers": {` + must(marshalJSON(s.Name)) + ": " + entryOf(s) + "}}"), nil
+		return []byte(`{"mcpServers": {` + marshalJSON(s.Name) + ": " + entryOf(s) + "}}"), nil
 	}
 	root, bad := parseJSON([]byte(text))
 	if bad != nil {
@@ -73,7 +73,7 @@ func pastedTable(text string) ([]byte, error) {
 		if n := root.member("name"); n != nil {
 			name = n.text
 		}
-		text = `{"mcpServers": {` + must(marshalJSON(name)) + ": " + text + "\n}}"
+		text = `{"mcpServers": {` + marshalJSON(name) + ": " + text + "\n}}"
 	case len(foreignTables(root)) == 0:
 		text = `{"mcpServers": ` + text + "\n}"
 	}

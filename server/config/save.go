@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 )
 
@@ -131,12 +130,9 @@ func draft(path string, data []byte) (*Draft, error) {
 	return d, nil
 }
 
-// syncFolder makes a rename last. Windows can't; elsewhere a file system that
-// refuses has still the whole file.
+// syncFolder makes a rename last, where the system can; where it can't, there is
+// still the whole file.
 func syncFolder(path string) {
-	if runtime.GOOS == "windows" {
-		return
-	}
 	if d, err := os.Open(path); err == nil {
 		_ = d.Sync()
 		_ = d.Close()

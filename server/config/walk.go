@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -74,9 +73,6 @@ type walker struct {
 	parser  unstable.Parser
 	table   []string
 	entries []entry
-	// line and from count lines forwards: the parser's own way counts from
-	// the start of the file each time.
-	line, from int
 }
 
 func (w *walker) keyValue(node *unstable.Node, table []string) {
@@ -132,12 +128,4 @@ func (w *walker) value(node *unstable.Node, near place) value {
 	return v
 }
 
-func (w *walker) place(node *unstable.Node) place {
-	offset := int(node.Raw.Offset)
-	if offset < w.from || w.line == 0 {
-		w.line, w.from = 1, 0
-	}
-	w.line += bytes.Count(w.data[w.from:offset], []byte("\n"))
-	w.from = offset
-	return place{w.line, offset - bytes.LastIndexByte(w.data[:offset], '\n')}
-}
+func (w *walker) place(node *unstable.Node) place { return lineOf(w.data, int(node.Raw.Offset)) }
