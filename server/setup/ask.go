@@ -129,7 +129,7 @@ func (s *session) askPublicURL(ctx context.Context, _ string) error {
 func (s *session) askAccess(ctx context.Context, _ string) error {
 	prompt := "Who may sign in? E-mail addresses, @domains, group:NAME, or anyone; with commas"
 	if !s.config.Access.Empty() {
-		prompt += " [" + s.who() + "]"
+		prompt += " [" + wizard.Who(s.config.Access) + "]"
 	}
 	for {
 		line, err := s.terminal.ReadLine(ctx, prompt+": ")

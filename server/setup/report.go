@@ -2,9 +2,9 @@ package setup
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
 )
 
 // callbackPath is where the provider sends people back to.
@@ -28,24 +28,8 @@ func (s *session) report() {
 	} else {
 		s.print("    https://NAME%s, where https://NAME is the address that the tunnel gets\n", callbackPath)
 	}
-	s.print("Who may sign in: %s\n", s.who())
+	s.print("Who may sign in: %s\n", wizard.Who(s.config.Access))
 	s.print("Next: %s (and `drawbridge doctor` checks everything)\n", s.next)
-}
-
-// who is the access list in words.
-func (s *session) who() string {
-	a := s.config.Access
-	if a.Anyone {
-		return "anyone whom the provider signs in"
-	}
-	all := append([]string(nil), a.Emails...)
-	for _, d := range a.Domains {
-		all = append(all, "everyone at "+strings.TrimPrefix(d, "@"))
-	}
-	for _, g := range a.Groups {
-		all = append(all, "group "+g)
-	}
-	return strings.Join(all, ", ")
 }
 
 // print writes to the person. If that fails there is nobody to tell.

@@ -137,7 +137,13 @@ func (s *session) readEnvFile(context.Context) error {
 	return nil
 }
 
+// readFlags takes the flags. What is wrong with them, and was not before, is
+// wrong usage.
 func (s *session) readFlags(context.Context) error {
+	var known []string
+	for _, e := range config.Errors(s.config.Validate()) {
+		known = append(known, e.Error())
+	}
 	as := func(given string) string { return given }
 	s.put(&s.config.IDP.Issuer, s.Issuer, wizard.Address)
 	s.put(&s.config.IDP.ClientID, s.ClientID, wizard.Trim)
@@ -155,20 +161,9 @@ func (s *session) readFlags(context.Context) error {
 	if !flags.Empty() {
 		s.config.Access = flags
 	}
-	return s.checkFlags()
-}
-
-// checkFlags says what is wrong with the values of flags, as wrong usage.
-func (s *session) checkFlags() error {
-	given := map[string]bool{
-		"idp.issuer": s.Issuer != "", "idp.client_id": s.ClientID != "", "idp.audience": s.Audience != "", "public_url": s.PublicURL != "",
-		"listen": s.Listen != "", "tunnel.provider": s.TunnelProvider != "", "tunnel.domain": s.TunnelDomain != "",
-		"network.proxy": s.Proxy != "", "network.ca_file": s.CAFile != "", "network.no_proxy": s.NoProxy != nil,
-		"access.emails": s.Emails != nil, "access.domains": s.Domains != nil, "access.groups": s.Groups != nil,
-	}
 	var wrong []error
 	for _, e := range config.Errors(s.config.Validate()) {
-		if key, _, _ := strings.Cut(e.Key, "["); given[key] {
+		if !slices.Contains(known, e.Error()) {
 			wrong = append(wrong, e)
 		}
 	}

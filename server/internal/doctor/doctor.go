@@ -18,6 +18,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 	"github.com/drawbridge-app/drawbridge/server/internal/tunnel"
+	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -114,23 +115,10 @@ func (p Patient) configuration(context.Context) (string, string) {
 }
 
 func (p Patient) access(context.Context) (string, string) {
-	a := p.Config.Access
-	var who []string
-	for _, part := range []struct {
-		what string
-		list []string
-	}{{"addresses", a.Emails}, {"domains", a.Domains}, {"groups", a.Groups}} {
-		if len(part.list) > 0 {
-			who = append(who, part.what+" "+strings.Join(part.list, ", "))
-		}
-	}
-	if a.Anyone {
-		who = append(who, "whoever the provider signs in")
-	}
-	if len(who) == 0 {
+	if p.Config.Access.Empty() {
 		return "nobody may sign in", "Say who may in [access] of config.toml, or run `drawbridge setup`."
 	}
-	return strings.Join(who, "; "), ""
+	return wizard.Who(p.Config.Access), ""
 }
 
 func (p Patient) keychain(ctx context.Context) (string, string) {

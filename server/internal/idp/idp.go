@@ -42,6 +42,7 @@ type Config struct {
 	// may be locked at start. nil or "" means a public client.
 	ClientSecret func(context.Context) (string, error)
 
+	Stay       bool             // documents that moved are not followed: what a person pasted must not lead elsewhere
 	HTTPClient *http.Client     // nil: time-outs of 10 s, and the way out of the environment
 	OnChange   func(status.IDP) // called after State changed, the first answer included, one call at a time; may call State only
 	Now        func() time.Time // nil: time.Now
@@ -85,7 +86,7 @@ func New(cfg Config) *Client {
 	if cfg.ClientSecret == nil {
 		cfg.ClientSecret = func(context.Context) (string, error) { return "", nil }
 	}
-	c := &Client{cfg: cfg, http: newHTTPClient(cfg.HTTPClient), profile: profileOf(cfg.Issuer)}
+	c := &Client{cfg: cfg, http: newHTTPClient(cfg.HTTPClient, cfg.Stay), profile: profileOf(cfg.Issuer)}
 	c.reader = reader{c.profile, cfg.GroupsClaim, cfg.TrustEmail}
 	if cfg.GroupsClaim == "" {
 		c.reader.groupsClaim = "groups"

@@ -21,8 +21,8 @@ const (
 
 // newHTTPClient returns a client that never carries a secret along a redirect,
 // bounds bodies, and turns answers without OAuth content into errors. base may
-// be nil.
-func newHTTPClient(base *http.Client) *http.Client {
+// be nil; stay follows nothing.
+func newHTTPClient(base *http.Client, stay bool) *http.Client {
 	if base == nil {
 		base = (*outbound.Network)(nil).Client(httpTimeout)
 	}
@@ -32,6 +32,9 @@ func newHTTPClient(base *http.Client) *http.Client {
 	}
 	client.Transport = &transport{client.Transport}
 	client.CheckRedirect = checkRedirect
+	if stay {
+		client.CheckRedirect = func(*http.Request, []*http.Request) error { return errRedirect }
+	}
 	client.Jar = nil
 	return &client
 }

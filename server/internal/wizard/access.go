@@ -55,18 +55,7 @@ func (w *Wizard) CheckAccess(c Candidate) Report {
 		r.problem(FieldEmails, "Nobody may sign in yet. Enter at least your own address, or a domain or a group.")
 		return r
 	}
-	for _, e := range config.Errors(c.Config.Validate()) {
-		switch list, _, _ := strings.Cut(e.Key, "["); list {
-		case "access.emails":
-			r.problem(FieldEmails, "One of these is no whole address. Write each as ana@example.com, one a line.")
-		case "access.domains":
-			r.problem(FieldDomains, "One of these is no domain. Write each as example.com, one a line, without patterns.")
-		case "idp.tenants":
-			r.problem(FieldTenant, "Groups and domains are what each organisation says of itself, and this tenant stands for every organisation at Microsoft. Enter your own tenant ID, or name those that may sign in under Tenants.")
-		case "access.groups":
-			r.problem(FieldGroups, "One of these is no name of a group. Write each as the provider spells it, one a line.")
-		}
-	}
+	r.configured(c.Config, "access.", "idp.")
 	if len(a.Groups) > 0 {
 		r.groups(kind)
 	}
@@ -81,6 +70,21 @@ func (w *Wizard) CheckAccess(c Candidate) Report {
 		r.note("Microsoft Entra says that an address is verified only with the optional claim xms_edov: add it to the ID token under Token configuration.")
 	}
 	return r
+}
+
+// Who is an access list in words.
+func Who(a config.Access) string {
+	who := slices.Clone(a.Emails)
+	for _, d := range a.Domains {
+		who = append(who, "everyone at "+strings.TrimPrefix(d, "@"))
+	}
+	for _, g := range a.Groups {
+		who = append(who, "group "+g)
+	}
+	if a.Anyone {
+		who = append(who, "anyone whom the provider signs in")
+	}
+	return strings.Join(who, ", ")
 }
 
 func (r *Report) groups(kind Kind) {

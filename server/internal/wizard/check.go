@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/drawbridge-app/drawbridge/keystore"
@@ -50,6 +51,28 @@ func (r *Report) problem(field, text string, words ...string) {
 
 func (r *Report) note(text string, words ...string) {
 	r.Notes = append(r.Notes, say(text, words...))
+}
+
+// faults are what the configuration's own checks find, as the forms say it, by
+// its keys.
+var faults = map[string]Problem{
+	"access.emails":    {FieldEmails, say("One of these is no whole address. Write each as ana@example.com, one a line.")},
+	"access.domains":   {FieldDomains, say("One of these is no domain. Write each as example.com, one a line, without patterns.")},
+	"access.groups":    {FieldGroups, say("One of these is no name of a group. Write each as the provider spells it, one a line.")},
+	"idp.tenants":      {FieldTenant, say("Groups and domains are what each organisation says of itself, and this tenant stands for every organisation at Microsoft. Enter your own tenant ID, or name those that may sign in under Tenants.")},
+	"network.proxy":    {FieldProxy, say("This is no address of a proxy. Enter it as http://proxy.example.com:8080, with NAME@ before the host if it wants a user name.")},
+	"network.no_proxy": {FieldNoProxy, say("One of these is no host, domain or network. Write each as intranet.example.com, .example.com or 10.0.0.0/8, one a line.")},
+	"network.ca_file":  {FieldCAFile, say("This is no path of a file. Enter the path of the PEM file with your company's authority.")},
+}
+
+// configured says what is wrong with c in tables.
+func (r *Report) configured(c config.Config, tables ...string) {
+	for _, e := range config.Errors(c.Validate()) {
+		key, _, _ := strings.Cut(e.Key, "[")
+		if fault, known := faults[key]; known && slices.ContainsFunc(tables, func(t string) bool { return strings.HasPrefix(key, t) }) {
+			r.Problems = append(r.Problems, fault)
+		}
+	}
 }
 
 // CheckProvider asks the provider what can be asked without a person. kind is

@@ -59,8 +59,7 @@ type TrialStatus struct {
 	State  TrialState
 	Says   Sentence // what went wrong; while it waits, what may
 	Result *TrialResult
-	Unsure bool      // the provider seems not to know the redirect URI; only a sign-in could tell for certain
-	Ended  time.Time // zero before
+	Unsure bool // the provider seems not to know the redirect URI; only a sign-in could tell for certain
 }
 
 // Start begins a dry run and returns where to send the browser. cfg and access
@@ -69,7 +68,7 @@ type TrialStatus struct {
 // A redirect URI that the provider does not know is an error, unless certain is
 // false: the browser would never come back. Errors are sentences.
 func (d *DryRun) Start(ctx context.Context, cfg idp.Config, access oauth.AccessList, back string, certain bool) (string, error) {
-	cfg.HTTPClient, cfg.Now, cfg.OnChange = staying(cfg.HTTPClient), d.now, nil
+	cfg.Stay, cfg.Now, cfg.OnChange = true, d.now, nil
 	t := &trial{client: idp.New(cfg), cfg: cfg, access: access, back: back, state: rand.Text(), verifier: rand.Text() + rand.Text(), nonce: rand.Text(), begun: d.now()}
 	address, err := t.client.AuthURL(ctx, idp.AuthRequest{State: t.state, Nonce: t.nonce, Verifier: t.verifier})
 	unknown := false
@@ -78,7 +77,7 @@ func (d *DryRun) Start(ctx context.Context, cfg idp.Config, access oauth.AccessL
 		unknown = oauth.IsProviderError(err, oauth.ProviderMisconfigured)
 	}
 	if err != nil && (unknown || address == "") {
-		d.set(nil, TrialStatus{State: TrialFailed, Says: fromProvider(err), Unsure: unknown, Ended: d.now()})
+		d.set(nil, TrialStatus{State: TrialFailed, Says: fromProvider(err), Unsure: unknown})
 		return "", err
 	}
 	d.set(t, TrialStatus{State: TrialWaiting, Says: lookFor(t)})
@@ -108,7 +107,7 @@ func (d *DryRun) Status() TrialStatus {
 	if t := d.trial; t != nil && d.status.State != TrialAsking {
 		if d.now().Sub(t.begun) >= trialTime {
 			d.trial = nil
-			d.status = TrialStatus{State: TrialExpired, Says: lookFor(t), Ended: t.begun.Add(trialTime)}
+			d.status = TrialStatus{State: TrialExpired, Says: lookFor(t)}
 		}
 	}
 	return d.status
@@ -131,7 +130,6 @@ func (d *DryRun) Callback(ctx context.Context, answer url.Values) (back string) 
 		return ""
 	}
 	st := t.finish(ctx, answer)
-	st.Ended = d.now()
 	d.mu.Lock()
 	if d.trial == t { // else another was begun meanwhile
 		d.trial, d.status = nil, st

@@ -84,16 +84,7 @@ func (w *Wizard) CheckNetwork(n config.Network) Report {
 	var r Report
 	c := config.Default()
 	c.Network = n
-	for _, e := range config.Errors(c.Validate()) {
-		switch key, _, _ := strings.Cut(e.Key, "["); key {
-		case "network.proxy":
-			r.problem(FieldProxy, "This is no address of a proxy. Enter it as http://proxy.example.com:8080, with NAME@ before the host if it wants a user name.")
-		case "network.no_proxy":
-			r.problem(FieldNoProxy, "One of these is no host, domain or network. Write each as intranet.example.com, .example.com or 10.0.0.0/8, one a line.")
-		case "network.ca_file":
-			r.problem(FieldCAFile, "This is no path of a file. Enter the path of the PEM file with your company's authority.")
-		}
-	}
+	r.configured(c, "network.")
 	if w.Network != nil && r.OK() {
 		var fault *outbound.Fault
 		if errors.As(w.Network(n, keystore.Secret{}).Broken(), &fault) {

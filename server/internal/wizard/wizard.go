@@ -119,7 +119,7 @@ func (w *Wizard) by(n config.Network, password keystore.Secret) *Wizard {
 // the keychain holds.
 func (w *Wizard) client(cfg config.IDP, secret keystore.Secret, redirect string) *idp.Client {
 	return idp.New(idp.Config{Issuer: cfg.Issuer, ClientID: cfg.ClientID, Audience: cfg.Audience, GroupsClaim: cfg.GroupsClaim, TrustEmail: cfg.TrustEmail, Tenants: cfg.Tenants, Scopes: cfg.Scopes, RedirectURI: redirect,
-		HTTPClient: staying(w.HTTP), Now: w.Now, ClientSecret: func(ctx context.Context) (string, error) {
+		Stay: true, HTTPClient: w.HTTP, Now: w.Now, ClientSecret: func(ctx context.Context) (string, error) {
 			if !secret.IsZero() || w.Keystore == nil {
 				return secret.Reveal(), nil
 			}
@@ -137,36 +137,4 @@ func fromProvider(err error) Sentence {
 		return say(pe.Message)
 	}
 	return Sentence{Text: pe.Template, Words: pe.Words}
-}
-
-// staying returns base, or a client with time-outs, whose requests end where
-// they began: what a person pasted must not lead elsewhere.
-func staying(base *http.Client) *http.Client {
-	if base == nil {
-		base = (*outbound.Network)(nil).Client(10 * time.Second)
-	}
-	client := *base
-	if client.Transport == nil {
-		client.Transport = http.DefaultTransport
-	}
-	if t, ok := client.Transport.(*http.Transport); ok {
-		t = t.Clone()
-		t.DisableKeepAlives = true // a look is soon over
-		client.Transport = t
-	}
-	client.Transport = stay{client.Transport}
-	return &client
-}
-
-// stay takes the way out of documents that moved: a redirect without a Location
-// is an answer. The authorization endpoint is let alone, since where it leads
-// is what we ask it for, and nobody follows.
-type stay struct{ base http.RoundTripper }
-
-func (s stay) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := s.base.RoundTrip(req)
-	if err == nil && resp.StatusCode >= 300 && resp.StatusCode < 400 && !req.URL.Query().Has("redirect_uri") {
-		resp.Header.Del("Location")
-	}
-	return resp, err
 }
