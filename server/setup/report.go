@@ -29,7 +29,7 @@ func (s *session) report() {
 		s.print("    https://NAME%s, where https://NAME is the address that the tunnel gets\n", callbackPath)
 	}
 	s.print("Who may sign in: %s\n", wizard.Who(s.config.Access))
-	s.print("Next: %s (and `drawbridge doctor` checks everything)\n", s.next)
+	s.print("Next: drawbridge run (and `drawbridge doctor` checks everything)\n")
 }
 
 // print writes to the person. If that fails there is nobody to tell.

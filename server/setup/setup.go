@@ -49,7 +49,6 @@ type Options struct {
 	SecretStdin    bool   // the client secret is In's first line; with ngrok the authtoken may be the second
 	AuthtokenStdin bool   // ngrok's authtoken is In's first line, or the one after the client secret
 	FromEnv        string // path of a FastMCP .env file
-	Next           string // the command to name at the end; "" is `drawbridge run`
 }
 
 // UsageError is a flag whose value can't be.
@@ -61,7 +60,7 @@ func (e UsageError) Unwrap() error { return e.error }
 // Run does the whole setup. Its errors say what to give or mend; those about
 // values are errors of package config. On an error nothing has been changed.
 func Run(ctx context.Context, o Options) error {
-	s := &session{Options: o, terminal: o.Terminal, next: o.Next}
+	s := &session{Options: o, terminal: o.Terminal}
 	if s.terminal == nil && !o.SecretStdin && !o.AuthtokenStdin {
 		s.terminal = TerminalOf(o.In, o.Out)
 	}
@@ -69,9 +68,6 @@ func Run(ctx context.Context, o Options) error {
 		s.Wizard = &wizard.Wizard{Keystore: o.Keystore, Network: func(n config.Network, password keystore.Secret) *outbound.Network {
 			return wizard.WayOut(n, password, o.Keystore)
 		}}
-	}
-	if s.next == "" {
-		s.next = "drawbridge run"
 	}
 	for _, step := range []func(context.Context) error{
 		s.readConfig, s.readEnvFile, s.readFlags, s.readSecrets, s.ask, s.check, s.save,
@@ -88,7 +84,6 @@ func Run(ctx context.Context, o Options) error {
 type session struct {
 	Options
 	terminal Terminal // nil if nobody can be asked
-	next     string
 
 	config    config.Config
 	before    config.Config

@@ -138,14 +138,9 @@ func (c *Client) fetchMetadata(ctx context.Context) (*metadata, *oauth.ProviderE
 		return nil, c.discoveryError(&oidc.IssuerMismatchError{Provided: template, Discovered: m.Issuer})
 	}
 	local := !secureURL(c.cfg.Issuer, false) // then it is http on loopback
-	for _, endpoint := range []string{m.Authorization, m.Token, m.JWKS} {
-		if !secureURL(endpoint, local) {
+	for i, endpoint := range []string{m.Authorization, m.Token, m.JWKS, m.Userinfo, m.Revocation} {
+		if optional := i > 2; !secureURL(endpoint, local) && !(optional && endpoint == "") {
 			return nil, c.misconfigured("{Name}'s discovery document lacks an endpoint, or names one without https. Check the issuer in Setup.", nil)
-		}
-	}
-	for _, endpoint := range []string{m.Userinfo, m.Revocation} {
-		if endpoint != "" && !secureURL(endpoint, local) {
-			return nil, c.misconfigured("{Name}'s discovery document names an endpoint without https. Check the issuer in Setup.", nil)
 		}
 	}
 	// The key set keeps its context for ever, so it gets one that no request owns.
@@ -195,10 +190,10 @@ func (c *Client) Check(ctx context.Context) error {
 // checkKeys fetches the JWKS and looks for a key that can verify a signature.
 func (c *Client) checkKeys(ctx context.Context, m *metadata) *oauth.ProviderError {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.JWKS, nil)
-	if err != nil {
-		return c.misconfigured("{Name}'s discovery document names no usable address for its keys. Check the issuer in Setup.", nil)
+	var resp *http.Response
+	if err == nil {
+		resp, err = c.http.Do(req)
 	}
-	resp, err := c.http.Do(req)
 	if err != nil {
 		return c.keysError(err)
 	}

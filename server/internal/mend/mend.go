@@ -14,7 +14,6 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
@@ -65,6 +64,9 @@ func item(raw json.RawMessage, key string, is shape) (json.RawMessage, []string,
 		return nil, []string{"left out: its uri is none: it begins with no scheme, or names no host"}, false
 	}
 	m := &mender{notes: notes}
+	if _, there := o["inputSchema"]; !there && is["inputSchema"] != nil { // which must be there
+		o["inputSchema"] = null
+	}
 	changed := m.object(o, is, "")
 	if !isText(o["name"]) { // of a resource: clients want one, if only to show it
 		o["name"], changed = o[key], true
@@ -106,36 +108,24 @@ type rule func(m *mender, raw json.RawMessage, path string) (mended json.RawMess
 // object mends the members of o, and reports whether any was changed.
 func (m *mender) object(o object, is shape, path string) (changed bool) {
 	for _, name := range slices.Sorted(maps.Keys(is)) {
-		_, there := o[name]
-		if !there && !strings.HasPrefix(name, required) {
+		raw, there := o[name]
+		if !there {
 			continue
 		}
-		key := strings.TrimPrefix(name, required)
-		raw := o[key]
-		if raw == nil {
-			raw = null
+		mended, why := is[name](m, raw, path+name)
+		if bytes.Equal(mended, raw) {
+			continue
 		}
-		mended, why := is[name](m, raw, path+key)
-		switch {
-		case mended == nil && !there && o[key] == nil:
-			continue
-		case mended == nil:
-			delete(o, key)
-		case bytes.Equal(mended, o[key]):
-			continue
-		default:
-			o[key] = mended
+		if o[name] = mended; mended == nil {
+			delete(o, name)
 		}
 		changed = true
 		if why != "" {
-			m.note("%s: %s", path+key, why)
+			m.note("%s: %s", path+name, why)
 		}
 	}
 	return changed
 }
-
-// required marks members that must be there.
-const required = "!"
 
 var null = json.RawMessage("null")
 

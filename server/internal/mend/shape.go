@@ -24,10 +24,10 @@ var (
 )
 
 var tool = with(common, shape{
-	required + "inputSchema": inputSchema,
-	"outputSchema":           outputSchema,
-	"annotations":            within(shape{"title": text, "readOnlyHint": yesNo, "destructiveHint": yesNo, "idempotentHint": yesNo, "openWorldHint": yesNo}),
-	"execution":              within(shape{"taskSupport": oneOf("required", "optional", "forbidden")}),
+	"inputSchema":  inputSchema,
+	"outputSchema": outputSchema,
+	"annotations":  within(shape{"title": text, "readOnlyHint": yesNo, "destructiveHint": yesNo, "idempotentHint": yesNo, "openWorldHint": yesNo}),
+	"execution":    within(shape{"taskSupport": oneOf("required", "optional", "forbidden")}),
 })
 
 var prompt = with(common, shape{

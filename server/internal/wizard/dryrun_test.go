@@ -30,7 +30,7 @@ func TestDryRun(t *testing.T) {
 				t.Errorf("asks for %v", r.url)
 			}
 			st := r.back(t, "code", theCode)
-			want := &TrialResult{Name: "Ana", Email: "ana@example.com", Subject: "ana-1", Verified: true, Groups: []string{"everyone", "admins"},
+			want := &TrialResult{Name: "Ana", Email: "ana@example.com", Verified: true, Groups: []string{"everyone", "admins"},
 				Refresh: true, Scopes: []string{"openid", "email", "profile", "offline_access"}, Allowed: true}
 			got := st.Result
 			if st.State != TrialDone || got == nil {
@@ -355,7 +355,7 @@ func TestDryRunHostile(t *testing.T) {
 	if st.Result == nil {
 		t.Fatalf("%+v", st)
 	}
-	all := []string{st.Result.Name, st.Result.Email, st.Result.Subject, st.Result.Verdict.String()}
+	all := []string{st.Result.Name, st.Result.Email, st.Result.Verdict.String()}
 	for _, list := range [][]string{st.Result.Groups, st.Result.Scopes} {
 		if len(list) > maxShown {
 			t.Errorf("%d shown", len(list))

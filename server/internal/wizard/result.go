@@ -11,10 +11,10 @@ import (
 // TrialResult is what a sign-in would have brought, and what would have come of
 // it.
 type TrialResult struct {
-	Name, Email, Subject string
-	Verified             bool
-	Groups               []string
-	NoGroups             Sentence // why Groups is empty; zero if it is not
+	Name, Email string
+	Verified    bool
+	Groups      []string
+	NoGroups    Sentence // why Groups is empty; zero if it is not
 
 	Refresh bool // the provider gave a refresh token
 	Scopes  []string
@@ -30,7 +30,7 @@ const maxShown = 100
 // result makes sentences of what a trial found.
 func (t *trial) result(tried idp.Trial) *TrialResult {
 	id := tried.Identity
-	r := &TrialResult{Name: status.Clean(id.Name, 100), Email: status.Clean(id.Email, 254), Subject: status.Clean(id.Subject, 255),
+	r := &TrialResult{Name: status.Clean(id.Name, 100), Email: status.Clean(id.Email, 254),
 		Verified: id.EmailVerified, Groups: shown(id.Groups), Refresh: tried.Refresh, Scopes: shown(tried.Scopes)}
 	if tried.Scopes == nil {
 		r.Scopes = shown(tried.Asked)

@@ -100,7 +100,6 @@ const (
 	FieldDomains      = "domains"
 	FieldGroups       = "groups"
 	FieldAnyone       = "anyone"
-	FieldSave         = ""
 )
 
 func (p Problem) String() string { return p.Sentence.String() }
