@@ -11,29 +11,37 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
 )
 
-// question asks a person for something; field is what was wrong with it, "" the
-// first time. Enter keeps what is there.
+// question asks a person for something. Enter keeps what is there.
 type question struct {
-	given  bool     // by a flag or the .env file, or seldom needed
-	mends  []string // the fields whose problems it mends
-	answer func(ctx context.Context, field string) error
+	given  bool                                          // by a flag or the .env file, or seldom needed
+	mends  []string                                      // the fields whose problems it mends
+	answer func(ctx context.Context, field string) error // field is what was wrong; "" the first time
 }
 
 // questions are in the order in which they are asked.
 func (s *session) questions() []question {
-	t := s.config.Tunnel
+	c, t := &s.config, &s.config.Tunnel
+	text := func(prompt string, to *string, key string, needed bool, as func(string) string) func(context.Context, string) error {
+		return func(ctx context.Context, _ string) error { return s.askText(ctx, prompt, to, key, needed, as) }
+	}
 	tunnelGiven := s.TunnelProvider != "" || s.FromEnv != "" || s.PublicURL != ""
+	tokenGiven := tunnelGiven && s.FromEnv == "" || s.FromEnv != "" && s.old[keystore.NgrokAuthtoken] || !s.authtoken.IsZero()
+	ngrok := t.Provider == config.TunnelNgrok
 	access := config.Access{Emails: s.Emails, Domains: s.Domains, Groups: s.Groups, Anyone: s.Anyone}
 	return []question{
-		{s.Issuer != "" || s.FromEnv != "", []string{wizard.FieldKind, wizard.FieldIssuer, wizard.FieldDomain, wizard.FieldServer, wizard.FieldTenant, wizard.FieldURL, wizard.FieldRealm}, s.askIssuer},
+		{s.Issuer != "" || s.FromEnv != "", []string{wizard.FieldKind, wizard.FieldIssuer, wizard.FieldDomain, wizard.FieldServer, wizard.FieldTenant, wizard.FieldURL, wizard.FieldRealm},
+			text("Issuer URL of the OpenID provider, or its domain", &c.IDP.Issuer, "idp.issuer", true, wizard.Address)},
 		{true, []string{wizard.FieldProxy, wizard.FieldProxyPassword, wizard.FieldNoProxy, wizard.FieldCAFile}, s.askNetwork},
-		{s.ClientID != "" || s.FromEnv != "", []string{wizard.FieldClientID}, s.askClientID},
+		{s.ClientID != "" || s.FromEnv != "", []string{wizard.FieldClientID}, text("Client ID", &c.IDP.ClientID, "idp.client_id", true, wizard.Trim)},
 		{!s.secret.IsZero(), []string{wizard.FieldClientSecret}, s.askSecret},
-		{tunnelGiven, []string{wizard.FieldTunnel}, s.askTunnel},
-		{tunnelGiven || t.Provider != config.TunnelNgrok, []string{wizard.FieldTunnelDomain}, s.askDomain},
-		{tunnelGiven && s.FromEnv == "" || t.Provider != config.TunnelNgrok || s.FromEnv != "" && s.old[keystore.NgrokAuthtoken] || !s.authtoken.IsZero(),
-			[]string{wizard.FieldAuthtoken}, s.askAuthtoken},
-		{s.PublicURL != "" || s.FromEnv != "" || t.Provider == config.TunnelNgrok, []string{wizard.FieldPublicURL}, s.askPublicURL},
+		{tunnelGiven, []string{wizard.FieldTunnel}, text(`Tunnel to the internet: "ngrok" or "none"`, &t.Provider, "tunnel.provider", false, wizard.Trim)},
+		{tunnelGiven || !ngrok, []string{wizard.FieldTunnelDomain},
+			text("Your ngrok domain, such as name.ngrok.app (empty: ngrok chooses)", &t.Domain, "tunnel.domain", false, wizard.Domain)},
+		{tokenGiven || !ngrok, []string{wizard.FieldAuthtoken}, func(ctx context.Context, _ string) error {
+			return s.readSecret(ctx, "ngrok authtoken (not shown; Enter keeps what there is): ", &s.authtoken, wizard.Authtoken)
+		}},
+		{s.PublicURL != "" || s.FromEnv != "" || ngrok, []string{wizard.FieldPublicURL},
+			text("Public URL, if something else brings the internet here (empty: this machine only)", &c.PublicURL, "public_url", false, wizard.PublicURL)},
 		{!access.Empty(), []string{wizard.FieldEmails, wizard.FieldDomains, wizard.FieldGroups}, s.askAccess},
 	}
 }
@@ -65,10 +73,6 @@ func (s *session) askAgain(ctx context.Context, p wizard.Problem) error {
 	return errors.New(p.String())
 }
 
-func (s *session) askIssuer(ctx context.Context, _ string) error {
-	return s.askText(ctx, "Issuer URL of the OpenID provider, or its domain", &s.config.IDP.Issuer, "idp.issuer", true, wizard.Address)
-}
-
 // askNetwork asks for what of [network] the way out wants.
 func (s *session) askNetwork(ctx context.Context, field string) error {
 	n := &s.config.Network
@@ -90,10 +94,6 @@ func (s *session) askPassword(ctx context.Context) error {
 	return s.readSecret(ctx, "Password of the proxy (not shown; Enter keeps what there is): ", &s.password, strings.TrimSpace)
 }
 
-func (s *session) askClientID(ctx context.Context, _ string) error {
-	return s.askText(ctx, "Client ID", &s.config.IDP.ClientID, "idp.client_id", true, wizard.Trim)
-}
-
 func (s *session) askSecret(ctx context.Context, _ string) error {
 	prompt := "Client secret (not shown): "
 	if s.hasSecret() {
@@ -110,26 +110,10 @@ func (s *session) askSecret(ctx context.Context, _ string) error {
 	}
 }
 
-func (s *session) askTunnel(ctx context.Context, _ string) error {
-	return s.askText(ctx, `Tunnel to the internet: "ngrok" or "none"`, &s.config.Tunnel.Provider, "tunnel.provider", false, wizard.Trim)
-}
-
-func (s *session) askDomain(ctx context.Context, _ string) error {
-	return s.askText(ctx, "Your ngrok domain, such as name.ngrok.app (empty: ngrok chooses)", &s.config.Tunnel.Domain, "tunnel.domain", false, wizard.Domain)
-}
-
-func (s *session) askAuthtoken(ctx context.Context, _ string) error {
-	return s.readSecret(ctx, "ngrok authtoken (not shown; Enter keeps what there is): ", &s.authtoken, wizard.Authtoken)
-}
-
-func (s *session) askPublicURL(ctx context.Context, _ string) error {
-	return s.askText(ctx, "Public URL, if something else brings the internet here (empty: this machine only)", &s.config.PublicURL, "public_url", false, wizard.PublicURL)
-}
-
 func (s *session) askAccess(ctx context.Context, _ string) error {
 	prompt := "Who may sign in? E-mail addresses, @domains, group:NAME, or anyone; with commas"
 	if !s.config.Access.Empty() {
-		prompt += " [" + wizard.Who(s.config.Access) + "]"
+		prompt += " [" + who(s.config.Access) + "]"
 	}
 	for {
 		line, err := s.terminal.ReadLine(ctx, prompt+": ")

@@ -13,6 +13,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/console/consoletest"
 	"github.com/drawbridge-app/drawbridge/server/internal/tunnel"
 	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
+	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // changeable is an app that Setup changes, whose providers are nowhere.
@@ -202,5 +203,19 @@ func TestSetupLive(t *testing.T) {
 	rig.Get(t, token, "/setup")
 	if app.asked > 2 {
 		t.Errorf("one page asked the keychain %d times", app.asked)
+	}
+}
+
+// The report says how things stand after the checks: a server that answered them
+// is no failure any more.
+func TestReportAfterTheChecks(t *testing.T) {
+	data := consoletest.Sample()
+	data.Status.Servers = []status.Server{{Name: "files", State: "failed", Error: "it ended"}}
+	data.Examined = func(d *consoletest.Data) { d.Status.Servers = []status.Server{{Name: "files", State: "ok"}} }
+	data.Checks = []status.Check{{Name: "server files", OK: true, Result: "it answers, and offers 3 tools"}}
+	rig := consoletest.StartWith(t, data, consoletest.Now, nil)
+	body := rig.Post(t, rig.Token(t), "/doctor/run").Body
+	if !strings.Contains(body, "server files: ok") || strings.Contains(body, "it ended") {
+		t.Errorf("the report is of before: %s", body)
 	}
 }

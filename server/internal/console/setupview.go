@@ -192,10 +192,10 @@ func (s *setup) drawProvider(r *Request, v *setupView, c config.Config, res *set
 	s.describe(r, v, kind)
 	for _, f := range kind.Fields() {
 		list := &v.Order
-		if f.Optional {
+		if f.Missing == "" {
 			list = &v.Seldom
 		}
-		*list = append(*list, v.field(res, setupField{Name: f.Name, Value: configured[f.Name], Example: f.Example, Optional: f.Optional}))
+		*list = append(*list, v.field(res, setupField{Name: f.Name, Value: configured[f.Name], Example: f.Example, Optional: f.Missing == ""}))
 	}
 	v.field(res, setupField{Name: wizard.FieldClientID, Value: c.IDP.ClientID})
 	v.field(res, setupField{Name: wizard.FieldClientSecret, Secret: true, Has: has})

@@ -18,7 +18,6 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 	"github.com/drawbridge-app/drawbridge/server/internal/tunnel"
-	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -115,10 +114,23 @@ func (p Patient) configuration(context.Context) (string, string) {
 }
 
 func (p Patient) access(context.Context) (string, string) {
-	if p.Config.Access.Empty() {
-		return "nobody may sign in", "Say who may in [access] of config.toml, or run `drawbridge setup`."
+	a := p.Config.Access
+	var who []string
+	for _, part := range []struct {
+		what string
+		list []string
+	}{{"addresses", a.Emails}, {"domains", a.Domains}, {"groups", a.Groups}} {
+		if len(part.list) > 0 {
+			who = append(who, part.what+" "+strings.Join(part.list, ", "))
+		}
 	}
-	return wizard.Who(p.Config.Access), ""
+	if a.Anyone {
+		who = append(who, "whoever the provider signs in")
+	}
+	if len(who) == 0 {
+		return "nobody may sign in", "Say who may in Setup, or run `drawbridge setup`."
+	}
+	return strings.Join(who, "; "), ""
 }
 
 func (p Patient) keychain(ctx context.Context) (string, string) {
@@ -152,7 +164,7 @@ func (p Patient) wayOut(ctx context.Context) (string, string) {
 		if why := outbound.Why(err); why != nil {
 			return way + ": it leads nowhere", why.Error()
 		}
-		return way + ": it leads nowhere", "Compare [network] in config.toml with what whoever runs this network says."
+		return way + ": it leads nowhere", "Compare the company network in Setup with what whoever runs this network says."
 	}
 	_ = conn.Close()
 	return way, ""

@@ -62,7 +62,7 @@ func TestChecks(t *testing.T) {
 	}{
 		{"all well", func(*testing.T, *Patient) {}, "", "", ""},
 		{"nothing configured", func(_ *testing.T, p *Patient) { p.Config.IDP.Issuer = "" }, "configuration", "lacks", "drawbridge setup"},
-		{"nobody on the access list", func(_ *testing.T, p *Patient) { p.Config.Access = config.Access{} }, "access list", "nobody may sign in", "[access]"},
+		{"nobody on the access list", func(_ *testing.T, p *Patient) { p.Config.Access = config.Access{} }, "access list", "nobody may sign in", "in Setup"},
 		{"a public client", func(t *testing.T, p *Patient) { _ = p.Keystore.Delete(t.Context(), keystore.IDPClientSecret) }, "", "", ""},
 		{"a keychain that does not answer", func(_ *testing.T, p *Patient) { p.Keystore = locked{} }, "keychain", "can't be read", "locked"},
 		{"a provider that is away", func(_ *testing.T, p *Patient) { p.Provider = told{err: away} }, "provider", "can't be used", "Okta did not answer."},

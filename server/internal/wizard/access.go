@@ -72,21 +72,6 @@ func (w *Wizard) CheckAccess(c Candidate) Report {
 	return r
 }
 
-// Who is an access list in words.
-func Who(a config.Access) string {
-	who := slices.Clone(a.Emails)
-	for _, d := range a.Domains {
-		who = append(who, "everyone at "+strings.TrimPrefix(d, "@"))
-	}
-	for _, g := range a.Groups {
-		who = append(who, "group "+g)
-	}
-	if a.Anyone {
-		who = append(who, "anyone whom the provider signs in")
-	}
-	return strings.Join(who, ", ")
-}
-
 func (r *Report) groups(kind Kind) {
 	switch kind {
 	case Google:

@@ -26,12 +26,9 @@ const (
 // Kinds returns all kinds in the order in which a person chooses.
 func Kinds() []Kind { return []Kind{Okta, Auth0, Entra, Google, Keycloak, Other} }
 
-// Field is something to ask for besides client ID and client secret.
-type Field struct {
-	Name     string
-	Optional bool
-	Example  string
-}
+// Field is something to ask for besides client ID and client secret. Missing is
+// what to say where it is empty; "" for one that may be.
+type Field struct{ Name, Example, Missing string }
 
 // The names of fields.
 const (
@@ -66,16 +63,20 @@ type about struct {
 	at     string                     // where there is; "" where only its owner knows
 }
 
+const noDomain = "The domain is missing. It is the host in the address bar while you are signed in at the provider."
+
 var kinds = map[Kind]about{
-	Okta: {"Okta", []Field{{Name: FieldDomain, Example: "dev-123456.okta.com"}, {Name: FieldServer, Optional: true, Example: "default"}}, oktaIssuer, oktaForm, oktaSteps, "https://www.okta.com/login/"},
-	Auth0: {"Auth0", []Field{{Name: FieldDomain, Example: "tenant.eu.auth0.com"}, {Name: FieldAudience, Optional: true, Example: "https://api.example.com"}},
+	Okta: {"Okta", []Field{{FieldDomain, "dev-123456.okta.com", noDomain}, {Name: FieldServer, Example: "default"}},
+		oktaIssuer, oktaForm, oktaSteps, "https://www.okta.com/login/"},
+	Auth0: {"Auth0", []Field{{FieldDomain, "tenant.eu.auth0.com", noDomain}, {Name: FieldAudience, Example: "https://api.example.com"}},
 		auth0Issuer, func(u *url.URL) Form { return Form{FieldDomain: u.Host} }, auth0Steps, "https://manage.auth0.com/"},
-	Entra: {"Microsoft Entra", []Field{{Name: FieldTenant, Example: "9188040d-6c67-4c5b-b112-36a304b66dad"}},
+	Entra: {"Microsoft Entra", []Field{{FieldTenant, "9188040d-6c67-4c5b-b112-36a304b66dad", "The tenant ID is missing. It is on the app registration's Overview page, as Directory (tenant) ID."}},
 		entraIssuer, func(u *url.URL) Form { return Form{FieldTenant: pathPart(u, 0)} }, entraSteps, "https://entra.microsoft.com/"},
 	Google: {"Google", nil, func(Form) (string, *Problem) { return googleIssuer, nil }, func(*url.URL) Form { return Form{} }, googleSteps, "https://console.cloud.google.com/auth/clients"},
-	Keycloak: {"Keycloak", []Field{{Name: FieldURL, Example: "https://sso.example.com"}, {Name: FieldRealm, Example: "main"}},
+	Keycloak: {"Keycloak", []Field{{FieldURL, "https://sso.example.com", "The URL of Keycloak is missing. It is what stands before /realms or /admin in its addresses."},
+		{FieldRealm, "main", "The realm is missing. Its name stands at the top left of Keycloak's admin console."}},
 		keycloakIssuer, keycloakForm, keycloakSteps, ""},
-	Other: {"", []Field{{Name: FieldIssuer, Example: "https://idp.example.com"}, {Name: FieldAudience, Optional: true, Example: "https://api.example.com"}},
+	Other: {"", []Field{{FieldIssuer, "https://idp.example.com", "The issuer is missing. The provider's documentation, or its discovery document, says what it is."}, {Name: FieldAudience, Example: "https://api.example.com"}},
 		otherIssuer, func(u *url.URL) Form { return Form{FieldIssuer: u.String()} }, otherSteps, ""},
 }
 
@@ -104,8 +105,8 @@ func (k Kind) Issuer(f Form) (string, []Problem) {
 		switch value := strings.TrimSpace(f[field.Name]); {
 		case len(value) > maxInput:
 			problems = append(problems, Problem{field.Name, say("This is too long to be right. Paste it again.")})
-		case value == "" && !field.Optional:
-			problems = append(problems, Problem{field.Name, say(needed[field.Name])})
+		case value == "" && field.Missing != "":
+			problems = append(problems, Problem{field.Name, say(field.Missing)})
 		}
 	}
 	if len(problems) > 0 {
@@ -121,15 +122,6 @@ func (k Kind) Issuer(f Form) (string, []Problem) {
 		return "", []Problem{{k.Fields()[0].Name, say("This makes no address that can be used. Paste it again.")}}
 	}
 	return issuer, nil
-}
-
-// needed are sentences for fields that are empty.
-var needed = map[string]string{
-	FieldDomain: "The domain is missing. It is the host in the address bar while you are signed in at the provider.",
-	FieldTenant: "The tenant ID is missing. It is on the app registration's Overview page, as Directory (tenant) ID.",
-	FieldURL:    "The URL of Keycloak is missing. It is what stands before /realms or /admin in its addresses.",
-	FieldRealm:  "The realm is missing. Its name stands at the top left of Keycloak's admin console.",
-	FieldIssuer: "The issuer is missing. The provider's documentation, or its discovery document, says what it is.",
 }
 
 // KindOf recognises the kind by an issuer, and gives what a form for it would

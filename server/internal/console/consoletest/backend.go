@@ -45,7 +45,8 @@ type Data struct {
 	Found        config.Import
 	Checks       []status.Check
 	Config       config.Config
-	Fail         error // what every verb answers
+	Fail         error       // what every verb answers
+	Examined     func(*Data) // what the checks change, if anything
 }
 
 // New returns a Backend that says d.
@@ -185,6 +186,9 @@ func (b *Backend) AcceptURL(context.Context) (string, error) {
 
 func (b *Backend) Doctor(context.Context) []status.Check {
 	b.tell("doctor")
+	if change := b.get().Examined; change != nil {
+		b.Change(change)
+	}
 	return b.get().Checks
 }
 
