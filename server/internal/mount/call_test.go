@@ -93,7 +93,7 @@ func TestParams(t *testing.T) {
 				t.Errorf("bytes were lost: %s", result)
 			}
 			meta := got.Params.Meta
-			identity := `{"client":{"id":"c1","name":"Claude"},"email":"ana@example.com","name":"N ana","session":"s-ana","sub":"ana"}`
+			identity := `{"sub":"ana","email":"ana@example.com","name":"N ana","client":{"id":"c1","name":"Claude"},"session":"s-ana"}`
 			if string(meta[metaIdentity]) != identity || string(meta["mine"]) != "true" || string(meta[metaProgress]) == `"tok"` {
 				t.Errorf("_meta: %s", encode(meta))
 			}

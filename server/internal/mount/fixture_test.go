@@ -252,10 +252,10 @@ func (f *fixture) handle(m message) {
 			f.fail(m.ID, -32601, "Method not found")
 			return
 		}
-		fmt.Fprintf(os.Stderr, "listen %s\n", m.Params)
 		f.mu.Lock()
 		f.listen = m.ID
 		f.mu.Unlock()
+		fmt.Fprintf(os.Stderr, "listen %s\n", m.Params) // now, so that who reads it is told
 		f.notify("notifications/subscriptions/acknowledged", map[string]any{"_meta": map[string]any{metaSubscription: m.ID}})
 	default:
 		if m.ID != nil {

@@ -49,6 +49,18 @@ func TestNoise(t *testing.T) {
 	r.pid("ana") // which is well
 }
 
+// It handles a server that writes to stderr without end: that is slowed down and
+// counted, which the log says.
+func TestFloodOfNotes(t *testing.T) {
+	r := newRig(t, quick, Options{})
+	r.Apply([]config.Server{own("x")})
+	r.mustTool("ana", "noise", strings.Repeat("x", 4000), 4000, nil) // 16 MB
+	eventually(t, "it is said", func() bool { return strings.Contains(r.logs(), "more to stderr than is kept") })
+	if got := string(r.mustTool("ana", "echo", "hi", 0, nil)); got != `{"text":"hi"}` {
+		t.Error(got)
+	}
+}
+
 type blocked struct {
 	nobody
 	release chan struct{}

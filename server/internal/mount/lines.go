@@ -59,6 +59,12 @@ func (l *lineReader) next() (line []byte, cut bool, err error) {
 	}
 }
 
+// pass drops what has been read already and returns how many bytes that was.
+func (l *lineReader) pass() int {
+	n, _ := l.r.Discard(l.r.Buffered()) // which are there
+	return n
+}
+
 // escapeLineEnds writes as \u escapes what Node.js from version 24 on, Bun, and
 // Python's splitlines take for the end of a line: U+2028, U+2029 and U+0085. In
 // JSON they stand in texts alone.

@@ -30,14 +30,8 @@ var errNoMessage = errors.New("this is no JSON-RPC message")
 // parse reads a message, or a batch of them (MCP 2025-03-26).
 func parse(data []byte) ([]message, error) {
 	data = bytes.TrimSpace(data)
-	if len(data) == 0 {
-		return nil, errNoMessage
-	}
-	if !rpc.Valid(data) {
-		return nil, errNoMessage
-	}
 	parts := []json.RawMessage{data}
-	if data[0] == '[' {
+	if len(data) > 0 && data[0] == '[' {
 		if parts = nil; json.Unmarshal(data, &parts) != nil || len(parts) == 0 {
 			return nil, errNoMessage
 		}
@@ -48,39 +42,30 @@ func parse(data []byte) ([]message, error) {
 			return nil, errNoMessage
 		}
 	}
-	for i := range found {
-		m := &found[i]
-		m.ID, m.Error = rpc.Given(m.ID), rpc.Given(m.Error)
-		// An error without an id answers a request that the server could not read.
-		if m.Method == "" && m.Error == nil && (m.ID == nil || m.Result == nil) {
-			return nil, errNoMessage
-		}
-	}
 	return found, nil
 }
 
-// read takes the parts of valid JSON without a copy: a result may be long.
+// read takes the parts of a message in one walk and without a copy: a result may
+// be long.
 func (m *message) read(data json.RawMessage) (ok bool) {
-	if !rpc.IsObject(data) {
-		return false
-	}
-	ok = true
-	for name, value := range rpc.Members(data) {
+	named := true
+	valid := rpc.ValidObject(data, func(name []byte, value json.RawMessage) {
 		switch string(name) {
 		case "id":
-			m.ID = value
+			m.ID = rpc.Given(value)
 		case "method":
-			m.Method, ok = rpc.String(value)
-			ok = ok || string(value) == "null"
+			m.Method, named = rpc.String(value)
+			named = named || rpc.Given(value) == nil
 		case "params":
 			m.Params = value
 		case "result":
 			m.Result = value
 		case "error":
-			m.Error = value
+			m.Error = rpc.Given(value)
 		}
-	}
-	return ok
+	})
+	// An error without an id answers a request that the server could not read.
+	return valid && named && (m.Method != "" || m.Error != nil || m.ID != nil && m.Result != nil)
 }
 
 func (m *message) isAnswer() bool  { return m.Method == "" }

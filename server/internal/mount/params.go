@@ -30,19 +30,27 @@ type object = map[string]json.RawMessage
 // identityOf is what a server on stdin is told of the person, in _meta. It is
 // true as far as the process believes whoever started it.
 func identityOf(c *oauth.Caller) json.RawMessage {
-	return encode(map[string]any{"sub": c.User.Sub, "email": c.User.Email, "name": c.User.Name,
-		"client": map[string]string{"id": c.Client.ID, "name": c.Client.Name}, "session": c.Session})
+	type client struct {
+		ID   string `json:"id"`
+		Name string `json:"name"`
+	}
+	return encode(struct {
+		Sub     string `json:"sub"`
+		Email   string `json:"email"`
+		Name    string `json:"name"`
+		Client  client `json:"client"`
+		Session string `json:"session"`
+	}{c.User.Sub, c.User.Email, c.User.Name, client{c.Client.ID, c.Client.Name}, c.Session})
 }
 
 // prepare makes a client's params those of a request to this server, and returns
 // the progress token that the client gave, if any. What it doesn't know it
 // leaves as it is.
 func (c *conversation) prepare(r *call, params json.RawMessage) error {
-	all, err := asObject(params)
-	if err != nil {
-		return err
+	if params = rpc.Given(params); len(params) > 0 && !rpc.IsObject(params) {
+		return errNoObject
 	}
-	meta, err := asObject(all["_meta"])
+	meta, err := asObject(rpc.Get(params, "_meta"))
 	if err != nil {
 		return err
 	}
@@ -62,14 +70,26 @@ func (c *conversation) prepare(r *call, params json.RawMessage) error {
 			delete(meta, key)
 		}
 	}
+	if len(meta) == 0 && params == nil {
+		return nil
+	}
+	out := make([]byte, 1, len(params)+512)
+	out[0] = '{'
+	add := func(name []byte, value json.RawMessage) {
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(append(append(out, encode(string(name))...), ':'), rpc.OneLine(value)...)
+	}
 	if len(meta) > 0 {
-		all["_meta"] = encode(meta)
-	} else {
-		delete(all, "_meta")
+		add([]byte("_meta"), encode(meta))
 	}
-	if len(all) > 0 || params != nil {
-		r.params = encode(all)
+	for name, value := range rpc.Members(params) {
+		if string(name) != "_meta" { // also one that is there twice
+			add(name, value)
+		}
 	}
+	r.params = append(out, '}')
 	return nil
 }
 
@@ -85,10 +105,12 @@ func (c *conversation) fill(meta object) {
 	}
 }
 
+var errNoObject = rpc.Errorf(rpc.CodeInvalidParams, "The params, and _meta in them, must be objects.")
+
 func asObject(raw json.RawMessage) (object, error) {
 	var o object
 	if len(raw) > 0 && json.Unmarshal(raw, &o) != nil {
-		return nil, rpc.Errorf(rpc.CodeInvalidParams, "The params, and _meta in them, must be objects.")
+		return nil, errNoObject
 	}
 	if o == nil {
 		o = object{}

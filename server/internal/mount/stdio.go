@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount/process"
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -18,8 +20,10 @@ const (
 	// one that prints nothing else is no MCP server.
 	maxJunkLines = 10_000
 	maxJunkBytes = 64 << 20
-	maxNoteLine  = 4096 // bytes of a line on stderr
-	maxQuote     = 200  // runes of the line that is quoted when the server ended
+	maxNoteLine  = 4096      // bytes of a line on stderr
+	notesRate    = 256 << 10 // bytes of stderr that are kept each second, behind
+	notesBurst   = 8 << 20   // so many at once
+	maxQuote     = 200       // runes of the line that is quoted when the server ended
 )
 
 var errFull = errors.New("the server does not read its input")
@@ -32,8 +36,8 @@ type stdioWire struct {
 	busy group         // the goroutines below
 
 	mu    sync.Mutex // guards all below
-	queue [][]byte   // to be written
-	size  int        // bytes of it
+	queue []byte     // to be written, a message a line
+	size  int        // bytes of it, and of what is being written
 	why   *failure   // why we ended it, if we did
 
 	noted    chan struct{} // closed once stderr is read to its end
@@ -73,8 +77,8 @@ func (w *stdioWire) tell(message []byte) error {
 	if w.size > 0 && w.size+len(message) > w.conv.server.set.tune.unread {
 		return errFull
 	}
-	message = append(escapeLineEnds(message), '\n')
-	w.queue, w.size = append(w.queue, message), w.size+len(message)-1
+	message = escapeLineEnds(message)
+	w.queue, w.size = append(append(w.queue, message...), '\n'), w.size+len(message)+1
 	select {
 	case w.wake <- struct{}{}:
 	default:
@@ -82,7 +86,9 @@ func (w *stdioWire) tell(message []byte) error {
 	return nil
 }
 
+// write writes what is queued. What comes meanwhile goes with the next write.
 func (w *stdioWire) write() {
+	var spare []byte
 	for {
 		select {
 		case <-w.wake:
@@ -90,19 +96,20 @@ func (w *stdioWire) write() {
 			return
 		}
 		w.mu.Lock()
-		queue := w.queue
-		w.queue = nil
+		lines := w.queue
+		w.queue = spare[:0]
 		w.mu.Unlock()
-		for _, line := range queue {
-			if _, err := w.proc.Stdin.Write(line); err != nil {
-				if !w.proc.EndsIn(time.Second) { // else how it ended says more
-					w.abandon("closed its input.")
-				}
-				return
+		if _, err := w.proc.Stdin.Write(lines); err != nil {
+			if !w.proc.EndsIn(time.Second) { // else how it ended says more
+				w.abandon("closed its input.")
 			}
-			w.mu.Lock()
-			w.size -= len(line) - 1
-			w.mu.Unlock()
+			return
+		}
+		w.mu.Lock()
+		w.size -= len(lines)
+		w.mu.Unlock()
+		if spare = lines; cap(spare) > limit.Free {
+			spare = nil
 		}
 	}
 }
@@ -193,15 +200,30 @@ func (w *stdioWire) abandon(text string) {
 	w.busy.start(func() { w.proc.Stop(process.Grace{EOF: 100 * time.Millisecond, Term: time.Second}) })
 }
 
-// readNotes keeps what the server writes to stderr.
+// readNotes keeps what the server writes to stderr. A flood is slowed down, so that
+// it costs the server's time and not everybody's, and passed over.
 func (w *stdioWire) readNotes() {
 	defer close(w.noted)
 	lines := newLineReader(w.proc.Stderr, maxNoteLine)
+	allowed := rate.NewLimiter(notesRate, notesBurst)
+	flood, told := 0, time.Time{}
 	for {
 		line, _, err := lines.next()
+		more := err == nil && !allowed.AllowN(time.Now(), len(line))
+		if more {
+			flood += len(line) + lines.pass()
+			time.Sleep(5 * time.Millisecond)
+		}
+		if flood > 0 && (err != nil || time.Since(told) >= time.Minute) {
+			w.conv.server.log.say("It wrote %d KiB more to stderr than is kept, which was passed over. Lower its log level, if it has one.", flood>>10)
+			flood, told = 0, time.Now()
+		}
 		if err != nil {
 			_ = w.proc.Stderr.Close()
 			return
+		}
+		if more {
+			continue
 		}
 		text := w.masked(string(line))
 		w.conv.server.log.add(text)

@@ -5,10 +5,20 @@ import "encoding/json"
 // maxNesting is how deep a value may nest, as in encoding/json.
 const maxNesting = 10_000
 
-// Valid is [json.Valid], three times as fast on a long text (560 against 190 MB/s
-// with go1.26): results of megabytes are one string. It accepts the same bytes.
+// Valid is [json.Valid], three to nine times as fast on a long text: results of
+// megabytes are one string. It accepts the same bytes.
 func Valid(b []byte) bool {
 	end, ok := validValue(b, skipSpace(b, 0), 0)
+	return ok && skipSpace(b, end) == len(b)
+}
+
+// ValidObject is Valid for an object, whose members it visits in the same walk, as
+// [Members] yields them. What was visited counts only if it returns true.
+func ValidObject(b []byte, visit func(name []byte, value json.RawMessage)) bool {
+	if !IsObject(b) {
+		return false
+	}
+	end, ok := validMembers(b, skipSpace(b, 0), 1, visit)
 	return ok && skipSpace(b, end) == len(b)
 }
 
@@ -20,7 +30,7 @@ func validValue(b []byte, i, depth int) (end int, ok bool) {
 	case '"':
 		return validString(b, i)
 	case '{', '[':
-		return validMembers(b, i, depth+1)
+		return validMembers(b, i, depth+1, nil)
 	}
 	end = i + lengthOfWord(b[i:])
 	switch word := b[i:end]; string(word) {
@@ -31,8 +41,9 @@ func validValue(b []byte, i, depth int) (end int, ok bool) {
 	}
 }
 
-// validMembers is validValue for an object or an array.
-func validMembers(b []byte, i, depth int) (end int, ok bool) {
+// validMembers is validValue for an object or an array. visit gets the members of
+// this object; nil: nobody wants them.
+func validMembers(b []byte, i, depth int, visit func([]byte, json.RawMessage)) (end int, ok bool) {
 	object, last := b[i] == '{', b[i]+2 // } and ] follow { and [ but one
 	if depth > maxNesting {
 		return i, false
@@ -40,18 +51,25 @@ func validMembers(b []byte, i, depth int) (end int, ok bool) {
 	if i = skipSpace(b, i+1); i < len(b) && b[i] == last {
 		return i + 1, true
 	}
-	for {
+	for nameEnd := 0; ; {
+		name := i
 		if object {
 			if i, ok = validString(b, i); !ok {
 				return i, false
 			}
+			nameEnd = i
 			if i = skipSpace(b, i); i >= len(b) || b[i] != ':' {
 				return i, false
 			}
 			i = skipSpace(b, i+1)
 		}
+		start := i
 		if i, ok = validValue(b, i, depth); !ok {
 			return i, false
+		}
+		if visit != nil {
+			text, _ := unquote(b[name:nameEnd])
+			visit(text, b[start:i:i])
 		}
 		switch i = skipSpace(b, i); {
 		case i >= len(b):
@@ -70,6 +88,9 @@ func validString(b []byte, i int) (end int, ok bool) {
 		return i, false
 	}
 	for i++; i < len(b); i++ {
+		if i += plain(b[i:]); i >= len(b) {
+			return i, false
+		}
 		switch c := b[i]; {
 		case c == '"':
 			return i + 1, true
