@@ -73,14 +73,19 @@ func load(b *testing.B, to target, era string, conns int) measure {
 	var mu sync.Mutex
 	var all measure
 	var wg sync.WaitGroup
+	body, headers := rig.EchoCall(era, "")
+	if era != rig.ModernVersion { // one client, however many connections it has
+		body, headers = rig.EchoCall(era, initialize(b, to, era))
+	}
+	call := request(to, body, headers)
 	start := time.Now()
 	for range conns {
 		wg.Go(func() {
-			took, err := caller(to, era, start.Add(turn))
+			took, err := caller(to, call, start.Add(turn))
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
-				b.Error(err)
+				b.Errorf("%s: %v", to.addr, err)
 			}
 			all.took = append(all.took, took...)
 		})
@@ -90,23 +95,29 @@ func load(b *testing.B, to target, era string, conns int) measure {
 	return all
 }
 
-func caller(to target, era string, until time.Time) ([]time.Duration, error) {
+// initialize begins a transport session.
+func initialize(b *testing.B, to target, era string) string {
+	b.Helper()
+	conn, err := net.Dial("tcp", to.addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close()
+	body := `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"` + era + `","capabilities":{},"clientInfo":{"name":"b","version":"1"}}}`
+	session, err := send(conn, bufio.NewReader(conn), request(to, body, ""))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return session
+}
+
+func caller(to target, call []byte, until time.Time) ([]time.Duration, error) {
 	conn, err := net.Dial("tcp", to.addr)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
 	r := bufio.NewReader(conn)
-	body, headers := rig.EchoCall(era, "")
-	if era != "2026-07-28" {
-		init := `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"` + era + `","capabilities":{},"clientInfo":{"name":"b","version":"1"}}}`
-		session, err := send(conn, r, request(to, init, ""))
-		if err != nil {
-			return nil, err
-		}
-		body, headers = rig.EchoCall(era, session)
-	}
-	call := request(to, body, headers)
 	var took []time.Duration
 	for now := time.Now(); now.Before(until); {
 		if _, err := send(conn, r, call); err != nil {
@@ -157,13 +168,18 @@ func send(conn net.Conn, r *bufio.Reader, call []byte) (session string, err erro
 
 // startBare runs a bare mcp-go server in a process of its own, as Drawbridge
 // runs in one: the test binary, told to be that.
-func startBare(b *testing.B) string {
+func startBare(b *testing.B) string { return startSelf(b, rig.BareEnv+"=1") }
+
+// startSelf runs the test binary as what the environment says, until the
+// benchmark ends, and returns the first line that it prints.
+func startSelf(b *testing.B, env ...string) string {
+	b.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		b.Fatal(err)
 	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), rig.BareEnv+"=1")
+	cmd.Env, cmd.Stderr = append(os.Environ(), env...), os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		b.Fatal(err)
