@@ -96,29 +96,18 @@ var scopeWords = []struct{ scope, words string }{
 const maxUnknown = 8
 
 func explain(scopes []string) (known, unknown []string, more int) {
-	for _, s := range scopeWords {
-		if slices.Contains(scopes, s.scope) {
-			known = append(known, s.words)
-		}
-	}
+	var left []string
 	for _, s := range scopes {
-		if isKnown(s) || slices.Contains(unknown, s) {
-			continue
+		if !slices.Contains(left, s) {
+			left = append(left, s)
 		}
-		if len(unknown) == maxUnknown {
-			more++
-			continue
-		}
-		unknown = append(unknown, s)
 	}
-	return known, unknown, more
-}
-
-func isKnown(scope string) bool {
 	for _, s := range scopeWords {
-		if s.scope == scope {
-			return true
+		if i := slices.Index(left, s.scope); i >= 0 {
+			known = append(known, s.words)
+			left = slices.Delete(left, i, i+1)
 		}
 	}
-	return false
+	shown := min(len(left), maxUnknown)
+	return known, left[:shown], len(left) - shown
 }

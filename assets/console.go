@@ -1,17 +1,10 @@
 package assets
 
 import (
-	"embed"
 	"html/template"
 	"regexp"
 	"strings"
 )
-
-//go:embed console
-var consoleFiles embed.FS
-
-//go:embed icon.svg
-var iconSVG []byte
 
 // File is a file that the console serves as it is.
 type File struct {
@@ -21,21 +14,15 @@ type File struct {
 
 // ConsoleFiles are the console's stylesheet, scripts and icon, by path.
 var ConsoleFiles = map[string]File{
-	"/console.css": {"text/css; charset=utf-8", []byte(colours + "\n" + string(consoleFile("console.css")))},
+	"/console.css": {"text/css; charset=utf-8", []byte(colours + "\n" + string(file("console/console.css")))},
 	"/console.js":  script("console.js"),
 	"/live.js":     script("live.js"),
 	"/morph.js":    script("morph.js"),
-	"/icon.svg":    {"image/svg+xml", iconSVG},
+	"/icon.svg":    {"image/svg+xml", file("icon.svg")},
 }
 
-func script(name string) File { return File{"text/javascript; charset=utf-8", consoleFile(name)} }
-
-func consoleFile(name string) []byte {
-	b, err := consoleFiles.ReadFile("console/" + name)
-	if err != nil {
-		panic(err) // the file is embedded: this build is broken
-	}
-	return b
+func script(name string) File {
+	return File{"text/javascript; charset=utf-8", file("console/" + name)}
 }
 
 // Console returns the console's templates in the language of t, with more
@@ -51,13 +38,13 @@ func Console(t *Texts, more template.FuncMap) (*template.Template, error) {
 		"richly":  func(key string, args ...any) template.HTML { return rich(t.Say(key, args...)) },
 		"rich":    func(s string) template.HTML { return rich(plain(Translate(t.Lang, s), maxReport)) },
 		"tongue":  func(s string) string { return tongue(t.Lang, s) },
-		"name":    func(s string) string { return plain(s, maxName) },
+		"name":    Name,
 		"text":    func(s string) string { return plain(s, maxText) },
 		"lines":   Block,
 		"address": address,
 		"lang":    func() string { return t.Lang },
 	}).Funcs(more)
-	return set.ParseFS(consoleFiles, "console/*.html")
+	return set.ParseFS(files, "console/*.html")
 }
 
 // Name makes what strangers called something safe to read: see [Consent].

@@ -1,14 +1,6 @@
 package assets
 
-import (
-	"embed"
-	"runtime"
-)
-
-// The rendered files come from the SVG files beside them: see icons/render.sh.
-//
-//go:embed icons/rendered
-var icons embed.FS
+import "runtime"
 
 // IconState is what the tray's icon says. Each has a shape of its own, so that
 // it is told apart without colour too.
@@ -37,10 +29,4 @@ func Icon(state IconState) []byte {
 // TemplateIcon returns the icon of a state in black, for macOS to colour.
 func TemplateIcon(state IconState) []byte { return icon(string(state) + "-template.png") }
 
-func icon(name string) []byte {
-	b, err := icons.ReadFile("icons/rendered/" + name)
-	if err != nil {
-		panic(err) // the file is embedded: this build is broken
-	}
-	return b
-}
+func icon(name string) []byte { return file("icons/rendered/" + name) }

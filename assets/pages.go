@@ -20,13 +20,15 @@ import (
 	"slices"
 )
 
-//go:embed pages
+// Icons are rendered from the SVG files beside them: see icons/render.sh.
+//
+//go:embed console icon.svg icons/rendered pages texts
 var files embed.FS
 
 // colours are those of the sign-in pages and of the console alike.
-var colours = mustRead("pages/colours.css")
+var colours = string(file("pages/colours.css"))
 
-var style = colours + "\n" + mustRead("pages/style.css")
+var style = colours + "\n" + string(file("pages/style.css"))
 
 // StyleHash is the source expression, quotes included, that allows the pages'
 // one <style> element in a Content-Security-Policy's style-src (CSP Level 3
@@ -134,12 +136,12 @@ func write(w io.Writer, acceptLanguage, page string, data any) error {
 	return err
 }
 
-func mustRead(name string) string {
+func file(name string) []byte {
 	b, err := files.ReadFile(name)
 	if err != nil {
 		panic(err) // the file is embedded: this build is broken
 	}
-	return string(b)
+	return b
 }
 
 func hashOf(s string) string {

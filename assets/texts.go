@@ -1,7 +1,6 @@
 package assets
 
 import (
-	"embed"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -9,9 +8,6 @@ import (
 	"strings"
 	"time"
 )
-
-//go:embed texts
-var textFiles embed.FS
 
 // Languages are those that the console speaks; the first is spoken to whoever
 // asks for none of them.
@@ -25,6 +21,9 @@ var catalogue = mustLoadTexts()
 type Texts struct {
 	Lang string // as in <html lang>
 	say  map[string]string
+	// sentences are what other packages say in English, by the English sentence
+	// itself, with its {words} not yet filled in: texts/sentences.LANGUAGE.json.
+	sentences map[string]string
 }
 
 // TextsFor returns the sentences in the language that an Accept-Language
@@ -89,38 +88,44 @@ func (t *Texts) Has(key string) bool {
 	return ok
 }
 
+// Translate returns text in another language, or as it is if it has not been
+// translated.
+func Translate(lang, text string) string {
+	if translated, ok := catalogue[lang].sentences[text]; ok {
+		return translated
+	}
+	return text
+}
+
+// Translated reports whether text is known in a language.
+func Translated(lang, text string) bool {
+	_, ok := catalogue[lang].sentences[text]
+	return ok || lang == Languages[0]
+}
+
 func mustLoadTexts() map[string]*Texts {
 	all := map[string]*Texts{}
 	for _, lang := range Languages {
-		t := &Texts{Lang: lang, say: map[string]string{}}
-		files, err := fs.Glob(textFiles, "texts/"+lang+"*.json")
-		for _, file := range files {
-			if err == nil {
-				err = t.load(file)
-			}
-		}
-		if err != nil {
-			panic(err) // the files are embedded: this build is broken
-		}
-		all[lang] = t
+		all[lang] = &Texts{Lang: lang, say: load(lang), sentences: load("sentences." + lang)}
 	}
 	return all
 }
 
-func (t *Texts) load(file string) error {
-	data, err := textFiles.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	var say map[string]string
-	if err := json.Unmarshal(data, &say); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	for key, sentence := range say {
-		if t.Has(key) {
-			return fmt.Errorf("%s: %q is said twice", file, key)
+// load reads the files whose names begin so.
+func load(prefix string) map[string]string {
+	all := map[string]string{}
+	names, _ := fs.Glob(files, "texts/"+prefix+"*.json")
+	for _, name := range names {
+		var say map[string]string
+		if err := json.Unmarshal(file(name), &say); err != nil {
+			panic(fmt.Errorf("%s: %w", name, err))
 		}
-		t.say[key] = sentence
+		for key, sentence := range say {
+			if _, twice := all[key]; twice {
+				panic(fmt.Errorf("%s: %q is said twice", name, key))
+			}
+			all[key] = sentence
+		}
 	}
-	return nil
+	return all
 }

@@ -41,6 +41,9 @@ func (m *busMenu) answer(call *dbus.Message) {
 		answer = []any{}
 	case face == "org.freedesktop.DBus.Properties":
 		answer = m.property(path, member, call.Body)
+	case face == itemName && member == "Activate": // a left click, where that opens no menu: LXQt
+		m.click(action{kind: openConsole, page: "/"})
+		answer = []any{}
 	case path == menuPath && (face == menuName || face == ""):
 		answer = m.menuCall(member, call.Body)
 	}
@@ -51,7 +54,7 @@ func (m *busMenu) answer(call *dbus.Message) {
 		dbus.FieldReplySerial: dbus.MakeVariant(call.Serial()),
 		dbus.FieldDestination: call.Headers[dbus.FieldSender],
 	}}
-	if answer == nil { // Plasma opens the menu when it is told so of Activate
+	if answer == nil {
 		reply.Type, reply.Body = dbus.TypeError, []any{"Unknown method, or invalid arguments"}
 		reply.Headers[dbus.FieldErrorName] = dbus.MakeVariant("org.freedesktop.DBus.Error.UnknownMethod")
 	}

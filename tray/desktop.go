@@ -15,17 +15,15 @@ import (
 
 // system is the desktop that this process runs on.
 type system struct {
-	options  Options
-	notifier *notifications
+	*notifications
+	options Options
 }
 
 // newDesktop returns the desktop; click is told when a button of a
 // notification is pressed.
 func newDesktop(o Options, t *assets.Texts, click func(action)) *system {
-	return &system{options: o, notifier: newNotifications(t, click)}
+	return &system{newNotifications(t, click), o}
 }
-
-func (s *system) close() { s.notifier.close() }
 
 // copyText puts text on the clipboard.
 func (s *system) copyText(text string) error {
@@ -54,31 +52,17 @@ func Open(ctx context.Context, address string) error {
 	return openAddress(ctx, address)
 }
 
-func (s *system) notify(ctx context.Context, n note) error { return s.notifier.show(ctx, n) }
-
-func (s *system) withdraw(ctx context.Context, name string) error {
-	return s.notifier.withdraw(ctx, name)
-}
-
-// loginCommand is what starts Drawbridge at login: this program, with the
-// arguments that lead to the same configuration and data.
-func (s *system) loginCommand() ([]string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find this program: %w", err)
-	}
-	return append([]string{self}, s.options.Arguments...), nil
-}
-
 func (s *system) loginEnabled() bool { return loginEnabled() }
 
+// setLogin has this program be started at login, with the arguments that lead
+// to the same configuration and data.
 func (s *system) setLogin(enabled bool) error {
 	if !enabled {
 		return disableLogin()
 	}
-	command, err := s.loginCommand()
+	self, err := os.Executable()
 	if err != nil {
-		return err
+		return fmt.Errorf("find this program: %w", err)
 	}
-	return enableLogin(command)
+	return enableLogin(append([]string{self}, s.options.Arguments...))
 }

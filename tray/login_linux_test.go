@@ -31,7 +31,7 @@ func TestLoginLaunch(t *testing.T) {
 	}
 	args := []string{"run", "--data", `/tmp/it's "5" $HOME 100% back\slash`, "--config", "/tmp/é`id`;x"}
 	file := filepath.Join(dir, "drawbridge.desktop")
-	if err := os.WriteFile(file, []byte(desktopEntry(append([]string{program}, args...))), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(loginEntry(append([]string{program}, args...))), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if msg, err := exec.Command(launcher, "launch", file).CombinedOutput(); err != nil {

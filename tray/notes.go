@@ -50,9 +50,7 @@ var paced = map[string]string{status.SigninRefused: "/activity", status.ServerFa
 // starts with what is there already as known.
 type notifier struct {
 	texts    *assets.Texts
-	started  bool
-	last     time.Time            // of the newest event seen
-	lastIDs  map[string]bool      // the events of that moment
+	seen     map[moment]bool      // the events at the last look; nil before the first
 	told     map[string]time.Time // when each paced type was last told
 	untold   map[string]int       // how many came since
 	downAt   time.Time            // since when the tunnel is away; zero: it is not
@@ -102,28 +100,22 @@ func (n *notifier) paced(e status.Event, after []status.Event, now time.Time) []
 }
 
 // fresh returns the events that were not there at the last look.
-func (n *notifier) fresh(events []status.Event) []status.Event {
-	var fresh []status.Event
-	last, ids := n.last, n.lastIDs
+func (n *notifier) fresh(events []status.Event) (fresh []status.Event) {
+	seen := make(map[moment]bool, len(events))
 	for _, e := range events {
-		if e.Time.Before(n.last) || e.Time.Equal(n.last) && n.lastIDs[e.ID] {
-			continue
+		m := moment{e.ID, e.Time.UnixMilli()}
+		if seen[m] = true; n.seen != nil && !n.seen[m] {
+			fresh = append(fresh, e)
 		}
-		fresh = append(fresh, e)
-		if !e.Time.Equal(last) || ids == nil {
-			ids = map[string]bool{}
-		}
-		if e.Time.After(last) {
-			last = e.Time
-		}
-		ids[e.ID] = true
 	}
-	n.last, n.lastIDs = last, ids
-	if !n.started {
-		n.started = true
-		return nil
-	}
+	n.seen = seen
 	return fresh
+}
+
+// moment is an event, or one more time that it happened.
+type moment struct {
+	id   string
+	time int64
 }
 
 func (n *notifier) tunnel(t status.Tunnel, now time.Time) (notes []note, again time.Duration) {

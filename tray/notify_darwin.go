@@ -24,7 +24,7 @@ end run`
 // withdraw does nothing: AppleScript can't.
 func (*notifications) withdraw(context.Context, string) error { return nil }
 
-func (*notifications) show(ctx context.Context, n note) error {
+func (*notifications) notify(ctx context.Context, n note) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if err := exec.CommandContext(ctx, "/usr/bin/osascript", "-e", notifyScript, "--", n.Title, n.text(false)).Run(); err != nil {

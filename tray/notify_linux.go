@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"html"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -43,7 +44,6 @@ type shownNote struct {
 	owner string // who shows it, by its unique name: nobody else tells of clicks
 	name  string
 	does  map[string]action // by the keys of its buttons
-	at    time.Time
 }
 
 func newNotifications(t *assets.Texts, click func(action)) *notifications {
@@ -59,7 +59,7 @@ func (n *notifications) close() {
 	}
 }
 
-func (n *notifications) show(ctx context.Context, what note) error {
+func (n *notifications) notify(ctx context.Context, what note) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, notifyTime)
@@ -93,7 +93,7 @@ func (n *notifications) show(ctx context.Context, what note) error {
 		return fmt.Errorf("show a notification: %w", err)
 	}
 	if len(does) > 0 || what.Name != "" {
-		return n.remember(ctx, id, shownNote{name: what.Name, does: does, at: time.Now()})
+		return n.remember(ctx, id, shownNote{name: what.Name, does: does})
 	}
 	return nil
 }
@@ -121,13 +121,7 @@ func (n *notifications) remember(ctx context.Context, id uint32, s shownNote) er
 	}
 	n.shown[id] = s
 	if len(n.shown) > maxShown {
-		oldest := id
-		for other, o := range n.shown {
-			if o.at.Before(n.shown[oldest].at) {
-				oldest = other
-			}
-		}
-		delete(n.shown, oldest)
+		delete(n.shown, slices.Min(slices.Collect(maps.Keys(n.shown)))) // the oldest
 	}
 	return nil
 }
@@ -186,47 +180,30 @@ func (n *notifications) listen(signals <-chan *dbus.Signal) {
 	for s := range signals {
 		var id uint32
 		var key string
-		switch s.Name {
-		case notifyName + ".ActionInvoked":
-			if dbus.Store(s.Body, &id, &key) != nil {
-				continue
-			}
-			if does, ok := n.take(s.Sender, id, key); ok {
-				n.click(does)
-				n.closing(id)
-			}
-		case notifyName + ".NotificationClosed":
-			if len(s.Body) > 0 && dbus.Store(s.Body[:1], &id) == nil {
-				n.closed(s.Sender, id)
-			}
+		switch {
+		case s.Name == notifyName+".ActionInvoked" && dbus.Store(s.Body, &id, &key) == nil:
+		case s.Name == notifyName+".NotificationClosed" && len(s.Body) > 0 && dbus.Store(s.Body[:1], &id) == nil:
+		default:
+			continue
+		}
+		if does, ok := n.take(s.Sender, id, key); ok {
+			n.click(does)
 		}
 	}
 }
 
-// take returns what a button of a note does, once.
+// take forgets a note that is gone, or whose button was pressed, and returns what
+// that does. key is "" for a note that is gone.
 func (n *notifications) take(sender string, id uint32, key string) (does action, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := n.shown[id]
-	if does, ok = s.does[key]; !ok || s.owner != sender {
+	if does, ok = s.does[key]; s.owner != sender || !ok && key != "" {
 		return action{}, false
 	}
 	delete(n.shown, id)
-	return does, true
-}
-
-// closing closes a note that was clicked: not every desktop does.
-func (n *notifications) closing(id uint32) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	_ = n.hide(context.Background(), id) // it may be closed already
-}
-
-// closed forgets a note that is gone.
-func (n *notifications) closed(sender string, id uint32) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.shown[id].owner == sender {
-		delete(n.shown, id)
+	if ok {
+		_ = n.hide(context.Background(), id) // not every desktop does
 	}
+	return does, ok
 }

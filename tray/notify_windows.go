@@ -46,7 +46,7 @@ const (
 	libraryClass  = "SystrayClass" // of its window
 )
 
-func (s *notifications) show(_ context.Context, n note) error {
+func (s *notifications) notify(_ context.Context, n note) error {
 	s.last = n.Name
 	return balloon(n)
 }

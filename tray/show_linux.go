@@ -19,7 +19,7 @@ func show(ctx context.Context, b Backend, o Options, quit func()) {
 	drawn := make(chan struct{})
 	go func() {
 		defer close(drawn)
-		t.run(ctx, o, m, m.opened)
+		t.run(ctx, m, m.opened)
 		stop()
 	}()
 	m.serve()

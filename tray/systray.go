@@ -30,7 +30,7 @@ func show(ctx context.Context, b Backend, o Options, quit func()) {
 	ready := func() {
 		running.Go(func() {
 			defer stop()
-			t.run(ctx, o, &menu{click: t.click}, systray.TrayOpenedCh)
+			t.run(ctx, &menu{click: t.click}, systray.TrayOpenedCh)
 		})
 	}
 	context.AfterFunc(ctx, systray.Quit)

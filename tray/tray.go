@@ -11,6 +11,7 @@ package tray
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/assets"
@@ -157,6 +158,20 @@ func newTray(b Backend, o Options, quit func()) *tray {
 	texts := assets.TextsForSystem()
 	return &tray{backend: b, options: o, texts: texts, quit: quit, clicks: make(chan action, 64), work: make(chan func(), 16),
 		notifier: notifier{texts: texts}, asker: asker{texts: texts, told: map[string]bool{}}}
+}
+
+// run draws on c, and does what is clicked, until ctx or the server ends.
+func (t *tray) run(ctx context.Context, c canvas, opened <-chan struct{}) {
+	ctx, stop := context.WithCancel(ctx)
+	system := newDesktop(t.options, t.texts, t.click)
+	defer system.close()
+	defer t.removeQR()
+	t.canvas, t.opened, t.desktop = c, opened, system
+	var working sync.WaitGroup
+	defer working.Wait()
+	defer stop()
+	working.Go(func() { t.labour(ctx) })
+	t.loop(ctx)
 }
 
 // click hands an action to the loop. It never waits: whoever clicks faster

@@ -2,9 +2,7 @@ package status
 
 import (
 	"context"
-	"encoding/base32"
-	"encoding/binary"
-	"math/rand/v2"
+	"crypto/rand"
 	"strings"
 	"sync"
 	"time"
@@ -61,14 +59,8 @@ func (b *Board) Prepare(ev Event) Event {
 const maxRedirectURI = 500
 
 // NewID returns ten characters that a person can read out: 50 random bits,
-// enough to tell a few thousand events apart. It protects nothing.
-func NewID() string {
-	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], rand.Uint64())
-	return idAlphabet.EncodeToString(b[:])[:10]
-}
-
-var idAlphabet = base32.NewEncoding("abcdefghijkmnpqrstuvwxyz23456789").WithPadding(base32.NoPadding)
+// enough to tell a few thousand things apart. It protects nothing.
+func NewID() string { return strings.ToLower(rand.Text()[:10]) }
 
 // Publish adds events that [Board.Prepare] returned, in their order, and wakes
 // the watchers unless all are tool calls. The board keeps the pointers: what
