@@ -2,8 +2,10 @@ package bench
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -22,22 +24,23 @@ func BenchmarkBeside(b *testing.B) {
 		many[fmt.Sprintf("server%02d", i)] = rig.SmallServer(b, tools)
 	}
 	unlimited := rig.AppOptions{Config: func(c *config.Config) { c.Limits.CallsPerMinute = 0 }}
-	start := func(o rig.AppOptions) (target, *rig.MCP) {
+	start := func(o rig.AppOptions) (target, *rig.MCP, *rig.App) {
 		app := rig.StartBinary(b, o)
 		if o.ConfigFile != "" {
 			app.WaitForServers(b)
 		}
 		tokens := app.SignIn(b, rig.NewBrowser(b), app.Register(b, rig.ClientURI), "alice")
-		return target{strings.TrimPrefix(app.URL, "http://"), tokens.Access}, app.MCP(b, tokens.Access)
+		return target{strings.TrimPrefix(app.URL, "http://"), tokens.Access}, app.MCP(b, tokens.Access), app
 	}
-	without, _ := start(unlimited)
-	beside, m := start(rig.Mounting(b, unlimited, many))
+	without, _, alone := start(unlimited)
+	beside, m, crowded := start(rig.Mounting(b, unlimited, many))
 	if n := len(m.Listing(b, "tools/list")); n != servers*tools+3 {
 		b.Fatalf("%d tools", n)
 	}
 	for _, era := range []string{rig.LegacyVersion, rig.ModernVersion} {
 		b.Run("echo/"+era, func(b *testing.B) {
 			var plain, ours measure
+			usedAlone, usedCrowded := used(b, alone), used(b, crowded)
 			for b.Loop() {
 				for round := range 12 {
 					if round%2 == 0 {
@@ -49,6 +52,10 @@ func BenchmarkBeside(b *testing.B) {
 					}
 				}
 			}
+			each := func(app *rig.App, before float64, m measure) float64 {
+				return (used(b, app) - before) / float64(len(m.took))
+			}
+			b.ReportMetric(each(alone, usedAlone, plain)/each(crowded, usedCrowded, ours), "cpu-ratio")
 			b.ReportMetric(plain.rate(), "none-req/s")
 			b.ReportMetric(ours.rate(), "req/s")
 			b.ReportMetric(ours.rate()/plain.rate(), "throughput-ratio")
@@ -68,6 +75,21 @@ func BenchmarkBeside(b *testing.B) {
 		b.ReportMetric(float64(modern.p50())/float64(legacy.p50()), "p50-ratio")
 		b.ReportMetric(0, "ns/op")
 	})
+}
+
+// used is the processor time that the program has taken, in its own clock ticks
+// (proc(5), utime and stime): on a busy machine it says more than the clock.
+func used(b *testing.B, app *rig.App) float64 {
+	b.Helper()
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", app.Status(b).PID))
+	if err != nil {
+		b.Skip("processor time is read from /proc, which is Linux's: ", err)
+	}
+	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
+	var user, system float64
+	_, _ = fmt.Sscan(fields[11], &user)
+	_, _ = fmt.Sscan(fields[12], &system)
+	return user + system
 }
 
 // listing asks for the first page of tools/list for one turn.

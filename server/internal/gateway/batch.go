@@ -96,7 +96,10 @@ func (e *Endpoint) batch(w http.ResponseWriter, r *http.Request, caller *oauth.C
 			refusal = notInBatch
 		}
 		if refusal != nil {
-			b.put(place, refusal.message(orNull(c.id)), nil)
+			if c.id == nil { // JSON-RPC 2.0 §5, so that a client can count the answers
+				c.id = json.RawMessage("null")
+			}
+			b.put(place, refusal.message(c.id), nil)
 			continue
 		}
 		c.batch, c.place, c.about, c.streams = b, place, c.id, b.streams
@@ -121,15 +124,6 @@ func (e *Endpoint) batch(w http.ResponseWriter, r *http.Request, caller *oauth.C
 	}
 	running.Wait()
 	b.finish()
-}
-
-// orNull is an id as JSON-RPC 2.0 §5 has it in the answer to what has none, so
-// that a client can count the answers.
-func orNull(id json.RawMessage) json.RawMessage {
-	if id == nil {
-		return json.RawMessage("null")
-	}
-	return id
 }
 
 // put takes the answer to the message at place. Once something has been sent it

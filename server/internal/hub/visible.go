@@ -49,11 +49,9 @@ func (h *Hub) Findings() []string {
 	tools := slices.DeleteFunc(slices.Clone(x.kinds[kindTool].list), h.isOff)
 	var list []string
 	say := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
-	for _, kind := range []string{kindTool, kindPrompt} {
-		for _, t := range x.kinds[kind].list {
-			if t.listed != t.name {
-				say("The %s %s of the server %s is listed at /mcp as %s: %s.", kind, shorten(t.name), t.server, t.listed, x.reason(t))
-			}
+	for _, t := range x.all() {
+		if t.listed != t.name {
+			say("The %s %s of the server %s is listed at /mcp as %s: %s.", kindWord(t.kind), shorten(t.name), t.server, shorten(t.listed), x.reason(t))
 		}
 	}
 	for _, t := range tools {
@@ -62,11 +60,6 @@ func (h *Hub) Findings() []string {
 		}
 		if n := len(rpc.Get(t.raw, "description")); n > maxDescription {
 			say("The tool %s of the server %s has a description of %d bytes. Some clients cut it after 2048.", shorten(t.name), t.server, n-2)
-		}
-	}
-	for _, t := range slices.Concat(x.kinds[kindResource].list, x.kinds[kindTemplate].list) {
-		if t.listed != t.name {
-			say("The %s %s of the server %s is listed at /mcp as %s: another server has it too.", kindWord(t.kind), shorten(t.name), t.server, shorten(t.listed))
 		}
 	}
 	if n := len(tools); n > maxTools {
@@ -79,6 +72,8 @@ func (x *index) reason(t *item) string {
 	short := fit(t.name, maxName)
 	names := x.kinds[t.kind]
 	switch {
+	case t.kind == kindResource || t.kind == kindTemplate:
+		return "another server has it too"
 	case names.unsure[short] != nil:
 		return "other servers have one of that name too"
 	case names.byName[short] != nil && names.byName[short].server == Own && short == t.name:

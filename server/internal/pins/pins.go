@@ -72,8 +72,7 @@ var (
 type Options struct {
 	Saver   oauth.Saver
 	Records oauth.Records
-	// Holds reports whether a server's changes are held back; events say so. nil:
-	// none are.
+	// Holds reports whether a server's changes are held back; events say so.
 	Holds func(server string) bool
 	Now   func() time.Time
 	Log   *slog.Logger
@@ -122,9 +121,6 @@ const quietTime = 10 * time.Minute
 
 // Open reads the pins that last.
 func Open(o Options) (*Pins, error) {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
 	ps := &Pins{opts: o, pins: map[id]*pin{}, size: map[string]int{}, used: map[string]bool{}}
 	err := o.Records.Load(Bucket, func(key string, value []byte) error {
 		var p pin
@@ -249,7 +245,7 @@ func (ps *Pins) events(server string, told []*pin) []status.Event {
 	}
 	for i := range list {
 		list[i].Type, list[i].Outcome = status.ServerChanged, status.OK
-		if ps.opts.Holds != nil && ps.opts.Holds(server) {
+		if ps.opts.Holds(server) {
 			list[i].Outcome = status.Refused
 			list[i].Reason += " Held back until you approve it."
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"slices"
@@ -65,7 +66,7 @@ func open(t *testing.T, d *disk) *rig {
 	t.Helper()
 	r := &rig{disk: d, now: time.Date(2026, 11, 22, 14, 2, 0, 0, time.UTC)}
 	var err error
-	r.Pins, err = Open(Options{Saver: d, Records: d, Holds: func(server string) bool { return server == "held" }, Now: func() time.Time { return r.now }})
+	r.Pins, err = Open(Options{Saver: d, Records: d, Holds: func(server string) bool { return server == "held" }, Now: func() time.Time { return r.now }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
