@@ -1,12 +1,13 @@
 package timeline
 
 import (
-	"cmp"
 	"embed"
 	"encoding/json"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
+	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -34,23 +35,29 @@ func catalogue(language string) map[string]string {
 var ofProgram = map[string]bool{"signin": true, "restart": true, "document": true}
 
 // word is a {word} of a line, and the full stop behind it.
-var word = regexp.MustCompile(`\{(\w+)\}\.?`)
+var word = regexp.MustCompile(`( ?)\{(\w+)\}(\.?)( ?)`)
 
 // Sentence returns the line of key with args filled in. What is not known has
 // its plain word; what has no line is "".
 func Sentence(language, key string, args map[string]string) string {
 	lines := catalogues[language]
 	s := word.ReplaceAllStringFunc(lines[key], func(found string) string {
-		name, end, _ := strings.Cut(found[1:], "}")
+		parts := word.FindStringSubmatch(found)
+		before, name, end, after := parts[1], parts[2], parts[3], parts[4]
 		value := args[name]
 		if ofProgram[name] {
 			value = lines["word."+name+"."+value]
 		}
-		value = cmp.Or(value, lines["word."+name])
-		if name == "reason" { // is a sentence of its own
-			value = strings.TrimSuffix(value, end)
+		if value == "" {
+			value = lines["word."+name]
+			if value != "" && value[0] >= utf8.RuneSelf { // the blanks are for names in Latin letters
+				before, after = "", ""
+			}
 		}
-		return value + end
+		if name == "reason" { // is a sentence of its own
+			value = strings.TrimSuffix(assets.Translate(language, value), end)
+		}
+		return before + value + end + after
 	})
 	if first := s[:min(len(s), 1)]; first != "" && first[0] >= 'a' && first[0] <= 'z' && strings.HasPrefix(lines[key], "{client}") && args["client"] == "" {
 		s = strings.ToUpper(first) + s[1:]

@@ -290,3 +290,19 @@ func TestCatalogues(t *testing.T) {
 		}
 	}
 }
+
+// A Japanese word that stands for a name takes no blanks; a name keeps them.
+func TestBlanksAroundWords(t *testing.T) {
+	for want, args := range map[string]map[string]string{
+		"クライアントのリクエストを拒否しました":  nil,
+		"Claude のリクエストを拒否しました": {"client": "Claude"},
+		"佐藤 恵 のリクエストを拒否しました":   {"client": "佐藤 恵"},
+	} {
+		if got := Sentence("ja", "verdict.authorize.refused", args); !strings.HasPrefix(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if got := Sentence("ja", "step.token.over", map[string]string{"reason": "revoked by the owner"}); got != "セッションが終了しました（所有者が取り消しました）。" {
+		t.Errorf("%q is in two languages", got)
+	}
+}
