@@ -3,7 +3,6 @@ package authserver
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"math"
 	"net/http"
 	"net/url"
@@ -15,16 +14,6 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 )
-
-// asError makes any error one that may be shown: what is not of ours is a
-// server_error, its text for the log alone.
-func asError(err error) *oauth.Error {
-	var e *oauth.Error
-	if !errors.As(err, &e) {
-		e = oauth.ServerError(err)
-	}
-	return e
-}
 
 func failJSON(w http.ResponseWriter, r *http.Request, e *oauth.Error) {
 	retryAfter(w, e)

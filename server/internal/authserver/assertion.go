@@ -3,6 +3,7 @@ package authserver
 import (
 	"context"
 	"crypto/sha256"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -104,9 +105,8 @@ func (s *Server) verify(ctx context.Context, client *oauth.Client, parsed *jwt.J
 
 // replays remembers assertions until they have expired.
 type replays struct {
-	mu   sync.Mutex // guards what follows
+	mu   sync.Mutex // guards seen
 	seen map[[32]byte]replay
-	each map[string]int // of seen, by host of the client
 }
 
 type replay struct {
@@ -114,7 +114,7 @@ type replay struct {
 	host  string
 }
 
-func newReplays() *replays { return &replays{seen: map[[32]byte]replay{}, each: map[string]int{}} }
+func newReplays() *replays { return &replays{seen: map[[32]byte]replay{}} }
 
 // first reports whether client has not shown the assertion jti before. Where
 // there is no room for it it says no: taking one twice is worse than a refusal.
@@ -122,27 +122,16 @@ func (p *replays) first(client, jti string, until, now time.Time) bool {
 	key, host := sha256.Sum256([]byte(client+"\x00"+jti)), hostOf(client)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.seen) >= maxReplays || p.each[host] >= maxReplaysEach {
-		p.forget(now)
+	maps.DeleteFunc(p.seen, func(_ [32]byte, r replay) bool { return !now.Before(r.until) }) // shown again, it is refused for that
+	ofHost := 0
+	for _, r := range p.seen {
+		if r.host == host {
+			ofHost++
+		}
 	}
-	if _, ok := p.seen[key]; ok || len(p.seen) >= maxReplays || p.each[host] >= maxReplaysEach {
+	if _, ok := p.seen[key]; ok || len(p.seen) >= maxReplays || ofHost >= maxReplaysEach {
 		return false
 	}
 	p.seen[key] = replay{until, host}
-	p.each[host]++
 	return true
-}
-
-// forget drops what has expired: shown again, it is refused for that. The
-// caller holds mu.
-func (p *replays) forget(now time.Time) {
-	for key, r := range p.seen {
-		if now.Before(r.until) {
-			continue
-		}
-		delete(p.seen, key)
-		if p.each[r.host]--; p.each[r.host] == 0 {
-			delete(p.each, r.host)
-		}
-	}
 }

@@ -142,7 +142,9 @@ func ofFlow(f *oauth.Flow) whom {
 // one who asked: by a redirect to a proven redirect URI (RFC 6749 §4.1.2.1), as
 // a page for a person's browser, else in JSON (§5.2, RFC 7591 §3.2.2).
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, at *place, err error, to whom) {
-	e := *asError(err)
+	refusal := oauth.ServerError(err) // of what is not ours the client hears no more
+	errors.As(err, &refusal)
+	e := *refusal
 	if at.title != "" && e.Status == http.StatusUnauthorized {
 		e.Status = http.StatusBadRequest // 401 is for the token endpoint
 	}

@@ -54,17 +54,13 @@ func (s *Server) Token(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, &redeeming, err, whom{client: client.Name})
 		return
 	}
-	timeline.Note(r.Context(), timeline.Facts{What: issued(form.Get("grant_type"))})
+	what := timeline.Issued
+	if form.Get("grant_type") == "refresh_token" {
+		what = timeline.Refreshed
+	}
+	timeline.Note(r.Context(), timeline.Facts{What: what})
 	writeJSON(w, http.StatusOK, tokenAnswer{AccessToken: tokens.Access, TokenType: "Bearer", ExpiresIn: int64(tokens.ExpiresIn.Seconds() + 0.5),
 		RefreshToken: tokens.Refresh, Scope: strings.Join(tokens.Scopes, " ")})
-}
-
-// issued is what a token request that succeeded was.
-func issued(grantType string) timeline.What {
-	if grantType == "refresh_token" {
-		return timeline.Refreshed
-	}
-	return timeline.Issued
 }
 
 // Revoke answers POST /revoke (RFC 7009). The kind of token is in the token, so

@@ -173,3 +173,29 @@ func TestNoUpstreamRefreshTokenMeansNone(t *testing.T) {
 		t.Error("the session outlived its only token")
 	}
 }
+
+// A sign-in is written once, when its tokens are given: a restart before leaves
+// nothing of it, a restart after all of it.
+func TestSignInIsWrittenOnce(t *testing.T) {
+	r := newRig(t)
+	c := r.client()
+	for _, redeemed := range []bool{false, true} {
+		code, err := r.code(c, ana())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if redeemed {
+			if _, err := r.Redeem(r.redemption(c, code)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := map[bool]int{true: 1}[redeemed]
+		if r.disk.saves != want || r.disk.count(status.SigninSucceeded) == 0 {
+			t.Errorf("redeemed %v: %d writes, want %d", redeemed, r.disk.saves, want)
+		}
+		r.restart()
+		if _, known := r.SignedIn(c.ID); known != redeemed || len(r.Sessions()) != want {
+			t.Errorf("redeemed %v: after a restart the client is known: %v, %d sessions", redeemed, known, len(r.Sessions()))
+		}
+	}
+}

@@ -29,12 +29,13 @@ type code struct {
 	redirectURI string
 	challenge   string
 	issued      time.Time
-	used        bool // guarded by the grant's turn
+	used        bool     // guarded by the grant's mu
+	with        []Change // client and consent, saved with the grant
 }
 
 // Complete ends a flow well: the provider has said who the person is, so the
-// access list is asked, the grant is saved and the code made that the client
-// redeems. Refusals are access_denied; they may be sent to the redirect URI.
+// access list is asked, and grant and code are made. Both live in memory until
+// the client redeems the code: a restart forgets it, and with it the sign-in. Refusals are access_denied; they may be sent to the redirect URI.
 func (s *Grants) Complete(f *Flow, up Upstream) (string, error) {
 	if err := s.access.Load().Check(up.Identity); err != nil {
 		s.discard(up)
@@ -55,7 +56,7 @@ func (s *Grants) Complete(f *Flow, up Upstream) (string, error) {
 		UpstreamRefresh: up.RefreshToken, LastUsedAt: now, Remote: f.Remote}
 
 	client := s.signedIn(f.Client, now)
-	changes := []Change{change(BucketGrants, r.ID, r), change(BucketClients, clientKeyOf(client.ID), client)}
+	changes := []Change{change(BucketClients, clientKeyOf(client.ID), client)}
 	var consent consentRecord
 	if f.remember {
 		var more []Change
@@ -69,19 +70,16 @@ func (s *Grants) Complete(f *Flow, up Upstream) (string, error) {
 		s.discard(up)
 		return "", Unavailable(time.Hour, "There are %d sessions already, which is as many as Drawbridge keeps.", maxGrants)
 	}
-	if err := s.opts.Saver.Save(changes, r.event(status.SigninSucceeded, status.OK, "", f.Remote)); err != nil {
-		s.discard(up)
-		return "", ServerError(err)
-	}
 	text := random()
 	g := newGrant(id, r)
 	s.mu.Lock()
 	s.grants[id] = g
 	s.clients[clientKeyOf(client.ID)] = client
 	s.applyConsents(changes, consent)
-	s.codes[codeKey(text)] = &code{grant: g, clientID: f.Client.ID, redirectURI: f.RedirectURI, challenge: f.Challenge, issued: now}
+	s.codes[codeKey(text)] = &code{grant: g, clientID: f.Client.ID, redirectURI: f.RedirectURI, challenge: f.Challenge, issued: now, with: changes}
 	s.mu.Unlock()
-	s.expirySoon()
+	s.opts.Recorder.Record(r.event(status.SigninSucceeded, status.OK, "", f.Remote))
+	poke(s.newExpiry)
 	return text, nil
 }
 
@@ -159,12 +157,12 @@ func (s *Grants) Redeem(r TokenRequest) (Tokens, error) {
 	return tokens, c.grant.record().about(err)
 }
 
-// redeem applies the rules of [Grants.Redeem]. The caller holds the turn of c's
+// redeem applies the rules of [Grants.Redeem]. The caller holds mu of c's
 // grant, so of many at once one is the first.
 func (s *Grants) redeem(c *code, r TokenRequest) (Tokens, error) {
 	why := s.provesCode(c, r)
 	if why == nil {
-		tokens, err := s.rotate(c.grant, *c.grant.record(), status.TokenIssued, r.Remote)
+		tokens, err := s.rotate(c.grant, *c.grant.record(), status.TokenIssued, r.Remote, c.with...)
 		c.used = err == nil
 		return tokens, err
 	}

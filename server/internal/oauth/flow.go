@@ -100,7 +100,7 @@ func (s *Grants) Begin(r BeginRequest) (*Flow, error) {
 	// ask for what another server advertised. None left means the usual ones.
 	scopes := common(asked, s.opts.Scopes)
 	if len(scopes) == 0 {
-		scopes = withoutOffline(s.opts.Scopes)
+		scopes = WithoutOffline(s.opts.Scopes)
 	}
 	var dropped []string
 	if extra := without(asked, scopes); len(extra) > 0 {

@@ -90,7 +90,7 @@ func TestFlowsExpire(t *testing.T) {
 	_, err := r.View(late.ID, "b")
 	wantCode(t, err, "invalid_request")
 	r.expire()
-	held := len(r.flows.byID) + len(r.flows.byState) + len(r.flows.actors) + len(r.flows.greedy) + r.flows.bytes
+	held := len(r.flows.byID) + len(r.flows.byState) + len(r.flows.actors) + r.flows.bytes
 	for _, l := range r.flows.order {
 		held += l.Len()
 	}
@@ -216,7 +216,11 @@ func TestRememberedConsent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err = r.Complete(back, ana()); err != nil {
+		code, err := r.Complete(back, ana())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Redeem(r.redemption(c, code)); err != nil {
 			t.Fatal(err)
 		}
 	}

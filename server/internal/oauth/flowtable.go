@@ -38,7 +38,6 @@ type flowTable struct {
 	byState map[string]*Flow
 	order   [stages]*list.List // of *Flow, by when they reached the stage
 	actors  map[netip.Prefix]*share
-	greedy  map[*share]bool // those of actors with more than a modest share
 	bytes   int
 }
 
@@ -49,7 +48,7 @@ type share struct {
 }
 
 func newFlowTable() flowTable {
-	t := flowTable{byID: map[string]*Flow{}, byState: map[string]*Flow{}, actors: map[netip.Prefix]*share{}, greedy: map[*share]bool{}}
+	t := flowTable{byID: map[string]*Flow{}, byState: map[string]*Flow{}, actors: map[netip.Prefix]*share{}}
 	for i := range t.order {
 		t.order[i] = list.New()
 	}
@@ -72,27 +71,18 @@ func (t *flowTable) add(f *Flow) {
 	t.byID[f.ID] = f
 	f.place = t.order[f.stage].PushBack(f)
 	mine.flows = append(mine.flows, f)
-	t.count(mine, f.bytes)
-}
-
-func (t *flowTable) count(of *share, bytes int) {
-	t.bytes += bytes
-	if of.bytes += bytes; of.bytes > modestFlowBytes {
-		t.greedy[of] = true
-	} else {
-		delete(t.greedy, of)
-	}
+	t.bytes, mine.bytes = t.bytes+f.bytes, mine.bytes+f.bytes
 }
 
 // least is the flow that goes first. The table is not empty.
 func (t *flowTable) least() *Flow {
-	var most *share
-	for s := range t.greedy {
-		if most == nil || s.bytes > most.bytes {
+	most := &share{bytes: modestFlowBytes}
+	for _, s := range t.actors {
+		if s.bytes > most.bytes {
 			most = s
 		}
 	}
-	if most != nil {
+	if len(most.flows) > 0 {
 		return most.least()
 	}
 	for _, l := range t.order {
@@ -137,7 +127,7 @@ func (t *flowTable) remove(f *Flow) {
 	delete(t.byState, f.upstream.State)
 	mine := t.actors[f.actor]
 	mine.flows = slices.DeleteFunc(mine.flows, func(other *Flow) bool { return other == f })
-	t.count(mine, -f.bytes)
+	t.bytes, mine.bytes = t.bytes-f.bytes, mine.bytes-f.bytes
 	if len(mine.flows) == 0 {
 		delete(t.actors, f.actor)
 	}

@@ -67,7 +67,7 @@ func errSignInAgain() *Error {
 	return InvalidGrant("The session has ended. Sign in again.").Because(ErrEnded)
 }
 
-// refresh applies the rules of [Grants.Refresh]. The caller holds g's turn.
+// refresh applies the rules of [Grants.Refresh]. The caller holds g's mu.
 func (s *Grants) refresh(ctx context.Context, g *grant, t token, remote string) (Tokens, error) {
 	rec := *g.record()
 	now := s.opts.Now()
@@ -185,9 +185,9 @@ func providerMessage(err error) string {
 	return "the sign-in provider could not be asked"
 }
 
-// rotate begins the next generation of rec, saves it and returns its tokens.
-// The caller holds g's turn.
-func (s *Grants) rotate(g *grant, rec Grant, typ, remote string) (Tokens, error) {
+// rotate begins the next generation of rec, saves it with more and returns its
+// tokens. The caller holds g's mu.
+func (s *Grants) rotate(g *grant, rec Grant, typ, remote string, more ...Change) (Tokens, error) {
 	now := s.opts.Now().UTC()
 	rec = g.withUse(rec)
 	rec.Generation++
@@ -198,11 +198,11 @@ func (s *Grants) rotate(g *grant, rec Grant, typ, remote string) (Tokens, error)
 		ttl = s.opts.RefreshTTL
 	}
 	rec.ExpiresAt = now.Add(ttl).Truncate(time.Millisecond)
-	if err := s.opts.Saver.Save([]Change{change(BucketGrants, rec.ID, rec)}, rec.event(typ, status.OK, "", remote)); err != nil {
+	if err := s.opts.Saver.Save(append(more, change(BucketGrants, rec.ID, rec)), rec.event(typ, status.OK, "", remote)); err != nil {
 		return Tokens{}, ServerError(err)
 	}
 	g.set(rec)
-	s.expirySoon()
+	poke(s.newExpiry)
 	return s.tokens(g.id, &rec), nil
 }
 

@@ -102,7 +102,7 @@ func (s *Grants) end(grants []*grant, why func(*Grant) ending, more ...Change) e
 		more = nil
 	}
 	if first != nil {
-		s.expirySoon()
+		poke(s.newExpiry)
 		return fmt.Errorf("the session has ended, but that could not be saved yet, so a restart would bring it back: %w", first)
 	}
 	return nil

@@ -47,13 +47,13 @@ func subset(part, whole []string) bool {
 	return len(common(part, whole)) == len(part)
 }
 
-// without returns those of all that taken does not have.
+// without returns those of all that taken does not have, never nil.
 func without(all, taken []string) []string {
-	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(taken, s) })
+	return slices.DeleteFunc(append([]string{}, all...), func(s string) bool { return slices.Contains(taken, s) })
 }
 
-// withoutOffline takes out offline_access, which a protected resource never
+// WithoutOffline takes out offline_access, which a protected resource never
 // asks for (MCP 2026-07-28, authorization, "Refresh Tokens").
-func withoutOffline(scopes []string) []string {
+func WithoutOffline(scopes []string) []string {
 	return without(scopes, []string{"offline_access"})
 }

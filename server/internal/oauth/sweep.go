@@ -17,9 +17,6 @@ const (
 	saveAgain    = 5 * time.Second // ends that could not be saved
 )
 
-// expirySoon has the sweeper look again for what ends next.
-func (s *Grants) expirySoon() { poke(s.newExpiry) }
-
 // sweep ends grants when their time has come and forgets flows and codes. It
 // sleeps until the next of these is due.
 func (s *Grants) sweep(ctx context.Context) {

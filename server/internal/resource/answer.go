@@ -9,7 +9,10 @@ import (
 // JSON-RPC error without id at an MCP path, the OAuth form elsewhere.
 func refuse(w http.ResponseWriter, r *http.Request, status int, code, description string) {
 	if isMCP(r.URL.Path) {
-		writeJSON(w, status, map[string]any{"jsonrpc": "2.0", "error": map[string]any{"code": -32600, "message": description}})
+		writeJSON(w, status, struct {
+			Version string         `json:"jsonrpc"`
+			Error   map[string]any `json:"error"`
+		}{"2.0", map[string]any{"code": -32600, "message": description}})
 		return
 	}
 	writeJSON(w, status, oauthError{code, description})

@@ -83,7 +83,7 @@ func New(o Options) *Guard {
 	o.Timeline = cmp.Or(o.Timeline, timeline.New(o.Now))
 	// RFC 9728 §5.1. The scope parameter tells a client what to ask for at
 	// /authorize (MCP, "Scope Selection Strategy").
-	where := `resource_metadata="` + o.MetadataURL + `", scope="` + strings.Join(withoutOffline(o.Scopes), " ") + `"`
+	where := `resource_metadata="` + o.MetadataURL + `", scope="` + strings.Join(oauth.WithoutOffline(o.Scopes), " ") + `"`
 	g := &Guard{
 		opts:      o,
 		resource:  strings.TrimSuffix(o.Resource, "/"),

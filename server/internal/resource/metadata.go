@@ -3,7 +3,8 @@ package resource
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 )
 
 // document is the protected resource metadata of RFC 9728 §2.
@@ -27,7 +28,7 @@ func Metadata(resource, issuer string, scopes []string) http.Handler {
 	body, err := json.Marshal(document{
 		Resource:             resource,
 		AuthorizationServers: []string{issuer},
-		ScopesSupported:      withoutOffline(scopes),
+		ScopesSupported:      oauth.WithoutOffline(scopes),
 		BearerMethods:        []string{"header"},
 		ResourceName:         "Drawbridge",
 	})
@@ -47,12 +48,4 @@ func Metadata(resource, issuer string, scopes []string) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		w.Write(body)
 	})
-}
-
-func withoutOffline(scopes []string) []string {
-	kept := slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s == "offline_access" })
-	if kept == nil {
-		kept = []string{}
-	}
-	return kept
 }

@@ -113,7 +113,7 @@ func (j *Journal) load() error {
 }
 
 // Save writes changes and events in one transaction, or nothing, and publishes
-// the events once they are on disk.
+// the events once they are on disk. Recorded events about sessions go with them.
 func (j *Journal) Save(changes []oauth.Change, events ...status.Event) error {
 	aead, err := j.db.state()
 	if err != nil {
@@ -128,10 +128,16 @@ func (j *Journal) Save(changes []oauth.Change, events ...status.Event) error {
 		ev = j.board.Prepare(ev)
 		prepared[i] = &ev
 	}
+	before := map[status.Place]storedEvent{}
 	r, err := func() (*request, error) { // in one go, so that of two events for one place the newer is written last
 		j.mu.Lock()
 		defer j.mu.Unlock()
-		places := make(map[status.Place]storedEvent, len(events))
+		for at, e := range j.pending {
+			if at.Class == status.Sessions { // what led to this is saved with it
+				before[at] = e
+			}
+		}
+		places := maps.Clone(before)
 		for i, ev := range prepared {
 			prepared[i] = j.place(places, ev)
 		}
@@ -145,6 +151,10 @@ func (j *Journal) Save(changes []oauth.Change, events ...status.Event) error {
 		err = j.db.wait(r)
 	}
 	if err != nil {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.dropTaken(before)
+		maps.Copy(j.pending, before)
 		return err
 	}
 	if len(prepared) > 0 {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -110,6 +111,21 @@ func TestFailedSaves(t *testing.T) {
 	}
 	if n := len(mustLoad(t, db, eventBucket)); n != 1 {
 		t.Errorf("%d events on disk, want 1", n)
+	}
+}
+
+// What was recorded of sessions before a save is on disk with it.
+func TestSaveTakesWhatWasRecorded(t *testing.T) {
+	path := newPath(t)
+	db := openDB(t, path)
+	j, _ := openJournal(t, db)
+	j.Record(status.Event{Type: status.SigninSucceeded, Session: "s", Reason: "before"})
+	if err := j.Save(nil, status.Event{Type: status.TokenIssued, Session: "s", Reason: "after"}); err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprint(mustLoad(t, db, eventBucket))
+	if !strings.Contains(got, "before") || !strings.Contains(got, "after") {
+		t.Errorf("on disk: %s", got)
 	}
 }
 
