@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/control"
 )
@@ -25,6 +26,8 @@ func (c revoke) Run(a *app) error {
 	}
 	switch {
 	case c.All:
+		waits := time.AfterFunc(2*time.Second, func() { a.errOut.print(a.errOut.texts.Say("cli.revoking.all")) })
+		defer waits.Stop()
 		return ask(a, (*control.Client).RevokeAll, func(n int) error {
 			a.say("cli.revoked.all", n)
 			return nil

@@ -77,8 +77,11 @@ func (c *Client) EndLeave(ctx context.Context, id, server, tool string) error {
 	return err
 }
 
-// RevokeAll ends all sessions and returns how many there were.
+// RevokeAll ends all sessions and returns how many there were. They have ended at
+// once; that it is on disk may take a while if there are many.
 func (c *Client) RevokeAll(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*answerTime)
+	defer cancel()
 	var answer map[string]int
 	err := c.do(ctx, "POST", "/api/revoke-all", nil, &answer)
 	return answer["revoked"], err

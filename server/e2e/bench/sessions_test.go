@@ -17,11 +17,11 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
 )
 
-// BenchmarkMany prints what the real program takes, in time and memory, with ten
+// BenchmarkManySessions prints what the real program takes, in time and memory, with ten
 // to a hundred thousand sessions. DRAWBRIDGE_BENCH_BEFORE names another program
 // that is measured beside it, each number of sessions in turns. Run it with
 // -benchtime=1x; it takes some minutes, so no run of the tests does.
-func BenchmarkMany(b *testing.B) {
+func BenchmarkManySessions(b *testing.B) {
 	programs := []string{""}
 	if before := os.Getenv("DRAWBRIDGE_BENCH_BEFORE"); before != "" {
 		programs = []string{before, ""}
