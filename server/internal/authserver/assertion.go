@@ -21,14 +21,6 @@ const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 // Only signatures by a private key: an HMAC would need a shared secret.
 var assertionAlgorithms = []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.EdDSA}
 
-func assertionAlgorithmNames() []string {
-	names := make([]string, len(assertionAlgorithms))
-	for i, a := range assertionAlgorithms {
-		names[i] = string(a)
-	}
-	return names
-}
-
 // An assertion is for one request, so it is short-lived and used once.
 const (
 	assertionLife   = 10 * time.Minute // the longest lifetime taken

@@ -37,7 +37,11 @@ func (s *Server) browser(r *http.Request) string {
 	if len(c) != 1 || len(c[0].Value) != 43 {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(c[0].Value))
+	return hashed(c[0].Value)
+}
+
+func hashed(cookie string) string {
+	sum := sha256.Sum256([]byte(cookie))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
@@ -51,8 +55,7 @@ func (s *Server) nameBrowser(w http.ResponseWriter, r *http.Request) string {
 	c := &http.Cookie{Name: s.cookieName(), Value: base64.RawURLEncoding.EncodeToString(b[:]), Path: "/", HttpOnly: true,
 		SameSite: http.SameSiteLaxMode, Secure: strings.HasPrefix(s.Issuer, "https://"), MaxAge: int(browserTTL.Seconds())}
 	http.SetCookie(w, c)
-	sum := sha256.Sum256([]byte(c.Value))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+	return hashed(c.Value)
 }
 
 // Consent answers GET /consent: who asks, where the answer goes, as whom.

@@ -7,15 +7,6 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 )
 
-// document is the protected resource metadata of RFC 9728 §2.
-type document struct {
-	Resource             string   `json:"resource"`
-	AuthorizationServers []string `json:"authorization_servers"`
-	ScopesSupported      []string `json:"scopes_supported"`
-	BearerMethods        []string `json:"bearer_methods_supported"`
-	ResourceName         string   `json:"resource_name"`
-}
-
 // Metadata serves the RFC 9728 document of resource, whose tokens come from
 // issuer. Clients compare both byte for byte (§3.3). offline_access is left
 // out of scopes: a refresh token is the authorization server's matter (MCP,
@@ -25,13 +16,13 @@ type document struct {
 // client makes while it connects, and short enough that nobody is sent to
 // yesterday's tunnel after the public URL has changed.
 func Metadata(resource, issuer string, scopes []string) http.Handler {
-	body, err := json.Marshal(document{
-		Resource:             resource,
-		AuthorizationServers: []string{issuer},
-		ScopesSupported:      oauth.WithoutOffline(scopes),
-		BearerMethods:        []string{"header"},
-		ResourceName:         "Drawbridge",
-	})
+	body, err := json.Marshal(struct {
+		Resource string   `json:"resource"`
+		Servers  []string `json:"authorization_servers"`
+		Scopes   []string `json:"scopes_supported"`
+		Methods  []string `json:"bearer_methods_supported"`
+		Name     string   `json:"resource_name"`
+	}{resource, []string{issuer}, oauth.WithoutOffline(scopes), []string{"header"}, "Drawbridge"})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			http.Error(w, "internal error", http.StatusInternalServerError)

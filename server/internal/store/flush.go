@@ -95,12 +95,18 @@ func (j *Journal) flush() error {
 		err = j.db.wait(r)
 	}
 	if err != nil {
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		j.dropTaken(batch)
-		maps.Copy(j.pending, batch)
+		j.giveBack(batch)
 	}
 	return err
+}
+
+// giveBack has events wait again that were not written, unless newer ones have
+// taken their places.
+func (j *Journal) giveBack(batch map[status.Place]storedEvent) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.dropTaken(batch)
+	maps.Copy(j.pending, batch)
 }
 
 // dropTaken removes the events whose place a newer one has taken since. It

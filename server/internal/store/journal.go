@@ -151,10 +151,7 @@ func (j *Journal) Save(changes []oauth.Change, events ...status.Event) error {
 		err = j.db.wait(r)
 	}
 	if err != nil {
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		j.dropTaken(before)
-		maps.Copy(j.pending, before)
+		j.giveBack(before)
 		return err
 	}
 	if len(prepared) > 0 {
