@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -76,11 +77,8 @@ func (s *Grants) writeUsage() {
 	dirty := s.dirty
 	s.dirty = nil
 	s.mu.Unlock()
-	const batch = 256
-	for len(dirty) > 0 {
-		n := min(batch, len(dirty))
-		s.writeBatch(dirty[:n])
-		dirty = dirty[n:]
+	for batch := range slices.Chunk(dirty, 256) {
+		s.writeBatch(batch)
 	}
 }
 

@@ -131,11 +131,10 @@ func (s *Grants) View(id, browser string) (*Flow, error) {
 	s.mu.Lock()
 	f, err := s.flow(id, browser)
 	s.mu.Unlock()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		s.opts.Recorder.Record(f.event(status.ConsentShown, status.OK, ""))
 	}
-	s.opts.Recorder.Record(f.event(status.ConsentShown, status.OK, ""))
-	return f, nil
+	return f, err
 }
 
 // flow finds a pending flow and binds it to browser. The caller holds mu.
@@ -186,15 +185,12 @@ func (s *Grants) Approve(id, browser, csrf string, remember bool) (*Flow, Upstre
 // Deny is the person's no. The flow is over; that is for the caller to tell.
 func (s *Grants) Deny(id, browser, csrf string) (*Flow, error) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	f, err := s.answer(id, browser, csrf)
 	if err == nil {
 		s.flows.remove(f)
 	}
-	s.mu.Unlock()
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
+	return f, err
 }
 
 // Callback gives back, once, the flow that the provider answers, with what was

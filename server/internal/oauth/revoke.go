@@ -196,10 +196,7 @@ func (s *Grants) RevokeToken(text, clientID, remote string) error {
 		return nil
 	}
 	g, ok := s.find(t.grant)
-	if !ok || g.record().Client.ID != clientID {
-		return nil
-	}
-	if !g.claim(nil) {
+	if !ok || g.record().Client.ID != clientID || !g.claim(nil) {
 		return nil
 	}
 	if err := s.end([]*grant{g}, always(ending{typ: status.SessionRevoked, reason: "the client gave its token back", remote: remote})); err != nil {
@@ -238,23 +235,20 @@ func (s *Grants) discard(up Upstream) {
 // revokeUpstream revokes at the provider what sessions left behind, and tries
 // again after failures, with pauses from 5 s to 10 min.
 func (s *Grants) revokeUpstream(ctx context.Context) {
-	pause := 5 * time.Second
-	for {
+	const soonest, latest = 5 * time.Second, 10 * time.Minute
+	for pause := soonest; ; {
+		var again <-chan time.Time
 		if s.revokeOnce(ctx) {
-			pause = 5 * time.Second
-			select {
-			case <-ctx.Done():
-				return
-			case <-s.newRevoke:
-			}
-			continue
+			pause = soonest
+		} else {
+			again = time.After(pause)
+			pause = min(2*pause, latest)
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.newRevoke:
-		case <-time.After(pause):
-			pause = min(2*pause, 10*time.Minute)
+		case <-again:
 		}
 	}
 }
