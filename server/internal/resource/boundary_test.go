@@ -146,7 +146,7 @@ func TestOrigin(t *testing.T) {
 			t.Errorf("absolute-form target %s: %d", target, w.Code)
 		}
 	}
-	if w := ask(h, "POST", "/mcp", "localhost:8000", "Origin: https://evil.example"); !strings.HasPrefix(w.Body.String(), `{"jsonrpc":"2.0","error":{`) {
+	if w := ask(h, "POST", "/mcp", "localhost:8000", "Origin: https://evil.example"); !strings.HasPrefix(w.Body.String(), `{"jsonrpc":"2.0","error":{"code":-32600,`) {
 		t.Errorf("MCP path: %s", w.Body)
 	}
 	if w := ask(h, "POST", "/token", "localhost:8000", "Origin: https://evil.example"); !strings.HasPrefix(w.Body.String(), `{"error":"invalid_request"`) || !strings.Contains(w.Body.String(), "public URL") {
@@ -179,6 +179,10 @@ func TestCORS(t *testing.T) {
 		if got := w.Header().Get("Access-Control-Allow-Headers"); w.Code != 204 || got != allowedHeaders {
 			t.Errorf("%.20q is answered by %q", asked, got)
 		}
+	}
+	longest := strings.Repeat("x", 2048)
+	if w := ask(h, "OPTIONS", "/mcp", "name.example", "Origin: null", "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: "+longest); !strings.HasSuffix(w.Header().Get("Access-Control-Allow-Headers"), longest) {
+		t.Error("the longest list is not allowed")
 	}
 	// OPTIONS of who is no browser is no preflight.
 	if w := ask(h, "OPTIONS", "/mcp", "name.example"); w.Body.String() != "reached" {
