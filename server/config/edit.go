@@ -129,13 +129,14 @@ func marshalJSON(v any) string {
 func (entry object) update(s Server) {
 	value := nodeOf(hujson.Value{Value: entry.Object}, 0)
 	old := (&serverReader{foreign: true}).server(member{name: s.Name, value: value})
-	if (old.URL == "") != (s.URL == "") {
-		entry.remove("type")
+	if changed := (old.URL == "") != (s.URL == ""); changed || old.SSE != s.SSE {
 		entry.remove("transport")
-	}
-	if old.URL != "" && s.URL != "" && old.SSE != s.SSE {
-		entry.remove("transport")
-		entry.set("type", typeOf(s))
+		if changed {
+			entry.remove("type")
+		}
+		if s.URL != "" {
+			entry.set("type", typeOf(s))
+		}
 	}
 	if old.URL != s.URL {
 		for _, alias := range urlNames[1:] {

@@ -44,6 +44,21 @@ func TestEditsKeepTheRest(t *testing.T) {
 			"{\"mcpServers\": {\"files\": {\"command\": /* old */ \"npx\", \"args\": [\"-y\", \"fs\"], \"note\": 1}}}"},
 		{"a URL that becomes a command", "{\"mcpServers\": {\"files\": {\"type\": \"http\", \"serverUrl\": \"http://localhost\", \"headers\": {}, \"note\": 1}}}", func(p string) error { return config.PutServer(p, files) },
 			"{\"mcpServers\": {\"files\": {\"note\": 1, \"command\": \"npx\", \"args\": [\"-y\",\"fs\"]}}}"},
+		{"another transport", "{\"mcpServers\": {\"a\": {\"transport\": \"http\", \"url\": \"http://localhost/\"}}}", func(p string) error {
+			return config.PutServer(p, config.Server{Name: "a", URL: "http://localhost/", SSE: true})
+		}, "{\"mcpServers\": {\"a\": {\"url\": \"http://localhost/\", \"type\": \"sse\"}}}"},
+		{"the same transport in its own word", "{\"mcpServers\": {\"a\": {\"transport\": \"http\", \"url\": \"http://localhost/\"}}}", func(p string) error {
+			return config.PutServer(p, config.Server{Name: "a", URL: "http://localhost/"})
+		}, "{\"mcpServers\": {\"a\": {\"transport\": \"http\", \"url\": \"http://localhost/\"}}}"},
+		{"a command that becomes a URL", "{\"mcpServers\": {\"a\": {\"type\": \"stdio\", \"command\": \"x\"}}}", func(p string) error {
+			return config.PutServer(p, config.Server{Name: "a", URL: "http://localhost/", SSE: true})
+		}, "{\"mcpServers\": {\"a\": {\"type\": \"sse\", \"url\": \"http://localhost/\"}}}"},
+		{"a comment before a comma", "{\"mcpServers\": {\"a\": {\"command\": \"x\"} /* why */, \"b\": {\"command\": \"y\"}}}", func(p string) error { return config.RemoveServer(p, "a") },
+			"{\"mcpServers\": {/* why */\"b\": {\"command\": \"y\"}}}"},
+		{"the last before a comma", "{\"mcpServers\": {\n  \"a\": {\"command\": \"x\"},\n  \"b\": {\"command\": \"y\"}, // b\n}} // end", func(p string) error { return config.RemoveServer(p, "b") },
+			"{\"mcpServers\": {\n  \"a\": {\"command\": \"x\"},\n  // b\n}} // end"},
+		{"a byte order mark", "\ufeff{\"mcpServers\": {\"a\": {\"command\": \"x\"}}}", func(p string) error { return config.RemoveServer(p, "a") },
+			"{\"mcpServers\": {}}"},
 		{"removing the first", "{\"mcpServers\": {\n  \"a\": {\"command\": \"x\"},\n  // about b\n  \"b\": {\"command\": \"y\"}\n}}", func(p string) error { return config.RemoveServer(p, "a") },
 			"{\"mcpServers\": {\n  // about b\n  \"b\": {\"command\": \"y\"}\n}}"},
 		{"removing the last", "{\"mcpServers\": {\n  \"a\": {\"command\": \"x\"},\n  // about b\n  \"b\": {\"command\": \"y\"}\n}}", func(p string) error { return config.RemoveServer(p, "b") },
@@ -86,6 +101,10 @@ func TestEditsThatAreRefused(t *testing.T) {
 	}
 	if after, _ := os.ReadFile(path); string(after) != string(before) {
 		t.Errorf("changed to %s", after)
+	}
+	full := write(t, "{\"mcpServers\": {}} //"+strings.Repeat("x", 1<<20-30))
+	if err := config.PutServer(full, config.Server{Name: "b", Command: "x"}); err == nil || !strings.Contains(err.Error(), "edit it by hand") {
+		t.Errorf("a file that would be too large: %v", err)
 	}
 	broken := write(t, "{\"mcpServers\": {\n")
 	if err := config.PutServer(broken, config.Server{Name: "b", Command: "x"}); err == nil || !strings.Contains(err.Error(), "mcp.json:2: not valid JSON") {

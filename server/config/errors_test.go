@@ -163,3 +163,29 @@ func TestErrorsAreTyped(t *testing.T) {
 		t.Errorf("without a file: %v", err)
 	}
 }
+
+// A third of the letters may be wrong, and three at the most; two that changed
+// places are one mistake.
+func TestNearest(t *testing.T) {
+	for _, c := range []struct {
+		word  string
+		names []string
+		want  string
+	}{
+		{"lst", []string{"set", "list"}, "list"},
+		{"abc", []string{"axy"}, ""},
+		{"bac", []string{"abc"}, "abc"},
+		{"badc", []string{"abcd"}, ""},
+		{"abcdef", []string{"abcdxy"}, "abcdxy"},
+		{"abcdef", []string{"abcxyz"}, ""},
+		{"abcdefghijkl", []string{"abcdefghixyz"}, "abcdefghixyz"},
+		{"abcdefghijkl", []string{"abcdefghwxyz"}, ""},
+		{"abz", []string{"abx", "aby"}, "abx"},
+		{"PublicURL", []string{"public_url"}, "public_url"},
+		{"", []string{"a"}, ""},
+	} {
+		if got := config.Nearest(c.word, c.names); got != c.want {
+			t.Errorf("%q among %q: %q, want %q", c.word, c.names, got, c.want)
+		}
+	}
+}
