@@ -149,6 +149,21 @@ func TestRefusesServers(t *testing.T) {
 	}
 }
 
+// Depth is bounded, not how many lists there are.
+func TestManyLists(t *testing.T) {
+	if _, err := config.ParseServers("f", []byte(`{"mcpServers": {}, "x": [`+strings.Repeat("[{}],", 12_000)+"]}")); err != nil {
+		t.Error(err)
+	}
+	for _, c := range [][2]string{{"[", "]"}, {`{"a": `, "}"}} {
+		for n, good := range map[int]bool{64: true, 65: false} {
+			text := `{"x": ` + strings.Repeat(c[0], n-1) + "[]" + strings.Repeat(c[1], n-1) + "}"
+			if _, err := config.ParseServers("f", []byte(text)); (err == nil) != good {
+				t.Errorf("%d deep: %v", n, err)
+			}
+		}
+	}
+}
+
 func TestGoodServersBesideABadOne(t *testing.T) {
 	got, err := config.ParseServers("f", []byte(`{"mcpServers": {"a": {"command": "x"}, "b": {"comand": "x"}, "c": {"url": "http://localhost:1"}}}`))
 	if err == nil || len(got) != 2 || got[0].Name != "a" || got[1].Name != "c" {
