@@ -55,6 +55,8 @@ func TestEditsKeepTheRest(t *testing.T) {
 		}, "{\"mcpServers\": {\"a\": {\"type\": \"sse\", \"url\": \"http://localhost/\"}}}"},
 		{"a comment before a comma", "{\"mcpServers\": {\"a\": {\"command\": \"x\"} /* why */, \"b\": {\"command\": \"y\"}}}", func(p string) error { return config.RemoveServer(p, "a") },
 			"{\"mcpServers\": {/* why */\"b\": {\"command\": \"y\"}}}"},
+		{"a comment to the end of the line before a comma", "{\"mcpServers\": {\"a\": {\"command\": \"x\"} // why\n, \"b\": {\"command\": \"y\"}}}", func(p string) error { return config.RemoveServer(p, "a") },
+			"{\"mcpServers\": {// why\n\"b\": {\"command\": \"y\"}}}"},
 		{"the last before a comma", "{\"mcpServers\": {\n  \"a\": {\"command\": \"x\"},\n  \"b\": {\"command\": \"y\"}, // b\n}} // end", func(p string) error { return config.RemoveServer(p, "b") },
 			"{\"mcpServers\": {\n  \"a\": {\"command\": \"x\"},\n  // b\n}} // end"},
 		{"a byte order mark", "\ufeff{\"mcpServers\": {\"a\": {\"command\": \"x\"}}}", func(p string) error { return config.RemoveServer(p, "a") },

@@ -64,10 +64,7 @@ func (o object) set(name, value string) {
 		remark = strings.TrimRight(line, "\r")
 	}
 	if remark == "" && !bytes.ContainsRune(o.Members[last].Name.BeforeExtra, '\n') {
-		m.Name.BeforeExtra, m.Value.Value = hujson.Extra(" "), laidOut(value, "")
-		if flat, err := hujson.Parse([]byte(value)); err == nil {
-			m.Value.Value = flat.Value
-		}
+		m.Name.BeforeExtra, m.Value.Value = hujson.Extra(" "), parsed(value)
 	} else {
 		indent := o.indentOf(last)
 		m.Name.BeforeExtra, m.Value.Value = hujson.Extra(remark+"\n"+indent), laidOut(value, indent)
@@ -85,9 +82,14 @@ func laidOut(value, indent string) hujson.ValueTrimmed {
 	if strings.HasPrefix(value, "{") && json.Indent(&buf, []byte(value), indent, "  ") == nil {
 		value = buf.String()
 	}
+	return parsed(value)
+}
+
+// parsed is a value that was written by marshalJSON.
+func parsed(value string) hujson.ValueTrimmed {
 	v, err := hujson.Parse([]byte(value))
 	if err != nil {
-		panic(err) // it was written by marshalJSON
+		panic(err)
 	}
 	return v.Value
 }
@@ -101,8 +103,8 @@ func (o object) remove(name string) {
 	}
 	m, last := o.Members[i], i == len(o.Members)-1
 	before := string(m.Name.BeforeExtra)
-	if remark := strings.TrimSpace(string(m.Value.AfterExtra)); remark != "" {
-		before += remark
+	if comment := string(m.Value.AfterExtra); strings.Contains(comment, "/") { // before the comma
+		before += strings.TrimLeft(comment, " \t")
 	}
 	o.Members = slices.Delete(o.Members, i, i+1)
 	switch {
