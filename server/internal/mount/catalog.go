@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+	"github.com/drawbridge-app/drawbridge/server/internal/wait"
 )
 
 // How says what a catalog is wanted for.
@@ -96,22 +97,13 @@ func (s *server) await(ctx context.Context, urgent bool) (*Catalog, error) {
 		case state == stateFailed && (!first || pause > 0):
 			return nil, &Error{Server: s.name, Message: problem}
 		case !first:
-			if err := sleep(ctx, max(pause, s.set.tune.firstPause)); err != nil {
+			if err := wait.For(ctx, max(pause, s.set.tune.firstPause)); err != nil {
 				return nil, err
 			}
 		}
-		if err := wait(ctx, s.lists.read(urgent)); err != nil {
+		if err := s.lists.read(urgent).wait(ctx); err != nil {
 			return nil, err
 		}
-	}
-}
-
-func wait(ctx context.Context, r *reading) error {
-	select {
-	case <-r.done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 
@@ -138,7 +130,7 @@ func (s *server) refresh(ctx context.Context, client Client) {
 	}
 	for _, r := range waited {
 		within, cancel := context.WithDeadline(ctx, r.began.Add(freshWait)) // one that hangs holds up one list
-		_ = wait(within, r)
+		_ = r.wait(within)
 		cancel()
 	}
 }
@@ -159,11 +151,11 @@ func (s *server) anew(ctx context.Context, client Client, urgent bool) (*Catalog
 		}
 	}
 	if c != nil && c.lists != nil {
-		if err := wait(ctx, c.lists.read(urgent)); err != nil {
+		if err := c.lists.read(urgent).wait(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if err := wait(ctx, r); err != nil {
+	if err := r.wait(ctx); err != nil {
 		return nil, err
 	}
 	if catalog := s.view(client); catalog != nil {

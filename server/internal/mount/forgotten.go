@@ -58,7 +58,7 @@ func answers(body []byte, r *call) bool {
 }
 
 // deniesSession reports whether an answer with status 200 is an error that says
-// so; r is finished then. It may also be a tool's own word about a session of
+// so. It may also be a tool's own word about a session of
 // its own, a browser's for one. So the server is asked for something that needs
 // no more than a transport session.
 func (w *httpWire) deniesSession(ctx context.Context, r *call, messages []message) bool {
@@ -66,7 +66,6 @@ func (w *httpWire) deniesSession(ctx context.Context, r *call, messages []messag
 		return false
 	}
 	w.conv.server.sessionEnded(w.conv)
-	r.inbox.finish(nil, errSessionGone)
 	return true
 }
 

@@ -43,7 +43,9 @@ func (w *httpWire) start(r *call) {
 		ctx, cancel := context.WithCancel(r.ctx)
 		defer cancel()
 		defer context.AfterFunc(w.ctx, cancel)()
-		w.exchange(ctx, r, header)
+		if err := w.exchange(ctx, r, header); err != nil {
+			r.inbox.finish(nil, err) // unless it was answered
+		}
 	})
 }
 
@@ -99,12 +101,12 @@ func (w *httpWire) request(ctx context.Context, method string, header http.Heade
 	return w.conv.server.set.client.Do(req)
 }
 
-// exchange sends r and hands on all that comes of it.
-func (w *httpWire) exchange(ctx context.Context, r *call, header http.Header) {
+// exchange sends r and hands on all that comes of it. The error is why there is no
+// answer.
+func (w *httpWire) exchange(ctx context.Context, r *call, header http.Header) error {
 	resp, err := w.request(ctx, http.MethodPost, header, r.body())
 	if err != nil {
-		w.failed(ctx, r, err)
-		return
+		return w.failed(ctx, err)
 	}
 	defer resp.Body.Close()
 	if r.method == "initialize" {
@@ -113,14 +115,14 @@ func (w *httpWire) exchange(ctx context.Context, r *call, header http.Header) {
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch {
 	case resp.StatusCode >= 300:
-		r.inbox.finish(nil, w.refusal(r, resp))
-	case w.endpoint != "":
+		return w.refusal(r, resp)
+	case w.endpoint != "": // the answer comes on the stream
 		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxErrorBytes))
+		return nil
 	case kind == "text/event-stream":
-		w.follow(ctx, r, header, resp.Body)
-	default:
-		w.readAnswer(ctx, r, resp)
+		return w.follow(ctx, r, header, resp.Body)
 	}
+	return w.readAnswer(ctx, r, resp)
 }
 
 // begin keeps the id of a session, which is visible ASCII (MCP 2025-11-25,
@@ -134,16 +136,15 @@ func (w *httpWire) begin(session string) {
 	w.session = session
 }
 
-// failed notes that no answer came. When the network is the reason, the next
-// call begins anew.
-func (w *httpWire) failed(ctx context.Context, r *call, err error) {
+// failed notes that no answer came, and says why. When the network is the reason,
+// the next call begins anew.
+func (w *httpWire) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		r.inbox.finish(nil, ctx.Err())
-		return
+		return ctx.Err()
 	}
 	f := noAnswer(w.url, err)
-	r.inbox.finish(nil, f)
 	w.conv.broke(f)
+	return f
 }
 
 // refusal says what an answer that is an HTTP error means.
@@ -194,28 +195,25 @@ func errorIn(body []byte) error {
 }
 
 // readAnswer reads a JSON body.
-func (w *httpWire) readAnswer(ctx context.Context, r *call, resp *http.Response) {
+func (w *httpWire) readAnswer(ctx context.Context, r *call, resp *http.Response) error {
 	body, err := readBody(ctx, resp, limit.HoldOf(r.ctx))
 	switch {
 	case err != nil:
-		w.failed(ctx, r, err)
-		return
+		return w.failed(ctx, err)
 	case len(body) > maxMessage:
-		r.inbox.finish(nil, errTooBig())
-		return
+		return errTooBig()
 	}
 	messages, err := parse(body)
-	if err == nil && w.deniesSession(ctx, r, messages) {
-		return
-	}
-	if err != nil {
-		r.inbox.finish(nil, &failure{text: "answered with what is no MCP message. Is its URL in mcp.json right?", kind: lasting, cause: err, status: http.StatusOK})
-		return
+	switch {
+	case err != nil:
+		return &failure{text: "answered with what is no MCP message. Is its URL in mcp.json right?", kind: lasting, cause: err, status: http.StatusOK}
+	case w.deniesSession(ctx, r, messages):
+		return errSessionGone
 	}
 	for i := range messages {
 		w.conv.receive(&messages[i], r)
 	}
-	r.inbox.finish(nil, &failure{text: "gave no answer to the request.", kind: unreachable, status: http.StatusOK}) // unless it did
+	return &failure{text: "gave no answer to the request.", kind: unreachable, status: http.StatusOK} // unless it did
 }
 
 // readBody reads a message, or what shows that it is too long. It takes room for

@@ -20,6 +20,9 @@ const (
 	maxPages   = 1000
 )
 
+// maxOdd bounds what is said about the items of one server.
+const maxOdd = 50
+
 // defaultTTL is how long a list is taken for fresh whose server does not say
 // (ttlMs, MCP 2026-07-28, "Caching").
 const defaultTTL = 10 * time.Second
@@ -222,4 +225,19 @@ func (l *lister) page(ctx context.Context, method string, params json.RawMessage
 		return nil, rpc.Errorf(rpc.CodeInternal, "the answer to %s is no object", method)
 	}
 	return o, nil
+}
+
+// sayOdd notes what is odd now and was not before.
+func (s *server) sayOdd(was, is *Catalog) {
+	for i, line := range is.Odd {
+		if was != nil && slices.Contains(was.Odd, line) {
+			continue
+		}
+		if i == maxOdd {
+			s.log.say("More of what it offers is odd: %d lines in all.", len(is.Odd))
+			return
+		}
+		s.log.say("What it offers was mended, so that clients take it: %s.", line)
+		s.set.o.Log.Info("mended what a server offers", "server", s.name, "what", line)
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"sync"
 	"time"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/wait"
 )
 
 // filter is what a modern server is asked to tell (MCP 2026-07-28,
@@ -99,7 +101,7 @@ func (c *conversation) relisten(r *call, client Client, err error) {
 		return
 	}
 	for failures := 1; c.alive(); failures++ {
-		if sleep(c.server.ctx, c.server.set.tune.pause(failures)) != nil || !c.alive() {
+		if wait.For(c.server.ctx, c.server.set.tune.pause(failures)) != nil || !c.alive() {
 			return
 		}
 		ctx, cancel := context.WithTimeout(c.server.ctx, 10*time.Second)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+	"github.com/drawbridge-app/drawbridge/server/internal/wait"
 )
 
 // patience is how long a call waits for a server that is about to be started
@@ -49,7 +50,7 @@ func (s *server) conversation(ctx context.Context, k key, client Client) (*conve
 		case err != nil:
 			return nil, err
 		case c == nil:
-			if err := sleep(ctx, pause); err != nil {
+			if err := wait.For(ctx, pause); err != nil {
 				return nil, err
 			}
 			continue
@@ -259,15 +260,4 @@ func (s *server) notOpened(ctx context.Context, c *conversation, bound time.Dura
 		s.failed(f)
 	}
 	close(c.ready)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -1,6 +1,7 @@
 package mount
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -43,6 +44,15 @@ func (r *reader) read(urgent bool) *reading {
 		r.now.hurry.Do(func() { close(r.now.urgent) })
 	}
 	return r.now
+}
+
+func (r *reading) wait(ctx context.Context) error {
+	select {
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (r *reader) finished(now *reading) {

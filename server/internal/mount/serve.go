@@ -58,7 +58,7 @@ func (s *server) call(ctx context.Context, client Client, method string, params 
 		case again && method == "tools/call" && isCode(err, rpc.CodeHeaderMismatch) && s.http:
 			// The tool's schema has changed, and with it the headers that it
 			// wants (MCP 2026-07-28, "Client Behavior").
-			if err := wait(within, s.lists.read(true)); err != nil {
+			if err := s.lists.read(true).wait(within); err != nil {
 				return nil, err
 			}
 			continue

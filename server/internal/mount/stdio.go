@@ -138,7 +138,7 @@ func (w *stdioWire) read() {
 		}
 		if cut {
 			w.conv.server.log.say("It wrote a line of more than %d MiB, which was dropped.", maxMessage>>20)
-			w.conv.abort(&failure{text: fmt.Sprintf("sent an answer of more than %d MiB, which was dropped. Ask it for less.", maxMessage>>20)})
+			w.conv.abort(errTooBig())
 			continue
 		}
 		messages, err := parse(line)

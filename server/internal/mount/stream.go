@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/limit"
+	"github.com/drawbridge-app/drawbridge/server/internal/wait"
 )
 
 // maxResumes bounds how often the rest of one answer is asked for.
@@ -18,36 +19,34 @@ const maxResumes = 20
 // follow reads the stream of r up to its answer. A legacy server may close the
 // stream and have the client ask for the rest (MCP 2025-11-25, "Resumability
 // and Redelivery").
-func (w *httpWire) follow(ctx context.Context, r *call, header http.Header, body io.Reader) {
+func (w *httpWire) follow(ctx context.Context, r *call, header http.Header, body io.Reader) error {
 	place := &streamPlace{pause: time.Second}
 	for range maxResumes {
 		err := w.events(ctx, newEventReader(body), r, place)
+		halfway := &failure{text: "ended its answer halfway. Try again.", kind: unreachable, cause: err, status: http.StatusOK}
 		switch {
 		case r.inbox.isDone():
-			return
+			return nil
 		case errors.Is(err, errLongEvent):
-			r.inbox.finish(nil, errTooBig())
-			return
+			return errTooBig()
+		case errors.Is(err, errSessionGone):
+			return err
 		case ctx.Err() != nil:
-			r.inbox.finish(nil, ctx.Err())
-			return
-		case w.conv.modern.Load() || place.id == "" || sleep(ctx, place.pause) != nil:
-			r.inbox.finish(nil, &failure{text: "ended its answer halfway. Try again.", kind: unreachable, cause: err, status: http.StatusOK})
-			return
+			return ctx.Err()
+		case w.conv.modern.Load() || place.id == "" || wait.For(ctx, place.pause) != nil:
+			return halfway
 		}
 		resp, err := w.get(ctx, header, place.id)
 		if err != nil {
-			w.failed(ctx, r, err)
-			return
+			return w.failed(ctx, err)
 		}
 		defer resp.Body.Close()
 		if resp.StatusCode != http.StatusOK {
-			r.inbox.finish(nil, &failure{text: "ended its answer halfway. Try again.", kind: unreachable, status: resp.StatusCode})
-			return
+			return halfway
 		}
 		body = resp.Body
 	}
-	r.inbox.finish(nil, &failure{text: "ended its answer halfway, again and again. Try again later.", kind: unreachable, status: http.StatusOK})
+	return &failure{text: "ended its answer halfway, again and again. Try again later.", kind: unreachable, status: http.StatusOK}
 }
 
 // streamPlace is how far a stream was read, and how long to wait before it is
@@ -85,7 +84,7 @@ func (w *httpWire) events(ctx context.Context, events *eventReader, r *call, pla
 			continue
 		}
 		if r != nil && w.deniesSession(ctx, r, messages) {
-			return nil
+			return errSessionGone
 		}
 		room.Shrink(int64(len(ev.data)))
 		for i := range messages {
@@ -134,7 +133,7 @@ func (w *httpWire) listen() {
 			}
 			resp.Body.Close()
 		}
-		if sleep(w.ctx, max(place.pause, w.conv.server.set.tune.pause(failures))) != nil {
+		if wait.For(w.ctx, max(place.pause, w.conv.server.set.tune.pause(failures))) != nil {
 			return
 		}
 	}
