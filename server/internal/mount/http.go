@@ -40,10 +40,7 @@ func (w *httpWire) start(r *call) {
 		addMethod(header, r)
 	}
 	w.streams.start(func() {
-		ctx, cancel := context.WithCancel(r.ctx)
-		defer cancel()
-		defer context.AfterFunc(w.ctx, cancel)()
-		if err := w.exchange(ctx, r, header); err != nil {
+		if err := w.exchange(r.ctx, r, header); err != nil { // which the end of the conversation ends
 			r.inbox.finish(nil, err) // unless it was answered
 		}
 	})

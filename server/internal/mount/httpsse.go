@@ -81,21 +81,18 @@ func (w *httpWire) readEndpoint(ctx context.Context) (*eventReader, io.Closer, e
 		return nil, nil, &failure{text: `does not speak HTTP+SSE there. Correct its URL in mcp.json, or write "type": "http".`, kind: lasting, status: resp.StatusCode}
 	}
 	events := newEventReader(resp.Body)
-	for {
-		ev, err := events.next()
-		if err != nil {
+	var ev event
+	for ev.name != "endpoint" {
+		if ev, err = events.next(); err != nil {
 			resp.Body.Close()
 			return nil, nil, noAnswer(w.url, err)
 		}
-		if ev.name != "endpoint" {
-			continue
-		}
-		to, err := resp.Request.URL.Parse(string(ev.data))
-		if err != nil || to.Host != resp.Request.URL.Host || to.Scheme != resp.Request.URL.Scheme {
-			resp.Body.Close()
-			return nil, nil, &failure{text: "has its callers post to another place, which Drawbridge does not follow: their headers may be secret.", kind: lasting}
-		}
-		w.endpoint = to.String()
-		return events, resp.Body, nil
 	}
+	to, err := resp.Request.URL.Parse(string(ev.data))
+	if err != nil || to.Host != resp.Request.URL.Host || to.Scheme != resp.Request.URL.Scheme {
+		resp.Body.Close()
+		return nil, nil, &failure{text: "has its callers post to another place, which Drawbridge does not follow: their headers may be secret.", kind: lasting}
+	}
+	w.endpoint = to.String()
+	return events, resp.Body, nil
 }

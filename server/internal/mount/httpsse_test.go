@@ -4,6 +4,7 @@ package mount
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -72,28 +73,29 @@ func TestSSE(t *testing.T) {
 type scripted struct {
 	*httptest.Server
 	endpoint string
-	mu       sync.Mutex // guards stream
-	stream   http.ResponseWriter
+	mu       sync.Mutex                     // guards streams
+	streams  map[string]http.ResponseWriter // by session
 	hangUp   chan struct{}
 }
 
 func newScripted(t *testing.T, path string) *scripted {
-	s := &scripted{endpoint: "event: endpoint\ndata: /post?session=1\n\n", hangUp: make(chan struct{})}
-	say := func(text string) {
+	s := &scripted{endpoint: "event: endpoint\ndata: /post?session=SESSION\n\n", streams: make(map[string]http.ResponseWriter), hangUp: make(chan struct{})}
+	say := func(session, text string) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.stream != nil {
-			fmt.Fprint(s.stream, text)
-			s.stream.(http.Flusher).Flush()
+		if stream := s.streams[session]; stream != nil {
+			fmt.Fprint(stream, text)
+			stream.(http.Flusher).Flush()
 		}
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+path, func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		s.mu.Lock()
-		s.stream = w
+		session := rand.Text()
+		s.streams[session] = w
 		s.mu.Unlock()
-		say(": hello\n\n" + s.endpoint)
+		say(session, ": hello\n\n"+strings.ReplaceAll(s.endpoint, "SESSION", session))
 		abort := false
 		select {
 		case <-req.Context().Done():
@@ -101,9 +103,7 @@ func newScripted(t *testing.T, path string) *scripted {
 			abort = true
 		}
 		s.mu.Lock() // nothing is written to what net/http closes
-		if s.stream == w {
-			s.stream = nil
-		}
+		delete(s.streams, session)
 		s.mu.Unlock()
 		if abort {
 			panic(http.ErrAbortHandler)
@@ -125,7 +125,7 @@ func newScripted(t *testing.T, path string) *scripted {
 		}
 		w.WriteHeader(202)
 		if result != "" {
-			say(fmt.Sprintf("event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":%s}\n\n", m.ID, result))
+			say(req.FormValue("session"), fmt.Sprintf("event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":%s}\n\n", m.ID, result))
 		}
 	})
 	s.Server = httptest.NewServer(mux)

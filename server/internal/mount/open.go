@@ -115,12 +115,19 @@ func (c *conversation) usedBy(client Client) {
 
 // open opens c and notes how that went.
 func (s *server) open(c *conversation) {
-	bound := s.begins()
+	s.mu.Lock()
+	if s.openingAt.IsZero() {
+		s.openingAt = s.set.o.Now()
+	}
+	bound := s.startBoundLocked()
+	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(s.ctx, bound)
 	defer cancel()
 	began := time.Now()
 	err := c.connect(ctx)
-	s.begun()
+	s.mu.Lock()
+	s.openingAt = time.Time{}
+	s.mu.Unlock()
 	if err == nil && c.probes {
 		s.learn(ctx, c, time.Since(began))
 	}

@@ -92,7 +92,7 @@ func (s *server) mayEndLocked(c *conversation) (since time.Time, ok bool) {
 // drop ends c, unless somebody uses it.
 func (s *server) drop(c *conversation, why string) {
 	s.endThose(errSessionGone, why, func(other *conversation) bool {
-		_, unused := s.mayEndLocked(c)
+		_, unused := s.mayEndLocked(other)
 		return other == c && unused
 	})
 }

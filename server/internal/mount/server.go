@@ -116,22 +116,6 @@ func (s *server) startBoundLocked() time.Duration {
 	return cmp.Or(s.conf.Start, s.set.tune.open)
 }
 
-// begins notes that a start is under way, and returns how long it may take.
-func (s *server) begins() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.openingAt.IsZero() {
-		s.openingAt = s.set.o.Now()
-	}
-	return s.startBoundLocked()
-}
-
-func (s *server) begun() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.openingAt = time.Time{}
-}
-
 // change runs f under mu, and tells if the status is another then.
 func (s *server) change(f func()) {
 	s.mu.Lock()
