@@ -66,21 +66,22 @@ func (s *Server) Wizard() *wizard.Wizard {
 	return &wizard.Wizard{Keystore: s.opts.Keystore, HTTP: s.opts.network(s.Config().Network).Client(providerTime), Network: network, Open: s.tryTunnel, Now: s.opts.Now}
 }
 
-// tryTunnel opens the tunnel of cfg for a moment and returns its URL; the one
-// that is open already is not opened again.
-func (s *Server) tryTunnel(ctx context.Context, cfg config.Config, authtoken keystore.Secret) (string, error) {
+// tryTunnel opens the tunnel of c for a moment and returns its URL; the one that
+// is open already is not opened again.
+func (s *Server) tryTunnel(ctx context.Context, c wizard.Candidate) (string, error) {
 	ask := ""
-	if cfg.Tunnel.Domain != "" {
-		ask = "https://" + hostname.Lower(cfg.Tunnel.Domain)
+	if domain := c.Config.Tunnel.Domain; domain != "" {
+		ask = "https://" + hostname.Lower(domain)
 	}
 	now := s.status().Tunnel
 	ours := now.State == tunnel.Up && now.URL == ask
-	if ours && authtoken.IsZero() {
+	if ours && c.Authtoken.IsZero() {
 		return ask, nil
 	}
-	provider := s.ngrok(cfg)
-	if !authtoken.IsZero() {
-		provider.Authtoken = func(context.Context) (string, error) { return authtoken.Reveal(), nil }
+	provider := s.ngrok(c.Config)
+	provider.Network = wizard.WayOut(c.Config.Network, c.ProxyPassword, s.opts.Keystore)
+	if !c.Authtoken.IsZero() {
+		provider.Authtoken = func(context.Context) (string, error) { return c.Authtoken.Reveal(), nil }
 	}
 	line, err := provider.Open(ctx, ask)
 	var taken *tunnel.Error

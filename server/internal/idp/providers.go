@@ -179,7 +179,6 @@ var google = &profile{
 		{"admin_policy_enforced", "", refused, "Google refused the sign-in: your Workspace administrator does not allow this app. Ask them to trust it."},
 		{"org_internal", "", refused, "Google refused the sign-in: this app is only for members of its own organisation. Choose an account of that organisation."},
 		{"invalid_grant", "", refused, "Google no longer accepts this sign-in. Sign in again. While the app is in testing, Google ends each sign-in after seven days: publish it to avoid that."},
-		{"redirect_uri_mismatch", "", misconfigured, redirectUnknown},
 		{"deleted_client", "", misconfigured, clientUnknown},
 	},
 }

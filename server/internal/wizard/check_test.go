@@ -36,15 +36,14 @@ type ngrokAccount struct {
 	domain string
 	stays  bool
 	fail   error
-	opened []string
 }
 
-func (n *ngrokAccount) open(_ context.Context, c config.Config, _ keystore.Secret) (string, error) {
-	n.opened = append(n.opened, c.Tunnel.Domain)
+func (n *ngrokAccount) open(_ context.Context, c Candidate) (string, error) {
+	domain := c.Config.Tunnel.Domain
 	switch {
 	case n.fail != nil:
 		return "", n.fail
-	case c.Tunnel.Domain == "" || c.Tunnel.Domain == n.domain && n.stays:
+	case domain == "" || domain == n.domain && n.stays:
 		return "https://" + n.domain, nil
 	}
 	return "", tunnel.Refusal("ERR_NGROK_320")

@@ -95,7 +95,7 @@ func (w *Wizard) openTunnel(ctx context.Context, c *Candidate, r *Report) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	t := &c.Config.Tunnel
-	given, err := w.Open(ctx, c.Config, c.Authtoken)
+	given, err := w.Open(ctx, *c)
 	if err != nil {
 		r.Problems = append(r.Problems, FromTunnel(err))
 		return
@@ -105,7 +105,7 @@ func (w *Wizard) openTunnel(ctx context.Context, c *Candidate, r *Report) {
 	}
 	t.Domain = Domain(given)
 	var taken *tunnel.Error // by the line of a moment ago
-	if _, err := w.Open(ctx, c.Config, c.Authtoken); err != nil && !(errors.As(err, &taken) && taken.Taken) {
+	if _, err := w.Open(ctx, *c); err != nil && !(errors.As(err, &taken) && taken.Taken) {
 		t.Domain = ""
 		r.problem(FieldTunnelDomain, "This ngrok account has no domain that stays the same. Make one at dashboard.ngrok.com/domains, and enter it.")
 	}

@@ -33,10 +33,9 @@ type Wizard struct {
 	// Network is the way out of a configuration, for a password of its proxy that
 	// is new, or else the keychain's. nil: HTTP, whatever [network] says.
 	Network func(n config.Network, password keystore.Secret) *outbound.Network
-	// Open opens the tunnel of a configuration for a moment, with the authtoken or,
-	// without one, with the keychain's, and returns the URL that it got. nil: what
-	// ngrok says of them is seen when Drawbridge runs.
-	Open func(ctx context.Context, c config.Config, authtoken keystore.Secret) (url string, err error)
+	// Open opens the tunnel of a candidate for a moment and returns the URL that it
+	// got. nil: what ngrok says of it is seen when Drawbridge runs.
+	Open func(ctx context.Context, c Candidate) (url string, err error)
 	// Dial looks whether anything can be reached directly; nil: the system's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	Now  func() time.Time
