@@ -83,9 +83,6 @@ func (s *setup) draw(r *Request) *setupView {
 	case stepAccess:
 		s.drawAccess(v, c, res)
 	case stepTry:
-		if kind, _ := wizard.KindOf(c.IDP); kind != "" {
-			s.describe(r, v, kind)
-		}
 		v.AuthURL = webAddress(res.authURL)
 	}
 	for _, p := range res.report.Problems {

@@ -104,11 +104,8 @@ func (d *DryRun) changed() {
 func (d *DryRun) Status() TrialStatus {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if t := d.trial; t != nil && d.status.State != TrialAsking {
-		if d.now().Sub(t.begun) >= trialTime {
-			d.trial = nil
-			d.status = TrialStatus{State: TrialExpired, Says: lookFor(t)}
-		}
+	if t := d.trial; t != nil && d.status.State != TrialAsking && d.now().Sub(t.begun) >= trialTime {
+		d.trial, d.status = nil, TrialStatus{State: TrialExpired, Says: lookFor(t)}
 	}
 	return d.status
 }

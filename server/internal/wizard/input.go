@@ -63,8 +63,6 @@ func Address(s string) string {
 	return u.String()
 }
 
-var hostLabel = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$`)
-
 // isHost reports whether s is a name with a dot in it, an IP address, or
 // localhost.
 func isHost(s string) bool {
@@ -135,7 +133,7 @@ func auth0Issuer(f Form) (string, *Problem) {
 	u := webAddress(f[FieldDomain])
 	if u != nil && u.Host == "manage.auth0.com" {
 		// manage.auth0.com/dashboard/eu/tenant/applications
-		if region, tenant := pathPart(u, 1), pathPart(u, 2); hostLabel.MatchString(region) && hostLabel.MatchString(tenant) {
+		if region, tenant := pathPart(u, 1), pathPart(u, 2); hostname.Valid(tenant + "." + region) {
 			return "https://" + strings.ToLower(tenant+"."+region) + ".auth0.com/", nil
 		}
 		u = nil
