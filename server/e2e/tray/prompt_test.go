@@ -63,9 +63,9 @@ func (p fakePrompt) Prompt(string) *dbus.Error {
 func (p fakePrompt) Dismiss() *dbus.Error { return nil }
 
 // A locked keychain is said with what to do, Retry asks for it again, and its
-// window between two panels does not lose the icon: the
-// signals of the one are not taken for those of the other. Keychain and panel
-// are stand-ins on a real bus.
+// window between two panels does not lose the icon: the signals of the one are
+// not taken for those of the other. Keychain and panel are stand-ins on a real
+// bus.
 func TestTrayKeychainPrompt(t *testing.T) {
 	s := startTraySession(t)
 	t.Setenv("DISPLAY", ":99") // nobody connects there; the keychain may show its window
