@@ -5,21 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
-	"github.com/drawbridge-app/drawbridge/server/internal/endpoints"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // What the owner does with mounted servers. [config.BuiltIn] is the server of the
 // built-in tools.
-
-func (s *Server) mounted() (*endpoints.Endpoints, error) {
-	return ask(s, func(p *parts) (*endpoints.Endpoints, error) { return p.endpoints, nil })
-}
 
 // Offers returns what a server offers, as far as it has said so.
 func (s *Server) Offers(server string) []status.Offer {
@@ -49,46 +45,35 @@ func (s *Server) Try(ctx context.Context, server, tool string, arguments json.Ra
 }
 
 // SwitchTool turns a tool on or off for everybody, in config.toml.
-func (s *Server) SwitchTool(_ context.Context, server, tool string, on bool) error {
-	if s.opts.ConfigFile == "" {
-		return errors.New("this Drawbridge has no configuration to change: it runs as a demo")
+func (s *Server) SwitchTool(ctx context.Context, server, tool string, on bool) error {
+	cfg := s.Config()
+	if server == config.BuiltIn {
+		own := map[string]*bool{"echo": &cfg.Tools.Echo, "add": &cfg.Tools.Add, "whoami": &cfg.Tools.Whoami}[tool]
+		if own == nil {
+			return fmt.Errorf("there is no tool %s", tool)
+		}
+		*own = on
+		return s.SetConfig(ctx, cfg)
 	}
-	err := config.Edit(s.opts.ConfigFile, func(c *config.Config) error {
-		if server == config.BuiltIn {
-			own := map[string]*bool{"echo": &c.Tools.Echo, "add": &c.Tools.Add, "whoami": &c.Tools.Whoami}[tool]
-			if own == nil {
-				return fmt.Errorf("there is no tool %s", tool)
-			}
-			*own = on
-			return nil
-		}
-		settings := c.Servers[server]
-		settings.ToolsOff = slices.DeleteFunc(slices.Clone(settings.ToolsOff), func(name string) bool { return name == tool })
-		switch {
-		case !on:
-			settings.ToolsOff = append(settings.ToolsOff, tool)
-		case config.MatchAny(settings.ToolsOff, tool):
-			return fmt.Errorf("a pattern switches %s off: change tools_off in the table [server.%s] of config.toml", tool, server)
-		}
-		if c.Servers == nil {
-			c.Servers = map[string]config.ServerSettings{}
-		}
-		c.Servers[server] = settings
-		return nil
-	})
-	if err != nil {
-		return err
+	settings := cfg.Servers[server]
+	settings.ToolsOff = slices.DeleteFunc(slices.Clone(settings.ToolsOff), func(name string) bool { return name == tool })
+	switch {
+	case !on:
+		settings.ToolsOff = append(settings.ToolsOff, tool)
+	case config.MatchAny(settings.ToolsOff, tool):
+		return fmt.Errorf("a pattern switches %s off: change tools_off in the table [server.%s] of config.toml", tool, server)
 	}
-	return s.load(false)
+	cfg.Servers = maps.Clone(cfg.Servers)
+	if cfg.Servers == nil {
+		cfg.Servers = map[string]config.ServerSettings{}
+	}
+	cfg.Servers[server] = settings
+	return s.SetConfig(ctx, cfg)
 }
 
 // PutServer changes what mcp.json says of a server. Secrets in clear go to the
 // keychain.
 func (s *Server) PutServer(ctx context.Context, entry config.Server) error {
-	e, err := s.mounted()
-	if err != nil {
-		return err
-	}
 	if store := s.storeSecret(ctx); store != nil {
 		for name, secret := range entry.Conceal() {
 			if err := store(entry.Name, name, secret); err != nil {
@@ -96,17 +81,18 @@ func (s *Server) PutServer(ctx context.Context, entry config.Server) error {
 			}
 		}
 	}
-	return e.Edit(func(path string) error { return config.PutServer(path, entry) })
+	return s.rewrite(func(path string) error { return config.PutServer(path, entry) })
+}
+
+// rewrite has change write mcp.json, and takes over what it says then.
+func (s *Server) rewrite(change func(path string) error) error {
+	return s.do(func(p *parts) error { return p.endpoints.Edit(change) })
 }
 
 // RemoveServer takes a server out of mcp.json, with its settings and secrets.
 func (s *Server) RemoveServer(ctx context.Context, name string) error {
-	e, err := s.mounted()
-	if err != nil {
-		return err
-	}
 	var secrets []string
-	err = e.Edit(func(string) (err error) {
+	err := s.rewrite(func(string) (err error) {
 		secrets, err = config.Unmount(s.opts.ConfigFile, name)
 		return err
 	})
@@ -114,10 +100,8 @@ func (s *Server) RemoveServer(ctx context.Context, name string) error {
 		err = s.load(false)
 	}
 	for _, secret := range secrets {
-		if err == nil && !keystore.IsReadOnly(s.opts.Keystore) {
-			if err = s.opts.Keystore.Delete(ctx, keystore.ServerSecret(name, secret)); errors.Is(err, keystore.ErrNotFound) {
-				err = nil
-			}
+		if gone := s.opts.Keystore.Delete(ctx, keystore.ServerSecret(name, secret)); err == nil && !errors.Is(gone, keystore.ErrNotFound) && !keystore.IsReadOnly(s.opts.Keystore) {
+			err = gone
 		}
 	}
 	return err
@@ -125,25 +109,25 @@ func (s *Server) RemoveServer(ctx context.Context, name string) error {
 
 // SetSecret stores a secret of a server, which starts again with it.
 func (s *Server) SetSecret(ctx context.Context, server, name, value string) error {
-	e, err := s.mounted()
-	if err != nil {
-		return err
-	}
-	entry, _ := e.Server(server)
-	if value = strings.TrimSpace(value); value == "" {
+	entry, _, _ := s.Entry(server)
+	value = strings.TrimSpace(value)
+	switch store := s.opts.Keystore; {
+	case value == "":
 		return errors.New("nothing was stored: the value is empty")
-	}
-	if !slices.Contains(config.Secrets(entry), name) {
+	case !slices.Contains(config.Secrets(entry), name):
 		return fmt.Errorf("the server %s uses no secret of that name", server)
-	}
-	if err := s.opts.Keystore.Set(ctx, keystore.ServerSecret(server, name), keystore.NewSecret(value)); err != nil {
-		return err
+	case keystore.IsReadOnly(store):
+		return fmt.Errorf("secrets come from the environment here: set %s instead, and start Drawbridge again", keystore.EnvVar(keystore.ServerSecret(server, name)))
+	default:
+		if err := store.Set(ctx, keystore.ServerSecret(server, name), keystore.NewSecret(value)); err != nil {
+			return err
+		}
 	}
 	s.missing.Delete(keystore.ServerSecret(server, name))
 	if entry.Off {
 		return nil
 	}
-	return e.Restart(server)
+	return s.RestartServer(server)
 }
 
 // Pasted is what would be added of what somebody pasted. Nothing is written.
@@ -161,11 +145,7 @@ func (s *Server) importer() config.Importer {
 
 // Add mounts what plan holds. Secrets in clear go to the keychain.
 func (s *Server) Add(ctx context.Context, plan config.Import) error {
-	e, err := s.mounted()
-	if err != nil {
-		return err
-	}
-	return e.Edit(func(string) error { return plan.Save(s.storeSecret(ctx)) })
+	return s.rewrite(func(string) error { return plan.Save(s.storeSecret(ctx)) })
 }
 
 // storeSecret puts a server's secret into the keychain; nil if there is none to

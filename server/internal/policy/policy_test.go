@@ -207,6 +207,29 @@ func TestAgainstASecondImplementation(t *testing.T) {
 	}
 }
 
+// Who may use a thing is told as the owner wrote it, each once.
+func TestWhom(t *testing.T) {
+	rules := []config.Rule{{Emails: []string{"ana@example.com"}, Groups: []string{"staff"}}, {Domains: []string{"example.org"}, Tools: []string{"read_*"}},
+		{Groups: []string{"staff"}, Servers: []string{"files"}}, {Servers: []string{"open"}}, {Emails: []string{"bob@example.com"}, ReadOnly: true}}
+	for _, c := range []struct{ server, tool, want string }{
+		{"files", "read_file", "[@example.org ana@example.com staff]"},
+		{"files", "write_file", "[ana@example.com staff]"},
+		{"open", "write_file", "everybody"},
+	} {
+		got := "everybody"
+		if whom := policy.New(rules).Whom(func(p *policy.Policy) bool { return p.Tool(nil, c.server, c.tool, false) }); whom != nil {
+			got = fmt.Sprint(whom)
+		}
+		if got != c.want {
+			t.Errorf("%s/%s: %s, want %s", c.server, c.tool, got, c.want)
+		}
+	}
+	none := policy.New(rules[1:2]).Whom(func(p *policy.Policy) bool { return p.Tool(nil, "files", "write_file", false) })
+	if none == nil || len(none) > 0 || policy.New(nil).Whom(nil) != nil {
+		t.Errorf("nobody: %q; without rules not everybody", none)
+	}
+}
+
 // A stranger chooses names and URIs; the owner's patterns must not make them
 // expensive. The work is bounded by what config takes: a thousand of the worst.
 func TestHostilePatterns(t *testing.T) {
