@@ -53,7 +53,11 @@ func (c *call) listen() {
 	l := &listener{call: c}
 	l.goodbye, l.end = context.WithCancel(c.endpoint.ctx)
 	defer l.end()
-	defer l.stop()
+	defer func() {
+		for _, stop := range l.stops {
+			c.endpoint.guarded("unsubscribe", stop)
+		}
+	}()
 	c.run(func() (json.RawMessage, error) { return l.serve(*params.Notifications) })
 }
 
@@ -115,12 +119,6 @@ func (l *listener) agree(asked filter, capabilities json.RawMessage) {
 			l.stops = append(l.stops, stop)
 			l.filter.Watched = append(l.filter.Watched, uri)
 		}
-	}
-}
-
-func (l *listener) stop() {
-	for _, stop := range l.stops {
-		l.call.endpoint.guarded("unsubscribe", stop)
 	}
 }
 

@@ -20,8 +20,7 @@ const (
 // Describe says what there is behind an endpoint: a server in its own words, or
 // Drawbridge in those of all.
 func (s *endpoint) Describe(ctx context.Context, c *gateway.Client) (rpc.Description, error) {
-	who := c.Caller
-	if err := s.mayEnter(who); err != nil {
+	if err := s.mayEnter(c.Caller); err != nil {
 		return rpc.Description{}, err
 	}
 	x, err := s.index(ctx, c, mount.Needed)
@@ -79,8 +78,7 @@ func carried(capabilities json.RawMessage) json.RawMessage {
 
 // InputSchema returns the schema of a tool that the client may call.
 func (s *endpoint) InputSchema(ctx context.Context, c *gateway.Client, tool string) json.RawMessage {
-	who := c.Caller
-	if s.mayEnter(who) != nil {
+	if s.mayEnter(c.Caller) != nil {
 		return nil
 	}
 	t, err := s.find(ctx, c, kindTool, tool)
@@ -94,8 +92,7 @@ func (s *endpoint) InputSchema(ctx context.Context, c *gateway.Client, tool stri
 // asked it. At /mcp nobody can tell which server that was. That its roots have
 // changed is no server's business, see noRoots.
 func (s *endpoint) Notified(ctx context.Context, c *gateway.Client, method string, params json.RawMessage) {
-	who := c.Caller
-	if method != "notifications/progress" || c.Era != rpc.Legacy || s.server == "" || s.mayEnter(who) != nil {
+	if method != "notifications/progress" || c.Era != rpc.Legacy || s.server == "" || s.mayEnter(c.Caller) != nil {
 		return
 	}
 	x, err := s.index(ctx, c, mount.Known)

@@ -32,8 +32,9 @@ const maxIndexes = 8
 
 var nobody = &gateway.Client{}
 
-// index returns what there is for a client, as how says: as far as it is known, after starting servers were waited for (at
-// /mcp briefly, and for each only once), or read again as well.
+// index returns what there is for a client, as how says: as far as it is known,
+// after starting servers were waited for (at /mcp briefly, and for each only
+// once), or read again as well.
 func (s *endpoint) index(ctx context.Context, c *gateway.Client, how mount.How) (*index, error) {
 	if s.server != "" {
 		return s.indexOfOne(ctx, c, how)
@@ -194,12 +195,11 @@ func (s *endpoint) find(ctx context.Context, c *gateway.Client, kind, name strin
 	}
 	switch len(candidates) {
 	case 0:
+		return nil, invalid("Unknown %s: %s", kind, shorten(name))
 	case 1: // that there is another is none of their business
 		return nil, invalid("Unknown %s: %s. Use %s.", kind, shorten(name), candidates[0])
-	default:
-		return nil, invalid("%s is not clear: more than one server has a %s of that name. Use %s.", shorten(name), kind, strings.Join(candidates, " or "))
 	}
-	return nil, invalid("Unknown %s: %s", kind, shorten(name))
+	return nil, invalid("%s is not clear: more than one server has a %s of that name. Use %s.", shorten(name), kind, strings.Join(candidates, " or "))
 }
 
 // builtin returns a built-in tool, whose name means it whatever else there is.

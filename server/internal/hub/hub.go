@@ -104,7 +104,7 @@ func New(o Options) *Hub {
 	o.Patience, o.Hold = cmp.Or(o.Patience, 3*time.Second), cmp.Or(o.Hold, 5*time.Minute)
 	h := &Hub{o: o, single: map[string]*endpoint{}, waited: map[string]bool{}, last: map[string]*mount.Catalog{},
 		limit: &meter{perMinute: o.CallsPerMinute, now: o.Now, sessions: map[string]*rate.Limiter{}}, parked: &parkedCalls{hold: o.Hold, waiting: map[string]*parkedCall{}}}
-	h.verdicts.of = map[string][]verdict{}
+	h.verdicts.of = map[string]map[*mount.Catalog]map[offered]bool{}
 	h.all = &endpoint{h: h}
 	return h
 }

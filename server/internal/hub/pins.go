@@ -11,16 +11,12 @@ import (
 // verdicts is which items of each server are no longer what the owner
 // approved, as long as the server offers the same.
 type verdicts struct {
-	mu sync.Mutex           // guards of; held while a server is looked at
-	of map[string][]verdict // the newest last: clients may be offered different things
+	mu sync.Mutex // guards of; held while a server is looked at
+	of map[string]map[*mount.Catalog]map[offered]bool
 }
 
+// maxVerdicts bounds those of one server: clients may be offered different things.
 const maxVerdicts = 8
-
-type verdict struct {
-	cat     *mount.Catalog
-	changed map[offered]bool
-}
 
 type offered struct{ kind, name string }
 
@@ -31,10 +27,8 @@ const kindInstructions = "instructions"
 func (h *Hub) look(m mounted) map[offered]bool {
 	h.verdicts.mu.Lock()
 	defer h.verdicts.mu.Unlock()
-	for _, v := range h.verdicts.of[m.server] {
-		if v.cat == m.cat {
-			return v.changed
-		}
+	if changed, ok := h.verdicts.of[m.server][m.cat]; ok {
+		return changed
 	}
 	var items []pins.Item
 	for i, list := range [][]mount.Item{m.cat.Tools, m.cat.Prompts, m.cat.Templates} {
@@ -55,8 +49,10 @@ func (h *Hub) look(m mounted) map[offered]bool {
 			changed[offered{items[i].Kind, items[i].Name}] = true
 		}
 	}
-	list := append(h.verdicts.of[m.server], verdict{m.cat, changed})
-	h.verdicts.of[m.server] = list[max(0, len(list)-maxVerdicts):]
+	if of := h.verdicts.of[m.server]; of == nil || len(of) >= maxVerdicts {
+		h.verdicts.of[m.server] = map[*mount.Catalog]map[offered]bool{}
+	}
+	h.verdicts.of[m.server][m.cat] = changed
 	return changed
 }
 
