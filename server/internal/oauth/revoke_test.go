@@ -113,6 +113,7 @@ func TestRestartKeepsSessionsAndCounters(t *testing.T) {
 	for range 3 {
 		r.alive(tokens.Access)
 	}
+	r.UsedTool(r.Sessions()[0].ID, "add")
 	r.UsedTool(r.Sessions()[0].ID, "echo")
 	before := r.disk.saves
 	r.writeUsage()
