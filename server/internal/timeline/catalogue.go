@@ -34,7 +34,7 @@ func catalogue(language string) map[string]string {
 // catalogue has what to do in it.
 var ofProgram = map[string]bool{"signin": true, "restart": true, "document": true}
 
-// word is a {word} of a line, and the full stop behind it.
+// word is a {word} of a line, the full stop behind it, and the blanks around it.
 var word = regexp.MustCompile(`( ?)\{(\w+)\}(\.?)( ?)`)
 
 // Sentence returns the line of key with args filled in. What is not known has
