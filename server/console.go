@@ -32,8 +32,15 @@ func (s *Server) Configured() bool {
 	return s.unset == nil
 }
 
-// SetConfig is [Server.Configure] without secrets.
-func (s *Server) SetConfig(ctx context.Context, cfg config.Config) error {
+// ChangeConfig is [Server.Configure] of what change makes of the configuration.
+// Changes come one after the other, so that none undoes another.
+func (s *Server) ChangeConfig(ctx context.Context, change func(*config.Config) error) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	cfg := s.Config()
+	if err := change(&cfg); err != nil {
+		return err
+	}
 	return s.Configure(ctx, cfg, nil)
 }
 

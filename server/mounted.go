@@ -46,29 +46,30 @@ func (s *Server) Try(ctx context.Context, server, tool string, arguments json.Ra
 
 // SwitchTool turns a tool on or off for everybody, in config.toml.
 func (s *Server) SwitchTool(ctx context.Context, server, tool string, on bool) error {
-	cfg := s.Config()
-	if server == config.BuiltIn {
-		own := map[string]*bool{"echo": &cfg.Tools.Echo, "add": &cfg.Tools.Add, "whoami": &cfg.Tools.Whoami}[tool]
-		if own == nil {
-			return fmt.Errorf("there is no tool %s", tool)
+	return s.ChangeConfig(ctx, func(cfg *config.Config) error {
+		if server == config.BuiltIn {
+			own := map[string]*bool{"echo": &cfg.Tools.Echo, "add": &cfg.Tools.Add, "whoami": &cfg.Tools.Whoami}[tool]
+			if own == nil {
+				return fmt.Errorf("there is no tool %s", tool)
+			}
+			*own = on
+			return nil
 		}
-		*own = on
-		return s.SetConfig(ctx, cfg)
-	}
-	settings := cfg.Servers[server]
-	settings.ToolsOff = slices.DeleteFunc(slices.Clone(settings.ToolsOff), func(name string) bool { return name == tool })
-	switch {
-	case !on:
-		settings.ToolsOff = append(settings.ToolsOff, tool)
-	case config.MatchAny(settings.ToolsOff, tool):
-		return fmt.Errorf("a pattern switches %s off: change tools_off in the table [server.%s] of config.toml", tool, server)
-	}
-	cfg.Servers = maps.Clone(cfg.Servers)
-	if cfg.Servers == nil {
-		cfg.Servers = map[string]config.ServerSettings{}
-	}
-	cfg.Servers[server] = settings
-	return s.SetConfig(ctx, cfg)
+		settings, pattern := cfg.Servers[server], config.PatternFor(tool)
+		settings.ToolsOff = slices.DeleteFunc(slices.Clone(settings.ToolsOff), func(name string) bool { return name == pattern })
+		switch {
+		case !on:
+			settings.ToolsOff = append(settings.ToolsOff, pattern)
+		case config.MatchAny(settings.ToolsOff, tool):
+			return fmt.Errorf("a pattern switches %s off: change tools_off in the table [server.%s] of config.toml", tool, server)
+		}
+		cfg.Servers = maps.Clone(cfg.Servers)
+		if cfg.Servers == nil {
+			cfg.Servers = map[string]config.ServerSettings{}
+		}
+		cfg.Servers[server] = settings
+		return nil
+	})
 }
 
 // PutServer changes what mcp.json says of a server. Secrets in clear go to the

@@ -33,6 +33,7 @@ type Server struct {
 	changed   chan struct{}  // holds one: there is a configuration
 
 	applying sync.Mutex // held while the configuration changes
+	changing sync.Mutex // held while a change of the file is made and saved
 
 	mu       sync.Mutex // guards all below
 	ctl      *control.Server

@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // maxGlob bounds a pattern, in bytes.
 const maxGlob = 256
@@ -37,6 +40,24 @@ func MatchAny(patterns []string, s string) bool {
 		}
 	}
 	return false
+}
+
+// PatternFor is a pattern that fits name, and only names of its length that look
+// like it: what a pattern may not hold, or would mean otherwise, is a "?".
+func PatternFor(name string) string {
+	var b strings.Builder
+	for i, r := range name {
+		switch {
+		case b.Len() == maxGlob-1 || b.Len()+utf8.RuneLen(r) >= maxGlob:
+			return b.String() + "*"
+		case r == utf8.RuneError || r == '*' || notVisible(r) || strings.ContainsRune(`[]{}\`, r) || i == 0 && (r == '!' || r == '^'):
+			_, size := utf8.DecodeRuneInString(name[i:])
+			b.WriteString(strings.Repeat("?", size))
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // checkGlob takes what [Match] reads. What other programs read as a pattern is

@@ -1,10 +1,13 @@
 package console
 
 import (
+	"encoding/json"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
@@ -120,4 +123,54 @@ func TestSecConsoleWithoutToken(t *testing.T) {
 		}
 	}
 	app.MustWorkWith(t, tokens.Access)
+}
+
+// Switches that are clicked one upon the other all count, also those of tools
+// whose names can't stand in a pattern as they are.
+func TestSwitchesAtOnce(t *testing.T) {
+	app := rig.StartApp(t, rig.AppOptions{ConfigFile: filepath.Join(t.TempDir(), "config.toml")})
+	if err := config.Edit(app.Options.ConfigFile, func(c *config.Config) error { *c = app.Config; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	c := rig.ReadControlFile(t, app)
+	var entered struct{ Token string }
+	if err := json.Unmarshal([]byte(c.Send(t, "POST", "/session", `{"key":"`+c.Key+`"}`).Body), &entered); err != nil {
+		t.Fatal(err)
+	}
+	tools := []string{"read", "write", "with space", "a*", "*", "{x}", "!x", "Café", "tab\tin", "q?"}
+	turn := func(on string) {
+		t.Helper()
+		var all sync.WaitGroup
+		for _, tool := range tools {
+			all.Go(func() {
+				r := c.Send(t, "POST", "/servers/tool", url.Values{"server": {"files"}, "tool": {tool}, "on": {on}}.Encode(),
+					"Authorization", "Bearer "+entered.Token, "Content-Type", "application/x-www-form-urlencoded")
+				if r.Status != http.StatusOK {
+					t.Errorf("%q: %d", tool, r.Status)
+				}
+			})
+		}
+		all.Wait()
+	}
+	off := func() []string {
+		saved, err := config.Load(app.Options.ConfigFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return saved.Servers["files"].ToolsOff
+	}
+	turn("false")
+	patterns := off()
+	for _, tool := range tools {
+		if !config.MatchAny(patterns, tool) {
+			t.Errorf("%q is still on: %q", tool, patterns)
+		}
+	}
+	if config.MatchAny(patterns, "another") {
+		t.Errorf("more is off than was switched: %q", patterns)
+	}
+	turn("true")
+	if patterns := off(); len(patterns) > 0 {
+		t.Errorf("still off: %q", patterns)
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -184,9 +185,10 @@ func (c *Console) allow(r *Request) (string, error) {
 	}) {
 		return "", errors.New(r.Say("activity.allow.unknown"))
 	}
-	cfg := c.backend.Config()
-	if !slices.Contains(cfg.Clients.Allowed, uri) {
-		cfg.Clients.Allowed = append(slices.Clone(cfg.Clients.Allowed), uri)
-	}
-	return r.Say("activity.allow.did"), c.backend.SetConfig(r.Context(), cfg)
+	return r.Say("activity.allow.did"), c.backend.ChangeConfig(r.Context(), func(cfg *config.Config) error {
+		if !slices.Contains(cfg.Clients.Allowed, uri) {
+			cfg.Clients.Allowed = append(slices.Clone(cfg.Clients.Allowed), uri)
+		}
+		return nil
+	})
 }

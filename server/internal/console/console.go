@@ -47,10 +47,10 @@ type Backend interface {
 	// Configured reports whether there is a configuration to work with. While
 	// there is none, the console shows only Setup.
 	Configured() bool
-	// Config is what config.toml says; SetConfig saves it, with the comments of
-	// the file, and applies it at once.
+	// Config is what config.toml says; ChangeConfig saves what change makes of
+	// it, with the comments of the file, and applies it at once.
 	Config() config.Config
-	SetConfig(ctx context.Context, c config.Config) error
+	ChangeConfig(ctx context.Context, change func(*config.Config) error) error
 
 	// RevokeSoon holds a session and ends it in five seconds, unless Keep comes
 	// before. Both, and Rename, return [control.ErrNotFound] if there is none.

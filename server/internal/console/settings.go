@@ -112,38 +112,43 @@ func (c *Console) formsOf(r *Request, names ...string) (forms []*configForm) {
 // saveForm writes a form, or removes its rule, unless the file says something
 // else by now.
 func (c *Console) saveForm(r *Request) (string, error) {
-	cfg := c.backend.Config()
-	f := formOf(&cfg, r.PostFormValue("form"))
-	if f == nil || f.Seen != r.PostFormValue("seen") {
-		return "", errors.New(r.Say("settings.changed"))
+	var f *configForm
+	wrong := errors.New(r.Say("settings.wrong"))
+	err := c.backend.ChangeConfig(r.Context(), func(cfg *config.Config) error {
+		f = formOf(cfg, r.PostFormValue("form"))
+		if f == nil || f.Seen != r.PostFormValue("seen") {
+			return errors.New(r.Say("settings.changed"))
+		}
+		var err error
+		if r.PostFormValue("do") == "remove" && f.Number > 0 {
+			cfg.Access.Rules = slices.Delete(cfg.Access.Rules, f.Number-1, f.Number)
+		} else {
+			for i := range f.Entries {
+				f.Entries[i].take(r)
+				if f.Entries[i].Error != "" {
+					err = wrong
+				}
+			}
+		}
+		if f.Name == "people" && cfg.Access.Empty() {
+			return errors.New(r.Say("access.nobody"))
+		}
+		*cfg = wizard.WithScopes(*cfg)
+		return err
+	})
+	if err == nil {
+		return r.Say("settings.saved"), nil
 	}
-	wrong := false
-	if r.PostFormValue("do") == "remove" && f.Number > 0 {
-		cfg.Access.Rules = slices.Delete(cfg.Access.Rules, f.Number-1, f.Number)
-	} else {
-		for i := range f.Entries {
-			f.Entries[i].take(r)
-			wrong = wrong || f.Entries[i].Error != ""
+	for _, e := range config.Errors(err) {
+		if f.blame(e) {
+			err = wrong
 		}
 	}
-	if f.Name == "people" && cfg.Access.Empty() {
-		return "", errors.New(r.Say("access.nobody"))
+	if err == wrong {
+		f.Open = true
+		r.Result = f
 	}
-	if !wrong {
-		err := c.backend.SetConfig(r.Context(), wizard.WithScopes(cfg))
-		if err == nil {
-			return r.Say("settings.saved"), nil
-		}
-		for _, e := range config.Errors(err) {
-			wrong = f.blame(e) || wrong
-		}
-		if !wrong {
-			return "", err
-		}
-	}
-	f.Open = true
-	r.Result = f
-	return "", errors.New(r.Say("settings.wrong"))
+	return "", err
 }
 
 // take puts what a person entered into the configuration.

@@ -196,7 +196,11 @@ func (b *Backend) Attempts() []status.Attempt { return b.get().Attempts }
 
 func (b *Backend) Config() config.Config { return b.get().Config }
 
-func (b *Backend) SetConfig(_ context.Context, c config.Config) error {
+func (b *Backend) ChangeConfig(_ context.Context, change func(*config.Config) error) error {
+	c := b.Config()
+	if err := change(&c); err != nil {
+		return err
+	}
 	if err := cmp.Or(b.tell("set config"), c.Validate()); err != nil {
 		return err
 	}
