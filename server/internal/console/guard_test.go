@@ -1,12 +1,17 @@
 package console_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/console"
 	"github.com/drawbridge-app/drawbridge/server/internal/console/consoletest"
 )
 
@@ -227,4 +232,34 @@ func TestDoor(t *testing.T) {
 		rig.Token(t)
 	}
 	wants("one tab too many", rig.Get(t, oldest, "/"), 401, "locked")
+}
+
+// It handles a secret that was typed into the wrong field: the page may repeat
+// it, the log does not.
+func TestSecRefusalIsNotLogged(t *testing.T) {
+	var log bytes.Buffer
+	pages, err := console.New(console.Options{Backend: consoletest.New(consoletest.Sample()), Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages.Open("http://127.0.0.1:1", "key")
+	send := func(path, body, token string) string {
+		r := httptest.NewRequest("POST", path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Authorization", "Bearer "+token)
+		w := httptest.NewRecorder()
+		pages.ServeHTTP(w, r)
+		return w.Body.String()
+	}
+	var entered struct{ Token string }
+	if err := json.Unmarshal([]byte(send("/session", `{"key":"key"}`, "")), &entered); err != nil {
+		t.Fatal(err)
+	}
+	const secret = "sk-live-51Hk2"
+	if page := send("/servers/save?server=files&edit=1", "remote=false&command=node&env="+secret, entered.Token); !strings.Contains(page, secret) {
+		t.Errorf("the refusal is %s", page)
+	}
+	if strings.Contains(log.String(), secret) || !strings.Contains(log.String(), "/servers/save") {
+		t.Errorf("logged: %s", &log)
+	}
 }

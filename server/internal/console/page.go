@@ -156,7 +156,7 @@ func (c *Console) post(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(tokenHeader, req.token)
 	}
 	if err != nil {
-		c.log.Info("console: refused", "path", r.URL.Path, "cause", err)
+		c.log.Info("console: refused", "path", r.URL.Path) // the cause may quote what was typed, such as a secret
 		said, code = err.Error(), http.StatusUnprocessableEntity
 	}
 	req.Snap = c.backend.Snapshot()

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -69,7 +70,8 @@ func (c *Console) importServers(r *Request) (string, error) {
 	return c.add(r, plan)
 }
 
-// entryForm is what mcp.json says of a server, to be changed: a value a line.
+// entryForm is what mcp.json says of a server, to be changed: a value a line. One
+// that a line does not show as it is stands there as JSON.
 type entryForm struct {
 	Name, Command, Dir, URL string
 	Remote                  bool
@@ -82,15 +84,42 @@ func (c *Console) entryForm(r *Request, name string) *entryForm {
 			r.PostForm.Get("args"), r.PostForm.Get("env"), r.PostForm.Get("headers")}
 	}
 	s, _, _ := c.backend.Entry(name)
-	return &entryForm{name, s.Command, s.Dir, s.URL, s.URL != "", strings.Join(s.Args, "\n"), pairLines(s.Env, "="), pairLines(s.Headers, ": ")}
+	return &entryForm{name, s.Command, s.Dir, s.URL, s.URL != "", strings.Join(shownLines(s.Args), "\n"), pairLines(s.Env, "="), pairLines(s.Headers, ": ")}
 }
 
 func pairLines(pairs map[string]string, between string) string {
 	var lines []string
 	for _, name := range slices.Sorted(maps.Keys(pairs)) {
-		lines = append(lines, name+between+pairs[name])
+		lines = append(lines, name+between+shown(pairs[name]))
 	}
 	return strings.Join(lines, "\n")
+}
+
+func shownLines(values []string) (lines []string) {
+	for _, value := range values {
+		if value == "" {
+			lines = append(lines, `""`) // else it would be no line
+			continue
+		}
+		lines = append(lines, shown(value))
+	}
+	return lines
+}
+
+// shown is value as a line has it, and meant reads it back.
+func shown(value string) string {
+	if strings.ContainsAny(value, "\r\n") || strings.TrimSpace(value) != value || meant(value) != value {
+		return asJSON(value)
+	}
+	return value
+}
+
+func meant(line string) string {
+	var text string
+	if line = strings.TrimSpace(line); strings.HasPrefix(line, `"`) && json.Unmarshal([]byte(line), &text) == nil {
+		return text
+	}
+	return line
 }
 
 // saveServer changes an entry of mcp.json, and shows the server.
@@ -102,6 +131,9 @@ func (c *Console) saveServer(r *Request) (string, error) {
 	}
 	field := func(name string) string { return strings.TrimSpace(r.PostForm.Get(name)) }
 	s.Command, s.Args, s.Dir, s.URL = field("command"), linesOf(r.PostForm.Get("args")), field("dir"), field("url")
+	for i, line := range s.Args {
+		s.Args[i] = meant(line)
+	}
 	var wrong error
 	pairs := func(field, between string) map[string]string {
 		all := map[string]string{}
@@ -110,7 +142,7 @@ func (c *Console) saveServer(r *Request) (string, error) {
 			if !ok {
 				wrong = errors.New(r.Say("servers.edit.pair", line))
 			}
-			all[strings.TrimSpace(name)] = strings.TrimSpace(value)
+			all[strings.TrimSpace(name)] = meant(value)
 		}
 		return all
 	}

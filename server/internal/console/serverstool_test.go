@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -71,4 +72,23 @@ func FuzzParametersOf(f *testing.F) {
 			t.Errorf("%s of %q", got, schema)
 		}
 	})
+}
+
+// An entry that is saved as it is shown stays what it was, whatever its values
+// hold.
+func TestEntryLines(t *testing.T) {
+	values := []string{"-c", "import sys\nprint(1)", "", "  ", " a ", `"quoted"`, `"half`, "C:\\x", "A=b: c", "-----BEGIN X-----\nQUJD==\r\n-----END X-----\n", "日本\tx", `{"a":1}`, `""`, "true"}
+	lines := linesOf(strings.Join(shownLines(values), "\r\n"))
+	if len(lines) != len(values) {
+		t.Fatalf("%d values are %d lines: %q", len(values), len(lines), lines)
+	}
+	for i, value := range values {
+		if got := meant(lines[i]); got != value {
+			t.Errorf("%q is shown as %s and read as %q", value, lines[i], got)
+		}
+		_, after, _ := strings.Cut(pairLines(map[string]string{"A": value}, "="), "=")
+		if got := meant(after); got != value || strings.ContainsAny(after, "\r\n") {
+			t.Errorf("the variable %q is shown as %s and read as %q", value, after, got)
+		}
+	}
 }
