@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -48,8 +47,7 @@ func (s *Grants) Complete(f *Flow, up Upstream) (string, error) {
 	if up.Scopes != nil { // the provider may grant less than was asked (RFC 6749 §3.3)
 		scopes = common(scopes, up.granted())
 	}
-	var id grantID
-	_, _ = rand.Read(id[:])
+	id := newGrantID()
 	r := Grant{Version: 1, ID: id.String(),
 		Client:   GrantClient{ID: f.Client.ID, Name: f.Client.Name, Kind: f.Client.Kind, RedirectURI: f.RedirectURI, AuthMethod: f.Client.AuthMethod},
 		Identity: up.Identity, Provider: s.opts.Issuer, Scopes: scopes, Dropped: append(f.dropped, without(f.Scopes, scopes)...), Resource: f.Resource, CreatedAt: now, ExpiresAt: now.Add(codeTTL),

@@ -118,3 +118,13 @@ func TestRevokeAfterEndsAnyway(t *testing.T) {
 		}
 	}
 }
+
+// An ID can be given to a command as it stands: "drawbridge revoke -h…" would
+// print the help and end nothing.
+func TestIDIsNoFlag(t *testing.T) {
+	for range 5000 {
+		if id := newGrantID().String(); strings.HasPrefix(id, "-") {
+			t.Fatal(id)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package oauth
 import (
 	"crypto/hkdf"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -33,6 +34,16 @@ const (
 )
 
 type grantID [16]byte
+
+// newGrantID is an id that no command line takes for a flag.
+func newGrantID() (id grantID) {
+	for {
+		_, _ = rand.Read(id[:])
+		if id.String()[0] != '-' {
+			return id
+		}
+	}
+}
 
 func (id grantID) String() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
 
