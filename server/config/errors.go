@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,14 +25,27 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Msg)
 }
 
-// mistakes are those found in one file.
+// mistakes are those found in one file, which holds data.
 type mistakes struct {
 	file string
+	data []byte
 	errs []*Error
 }
 
-func (m *mistakes) fail(at place, key, format string, args ...any) {
-	m.errs = append(m.errs, &Error{File: m.file, Line: at.line, Column: at.column, Key: key, Msg: fmt.Sprintf(format, args...)})
+// place is where something stands in a file, both from 1.
+type place struct{ line, column int }
+
+func (m *mistakes) placeOf(offset int) place {
+	before := m.data[:min(offset, len(m.data))]
+	return place{1 + bytes.Count(before, []byte("\n")), len(before) - bytes.LastIndexByte(before, '\n')}
+}
+
+func (m *mistakes) fail(offset int, key, format string, args ...any) {
+	m.failAt(m.placeOf(offset), key, fmt.Sprintf(format, args...))
+}
+
+func (m *mistakes) failAt(at place, key, says string) {
+	m.errs = append(m.errs, &Error{File: m.file, Line: at.line, Column: at.column, Key: key, Msg: says})
 }
 
 // err joins them in the order of lines; nil if there are none.

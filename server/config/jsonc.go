@@ -159,9 +159,3 @@ func nodeOf(v hujson.Value, depth int) *node {
 }
 
 func nameOf(m hujson.ObjectMember) string { return m.Name.Value.(hujson.Literal).String() }
-
-// lineOf returns the line and column of an offset, from 1.
-func lineOf(data []byte, offset int) place {
-	before := data[:min(offset, len(data))]
-	return place{1 + bytes.Count(before, []byte("\n")), len(before) - bytes.LastIndexByte(before, '\n')}
-}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // A key of config.toml is declared once, by the tags of its Go field:
@@ -68,29 +70,29 @@ const never = -1
 func (k key) set(field reflect.Value, v value) string {
 	switch field.Interface().(type) {
 	case string:
-		if v.kind != kindText {
+		if v.kind != unstable.String {
 			return `must be a text in quotes`
 		}
 		field.SetString(v.text)
 	case bool:
-		if v.kind != kindBool {
+		if v.kind != unstable.Bool {
 			return "must be true or false, without quotes"
 		}
-		field.SetBool(v.yes)
+		field.SetBool(v.text == "true")
 	case []string:
 		all := []string{}
 		for _, item := range v.items {
-			if item.kind == kindText {
+			if item.kind == unstable.String {
 				all = append(all, item.text)
 			}
 		}
-		if v.kind != kindList || len(all) != len(v.items) {
+		if v.kind != unstable.Array || len(all) != len(v.items) {
 			return `must be a list of texts in quotes, such as ["one", "two"]`
 		}
 		field.Set(reflect.ValueOf(all))
 	case int:
 		n, err := strconv.ParseInt(strings.ReplaceAll(v.text, "_", ""), 0, 32)
-		if v.kind != kindNumber || err != nil {
+		if v.kind != unstable.Integer || err != nil {
 			return "must be a whole number, without quotes"
 		}
 		field.SetInt(n)
@@ -105,7 +107,7 @@ func (k key) set(field reflect.Value, v value) string {
 func (k key) setDuration(field reflect.Value, v value) string {
 	orNever := ""
 	if k.check == "duration or never" {
-		if v.kind == kindText && v.text == "never" {
+		if v.kind == unstable.String && v.text == "never" {
 			field.SetInt(never)
 			return ""
 		}
@@ -113,7 +115,7 @@ func (k key) setDuration(field reflect.Value, v value) string {
 	}
 	d, err := time.ParseDuration(v.text)
 	switch {
-	case v.kind != kindText || err != nil:
+	case v.kind != unstable.String || err != nil:
 		return `must be a duration in quotes, such as "90s", "30m" or "720h"` + orNever
 	case d < time.Second:
 		return shortDuration + orNever // at once: in the field 0 may stand for the usual

@@ -73,18 +73,13 @@ func ParseServers(file string, data []byte) ([]Server, error) {
 // serverReader collects what is wrong in one file.
 type serverReader struct {
 	mistakes
-	data []byte
 	// foreign is set while another program's file is imported: its own
 	// placeholders are left for the import to turn into ours.
 	foreign bool
 }
 
-func (r *serverReader) fail(at int, key, format string, args ...any) {
-	r.mistakes.fail(lineOf(r.data, at), key, format, args...)
-}
-
 func readerOf(file string, data []byte) *serverReader {
-	return &serverReader{mistakes: mistakes{file: file}, data: bytes.TrimPrefix(data, []byte("\ufeff"))} // Windows' Notepad
+	return &serverReader{mistakes: mistakes{file: file, data: bytes.TrimPrefix(data, []byte("\ufeff"))}} // Windows' Notepad
 }
 
 // root parses the file; nil without an error stands for an empty one.
@@ -98,7 +93,7 @@ func (r *serverReader) root() *node {
 		if bytes.Contains(r.data, []byte("[mcp_servers.")) {
 			msg = "this is the form of Codex (TOML): write it as {\"mcpServers\": {\"NAME\": {\"command\": …}}}, or run `drawbridge import codex`"
 		}
-		r.mistakes.fail(err.at, "", "%s", msg)
+		r.failAt(err.at, "", msg)
 		return nil
 	}
 	if root.kind != jsonObject {

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // overwrite returns text with the values of c, as far as they differ from what text
@@ -57,7 +58,6 @@ func dropRules(text []byte, rules, keep []Rule) []byte {
 type line struct {
 	entry
 	table, name string
-	from, to    int // of the value, in bytes; of a header both stand at its place
 }
 
 // linesOf takes a text apart that [Parse] takes.
@@ -67,14 +67,10 @@ func linesOf(text []byte) []line {
 	rules := 0
 	for _, e := range entries {
 		l, path := line{entry: e}, e.path
-		if e.header {
-			l.from = offset(text, e.at)
-			l.to = l.from
-		} else {
+		if !e.header {
 			l.name, path = path[len(path)-1], path[:len(path)-1]
-			l.from, l.to = valueRange(text, e)
 		}
-		if e.value.kind == kindTables {
+		if e.value.kind == unstable.ArrayTable {
 			rules++
 		}
 		if l.table = strings.Join(path, "."); l.table == ruleTable {
@@ -89,7 +85,7 @@ func linesOf(text []byte) []line {
 func drop(text []byte, match func(line) bool) []byte {
 	for _, l := range slices.Backward(linesOf(text)) {
 		if match(l) {
-			from := offset(text, place{l.at.line, 1})
+			from := 1 + bytes.LastIndexByte(text[:l.at], '\n')
 			if l.header && bytes.HasSuffix(text[:from], []byte("\n\n")) {
 				from-- // a table goes with the empty line above it
 			}
@@ -133,46 +129,12 @@ func set(text []byte, s setting) []byte {
 	return slices.Concat(text[:after], []byte(added), text[after:])
 }
 
-// offset is where a place stands, in bytes.
-func offset(text []byte, at place) int {
-	from := 0
-	for range at.line - 1 {
-		from += bytes.IndexByte(text[from:], '\n') + 1
-	}
-	return from + at.column - 1
-}
-
 // lineEnd is where the line after from begins.
 func lineEnd(text []byte, from int) int {
 	if i := bytes.IndexByte(text[from:], '\n'); i >= 0 {
 		return from + i + 1
 	}
 	return len(text)
-}
-
-// valueRange finds the value of an entry in text that [Parse] takes.
-func valueRange(text []byte, e entry) (from, to int) {
-	from = offset(text, e.at)
-	from += bytes.IndexByte(text[from:], '=') + 1 // of our keys none has to be quoted
-	from += len(text[from:]) - len(bytes.TrimLeft(text[from:], " \t"))
-	switch e.value.kind {
-	case kindBool:
-		return from, from + len(strconv.FormatBool(e.value.yes))
-	case kindList:
-		to = from + 1
-		if n := len(e.value.items); n > 0 {
-			to = e.value.items[n-1].end
-		}
-		for text[to] != ']' { // comments may come before it
-			if text[to] == '#' {
-				to = lineEnd(text, to)
-			} else {
-				to++
-			}
-		}
-		return from, to + 1
-	}
-	return from, e.value.end
 }
 
 // write is the content of config.toml for c, where text is what there is; nil

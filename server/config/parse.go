@@ -7,10 +7,12 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // maxSize is far more than any configuration in bytes, and stops a path that
@@ -52,12 +54,12 @@ func read(path, what string) ([]byte, error) {
 // joins an [*Error] for each problem found, in the order of lines.
 func Parse(file string, data []byte) (Config, error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // Windows' Notepad
-	p := &parser{mistakes: mistakes{file: file}, config: Default(), places: map[string]place{}, refused: map[string]bool{}}
+	p := &parser{mistakes: mistakes{file: file, data: data}, config: Default(), places: map[string]int{}, refused: map[string]bool{}}
 	entries, syntaxErr := walk(data)
 	for _, e := range entries {
 		p.take(e)
 	}
-	p.syntax(data, syntaxErr)
+	p.syntax(syntaxErr)
 	p.config.normalise()
 	for _, e := range Errors(p.config.Validate()) {
 		p.locate(e)
@@ -71,8 +73,8 @@ func Parse(file string, data []byte) (Config, error) {
 type parser struct {
 	mistakes
 	config  Config
-	places  map[string]place // of each known key, list element and table
-	refused map[string]bool  // keys and tables that have their error already
+	places  map[string]int  // of each known key, list element and table
+	refused map[string]bool // keys and tables that have their error already
 }
 
 // take puts one entry into the configuration, or says what is wrong with it.
@@ -85,7 +87,7 @@ func (p *parser) take(e entry) {
 		p.takeRule(e)
 	case e.path[0] == serverTable:
 		p.takeServer(e)
-	case e.header && e.value.kind == kindTables && (isTable(path) || k != nil):
+	case e.header && e.value.kind == unstable.ArrayTable && (isTable(path) || k != nil):
 		p.refused[e.path[0]] = true
 		p.fail(e.at, path, "[[%s]] is a list of tables: write [%s] once", path, e.path[0])
 	case e.header && len(e.path) == 1 && isTable(path):
@@ -143,25 +145,20 @@ func (p *parser) unknown(e entry, path string) {
 	if table != "" {
 		where = " in [" + quoted(table) + "]"
 	}
-	if isSecretName(name) {
+	hint := suggest(Nearest(name, names(table)))
+	other := slices.IndexFunc(fileKeys, func(k key) bool { return k.name() == name && k.table() != "" && k.table() != table })
+	switch {
+	case isSecretName(name):
 		p.fail(e.at, path, "%s%s looks like a secret, and this file holds none: take the line out and run `drawbridge setup`, which puts it in the keychain", code(name), where)
 		return
+	case table == "access" && find(ruleKeys, name) != nil:
+		hint = ": it belongs in [[" + ruleTable + "]]"
+	case other >= 0:
+		hint = ": it belongs in [" + fileKeys[other].table() + "]"
+	case table != "" && find(fileKeys, name) != nil:
+		hint = ": it belongs at the top of the file, before the first [table]"
 	}
-	if table == "access" && find(ruleKeys, name) != nil {
-		p.fail(e.at, path, "unknown key %s%s: it belongs in [[%s]]", code(name), where, ruleTable)
-		return
-	}
-	for _, k := range fileKeys {
-		if other := k.table(); other != "" && k.name() == name && other != table {
-			p.fail(e.at, path, "unknown key %s%s: it belongs in [%s]", code(name), where, other)
-			return
-		}
-	}
-	if table != "" && find(fileKeys, name) != nil {
-		p.fail(e.at, path, "unknown key %s%s: it belongs at the top of the file, before the first [table]", code(name), where)
-		return
-	}
-	p.fail(e.at, path, "unknown key %s%s%s", code(name), where, suggest(Nearest(name, names(table))))
+	p.fail(e.at, path, "unknown key %s%s%s", code(name), where, hint)
 }
 
 func suggest(name string) string {
@@ -173,12 +170,9 @@ func suggest(name string) string {
 
 // syntax reports what is no TOML. Only the whole decoder knows of keys that
 // come twice, so it has its say even if every line can be read.
-func (p *parser) syntax(data []byte, err error) {
-	if err == nil {
-		var ignored map[string]any
-		err = toml.Unmarshal(data, &ignored)
-	} else if again := toml.Unmarshal(data, &map[string]any{}); again != nil {
-		err = again // the same error, with its place
+func (p *parser) syntax(err error) {
+	if whole := toml.Unmarshal(p.data, &map[string]any{}); whole != nil {
+		err = whole // the same error, with its place
 	}
 	if err == nil {
 		return
@@ -188,21 +182,19 @@ func (p *parser) syntax(data []byte, err error) {
 	if errors.As(err, &de) {
 		at.line, at.column = de.Position()
 	}
-	line := ""
-	if lines := bytes.Split(data, []byte("\n")); at.line <= len(lines) {
-		line = string(lines[at.line-1])
+	says := "not valid TOML: " + strings.TrimPrefix(err.Error(), "toml: ")
+	if lines := bytes.Split(p.data, []byte("\n")); at.line <= len(lines) {
+		if name, _, ok := strings.Cut(string(lines[at.line-1]), "="); ok && isSecretName(name) {
+			says = "this line looks like a secret, and this file holds none: take it out and run `drawbridge setup`, which puts it in the keychain"
+		}
 	}
-	if name, _, ok := strings.Cut(line, "="); ok && isSecretName(name) {
-		p.fail(at, "", "this line looks like a secret, and this file holds none: take it out and run `drawbridge setup`, which puts it in the keychain")
-		return
-	}
-	p.fail(at, "", "not valid TOML: %s", strings.TrimPrefix(err.Error(), "toml: "))
+	p.failAt(at, "", says)
 }
 
 // locate gives an error of Validate its line. Keys that were refused already
 // are not refused again for the default that stands in for them.
 func (p *parser) locate(e *Error) {
-	at, found := place{1, 1}, false
+	at, found := 0, false
 	for key := e.Key; key != ""; key = around(key) {
 		if p.refused[key] {
 			return
@@ -216,8 +208,7 @@ func (p *parser) locate(e *Error) {
 			return
 		}
 	}
-	e.File, e.Line, e.Column = p.file, at.line, at.column
-	p.errs = append(p.errs, e)
+	p.failAt(p.placeOf(at), e.Key, e.Msg)
 }
 
 // around is the key or table that holds what key names, or "".

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+
+	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // The tables that come several times: [[access.rule]] and [server.NAME].
@@ -18,7 +20,7 @@ func (p *parser) takeRule(e entry) {
 	rules := p.config.Access.Rules
 	key := fmt.Sprintf("%s[%d]", ruleTable, len(rules)-1)
 	switch {
-	case len(e.path) == 2 && e.header && e.value.kind == kindTables:
+	case len(e.path) == 2 && e.header && e.value.kind == unstable.ArrayTable:
 		p.config.Access.Rules = append(rules, Rule{})
 		p.places[fmt.Sprintf("%s[%d]", ruleTable, len(rules))] = e.at
 	case len(e.path) == 2 || len(rules) == 0:
@@ -31,10 +33,10 @@ func (p *parser) takeRule(e entry) {
 
 // takeServer puts an entry of [server.NAME] into the settings of that server.
 func (p *parser) takeServer(e entry) {
-	if len(e.path) == 1 && e.header && e.value.kind == kindTable {
+	if len(e.path) == 1 && e.header && e.value.kind == unstable.Table {
 		return // [server] alone says nothing
 	}
-	if len(e.path) < 2 || e.value.kind == kindTables || len(e.path) == 2 && !e.header {
+	if len(e.path) < 2 || e.value.kind == unstable.ArrayTable || len(e.path) == 2 && !e.header {
 		p.refused[serverTable] = true
 		p.fail(e.at, serverTable, "each server has a table of its own: write [%s.NAME], and its keys below it", serverTable)
 		return

@@ -1,131 +1,98 @@
 package config
 
 import (
+	"bytes"
 	"errors"
+	"slices"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// place is where something stands in a file, both from 1.
-type place struct{ line, column int }
-
 // entry is one key with its value, or one table header.
 type entry struct {
-	path   []string // with the table's
-	at     place
-	header bool
-	value  value
+	path     []string // with the table's
+	at       int      // where it begins, in bytes
+	header   bool
+	value    value
+	from, to int // of the value as written; of a header both are at
 }
 
-type kind int
-
-const (
-	kindOther kind = iota // fractions, dates: no key takes them
-	kindText
-	kindNumber // whole
-	kindBool
-	kindList
-	kindTable  // a [header]
-	kindTables // a [[header]]
-)
-
+// value is a text, a number, a switch or a list; of a header, what its brackets
+// say. No key takes the other kinds, such as fractions and dates.
 type value struct {
-	kind  kind
-	at    place
-	end   int // in bytes; of texts and numbers
-	text  string
-	yes   bool
+	kind  unstable.Kind
+	at    int
+	text  string  // what a text says; else as written
 	items []value // of a list
-}
-
-// walk returns the entries of a TOML document in order, up to the first
-// syntax error. Inline tables and dotted keys look like any other.
-func walk(data []byte) ([]entry, error) {
-	w := walker{data: data}
-	w.parser.Reset(data)
-	for w.parser.NextExpression() {
-		node := w.parser.Expression()
-		switch node.Kind {
-		case unstable.Table, unstable.ArrayTable:
-			path, at := w.key(node, nil)
-			w.table = path
-			k := kindTable
-			if node.Kind == unstable.ArrayTable {
-				k = kindTables
-			}
-			w.entries = append(w.entries, entry{path: path, at: at, header: true, value: value{kind: k, at: at}})
-		case unstable.KeyValue:
-			w.keyValue(node, w.table)
-		}
-	}
-	err := w.parser.Error()
-	if len(w.entries) > maxEntries {
-		return nil, errors.New("too many keys")
-	}
-	return w.entries, err
 }
 
 // maxEntries bounds the work of a hostile or mistaken file.
 const maxEntries = 10_000
 
-type walker struct {
-	data    []byte
-	parser  unstable.Parser
-	table   []string
-	entries []entry
-}
-
-func (w *walker) keyValue(node *unstable.Node, table []string) {
-	path, at := w.key(node, table)
-	if v := node.Value(); v.Kind == unstable.InlineTable {
-		empty := true
-		for it := v.Children(); it.Next(); empty = false {
-			if it.Node().Kind == unstable.KeyValue {
-				w.keyValue(it.Node(), path)
-			}
+// walk returns the entries of a TOML document in order, up to the first
+// syntax error. Inline tables and dotted keys look like any other.
+func walk(data []byte) (entries []entry, err error) {
+	var parser unstable.Parser
+	var table []string
+	parser.Reset(data)
+	for parser.NextExpression() {
+		switch node := parser.Expression(); node.Kind {
+		case unstable.Table, unstable.ArrayTable:
+			entries = append(entries, headerOf(node.Kind, entryAt(node, nil)))
+			table = entries[len(entries)-1].path
+		case unstable.KeyValue:
+			entries = append(entries, keyValues(data, node, table)...)
 		}
-		if empty {
-			w.entries = append(w.entries, entry{path: path, at: at, header: true, value: value{kind: kindTable, at: at}})
-		}
-		return
 	}
-	w.entries = append(w.entries, entry{path: path, at: at, value: w.value(node.Value(), at)})
+	if len(entries) > maxEntries {
+		return nil, errors.New("too many keys")
+	}
+	return entries, parser.Error()
 }
 
-// key returns the full path of a node's key and the place of its first part.
-func (w *walker) key(node *unstable.Node, table []string) ([]string, place) {
-	path := append([]string(nil), table...)
-	var at place
+// entryAt is the entry of a node's key; its value begins behind from.
+func entryAt(node *unstable.Node, table []string) entry {
+	e := entry{path: slices.Clone(table)}
 	for it := node.Key(); it.Next(); {
-		if at.line == 0 {
-			at = w.place(it.Node())
+		part := it.Node()
+		if len(e.path) == len(table) {
+			e.at = int(part.Raw.Offset)
 		}
-		path = append(path, string(it.Node().Data))
+		e.path = append(e.path, string(part.Data))
+		e.from = int(part.Raw.Offset + part.Raw.Length)
 	}
-	return path, at
+	return e
 }
 
-// value reads one value; near stands in where the parser keeps no place.
-func (w *walker) value(node *unstable.Node, near place) value {
-	v := value{at: near, end: int(node.Raw.Offset + node.Raw.Length)}
-	switch node.Kind {
-	case unstable.String:
-		v.kind, v.text, v.at = kindText, string(node.Data), w.place(node)
-	case unstable.Integer:
-		v.kind, v.text = kindNumber, string(node.Data)
-	case unstable.Bool:
-		v.kind, v.yes = kindBool, string(node.Data) == "true"
-	case unstable.Array:
-		v.kind = kindList
-		for it := node.Children(); it.Next(); {
-			item := value{at: near} // lists in lists have no use here
-			if it.Node().Kind == unstable.String {
-				item = w.value(it.Node(), near)
+func headerOf(kind unstable.Kind, e entry) entry {
+	return entry{path: e.path, at: e.at, header: true, value: value{kind: kind, at: e.at}, from: e.at, to: e.at}
+}
+
+// keyValues is one entry, or those of an inline table.
+func keyValues(data []byte, node *unstable.Node, table []string) (entries []entry) {
+	e := entryAt(node, table)
+	v := node.Value()
+	if v.Kind == unstable.InlineTable {
+		for it := v.Children(); it.Next(); {
+			if it.Node().Kind == unstable.KeyValue {
+				entries = append(entries, keyValues(data, it.Node(), e.path)...)
 			}
-			v.items = append(v.items, item)
 		}
+		if len(entries) == 0 {
+			entries = append(entries, headerOf(unstable.Table, e))
+		}
+		return entries
 	}
-	return v
+	e.from += bytes.IndexByte(data[e.from:], '=') + 1
+	e.to = int(node.Raw.Offset + node.Raw.Length)
+	e.from = e.to - len(bytes.TrimLeft(data[e.from:e.to], " \t"))
+	e.value = value{kind: v.Kind, at: e.from, text: string(v.Data)}
+	for it := v.Children(); v.Kind == unstable.Array && it.Next(); {
+		item := value{kind: it.Node().Kind, at: e.from, text: string(it.Node().Data)}
+		if item.kind == unstable.String {
+			item.at = int(it.Node().Raw.Offset)
+		}
+		e.value.items = append(e.value.items, item)
+	}
+	return []entry{e}
 }
-
-func (w *walker) place(node *unstable.Node) place { return lineOf(w.data, int(node.Raw.Offset)) }
