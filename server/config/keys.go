@@ -105,20 +105,16 @@ func (k key) set(field reflect.Value, v value) string {
 }
 
 func (k key) setDuration(field reflect.Value, v value) string {
-	orNever := ""
-	if k.check == "duration or never" {
-		if v.kind == unstable.String && v.text == "never" {
-			field.SetInt(never)
-			return ""
-		}
-		orNever = `, or "never"`
+	if k.check == "duration or never" && v.kind == unstable.String && v.text == "never" {
+		field.SetInt(never)
+		return ""
 	}
 	d, err := time.ParseDuration(v.text)
 	switch {
 	case v.kind != unstable.String || err != nil:
-		return `must be a duration in quotes, such as "90s", "30m" or "720h"` + orNever
+		return `must be a duration in quotes, such as "90s", "30m" or "720h"` + k.orNever()
 	case d < time.Second:
-		return shortDuration + orNever // at once: in the field 0 may stand for the usual
+		return shortDuration + k.orNever() // at once: in the field 0 may stand for the usual
 	}
 	field.SetInt(int64(d))
 	return ""
@@ -126,36 +122,32 @@ func (k key) setDuration(field reflect.Value, v value) string {
 
 const shortDuration = `must be at least "1s"`
 
+func (k key) orNever() string {
+	if k.check == "duration or never" {
+		return `, or "never"`
+	}
+	return ""
+}
+
 // problems says what is wrong with the value of field: where, such as "[2]" for
 // the third of a list, and what it must be. A value that is not set is no
 // problem.
-func (k key) problems(field reflect.Value) (at, says []string) {
-	bad := func(where, what string) {
-		if what != "" {
-			at, says = append(at, where), append(says, what)
-		}
-	}
+func (k key) problems(field reflect.Value, bad func(where, says string)) {
 	check := checks[k.check]
 	switch v := field.Interface().(type) {
 	case string:
-		if v != "" && check != nil {
+		if v != "" {
 			bad("", check(v))
 		}
 	case []string:
 		for i, s := range v {
-			if check != nil {
-				bad(fmt.Sprintf("[%d]", i), check(s))
-			}
+			bad(fmt.Sprintf("[%d]", i), check(s))
 		}
 	case time.Duration:
-		switch {
-		case k.check == "duration" && v < time.Second, k.check == "duration or usual" && v != 0 && v < time.Second:
-			bad("", shortDuration)
-		case k.check == "duration or never" && v > 0 && v < time.Second:
-			bad("", shortDuration+`, or "never"`)
+		if v < time.Second && (v > 0 || k.check == "duration" || k.check == "duration or usual" && v < 0) {
+			bad("", shortDuration+k.orNever())
 		}
 	}
-	return at, says
 }
 
 // isTable reports whether path is a table of config.toml.

@@ -84,52 +84,46 @@ func pathsOf(keys []key) (all []string) {
 	return all
 }
 
-// checkRule refuses what a rule can't mean, and what it would mean to nobody's
+// problems are what is wrong with the values of a configuration, each an [*Error].
+type problems []error
+
+func (p *problems) add(key, says string) { *p = append(*p, &Error{Key: key, Msg: says}) }
+
+// rule refuses what a rule can't mean, and what it would mean to nobody's
 // surprise but the owner's: an empty list of people reads like nobody and would
 // be everybody.
-func checkRule(table string, r Rule) (errs []error) {
+func (p *problems) rule(table string, r Rule) {
 	const head = "[[" + ruleTable + "]]"
-	bad := func(key, says string) { errs = append(errs, &Error{Key: key, Msg: says}) }
 	none := func(list []string) bool { return list != nil && len(list) == 0 } // written, and nothing in it
 	for name, list := range map[string][]string{"emails": r.Emails, "domains": r.Domains, "groups": r.Groups} {
 		if none(list) {
-			bad(table+"."+name, code(name)+" in "+head+" is empty: name somebody, or take the line out to leave "+name+" out of account")
+			p.add(table+"."+name, code(name)+" in "+head+" is empty: name somebody, or take the line out to leave "+name+" out of account")
 		}
 	}
 	if none(r.Servers) {
-		bad(table+".servers", code("servers")+" in "+head+" is empty: name one, or take the line out for all of them")
+		p.add(table+".servers", code("servers")+" in "+head+" is empty: name one, or take the line out for all of them")
 	}
-	errs = append(errs, checkKeys(ruleKeys, r, table+".", head)...)
+	p.keys(ruleKeys, r, table+".", head)
 	switch {
 	case reflect.DeepEqual(r, Rule{}):
-		bad(table, head+" is empty: say whom it is for (emails, domains, groups) or what it allows (servers, tools, prompts, resources, read_only)")
+		p.add(table, head+" is empty: say whom it is for (emails, domains, groups) or what it allows (servers, tools, prompts, resources, read_only)")
 	case r.Tools != nil && len(r.Tools)+len(r.Prompts)+len(r.Resources) == 0:
-		bad(table, head+" allows nothing: name a tool, a prompt or a resource")
+		p.add(table, head+" allows nothing: name a tool, a prompt or a resource")
 	}
-	return errs
 }
 
-// checkSettings checks [server.NAME].
-func checkSettings(name string, s ServerSettings) (errs []error) {
-	table, head := serverTable+"."+name, "["+serverTable+"."+quoted(name)+"]"
-	if says := checkName(name); says != "" {
-		errs = append(errs, &Error{Key: table, Msg: head + ": " + says})
-	}
-	return append(errs, checkKeys(serverKeys, s, table+".", head)...)
-}
-
-// checkKeys checks what stands in a struct by the tags of its fields. head is
-// how sentences call its table; "" if the keys know theirs.
-func checkKeys(keys []key, v any, table, head string) (errs []error) {
+// keys checks what stands in a struct by the tags of its fields. head is how
+// sentences call its table; "" if the keys know theirs.
+func (p *problems) keys(keys []key, v any, table, head string) {
 	for _, k := range keys {
 		name := display(strings.Split(k.path, "."))
 		if head != "" {
 			name = code(k.path) + " in " + head
 		}
-		at, says := k.problems(k.in(reflect.ValueOf(v)))
-		for i := range at {
-			errs = append(errs, &Error{Key: table + k.path + at[i], Msg: name + " " + says[i]})
-		}
+		k.problems(k.in(reflect.ValueOf(v)), func(where, says string) {
+			if says != "" {
+				p.add(table+k.path+where, name+" "+says)
+			}
+		})
 	}
-	return errs
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -20,10 +21,9 @@ import (
 // [*Error] without a place. A value that is not set is no problem here; see
 // [Config.Missing].
 func (c Config) Validate() error {
-	errs := checkKeys(fileKeys, c, "", "")
-	bad := func(key, says string) {
-		errs = append(errs, &Error{Key: key, Msg: display(strings.Split(key, ".")) + " " + says})
-	}
+	var p problems
+	p.keys(fileKeys, c, "", "")
+	bad := func(key, says string) { p.add(key, display(strings.Split(key, "."))+" "+says) }
 	if c.Listen == "" {
 		bad("listen", checks["listen"](""))
 	}
@@ -44,12 +44,16 @@ func (c Config) Validate() error {
 		bad("limits.calls_per_minute", fmt.Sprintf("must be between 0, which is no limit, and %d", maxCallsPerMinute))
 	}
 	for i, r := range c.Access.Rules {
-		errs = append(errs, checkRule(fmt.Sprintf("%s[%d]", ruleTable, i), r)...)
+		p.rule(fmt.Sprintf("%s[%d]", ruleTable, i), r)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Servers)) {
-		errs = append(errs, checkSettings(name, c.Servers[name])...)
+		table, head := serverTable+"."+name, "["+serverTable+"."+quoted(name)+"]"
+		if says := checkName(name); says != "" {
+			p.add(table, head+": "+says)
+		}
+		p.keys(serverKeys, c.Servers[name], table+".", head)
 	}
-	return errors.Join(errs...)
+	return errors.Join(p...)
 }
 
 var manyTenants = regexp.MustCompile(`^https://(login\.microsoftonline\.(com|us)|login\.partner\.microsoftonline\.cn|sts\.windows\.net|([a-z0-9-]+\.)?ciamlogin\.com)/(common|organizations)/v2\.0$`)
@@ -85,11 +89,7 @@ func (c *Config) normalise() {
 		}
 		c.PublicURL = u.Scheme + "://" + strings.TrimSuffix(host, ":")
 	}
-	for _, l := range []*[]string{&c.Tunnel.TrustedProxies, &c.Access.Emails, &c.Access.Domains, &c.Access.Groups} {
-		if len(*l) == 0 {
-			*l = nil
-		}
-	}
+	unsetEmpty(fileKeys, reflect.ValueOf(c).Elem())
 	if len(c.Access.Rules) == 0 {
 		c.Access.Rules = nil
 	}
@@ -98,14 +98,18 @@ func (c *Config) normalise() {
 	}
 	c.Servers = maps.Clone(c.Servers) // the caller's stays as it is
 	for name, s := range c.Servers {
-		if len(s.Ask) == 0 {
-			s.Ask = nil
-		}
-		if len(s.ToolsOff) == 0 {
-			s.ToolsOff = nil
-		}
+		unsetEmpty(serverKeys, reflect.ValueOf(&s).Elem())
 		s.Idle = max(s.Idle, never)
 		c.Servers[name] = s
+	}
+}
+
+// unsetEmpty makes an empty list one that is not set, where both say the same.
+func unsetEmpty(keys []key, v reflect.Value) {
+	for _, k := range keys {
+		if field := k.in(v); field.Kind() == reflect.Slice && field.Len() == 0 && k.path != "clients.redirect_uris" {
+			field.SetZero()
+		}
 	}
 }
 
