@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -48,10 +49,8 @@ const (
 )
 
 var (
-	bracedUse = regexp.MustCompile(`^\$\{([^{}]*)\}`)
-	envUse    = regexp.MustCompile(`^(env:)?([A-Za-z_][A-Za-z0-9_]*)(:-(.*))?$`)
-	// A bare $VAR is one where it can be nothing else: a password may hold a $.
-	bareUse = regexp.MustCompile(`^\$([A-Z_][A-Z0-9_]+)([^A-Za-z0-9_$]|$)`)
+	anyUse = regexp.MustCompile(`\$\$\{|\$\{[^{}]*\}|\$\{|\$\$?[A-Z_][A-Z0-9_]+`)
+	envUse = regexp.MustCompile(`^(env:)?([A-Za-z_][A-Za-z0-9_]*)(:-(.*))?$`)
 )
 
 // editorNames are what editors fill in of the file or folder that is open.
@@ -59,66 +58,51 @@ var editorNames = []string{"workspaceFolder", "workspaceFolderBasename", "worksp
 	"fileDirname", "fileDirnameBasename", "fileExtname", "fileWorkspaceFolder", "relativeFile", "relativeFileDirname", "lineNumber", "columnNumber",
 	"selectedText", "execPath", "defaultBuildTask", "extensionPath", "__dirname"}
 
-// parseUses takes a value apart. $$ before a placeholder makes it a text.
+// parseUses takes a value apart. $$ before a placeholder makes it a text. A bare
+// $VAR is one where it can be nothing else: a password may hold a $.
 func parseUses(value string) []use {
 	var uses []use
-	text := func(written, says string) {
-		if n := len(uses); n > 0 && uses[n-1].kind == useText {
-			uses[n-1].text, uses[n-1].says = uses[n-1].text+written, uses[n-1].says+says
-		} else if written != "" {
-			uses = append(uses, use{text: written, says: says})
+	done := 0
+	for _, at := range anyUse.FindAllStringIndex(value, -1) {
+		from, to := at[0], at[1]
+		u := use{text: value[from:to], says: value[from:to]}
+		switch {
+		case strings.HasPrefix(u.text, "$${"):
+			u.says = "${"
+		case strings.HasPrefix(u.text, "${"):
+			u = parseBraced(u.text, value[from:])
+		case to < len(value) && (value[to] == '$' || value[to] >= 'a' && value[to] <= 'z'):
+		case strings.HasPrefix(u.text, "$$"):
+			u.says = u.text[1:]
+		case from == 0 || !isWordByte(value[from-1]):
+			u.kind, u.name = useEnv, u.text[1:]
 		}
+		uses = append(uses, use{text: value[done:from], says: value[done:from]}, u)
+		done = to
 	}
-	for i := 0; i < len(value); {
-		next := strings.IndexByte(value[i:], '$')
-		if next < 0 {
-			text(value[i:], value[i:])
-			break
-		}
-		text(value[i:i+next], value[i:i+next])
-		i += next
-		rest := value[i:]
-		if strings.HasPrefix(rest, "$${") || strings.HasPrefix(rest, "$$") && bareUse.MatchString(rest[1:]) {
-			text("$$", "$") // what follows is a text up to the next $
-			i += 2
-			continue
-		}
-		if m := bareUse.FindStringSubmatch(rest); m != nil && (i == 0 || !isWordByte(value[i-1])) {
-			uses = append(uses, use{text: "$" + m[1], kind: useEnv, name: m[1]})
-			i += 1 + len(m[1])
-			continue
-		}
-		if !strings.HasPrefix(rest, "${") {
-			text("$", "$")
-			i++
-			continue
-		}
-		u := parseBraced(rest)
-		uses = append(uses, u)
-		i += len(u.text)
-	}
-	return uses
+	return append(uses, use{text: value[done:], says: value[done:]})
 }
 
 func hasUses(value string) bool {
 	return slices.ContainsFunc(parseUses(value), func(u use) bool { return u.kind != useText })
 }
 
-func parseBraced(rest string) use {
-	m := bracedUse.FindStringSubmatch(rest)
-	if m == nil {
-		return use{text: "${", kind: useUnknown, name: rest[2:]}
+// parseBraced is for ${…}, or for a ${ that no } closes before what follows it.
+func parseBraced(written, rest string) use {
+	if written == "${" {
+		return use{text: written, kind: useUnknown, name: rest[len(written):]}
 	}
-	u := use{text: m[0], kind: useUnknown, name: m[1]}
-	kind, name, _ := strings.Cut(m[1], ":")
-	switch e := envUse.FindStringSubmatch(m[1]); {
-	case keychainUse.MatchString(m[0]):
+	inside := written[len("${") : len(written)-1]
+	u := use{text: written, kind: useUnknown, name: inside}
+	kind, name, _ := strings.Cut(inside, ":")
+	switch e := envUse.FindStringSubmatch(inside); {
+	case keychainUse.MatchString(written):
 		u.kind, u.name = useKeychain, name
 	case kind == "file" && name != "":
 		u.kind, u.name = useFile, name
-	case m[1] == "userHome":
+	case inside == "userHome":
 		u.kind = useHome
-	case m[1] == "pathSeparator" || m[1] == "/":
+	case inside == "pathSeparator" || inside == "/":
 		u.kind = useSeparator
 	case e != nil && (e[1] != "" || !slices.Contains(editorNames, e[2])):
 		u.kind, u.name, u.fallback, u.hasFallback = useEnv, e[2], e[4], e[3] != ""
@@ -130,20 +114,22 @@ func isWordByte(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
 }
 
+// inSecretPlace reports whether no other program sees what stands under key.
+func inSecretPlace(key string) bool { return key == "env" || key == "headers" }
+
 // refusal says why nobody fills u in where it stands, and what to write; "" if
 // somebody does. The names of variables are no secrets, but what else stands
 // between braces may be anything.
 func (u use) refusal(key string) string {
 	kind, _, _ := strings.Cut(u.name, ":")
-	inSecretPlace := key == "env" || key == "headers"
 	switch {
-	case u.kind == useKeychain && !inSecretPlace:
+	case u.kind == useKeychain && !inSecretPlace(key):
 		return "can't hold ${keychain:…}: other programs on this computer could see it there. Secrets go into `env` or `headers`"
-	case u.kind == useFile && !inSecretPlace:
+	case u.kind == useFile && !inSecretPlace(key):
 		return "can't hold ${file:…}: write the value itself, or use it in `env` or `headers`"
 	case u.kind != useUnknown:
 		return ""
-	case keychainTry.MatchString("${"+u.name) && inSecretPlace:
+	case keychainTry.MatchString("${"+u.name) && inSecretPlace(key):
 		return "names a secret in a way that can't be read: write ${keychain:NAME}, NAME of letters, digits and _"
 	case keychainTry.MatchString("${" + u.name):
 		return use{kind: useKeychain}.refusal(key)
@@ -157,23 +143,11 @@ func (u use) refusal(key string) string {
 	return "holds a placeholder of another program, which Drawbridge does not fill in: write the value itself, ${VAR} or ${VAR:-default} for a variable, ${keychain:NAME} for a secret in `env` or `headers`, or $${ for the text itself"
 }
 
-// value fills in value, which stands under key.
-func (x Expander) value(key, value string) (string, error) {
-	var b strings.Builder
-	for _, u := range parseUses(value) {
-		if says := u.refusal(key); says != "" {
-			return "", errors.New(code(key) + " " + says)
-		}
-		text, err := x.use(u)
-		if err != nil {
-			return "", err
-		}
-		b.WriteString(text)
+// use fills in u, which stands under key.
+func (x Expander) use(key string, u use) (string, error) {
+	if says := u.refusal(key); says != "" {
+		return "", errors.New(code(key) + " " + says)
 	}
-	return b.String(), nil
-}
-
-func (x Expander) use(u use) (string, error) {
 	switch u.kind {
 	case useKeychain:
 		secret, err := x.Secret(u.name)
@@ -231,58 +205,47 @@ func (x Expander) home(path string) string {
 // Expand returns s with everything filled in. The error is a sentence without
 // the server's name.
 func (s Server) Expand(x Expander) (Server, error) {
-	var first error
-	fill := func(key, value string) string {
-		filled, err := x.value(key, value)
-		if err != nil && first == nil {
-			first = err
-		}
-		return filled
-	}
-	written := s
-	s = s.filled(func(key, value string) string {
-		if key != "args" {
-			return fill(key, value)
-		}
+	var err error
+	filled := s.filled(func(key, _, value string) string {
 		var b strings.Builder
 		for _, u := range parseUses(value) {
-			if written.leaves(u) || u.kind == useText {
+			if key == "args" && (u.kind == useText || s.leaves(u)) {
 				b.WriteString(u.text)
-			} else {
-				b.WriteString(fill(key, u.text))
+				continue
 			}
+			text, failed := x.use(key, u)
+			err = cmp.Or(err, failed)
+			b.WriteString(text)
 		}
 		return b.String()
 	})
-	s.Command, s.Dir = x.home(s.Command), x.home(s.Dir)
-	if s.URL != "" && first == nil {
-		if says := checkServerURL(s.URL); says != "" {
-			first = errors.New("has a `url` that, with its variables filled in, " + says)
+	if err != nil {
+		return Server{}, err
+	}
+	filled.Command, filled.Dir = x.home(filled.Command), x.home(filled.Dir)
+	if says := checkServerURL(filled.URL); filled.URL != "" && says != "" {
+		return Server{}, errors.New("has a `url` that, with its variables filled in, " + says)
+	}
+	for _, value := range filled.Headers {
+		if strings.ContainsAny(value, "\r\n\x00") {
+			return Server{}, errors.New("has a header that, with its variables filled in, holds a character that can't be sent")
 		}
 	}
-	for _, value := range s.Headers {
-		if strings.ContainsAny(value, "\r\n\x00") && first == nil {
-			first = errors.New("has a header that, with its variables filled in, holds a character that can't be sent")
-		}
-	}
-	if first != nil {
-		return Server{}, first
-	}
-	return s, nil
+	return filled, nil
 }
 
 // filled is s with what fill makes of each of its texts; key is where a text
-// stands. The lists of s stay as they are.
-func (s Server) filled(fill func(key, text string) string) Server {
-	s.Command, s.Dir, s.URL = fill("command", s.Command), fill("cwd", s.Dir), fill("url", s.URL)
+// stands, and name its variable or header. The lists of s stay as they are.
+func (s Server) filled(fill func(key, name, text string) string) Server {
+	s.Command, s.Dir, s.URL = fill("command", "", s.Command), fill("cwd", "", s.Dir), fill("url", "", s.URL)
 	s.Args = slices.Clone(s.Args)
 	for i, arg := range s.Args {
-		s.Args[i] = fill("args", arg)
+		s.Args[i] = fill("args", "", arg)
 	}
 	all := func(key string, texts map[string]string) map[string]string {
 		texts = maps.Clone(texts)
 		for _, name := range slices.Sorted(maps.Keys(texts)) {
-			texts[name] = fill(key, texts[name])
+			texts[name] = fill(key, name, texts[name])
 		}
 		return texts
 	}

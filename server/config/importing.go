@@ -239,16 +239,15 @@ func (item *ImportItem) translate(home string) {
 		}
 		return "${keychain:" + asSecretName(strings.ToUpper(name)) + "}"
 	}
-	turn := func(key, value string) string {
+	*s = s.filled(func(key, _, value string) string {
 		var b strings.Builder
 		for _, u := range parseUses(value) {
-			inSecretPlace := key == "env" || key == "headers"
 			kind, _, _ := strings.Cut(u.name, ":")
 			_, set := os.LookupEnv(u.name)
 			switch {
 			case u.kind == useHome:
 				b.WriteString(home)
-			case inSecretPlace && (kind == "input" || u.kind == useEnv && (strings.HasPrefix(u.text, "${env:") || !set && !u.hasFallback)):
+			case inSecretPlace(key) && (kind == "input" || u.kind == useEnv && (strings.HasPrefix(u.text, "${env:") || !set && !u.hasFallback)):
 				b.WriteString(secret(u))
 			case item.Why == "" && !(key == "args" && s.leaves(u)) && (u.refusal(key) != "" || u.kind == useEnv && !set && !u.hasFallback):
 				item.Why = "it holds a placeholder that only the other program can fill in, such as ${workspaceFolder} or an ${input:…} among its arguments: write it by hand, with the value itself"
@@ -258,8 +257,7 @@ func (item *ImportItem) translate(home string) {
 			}
 		}
 		return b.String()
-	}
-	*s = s.filled(turn)
+	})
 	item.Set = Secrets(*s)
 }
 
@@ -267,23 +265,29 @@ func (item *ImportItem) translate(home string) {
 // them by their names.
 func (s *Server) Conceal() map[string]string {
 	found := make(map[string]string)
-	hide := func(key string, values map[string]string) map[string]string {
-		values = maps.Clone(values)
-		for _, name := range slices.Sorted(maps.Keys(values)) {
-			value := values[name]
-			if hasUses(value) || !looksSecret(name, value) && !(key == "headers" && strings.EqualFold(name, "Authorization")) {
-				continue
-			}
-			secret, scheme := asSecretName(strings.ToUpper(name)), ""
-			if m := authScheme.FindString(value); key == "headers" && m != "" {
-				secret, scheme, value = "TOKEN", m, value[len(m):]
-			}
-			found[secret], values[name] = value, scheme+"${keychain:"+secret+"}"
+	*s = s.filled(func(key, name, value string) string {
+		authorization := key == "headers" && strings.EqualFold(name, "Authorization")
+		if !inSecretPlace(key) || hasUses(value) || !looksSecret(name, value) && !authorization {
+			return value
 		}
-		return values
-	}
-	s.Env, s.Headers = hide("env", s.Env), hide("headers", s.Headers)
+		scheme := ""
+		if key == "headers" {
+			scheme = authScheme.FindString(value)
+		}
+		secret := secretBehind(scheme, name)
+		found[secret] = value[len(scheme):]
+		return scheme + "${keychain:" + secret + "}"
+	})
 	return found
+}
+
+// secretBehind is what a secret is called that is the value of name, behind an
+// authentication scheme if there is one.
+func secretBehind(scheme, name string) string {
+	if scheme != "" {
+		return "TOKEN"
+	}
+	return asSecretName(strings.ToUpper(name))
 }
 
 var authScheme = regexp.MustCompile(`^(?i:bearer|basic|token) +`)

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"path"
 	"regexp"
@@ -202,21 +201,15 @@ var awaited = regexp.MustCompile(`(?i)^$|^<.*>$|^\[.*\]$|^\{.*\}$|^(your|my|inse
 
 // awaitSecrets puts ${keychain:NAME} where a page leaves a gap for a secret.
 func (item *ImportItem) awaitSecrets() {
-	s := &item.server
-	s.Env, s.Headers = maps.Clone(s.Env), maps.Clone(s.Headers)
-	for _, values := range []map[string]string{s.Env, s.Headers} {
-		for name, value := range values {
-			scheme := authScheme.FindString(value)
-			if (isSecretName(name) || strings.HasSuffix(strings.ToLower(name), "_key") || scheme != "") && awaited.MatchString(value[len(scheme):]) {
-				secret := asSecretName(strings.ToUpper(name))
-				if scheme != "" {
-					secret = "TOKEN"
-				}
-				values[name] = scheme + "${keychain:" + secret + "}"
-			}
+	item.server = item.server.filled(func(key, name, value string) string {
+		scheme := authScheme.FindString(value)
+		named := isSecretName(name) || strings.HasSuffix(strings.ToLower(name), "_key")
+		if !inSecretPlace(key) || !named && scheme == "" || !awaited.MatchString(value[len(scheme):]) {
+			return value
 		}
-	}
-	item.Set = Secrets(*s)
+		return scheme + "${keychain:" + secretBehind(scheme, name) + "}"
+	})
+	item.Set = Secrets(item.server)
 }
 
 var (

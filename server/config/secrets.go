@@ -50,7 +50,7 @@ func (o *serverObject) placeholders(s Server) {
 			}
 		}
 	}
-	s.filled(func(key, value string) string {
+	s.filled(func(key, _, value string) string {
 		if key != "url" {
 			check(key, value)
 			return ""
