@@ -21,9 +21,7 @@ var catalogue = mustLoadTexts()
 type Texts struct {
 	Lang string // as in <html lang>
 	say  map[string]string
-	// sentences are what other packages say in English, by the English sentence
-	// itself, with its {words} not yet filled in: texts/sentences.LANGUAGE.json.
-	sentences map[string]string
+	sentences
 }
 
 // TextsFor returns the sentences in the language that an Accept-Language
@@ -88,25 +86,10 @@ func (t *Texts) Has(key string) bool {
 	return ok
 }
 
-// Translate returns text in another language, or as it is if it has not been
-// translated.
-func Translate(lang, text string) string {
-	if translated, ok := catalogue[lang].sentences[text]; ok {
-		return translated
-	}
-	return text
-}
-
-// Translated reports whether text is known in a language.
-func Translated(lang, text string) bool {
-	_, ok := catalogue[lang].sentences[text]
-	return ok || lang == Languages[0]
-}
-
 func mustLoadTexts() map[string]*Texts {
 	all := map[string]*Texts{}
 	for _, lang := range Languages {
-		all[lang] = &Texts{Lang: lang, say: load(lang), sentences: load("sentences." + lang)}
+		all[lang] = &Texts{Lang: lang, say: load(lang), sentences: newSentences(load("sentences." + lang))}
 	}
 	return all
 }

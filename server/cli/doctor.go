@@ -25,7 +25,7 @@ func (c doctor) Run(a *app) error {
 	}
 	for _, check := range checks {
 		if !check.OK {
-			return failure("cli.doctor", check.Name, a.out.translate(check.Cure))
+			return failure("cli.doctor", a.out.nameOf(check), a.out.translate(check.Cure))
 		}
 	}
 	return nil
@@ -52,14 +52,16 @@ func (a *app) checks() (checks []status.Check, err error) {
 func (s *screen) checks(list []status.Check) error {
 	t := table{wrap: true, most: 1000}
 	for _, c := range list {
-		mark, text := cell{s.texts.Say("cli.check.ok"), good}, s.translate(c.Result)
+		mark, text := cell{s.texts.Say("cli.check.ok"), good}, c.Result
 		switch {
 		case !c.OK:
-			mark, text = cell{s.texts.Say("cli.check.failed"), bad}, strings.TrimSuffix(text, ".")+". "+s.translate(c.Cure)
+			mark, text = cell{s.texts.Say("cli.check.failed"), bad}, strings.TrimSuffix(text, ".")+". "+c.Cure
 		case strings.HasPrefix(c.Result, "not checked"):
 			mark = cell{"-", dim}
 		}
-		t.add(mark, cell{s.word(word{"check.", c.Name}), heading}, cell{text, plain})
+		t.add(mark, cell{s.nameOf(c), heading}, cell{s.translate(text), plain})
 	}
 	return s.table(t)
 }
+
+func (s *screen) nameOf(c status.Check) string { return s.translate(s.word(word{"check.", c.Name})) }

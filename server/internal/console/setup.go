@@ -252,5 +252,5 @@ func (r *Request) sentence(s wizard.Sentence) string {
 	if s.IsZero() {
 		return ""
 	}
-	return s.In(assets.Translate(r.Lang, s.Text))
+	return assets.Translate(r.Lang, s.String())
 }
