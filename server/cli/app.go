@@ -70,27 +70,23 @@ func (a *app) options(listen string) (server.Options, error) {
 // say prints the sentence of key. Parts of it come from other programs' files.
 func (a *app) say(key string, args ...any) { a.out.print(a.out.texts.Say(key, args...)) }
 
-// ask gets something from the running instance and shows it.
-func ask[T any](a *app, get func(*control.Client, context.Context) (T, error), show func(T) error) error {
+// ask gets something from the running instance.
+func ask[T any](a *app, get func(*control.Client, context.Context) (T, error)) (got T, err error) {
 	client, err := control.Dial(a.data)
 	if err != nil {
-		return err
+		return got, err
 	}
 	defer client.Close()
-	got, err := get(client, a.ctx)
-	if err != nil {
-		return err
-	}
-	return show(got)
+	return get(client, a.ctx)
 }
 
 // tell has the running instance do something, and says that it did.
 func tell(a *app, do func(*control.Client, context.Context) error, done string) error {
-	nothing := func(client *control.Client, ctx context.Context) (struct{}, error) {
+	_, err := ask(a, func(client *control.Client, ctx context.Context) (struct{}, error) {
 		return struct{}{}, do(client, ctx)
-	}
-	return ask(a, nothing, func(struct{}) error {
-		a.say(done)
-		return nil
 	})
+	if err == nil {
+		a.say(done)
+	}
+	return err
 }

@@ -24,30 +24,29 @@ func (c revoke) Run(a *app) error {
 	if c.Leave != "" && (c.All || !ok || tool == "") {
 		return usage("cli.revoke.leave")
 	}
-	switch {
-	case c.All:
+	if c.All {
 		waits := time.AfterFunc(2*time.Second, func() { a.errOut.print(a.errOut.texts.Say("cli.revoking.all")) })
 		defer waits.Stop()
-		return ask(a, (*control.Client).RevokeAll, func(n int) error {
+		n, err := ask(a, (*control.Client).RevokeAll)
+		if err == nil {
 			a.say("cli.revoked.all", n)
-			return nil
-		})
-	case c.Leave != "":
-		return tell(a, func(client *control.Client, ctx context.Context) error {
-			id, err := wholeID(ctx, client, c.ID)
-			if err != nil {
-				return err
-			}
-			return client.EndLeave(ctx, id, server, tool)
-		}, "cli.revoked.leave")
+		}
+		return err
+	}
+	done := "cli.revoked"
+	if c.Leave != "" {
+		done = "cli.revoked.leave"
 	}
 	return tell(a, func(client *control.Client, ctx context.Context) error {
 		id, err := wholeID(ctx, client, c.ID)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case c.Leave != "":
+			return client.EndLeave(ctx, id, server, tool)
 		}
 		return client.Revoke(ctx, id)
-	}, "cli.revoked")
+	}, done)
 }
 
 // wholeID is the ID of the one session whose ID begins with prefix; prefix
@@ -92,5 +91,9 @@ func (tunnelRetry) Run(a *app) error { return tell(a, (*control.Client).RetryTun
 type tunnelAccept struct{}
 
 func (tunnelAccept) Run(a *app) error {
-	return ask(a, (*control.Client).AcceptURL, func(next string) error { return a.out.print(a.out.translate(next)) })
+	next, err := ask(a, (*control.Client).AcceptURL)
+	if err == nil {
+		err = a.out.print(a.out.translate(next))
+	}
+	return err
 }

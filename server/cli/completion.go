@@ -2,7 +2,6 @@ package cli
 
 import (
 	"embed"
-	"fmt"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -25,11 +24,8 @@ type completion struct {
 
 func (c completion) Run(a *app) error {
 	if len(c.Words) == 0 {
-		script, err := shells.ReadFile("shells/" + c.Shell)
-		if err == nil {
-			_, err = a.out.Write(script)
-		}
-		return err
+		script, _ := shells.ReadFile("shells/" + c.Shell) // kong knows no other
+		return a.out.write(string(script))
 	}
 	words := c.Words
 	if words[0] == "--" {
@@ -40,12 +36,9 @@ func (c completion) Run(a *app) error {
 		if c.Shell == "zsh" {
 			word, separator = strings.ReplaceAll(word, ":", `\:`), ":"
 		}
-		line := strings.TrimSuffix(word+separator+next[1], separator)
-		if _, err := fmt.Fprintln(a.out, line); err != nil {
-			return err
-		}
+		_ = a.out.write(strings.TrimSuffix(word+separator+next[1], separator) + "\n")
 	}
-	return nil
+	return a.out.err
 }
 
 // next is what could stand in the place of the last of words, each with what it
@@ -102,19 +95,14 @@ func (a *app) next(words []string) (all [][2]string) {
 
 // nextOfRunning adds what the running instance knows.
 func (a *app) nextOfRunning(command string, add func(next, about string)) {
-	client, err := control.Dial(a.data)
-	if err != nil {
-		return
-	}
-	defer client.Close()
 	if command == "logs" {
-		st, _ := client.Status(a.ctx)
+		st, _ := ask(a, (*control.Client).Status)
 		for _, server := range st.Servers {
 			add(server.Name, server.State)
 		}
 		return
 	}
-	list, _ := client.Sessions(a.ctx)
+	list, _ := ask(a, (*control.Client).Sessions)
 	for _, session := range list {
 		add(session.ID, join(session.User.Email, session.Client.Name, session.Label))
 	}

@@ -16,28 +16,22 @@ func (c doctor) Run(a *app) error {
 		return err
 	}
 	if c.JSON {
-		err = a.out.json(checks, "  ")
+		_ = a.out.json(checks, "  ")
 	} else {
-		err = a.out.checks(checks)
-	}
-	if err != nil {
-		return err
+		_ = a.out.checks(checks)
 	}
 	for _, check := range checks {
 		if !check.OK {
 			return failure("cli.doctor", a.out.nameOf(check), a.out.translate(check.Cure))
 		}
 	}
-	return nil
+	return a.out.err
 }
 
 // checks asks the running instance, which sees more; without one it looks at
 // the configuration itself.
-func (a *app) checks() (checks []status.Check, err error) {
-	err = ask(a, (*control.Client).Doctor, func(list []status.Check) error {
-		checks = list
-		return nil
-	})
+func (a *app) checks() ([]status.Check, error) {
+	checks, err := ask(a, (*control.Client).Doctor)
 	if err == nil {
 		return checks, nil
 	}

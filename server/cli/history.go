@@ -61,9 +61,7 @@ func (c showEvents) Run(a *app) error {
 func (s *screen) events(list []status.Event, asJSON bool) error {
 	for _, ev := range list {
 		if asJSON {
-			if err := s.json(ev, ""); err != nil {
-				return err
-			}
+			_ = s.json(ev, "")
 			continue
 		}
 		reason := s.translate(ev.Reason)
@@ -73,12 +71,10 @@ func (s *screen) events(list []status.Event, asJSON bool) error {
 		if ev.Count > 1 {
 			reason = strings.TrimSpace(reason + " " + s.texts.Say("cli.times", ev.Count))
 		}
-		if err := s.line(cell{s.clock(ev.Time), dim}, cell{fmt.Sprintf("%-7s", ev.Outcome), word{"", ev.Outcome}.ink()}, cell{fmt.Sprintf("%-17s", ev.Type), plain},
-			cell{join(ev.User, ev.Client, ev.Tool, reason, ev.Remote), plain}); err != nil {
-			return err
-		}
+		_ = s.line(cell{s.clock(ev.Time), dim}, cell{fmt.Sprintf("%-7s", ev.Outcome), word{"", ev.Outcome}.ink()}, cell{fmt.Sprintf("%-17s", ev.Type), plain},
+			cell{join(ev.User, ev.Client, ev.Tool, reason, ev.Remote), plain})
 	}
-	return nil
+	return s.err
 }
 
 type showAttempts struct{ asJSON }
@@ -94,29 +90,23 @@ func (s *screen) attempts(list []status.Attempt) error {
 		return s.print(s.texts.Say("cli.attempts.none"))
 	}
 	for i, at := range slices.Backward(list) {
-		lines := [][]cell{{{at.Started.Local().Format(time.DateTime), dim}, {join(cmp.Or(at.Client, at.Agent), at.User, at.Remote), heading}}}
+		_ = s.line(cell{at.Started.Local().Format(time.DateTime), dim}, cell{join(cmp.Or(at.Client, at.Agent), at.User, at.Remote), heading})
 		for _, step := range at.Steps {
 			text := s.told("step."+step.Key, step.Args, step.Text)
 			if step.Times > 1 {
 				text += " " + s.texts.Say("cli.times", step.Times)
 			}
-			lines = append(lines, []cell{{"  " + step.Time.Local().Format(time.TimeOnly), dim}, {fmt.Sprintf("%-7s", step.Outcome), word{"", step.Outcome}.ink()},
-				{fmt.Sprintf("%-12s", step.Kind), plain}, {text, plain}})
+			_ = s.line(cell{"  " + step.Time.Local().Format(time.TimeOnly), dim}, cell{fmt.Sprintf("%-7s", step.Outcome), word{"", step.Outcome}.ink()},
+				cell{fmt.Sprintf("%-12s", step.Kind), plain}, cell{text, plain})
 		}
 		outcome := word{"outcome.", at.Outcome}
 		verdict := cmp.Or(s.word(outcome), s.texts.Say("cli.waiting")) + ": " + s.told("verdict."+at.VerdictKey, at.Args, at.Verdict)
-		for _, line := range append(lines, []cell{{"", plain}, {verdict, outcome.ink()}}) {
-			if err := s.line(line...); err != nil {
-				return err
-			}
-		}
+		_ = s.line(cell{"", plain}, cell{verdict, outcome.ink()})
 		if i > 0 {
-			if err := s.print(""); err != nil {
-				return err
-			}
+			_ = s.print("")
 		}
 	}
-	return nil
+	return s.err
 }
 
 // told is what the running instance says, in the screen's language.

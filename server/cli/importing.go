@@ -16,27 +16,32 @@ type importServers struct {
 }
 
 func (c importServers) Run(a *app) error {
-	plan, err := config.Importer{Path: a.mcpJSON(), Own: a.ownURLs(), Places: config.ThisComputer()}.ImportServers(c.Source)
+	plan, err := a.importer().ImportServers(c.Source)
 	if err != nil {
 		return err
 	}
 	a.say("cli.import.read", strings.Join(plan.Files, ", "))
-	for _, item := range plan.Items {
-		a.printItem(item)
-	}
-	taken := plan.Taken()
-	if len(taken) == 0 {
+	a.printItems(plan)
+	if len(plan.Taken()) == 0 {
 		a.say("cli.import.nothing")
 		return nil
 	}
-	if yes, err := c.confirmed(a, len(taken)); err != nil || !yes {
+	if yes, err := c.confirmed(a, len(plan.Taken())); err != nil || !yes {
 		return err
 	}
-	if err := plan.Save(a.keep()); err != nil {
-		return err
+	return a.savePlan(plan)
+}
+
+func (a *app) importer() config.Importer {
+	return config.Importer{Path: a.mcpJSON(), Own: a.ownURLs(), Places: config.ThisComputer()}
+}
+
+func (a *app) savePlan(plan config.Import) error {
+	err := plan.Save(a.keep())
+	if err == nil {
+		a.say("cli.import.done", len(plan.Taken()), plan.Path)
 	}
-	a.say("cli.import.done", len(taken), plan.Path)
-	return nil
+	return err
 }
 
 // keep puts a secret into the keychain; nil if there is none to put it into.
@@ -63,38 +68,38 @@ func (c importServers) confirmed(a *app, n int) (bool, error) {
 		return false, usage("cli.import.yes")
 	}
 	answer, err := person.ReadLine(a.ctx, a.out.texts.Say("cli.import.sure", n))
-	if err != nil {
-		return false, err
-	}
-	if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	yes := answer == "y" || answer == "yes"
+	if err == nil && !yes {
 		a.say("cli.import.unchanged")
-		return false, nil
 	}
-	return true, nil
+	return yes, err
 }
 
-func (a *app) printItem(item config.ImportItem) {
-	if item.As == "" {
-		a.say("cli.import.left", item.Name, item.Why)
-		return
+func (a *app) printItems(plan config.Import) {
+	clear := "cli.import.clear"
+	if keystore.IsReadOnly(a.secrets) {
+		clear = "cli.import.clear.stays"
 	}
-	name := item.As
-	if item.As != item.Name {
-		name = a.out.texts.Say("cli.import.renamed", name, item.Name)
-	}
-	a.say("cli.import.taken", name)
-	for _, note := range item.Notes {
-		a.out.print("            " + a.out.translate(note))
-	}
-	for _, secret := range item.Clear() {
-		if a.keep() == nil {
-			a.say("cli.import.clear.stays", secret)
-		} else {
-			a.say("cli.import.clear", secret)
+	for _, item := range plan.Items {
+		if item.As == "" {
+			a.say("cli.import.left", item.Name, item.Why)
+			continue
 		}
-	}
-	for _, secret := range item.Set {
-		a.say("cli.import.set", item.As, secret)
+		name := item.As
+		if item.As != item.Name {
+			name = a.out.texts.Say("cli.import.renamed", name, item.Name)
+		}
+		a.say("cli.import.taken", name)
+		for _, note := range item.Notes {
+			a.out.print("            " + a.out.translate(note))
+		}
+		for _, secret := range item.Clear() {
+			a.say(clear, secret)
+		}
+		for _, secret := range item.Set {
+			a.say("cli.import.set", item.As, secret)
+		}
 	}
 }
 
@@ -104,11 +109,8 @@ func (a *app) ownURLs() []string {
 	if cfg, err := config.Load(a.config); err == nil {
 		own = append(own, cfg.URL(), "http://"+cfg.Listen)
 	}
-	if client, err := control.Dial(a.data); err == nil {
-		defer client.Close()
-		if st, err := client.Status(a.ctx); err == nil {
-			own = append(own, st.MCPURL, st.LocalURL)
-		}
+	if st, err := ask(a, (*control.Client).Status); err == nil {
+		own = append(own, st.MCPURL, st.LocalURL)
 	}
 	return own
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -36,8 +35,7 @@ func (man) Run(a *app) error {
 			fmt.Fprintf(&page, ".PP\n%s\n", roff(strings.TrimSuffix(line, "\n")))
 		}
 	}
-	_, err := io.WriteString(a.out, page.String())
-	return err
+	return a.out.write(page.String())
 }
 
 func manFlags(page *strings.Builder, flags []*kong.Flag) {

@@ -17,25 +17,16 @@ import (
 const namesFile = "secret-names.json"
 
 // remembered returns the names of secrets that were set.
-func (a *app) remembered() ([]secretName, error) {
+func (a *app) remembered() (names []string, err error) {
 	data, err := os.ReadFile(filepath.Join(a.data, namesFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the names of secrets: %w", err)
 	}
-	var texts []string
-	if json.Unmarshal(data, &texts) != nil {
-		return nil, nil // the next one that is set makes it anew
-	}
-	var names []secretName
-	for _, text := range texts {
-		if n, err := parseSecretName(text); err == nil {
-			names = append(names, n)
-		}
-	}
-	return names, nil
+	_ = json.Unmarshal(data, &names) // the next one that is set makes a broken file anew
+	return slices.DeleteFunc(names, func(name string) bool {
+		_, err := parseSecretName(name)
+		return err != nil
+	}), nil
 }
 
 // remember notes that n is set, or is no more.
@@ -44,20 +35,16 @@ func (a *app) remember(n secretName, set bool) error {
 	if err != nil {
 		return err
 	}
-	names = slices.DeleteFunc(names, func(other secretName) bool { return other == n })
+	names = slices.DeleteFunc(names, func(other string) bool { return other == n.String() })
 	if set {
-		names = append(names, n)
+		names = append(names, n.String())
 	}
-	texts := []string{}
-	for _, n := range names {
-		texts = append(texts, n.String())
+	slices.Sort(names)
+	data, err := json.Marshal(names)
+	if err == nil {
+		err = config.WriteFile(filepath.Join(a.data, namesFile), append(data, '\n'))
 	}
-	slices.Sort(texts)
-	data, err := json.Marshal(texts)
 	if err != nil {
-		return fmt.Errorf("note the secret's name: %w", err)
-	}
-	if err := config.WriteFile(filepath.Join(a.data, namesFile), append(data, '\n')); err != nil {
 		return fmt.Errorf("note the secret's name: %w", err)
 	}
 	return nil

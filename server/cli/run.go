@@ -89,12 +89,9 @@ func (a *app) openOther(headless bool, cause error) error {
 	if headless || tray.Available() != nil {
 		return cause
 	}
-	_ = ask(a, (*control.Client).ConsoleLink, func(link string) error {
-		if tray.Open(a.ctx, link) == nil {
-			a.say("cli.other")
-		}
-		return nil
-	})
+	if link, err := ask(a, (*control.Client).ConsoleLink); err == nil && tray.Open(a.ctx, link) == nil {
+		a.say("cli.other")
+	}
 	return cause
 }
 
@@ -103,15 +100,17 @@ type console struct {
 }
 
 func (c console) Run(a *app) error {
-	return ask(a, (*control.Client).ConsoleLink, func(link string) error {
-		if !c.Print && tray.Open(a.ctx, link) == nil {
-			a.say("cli.console")
-			return nil
-		}
+	link, err := ask(a, (*control.Client).ConsoleLink)
+	switch {
+	case err != nil:
+		return err
+	case !c.Print && tray.Open(a.ctx, link) == nil:
+		a.say("cli.console")
+	default:
 		a.out.print(link)
 		a.say("cli.console.link")
-		return nil
-	})
+	}
+	return nil
 }
 
 type demo struct {

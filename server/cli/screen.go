@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf16"
 
 	"golang.org/x/term"
 
@@ -23,6 +24,7 @@ type screen struct {
 	now   func() time.Time
 	width int // in columns; 0 for no terminal
 	color bool
+	err   error // of the first write that failed; callers look at the last
 }
 
 func newScreen(w io.Writer, texts *assets.Texts) *screen {
@@ -115,8 +117,14 @@ func (s *screen) line(cells ...cell) error {
 		}
 		before.WriteString(s.paint(text, last.ink))
 	}
-	_, err := fmt.Fprintln(s.Writer, strings.TrimRight(before.String(), " "))
-	return err
+	return s.write(strings.TrimRight(before.String(), " ") + "\n")
+}
+
+func (s *screen) write(text string) error {
+	if _, err := io.WriteString(s.Writer, text); err != nil && s.err == nil {
+		s.err = err
+	}
+	return s.err
 }
 
 // clock is a time of day, with its date where that is another.
@@ -143,18 +151,15 @@ func (s *screen) json(v any, indent string) error {
 	}
 	var out strings.Builder
 	for _, r := range buf.String() {
-		switch {
-		case r == '\n' || !status.Unprintable(r):
+		if r == '\n' || !status.Unprintable(r) {
 			out.WriteRune(r)
-		case r > 0xffff:
-			r -= 0x10000
-			fmt.Fprintf(&out, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
-		default:
-			fmt.Fprintf(&out, `\u%04x`, r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&out, `\u%04x`, unit)
 		}
 	}
-	_, err := io.WriteString(s.Writer, out.String())
-	return err
+	return s.write(out.String())
 }
 
 // relative says t as a person would: "2 min ago", "in 29 days".

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -43,7 +44,8 @@ func (c secretSet) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if keystore.IsReadOnly(a.secrets) {
+	keep := a.keep()
+	if keep == nil {
 		return failure("cli.secret.env", keystore.EnvVar(n.account()))
 	}
 	value, err := a.readSecret(a.out.texts.Say("cli.secret.value", n))
@@ -53,10 +55,7 @@ func (c secretSet) Run(a *app) error {
 	if value == "" {
 		return failure("cli.secret.empty")
 	}
-	if err := a.secrets.Set(a.ctx, n.account(), keystore.NewSecret(value)); err != nil {
-		return err
-	}
-	if err := a.remember(n, true); err != nil {
+	if err := keep(n.server, n.name, value); err != nil {
 		return err
 	}
 	a.say("cli.secret.stored", n)
@@ -89,19 +88,23 @@ func (c secretDelete) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	err = a.secrets.Delete(a.ctx, n.account())
-	if errors.Is(err, keystore.ErrNotFound) {
-		_ = a.remember(n, false)
+	err = a.drop(n)
+	switch {
+	case errors.Is(err, keystore.ErrNotFound):
 		return failure("cli.secret.none", n)
+	case err == nil:
+		a.say("cli.secret.deleted", n)
 	}
-	if err != nil {
-		return err
+	return err
+}
+
+// drop deletes a secret, and its name.
+func (a *app) drop(n secretName) error {
+	err := a.secrets.Delete(a.ctx, n.account())
+	if err == nil || errors.Is(err, keystore.ErrNotFound) {
+		err = cmp.Or(a.remember(n, false), err)
 	}
-	if err := a.remember(n, false); err != nil {
-		return err
-	}
-	a.say("cli.secret.deleted", n)
-	return nil
+	return err
 }
 
 // secretList prints names. A keychain can't be asked what it holds, so they are
@@ -114,22 +117,18 @@ func (secretList) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	used := map[secretName]bool{}
+	var used []string
 	for _, s := range servers {
 		for _, name := range config.Secrets(s) {
-			n := secretName{s.Name, name}
-			used[n] = true
-			names = append(names, n)
+			used = append(used, secretName{s.Name, name}.String())
 		}
 	}
-	slices.SortFunc(names, func(x, y secretName) int { return strings.Compare(x.String(), y.String()) })
-	names = slices.Compact(names)
-	if len(names) == 0 {
-		a.say("cli.secrets.none")
-		return loadErr
-	}
-	for _, n := range names {
-		state := a.out.texts.Say("cli.secrets.set")
+	names = append(names, used...)
+	slices.Sort(names)
+	t := table{none: "cli.secrets.none", wrap: true, most: 1000}
+	for _, text := range slices.Compact(names) {
+		server, name, _ := strings.Cut(text, "/")
+		n, state := secretName{server, name}, a.out.texts.Say("cli.secrets.set")
 		switch _, err := a.secrets.Get(a.ctx, n.account()); {
 		case errors.Is(err, keystore.ErrNotFound):
 			state = a.out.texts.Say("cli.secrets.missing", n)
@@ -138,12 +137,10 @@ func (secretList) Run(a *app) error {
 			}
 		case err != nil:
 			return err
-		case !used[n]:
+		case !slices.Contains(used, text):
 			state = a.out.texts.Say("cli.secrets.unused")
 		}
-		if err := a.out.line(cell{fmt.Sprintf("%-32s", n), plain}, cell{state, plain}); err != nil {
-			return err
-		}
+		t.addTexts(text, state)
 	}
-	return loadErr
+	return errors.Join(a.out.table(t), loadErr)
 }

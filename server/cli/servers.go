@@ -40,12 +40,9 @@ func (c serverList) Run(a *app) error {
 // mountedServers are those of the running instance; where none runs, those of
 // mcp.json, all off.
 func (a *app) mountedServers() (list []status.Server, err error) {
-	err = ask(a, (*control.Client).Status, func(st status.Status) error {
-		list = st.Servers
-		return nil
-	})
+	st, err := ask(a, (*control.Client).Status)
 	if err == nil {
-		return list, nil
+		return st.Servers, nil
 	}
 	entries, err := config.LoadServers(a.mcpJSON()) // a bad server hides no other's
 	list = []status.Server{}
@@ -83,21 +80,15 @@ func (c serverAdd) Run(a *app) error {
 		}
 		text = string(entry)
 	}
-	plan, err := config.Importer{Path: a.mcpJSON(), Own: a.ownURLs(), Places: config.ThisComputer()}.Paste(text, c.Name)
+	plan, err := a.importer().Paste(text, c.Name)
 	if err != nil {
 		return err
 	}
-	for _, item := range plan.Items {
-		a.printItem(item)
-	}
+	a.printItems(plan)
 	if len(plan.Taken()) == 0 {
 		return failure("cli.server.refused")
 	}
-	if err := plan.Save(a.keep()); err != nil {
-		return err
-	}
-	a.say("cli.import.done", len(plan.Taken()), plan.Path)
-	return nil
+	return a.savePlan(plan)
 }
 
 type serverRemove struct {
@@ -114,10 +105,11 @@ func (c serverRemove) Run(a *app) error {
 	}
 	for _, secret := range secrets {
 		n := secretName{c.Name, secret}
-		if err := a.secrets.Delete(a.ctx, n.account()); err != nil && !errors.Is(err, keystore.ErrNotFound) && !keystore.IsReadOnly(a.secrets) {
-			return err
+		err := a.drop(n)
+		if keystore.IsReadOnly(a.secrets) {
+			err = a.remember(n, false)
 		}
-		if err := a.remember(n, false); err != nil {
+		if err != nil && !errors.Is(err, keystore.ErrNotFound) {
 			return err
 		}
 	}

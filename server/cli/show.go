@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/control"
+	"github.com/drawbridge-app/drawbridge/server/internal/wait"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -20,12 +21,14 @@ type asJSON struct {
 // show gets something from the running instance, and prints it as JSON or as
 // print does.
 func show[T any](a *app, c asJSON, get func(*control.Client, context.Context) (T, error), print func(T) error) error {
-	return ask(a, get, func(got T) error {
-		if c.JSON {
-			return a.out.json(got, "  ")
-		}
-		return print(got)
-	})
+	got, err := ask(a, get)
+	switch {
+	case err != nil:
+		return err
+	case c.JSON:
+		return a.out.json(got, "  ")
+	}
+	return print(got)
 }
 
 type showStatus struct{ asJSON }
@@ -77,10 +80,7 @@ func (c showSessions) Run(a *app) error {
 }
 
 func (s *screen) sessions(list []status.Session) error {
-	if len(list) == 0 {
-		return s.print(s.texts.Say("cli.sessions.none"))
-	}
-	t := table{head: s.heads("id", "user", "client", "signedin", "used", "expires", "requests", "tool"), drop: []int{6, 3, 7, 5}}
+	t := table{none: "cli.sessions.none", head: s.heads("id", "user", "client", "signedin", "used", "expires", "requests", "tool"), drop: []int{6, 3, 7, 5}}
 	for _, l := range list {
 		client := l.Client.Name
 		if l.Label != "" {
@@ -95,17 +95,13 @@ func (s *screen) sessions(list []status.Session) error {
 		t.addTexts(s.shortID(l.ID, list), cmp.Or(l.User.Email, l.User.Sub), client, s.relative(l.CreatedAt),
 			s.relative(l.LastUsedAt), s.relative(l.ExpiresAt), fmt.Sprint(l.Requests), l.LastTool)
 	}
-	if err := s.table(t); err != nil {
-		return err
-	}
+	_ = s.table(t)
 	for _, l := range list {
 		for _, leave := range l.Leaves {
-			if err := s.print(s.texts.Say("cli.leave", l.ID, status.Clean(leave.Server+"/"+leave.Tool, 200), s.relative(leave.Until))); err != nil {
-				return err
-			}
+			_ = s.print(s.texts.Say("cli.leave", l.ID, status.Clean(leave.Server+"/"+leave.Tool, 200), s.relative(leave.Until)))
 		}
 	}
-	return nil
+	return s.err
 }
 
 // shortID is as much of an ID as tells it apart from the others; commands take
@@ -138,10 +134,7 @@ func (c showClients) Run(a *app) error {
 }
 
 func (s *screen) clients(list []status.Client) error {
-	if len(list) == 0 {
-		return s.print(s.texts.Say("cli.clients.none"))
-	}
-	t := table{head: s.heads("client", "kind", "first", "last", "sessions", "redirect"), drop: []int{2}}
+	t := table{none: "cli.clients.none", head: s.heads("client", "kind", "first", "last", "sessions", "redirect"), drop: []int{2}}
 	for _, c := range list {
 		t.addTexts(cmp.Or(c.Name, c.ID), c.Kind, s.relative(c.FirstSeen), s.relative(c.LastSignIn), fmt.Sprint(c.Sessions), strings.Join(c.RedirectURIs, " "))
 	}
@@ -164,21 +157,15 @@ func (c showAccess) Run(a *app) error {
 }
 
 func (s *screen) access(list []status.Entry) error {
-	if len(list) == 0 {
-		return s.print(s.texts.Say("cli.access.none"))
-	}
-	t := table{head: append(s.heads("server", "kind", "name", "as"), ""), most: 64, drop: []int{3}}
+	t := table{none: "cli.access.none", head: append(s.heads("server", "kind", "name", "as"), ""), most: 64, drop: []int{3}}
 	for _, e := range list {
-		var notes []string
-		for _, note := range []struct {
-			key string
-			yes bool
-		}{{"reads", e.ReadOnly}, {"asks", e.Ask}, {"held", e.Held}, {"off", e.Off}} {
-			if note.yes {
-				notes = append(notes, s.texts.Say("cli.access."+note.key))
+		note := func(yes bool, key string) string {
+			if !yes {
+				return ""
 			}
+			return s.texts.Say("cli.access." + key)
 		}
-		t.addTexts(e.Server, e.Kind, e.Name, e.As, join(notes...))
+		t.addTexts(e.Server, e.Kind, e.Name, e.As, join(note(e.ReadOnly, "reads"), note(e.Ask, "asks"), note(e.Held, "held"), note(e.Off, "off")))
 	}
 	return s.table(t)
 }
@@ -211,18 +198,10 @@ func (c logs) Run(a *app) error {
 			if l.Own {
 				text = "drawbridge: " + text
 			}
-			if err := a.out.print(l.Time.Local().Format(time.DateTime) + "  " + text); err != nil {
-				return err
-			}
+			_ = a.out.print(l.Time.Local().Format(time.DateTime) + "  " + text)
 		}
-		if !c.Follow {
-			return nil
-		}
-		last = lines
-		select {
-		case <-a.ctx.Done():
-			return nil
-		case <-time.After(followPace):
+		if last = lines; !c.Follow || a.out.err != nil || wait.For(a.ctx, followPace) != nil {
+			return a.out.err
 		}
 	}
 }

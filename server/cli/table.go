@@ -18,6 +18,7 @@ type cell struct {
 // table is rows of columns.
 type table struct {
 	head []string // nil: none
+	none string   // key of what is said where there are no rows; "": nothing
 	rows [][]cell
 	drop []int // columns that a narrow terminal does without, the first first
 	most int   // characters of a cell; 0: 48
@@ -45,6 +46,12 @@ func (s *screen) heads(keys ...string) (heads []string) {
 // table prints t, and makes it fit a terminal: by columns that are left out,
 // then by cutting the widest.
 func (s *screen) table(t table) error {
+	if len(t.rows) == 0 {
+		if t.none == "" {
+			return nil
+		}
+		return s.print(s.texts.Say(t.none))
+	}
 	if t.head != nil {
 		var head []cell
 		for _, text := range t.head {
@@ -54,9 +61,6 @@ func (s *screen) table(t table) error {
 	}
 	if t.most == 0 {
 		t.most = 48
-	}
-	if len(t.rows) == 0 {
-		return nil
 	}
 	widths := make([]int, len(t.rows[0]))
 	for _, row := range t.rows {
@@ -78,11 +82,9 @@ func (s *screen) table(t table) error {
 			}
 			line = append(line, c)
 		}
-		if err := s.line(line...); err != nil {
-			return err
-		}
+		_ = s.line(line...)
 	}
-	return nil
+	return s.err
 }
 
 // fit makes widths fit, and returns which columns are shown.

@@ -8,31 +8,24 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 )
-
-// envFile is what a FastMCP server's .env says about its Okta app.
-type envFile struct {
-	domain, clientID, publicURL string
-	secret, authtoken           keystore.Secret
-}
 
 // maxEnvFile bounds a .env file in bytes.
 const maxEnvFile = 1 << 20
 
-// readEnvFile reads OKTA_DOMAIN, OKTA_CLIENT_ID, OKTA_CLIENT_SECRET, BASE_URL
-// and NGROK_AUTHTOKEN from the file at path; the last three may be missing. Its errors
-// name variables and never show their values.
-func readEnvFile(path string) (envFile, error) {
+// readEnvFile reads the variables of a FastMCP server's .env at path, OKTA_DOMAIN
+// and OKTA_CLIENT_ID among them. Its errors name variables and never show their
+// values.
+func readEnvFile(path string) (map[string]string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return envFile{}, fmt.Errorf("--from-env: %w", err)
+		return nil, fmt.Errorf("--from-env: %w", err)
 	}
 	defer func() { _ = f.Close() }()
 	data, err := io.ReadAll(io.LimitReader(f, maxEnvFile))
 	if err != nil {
-		return envFile{}, fmt.Errorf("--from-env: %w", err)
+		return nil, fmt.Errorf("--from-env: %w", err)
 	}
 	vars := parseEnv(string(data))
 	var missing []string
@@ -42,19 +35,13 @@ func readEnvFile(path string) (envFile, error) {
 		}
 	}
 	if len(missing) > 0 {
-		return envFile{}, fmt.Errorf("--from-env: %s does not set %s", path, strings.Join(missing, " and "))
+		return nil, fmt.Errorf("--from-env: %s does not set %s", path, strings.Join(missing, " and "))
 	}
-	return envFile{
-		domain:    vars["OKTA_DOMAIN"],
-		clientID:  vars["OKTA_CLIENT_ID"],
-		publicURL: vars["BASE_URL"],
-		secret:    keystore.NewSecret(vars["OKTA_CLIENT_SECRET"]),
-		authtoken: keystore.NewSecret(vars["NGROK_AUTHTOKEN"]),
-	}, nil
+	return vars, nil
 }
 
 // ngrokHost is a name below a domain under which ngrok gives names away.
-var ngrokHost = regexp.MustCompile(`\.(ngrok\.(app|dev|io|pro|pizza)|ngrok-free\.(app|dev))$`)
+var ngrokHost = regexp.MustCompile(`^.*\.(ngrok\.(app|dev|io|pro|pizza)|ngrok-free\.(app|dev))$`)
 
 // ngrokDomain is the host of a URL at ngrok, or "".
 func ngrokDomain(publicURL string) string {
@@ -62,11 +49,7 @@ func ngrokDomain(publicURL string) string {
 	if err != nil || u.Scheme != "https" || u.Port() != "" {
 		return ""
 	}
-	host := hostname.Lower(u.Hostname())
-	if !ngrokHost.MatchString(host) {
-		return ""
-	}
-	return host
+	return ngrokHost.FindString(hostname.Lower(u.Hostname()))
 }
 
 var (

@@ -8,6 +8,7 @@
 package setup
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -23,31 +24,39 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
 )
 
-// Options are the flags of `drawbridge setup`. What is empty comes from the
-// .env file, from the configuration there is, or from the person.
+// Options are the flags of `drawbridge setup`, and what they work with. What is
+// empty comes from the .env file, from the configuration there is, or from the
+// person.
 type Options struct {
-	ConfigPath string
-	Keystore   keystore.Store
-	In         io.Reader
-	Out        io.Writer
-	Terminal   Terminal // nil: In, if that is a terminal
+	ConfigPath string         `kong:"-"`
+	Keystore   keystore.Store `kong:"-"`
+	In         io.Reader      `kong:"-"`
+	Out        io.Writer      `kong:"-"`
+	Terminal   Terminal       `kong:"-"` // nil: In, if that is a terminal
+	Wizard     *wizard.Wizard `kong:"-"` // asks the provider; nil: by the way out that is configured
 
-	Issuer, ClientID, PublicURL, Listen, Audience string
+	Issuer    string `placeholder:"URL"`
+	ClientID  string `name:"client-id" placeholder:"ID"`
+	Audience  string `placeholder:"AUD"`
+	PublicURL string `name:"public-url" placeholder:"URL"`
+	Listen    string `placeholder:"ADDR"`
 
 	// Who may sign in; any of them replaces the whole list there is.
-	Emails, Domains, Groups []string
-	Anyone                  bool
+	Emails  []string `name:"email" placeholder:"ADDRESS"`
+	Domains []string `name:"domain" placeholder:"DOMAIN"`
+	Groups  []string `name:"group" placeholder:"GROUP"`
+	Anyone  bool
 
-	TunnelProvider, TunnelDomain string
+	TunnelProvider string `name:"tunnel" placeholder:"ngrok|none"`
+	TunnelDomain   string `placeholder:"HOST"`
 
-	Proxy, CAFile string
-	NoProxy       []string
-	// Wizard asks the provider; nil: by the way out that is configured.
-	Wizard *wizard.Wizard
+	Proxy   string   `placeholder:"URL"`
+	NoProxy []string `placeholder:"HOST"`
+	CAFile  string   `name:"ca-file" placeholder:"FILE" type:"path"`
 
 	SecretStdin    bool   // the client secret is In's first line; with ngrok the authtoken may be the second
 	AuthtokenStdin bool   // ngrok's authtoken is In's first line, or the one after the client secret
-	FromEnv        string // path of a FastMCP .env file
+	FromEnv        string `placeholder:"FILE" type:"path"` // path of a FastMCP .env file
 }
 
 // UsageError is a flag whose value can't be.
@@ -114,30 +123,27 @@ func (s *session) readEnvFile(context.Context) error {
 	if s.FromEnv == "" {
 		return nil
 	}
-	env, err := readEnvFile(s.FromEnv)
+	vars, err := readEnvFile(s.FromEnv)
 	if err != nil {
 		return err
 	}
-	s.domain = env.domain
-	s.put(&s.config.IDP.Issuer, env.domain, wizard.Address)
-	s.put(&s.config.IDP.ClientID, env.clientID, wizard.Trim)
-	if domain := ngrokDomain(env.publicURL); domain != "" {
+	s.domain = vars["OKTA_DOMAIN"]
+	s.put(&s.config.IDP.Issuer, s.domain, wizard.Address)
+	s.put(&s.config.IDP.ClientID, vars["OKTA_CLIENT_ID"], wizard.Trim)
+	if domain := ngrokDomain(vars["BASE_URL"]); domain != "" {
 		// The tunnel has to ask for it; clients see it without being told.
 		s.config.PublicURL, s.config.Tunnel.Provider, s.config.Tunnel.Domain = "", config.TunnelNgrok, domain
 	} else {
-		s.put(&s.config.PublicURL, env.publicURL, wizard.PublicURL)
+		s.put(&s.config.PublicURL, vars["BASE_URL"], wizard.PublicURL)
 	}
-	s.secret, s.authtoken = env.secret, env.authtoken
+	s.secret, s.authtoken = keystore.NewSecret(vars["OKTA_CLIENT_SECRET"]), keystore.NewSecret(vars["NGROK_AUTHTOKEN"])
 	return nil
 }
 
 // readFlags takes the flags. What is wrong with them, and was not before, is
 // wrong usage.
 func (s *session) readFlags(context.Context) error {
-	var known []string
-	for _, e := range config.Errors(s.config.Validate()) {
-		known = append(known, e.Error())
-	}
+	known := config.Errors(s.config.Validate())
 	as := func(given string) string { return given }
 	s.put(&s.config.IDP.Issuer, s.Issuer, wizard.Address)
 	s.put(&s.config.IDP.ClientID, s.ClientID, wizard.Trim)
@@ -157,7 +163,7 @@ func (s *session) readFlags(context.Context) error {
 	}
 	var wrong []error
 	for _, e := range config.Errors(s.config.Validate()) {
-		if !slices.Contains(known, e.Error()) {
+		if !slices.ContainsFunc(known, func(k *config.Error) bool { return k.Error() == e.Error() }) {
 			wrong = append(wrong, e)
 		}
 	}
@@ -199,34 +205,32 @@ func (s *session) readSecrets(ctx context.Context) error {
 }
 
 // readStdin takes the secrets that come on standard input, a line each.
-func (s *session) readStdin() (err error) {
-	if s.SecretStdin {
-		if s.secret, err = s.secretLine("--secret-stdin", "the client secret"); err != nil {
-			return err
+func (s *session) readStdin() error {
+	in := bufio.NewScanner(s.In)
+	mayFollow := s.SecretStdin && s.config.TunnelProvider(false) == config.TunnelNgrok
+	for _, line := range []struct {
+		taken, needed bool
+		to            *keystore.Secret
+		flag, what    string
+	}{
+		{s.SecretStdin, true, &s.secret, "--secret-stdin", "the client secret"},
+		{s.AuthtokenStdin || mayFollow, s.AuthtokenStdin, &s.authtoken, "--authtoken-stdin", "the ngrok authtoken"},
+	} {
+		if !line.taken {
+			continue
+		}
+		there := in.Scan()
+		secret := keystore.NewSecret(strings.TrimSpace(in.Text()))
+		switch {
+		case line.needed && !there:
+			return fmt.Errorf("%s: standard input holds no line with %s", line.flag, line.what)
+		case line.needed && secret.IsZero():
+			return fmt.Errorf("%s: the line of standard input for %s is empty", line.flag, line.what)
+		case there:
+			*line.to = secret
 		}
 	}
-	switch {
-	case s.AuthtokenStdin:
-		s.authtoken, err = s.secretLine("--authtoken-stdin", "the ngrok authtoken")
-	case s.SecretStdin && s.config.TunnelProvider(false) == config.TunnelNgrok:
-		if line, err := readLine(s.In); err == nil {
-			s.authtoken = keystore.NewSecret(strings.TrimSpace(line))
-		}
-	}
-	return err
-}
-
-// secretLine reads one line that must hold something.
-func (s *session) secretLine(flag, what string) (keystore.Secret, error) {
-	line, err := readLine(s.In)
-	if err != nil {
-		return keystore.Secret{}, fmt.Errorf("%s: standard input holds no line with %s", flag, what)
-	}
-	secret := keystore.NewSecret(strings.TrimSpace(line))
-	if secret.IsZero() {
-		return keystore.Secret{}, fmt.Errorf("%s: the line of standard input for %s is empty", flag, what)
-	}
-	return secret, nil
+	return nil
 }
 
 // patiently repeats call as long as the keychain shows its window to the

@@ -1,13 +1,14 @@
 package setup
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 
 	"golang.org/x/term"
 )
@@ -82,28 +83,12 @@ func (t tty) interruptible(ctx context.Context, read func() (string, error)) (st
 	}
 }
 
-// maxLine bounds a line in bytes.
-const maxLine = 64 << 10
-
-// readLine reads one line byte by byte: what comes after it belongs to the
-// next reader. It returns io.EOF if there is nothing at all.
+// readLine reads one line. A terminal gives no more than one at a time, so what
+// comes after it is left to the next reader.
 func readLine(in io.Reader) (string, error) {
-	var line strings.Builder
-	var b [1]byte
-	for line.Len() < maxLine {
-		n, err := in.Read(b[:])
-		if n == 1 {
-			if b[0] == '\n' {
-				return strings.TrimSuffix(line.String(), "\r"), nil
-			}
-			line.WriteByte(b[0])
-		}
-		if err != nil {
-			if errors.Is(err, io.EOF) && line.Len() > 0 {
-				return strings.TrimSuffix(line.String(), "\r"), nil
-			}
-			return "", err
-		}
+	line := bufio.NewScanner(in)
+	if !line.Scan() {
+		return "", cmp.Or(line.Err(), io.EOF)
 	}
-	return "", errors.New("the line is too long")
+	return line.Text(), nil
 }
