@@ -102,10 +102,13 @@ func set(text []byte, s setting) []byte {
 	if inside {
 		after = 0
 	}
-	for _, l := range linesOf(text) {
+	for i, l := range linesOf(text) {
 		if l.header {
 			inside = l.table == s.table
 		} else if l.table == s.table && l.name == s.name {
+			if listed := relist(text, l, "v = "+s.value); listed != nil && slices.Equal(itemsOf(listed, i), itemsOf([]byte("v = "+s.value), 0)) {
+				return listed
+			}
 			return slices.Concat(text[:l.from], []byte(s.value), text[l.to:])
 		}
 		if inside {
@@ -127,6 +130,56 @@ func set(text []byte, s setting) []byte {
 		added = end + added
 	}
 	return slices.Concat(text[:after], []byte(added), text[after:])
+}
+
+// relist is text with the items of assignment in the list of l, if there each
+// item has a line of its own: what else these lines say stays. Lines go with
+// their items, and new ones come behind. nil: it is no such list.
+func relist(text []byte, l line, assignment string) (listed []byte) {
+	want := itemsOf([]byte(assignment), 0)
+	at, behind := 0, 0 // how much of text is listed, and where new lines go
+	indent, end := "", ""
+	for _, item := range l.value.items {
+		alone := func(text string) bool { return slices.Equal(itemsOf([]byte("v = ["+text+"]"), 0), []string{item.text}) }
+		from, to := 1+bytes.LastIndexByte(text[:item.at], '\n'), lineEnd(text, item.at)
+		own := string(text[from:to])
+		if from <= l.from || !alone(own) {
+			return nil
+		}
+		listed = append(listed, text[at:from]...)
+		if at = to; len(want) == 0 || want[0] != item.text {
+			continue
+		}
+		want = want[1:]
+		indent, end = string(text[from:item.at]), own[len(strings.TrimRight(own, "\r\n")):]
+		lacksComma := itemsOf([]byte("v = ["+own+"'']"), 0) == nil
+		for n := item.at - from; lacksComma && n <= len(own); n++ {
+			if alone(own[:n]) {
+				own, lacksComma = own[:n]+","+own[n:], false
+			}
+		}
+		listed = append(listed, own...)
+		behind = len(listed)
+	}
+	if behind == 0 {
+		return nil
+	}
+	for _, text := range slices.Backward(want) {
+		listed = slices.Insert(listed, behind, []byte(indent+plain(text)+","+end)...)
+	}
+	return append(listed, text[at:]...)
+}
+
+// itemsOf is what the list of the entry i of text holds; nil if text is none.
+func itemsOf(text []byte, i int) (items []string) {
+	entries, err := walk(text)
+	if err != nil || i >= len(entries) {
+		return nil
+	}
+	for _, item := range entries[i].value.items {
+		items = append(items, item.text)
+	}
+	return items
 }
 
 // lineEnd is where the line after from begins.

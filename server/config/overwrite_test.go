@@ -99,6 +99,22 @@ func TestSaveOver(t *testing.T) {
 			func(c *config.Config) { c.IDP.ClientID = "i\"d" }, []string{`"""https://a.example"""`}, []string{"'''id'''"}},
 		{"a list emptied", "[access]\nemails = [\"ana@example.com\"]\ngroups = [\"b\"] # all\n",
 			func(c *config.Config) { c.Access.Emails = nil }, []string{"groups = [\"b\"] # all"}, []string{"ana"}},
+		{"a list of an item a line", "[access] # who\nemails = [ # us\n  # the family\n  \"ana@example.com\", # since March\n  'bob@example.com', # until June\n  \"kei@example.com\" # = ],\n] # that is all\n",
+			func(c *config.Config) {
+				c.Access.Emails = []string{"ana@example.com", "kei@example.com", "zoe@example.com"}
+			},
+			[]string{"[ # us\n  # the family\n  \"ana@example.com\", # since March\n  \"kei@example.com\", # = ],\n  'zoe@example.com',\n] # that is all\n"}, []string{"bob"}},
+		{"a list of an item a line, of Windows", "[access]\r\nemails = [\r\n\t\"ana@example.com\", # since March\r\n]\r\n",
+			func(c *config.Config) { c.Access.Emails = append(c.Access.Emails, "zoe@example.com") },
+			[]string{"# since March\r\n\t'zoe@example.com',\r\n]\r\n"}, nil},
+		{"a list in another order", "[access]\nemails = [\n  \"ana@example.com\",\n  \"bob@example.com\",\n] # all\n",
+			func(c *config.Config) { c.Access.Emails = []string{"bob@example.com", "ana@example.com"} },
+			[]string{"[\n  \"bob@example.com\",\n  'ana@example.com',\n] # all\n"}, nil},
+		{"a list of lines with two items", "[access]\nemails = [\n  \"ana@example.com\", \"bob@example.com\",\n  \"kei@example.com\"\n  , ] # all\n",
+			func(c *config.Config) { c.Access.Emails = c.Access.Emails[:2] },
+			[]string{"['ana@example.com', 'bob@example.com'] # all"}, nil},
+		{"a comma on the line below", "[access]\nemails = [\n  \"ana@example.com\"\n  , \"bob@example.com\"\n] # all\n",
+			func(c *config.Config) { c.Access.Emails = c.Access.Emails[:1] }, []string{"['ana@example.com'] # all"}, nil},
 	} {
 		t.Run("it handles "+c.name, func(t *testing.T) {
 			got := saveOver(t, c.text, c.change)
