@@ -203,12 +203,10 @@ func edit(path string, change func(table object) error) error {
 // written can be read again.
 func edited(path string, text []byte, change func(table object) error) ([]byte, error) {
 	r := readerOf(path, text)
-	root := r.root()
-	if root == nil && r.err() == nil {
-		r = readerOf(path, []byte("{\n  \"mcpServers\": {}\n}\n"))
-		root = r.root()
+	if len(bytes.TrimSpace(r.data)) == 0 {
+		r.data = []byte("{\n  \"mcpServers\": {}\n}\n")
 	}
-	if root != nil {
+	if root := r.root(); root != nil {
 		r.table(root)
 	}
 	if err := r.err(); err != nil {

@@ -12,10 +12,9 @@ import (
 // node is a value of a JSON text and where it stands there, so that an error
 // can name its line.
 type node struct {
-	kind    jsonKind
-	start   int    // byte offset of the value
-	text    string // of a string, decoded; of a number, as written
-	yes     bool
+	kind    hujson.Kind
+	start   int      // byte offset of the value
+	text    string   // of a string, decoded; of another literal, as written
 	items   []*node  // of a list
 	members []member // of an object, in order
 }
@@ -26,15 +25,14 @@ type member struct {
 	value *node
 }
 
-type jsonKind int
-
 const (
-	jsonNull jsonKind = iota
-	jsonBool
-	jsonNumber
-	jsonString
-	jsonList
-	jsonObject
+	jsonNull   hujson.Kind = 'n'
+	jsonFalse  hujson.Kind = 'f'
+	jsonTrue   hujson.Kind = 't'
+	jsonString hujson.Kind = '"'
+	jsonNumber hujson.Kind = '0'
+	jsonObject hujson.Kind = '{'
+	jsonList   hujson.Kind = '['
 )
 
 // member returns the value of name, or nil.
@@ -125,10 +123,9 @@ func nodeOf(v hujson.Value, depth int) *node {
 	if depth > maxDepth {
 		return nil
 	}
-	n := &node{start: v.StartOffset}
+	n := &node{kind: v.Value.Kind(), start: v.StartOffset}
 	switch v := v.Value.(type) {
 	case *hujson.Object:
-		n.kind = jsonObject
 		for _, m := range v.Members {
 			value := nodeOf(m.Value, depth+1)
 			if value == nil {
@@ -137,7 +134,6 @@ func nodeOf(v hujson.Value, depth int) *node {
 			n.members = append(n.members, member{nameOf(m), m.Name.StartOffset, value})
 		}
 	case *hujson.Array:
-		n.kind = jsonList
 		for _, item := range v.Elements {
 			value := nodeOf(item, depth+1)
 			if value == nil {
@@ -146,14 +142,7 @@ func nodeOf(v hujson.Value, depth int) *node {
 			n.items = append(n.items, value)
 		}
 	case hujson.Literal:
-		switch v.Kind() {
-		case '"':
-			n.kind, n.text = jsonString, v.String()
-		case '0':
-			n.kind, n.text = jsonNumber, string(v)
-		case 't', 'f':
-			n.kind, n.yes = jsonBool, v.Bool()
-		}
+		n.text = v.String() // decodes a text, and leaves the rest as written
 	}
 	return n
 }

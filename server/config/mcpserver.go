@@ -9,12 +9,6 @@ import (
 // The keys of a server that are read. Programs call the URL by several names.
 var serverNames = []string{"type", "transport", "command", "args", "env", "cwd", "url", "serverUrl", "httpUrl", "headers", "disabled", "enabled"}
 
-// foreignNames are keys with which other programs keep their own settings.
-// They change nothing about what the server is.
-var foreignNames = []string{"alwaysAllow", "autoApprove", "autoStart", "timeout", "trust", "includeTools", "excludeTools", "disabledTools", "enabledTools",
-	"tools", "dev", "metadata", "networkTimeout", "startupTimeout", "initTimeout", "watchPaths", "retry", "oauth", "auth", "authProviderType",
-	"sandboxEnabled", "sandbox", "scope"}
-
 // otherNames are what people and other programs call our keys, too far off to
 // be a slip of the hand.
 var otherNames = map[string]string{"cmd": "command", "executable": "command", "program": "command", "arguments": "args", "argv": "args",
@@ -59,7 +53,7 @@ func (o *serverObject) bad(at int, key, says string) {
 func (o *serverObject) slips() {
 	o.unique(o.node, o.name, " in the server "+code(o.name))
 	for _, m := range o.node.members {
-		if slices.Contains(slices.Concat(serverNames, foreignNames, remarks), m.name) {
+		if slices.Contains(serverNames, m.name) || slices.Contains(remarks, m.name) {
 			continue
 		}
 		key := o.name + "." + m.name
@@ -99,12 +93,13 @@ func (o *serverObject) texts(key string) []string {
 		return nil
 	}
 	var all []string
+	const says = `must be a list of texts in quotes, such as ["--verbose", "/home/ana"]`
 	if v.kind != jsonList {
-		o.bad(v.start, key, `must be a list of texts in quotes, such as ["--verbose", "/home/ana"]`)
+		o.bad(v.start, key, says)
 	}
 	for _, item := range v.items {
 		if item.kind != jsonString && item.kind != jsonNumber || strings.ContainsRune(item.text, 0) {
-			o.bad(item.start, key, `must be a list of texts in quotes, such as ["--verbose", "/home/ana"]`)
+			o.bad(item.start, key, says)
 			return nil
 		}
 		all = append(all, item.text)
@@ -117,11 +112,11 @@ func (o *serverObject) yes(key string, usual bool) bool {
 	switch {
 	case v == nil:
 		return usual
-	case v.kind != jsonBool:
+	case v.kind != jsonTrue && v.kind != jsonFalse:
 		o.bad(v.start, key, "must be true or false, without quotes")
 		return usual
 	}
-	return v.yes
+	return v.kind == jsonTrue
 }
 
 // pairs reads variables or headers.
@@ -144,7 +139,7 @@ func (o *serverObject) pairs(key string) map[string]string {
 			at, says = m.at, "is no name of a variable"
 		case key == "headers" && !isToken(m.name):
 			at, says = m.at, "is no name of a header"
-		case m.value.kind == jsonBool || m.value.kind == jsonNull || m.value.kind > jsonString:
+		case m.value.kind != jsonString && m.value.kind != jsonNumber:
 			says = "must be a text in quotes"
 		case strings.ContainsRune(m.value.text, 0), key == "headers" && strings.ContainsAny(m.value.text, "\r\n"):
 			says = "holds a character that can't be sent"

@@ -189,14 +189,3 @@ func lineEnd(text []byte, from int) int {
 	}
 	return len(text)
 }
-
-// write is the content of config.toml for c, where text is what there is; nil
-// if there is nothing. It loses no setting silently.
-func write(text []byte, c Config) []byte {
-	if text != nil {
-		if edited, ok := overwrite(text, c); ok {
-			return edited
-		}
-	}
-	return marshal(c)
-}

@@ -51,10 +51,14 @@ func Stage(path string, c Config) (*Draft, error) {
 	}
 	path = linked(path)
 	text, err := os.ReadFile(path)
-	if err != nil || len(text) > maxSize {
-		text = nil
+	edited := err == nil && len(text) <= maxSize
+	if edited {
+		text, edited = overwrite(text, c)
 	}
-	d, err := draft(path, write(text, c))
+	if !edited {
+		text = marshal(c)
+	}
+	d, err := draft(path, text)
 	if err != nil {
 		return nil, fmt.Errorf("save the configuration: %w", err)
 	}

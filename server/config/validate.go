@@ -113,54 +113,51 @@ func unsetEmpty(keys []key, v reflect.Value) {
 	}
 }
 
-// check is what a value must be: each of checks is named by a key's tag. Those
-// of durations stand in keys.go.
-type check struct {
-	fits func(string) bool
-	says string
-}
-
-// of returns "" if s is well, else what it must be.
-func (c check) of(s string) string {
-	if c.fits(s) {
-		return ""
+// must returns "" for what fits, else what it must be.
+func must(fits func(string) bool, says string) func(string) string {
+	return func(s string) string {
+		if fits(s) {
+			return ""
+		}
+		return says
 	}
-	return c.says
 }
 
+// checks are what values must be, by the names that keys' tags have for them.
+// Those of durations stand in keys.go.
 var checks = map[string]func(string) string{
-	"public URL": check{func(s string) bool {
+	"public URL": must(func(s string) bool {
 		u := webURL(s)
 		return u != nil && (u.Path == "" || u.Path == "/")
-	}, "must be https://HOST, with nothing after the host (http only on this machine: localhost, 127.0.0.1, [::1])"}.of,
-	"issuer": check{func(s string) bool { return webURL(s) != nil },
-		"must be the https URL that the provider calls its issuer, such as https://dev-123.okta.com/oauth2/default (http only on this machine)"}.of,
-	"listen":        check{isHostPort, `must be an address and a port, such as "127.0.0.1:8000" ("0.0.0.0:8000" listens to the whole network)`}.of,
-	"host":          check{hostname.Valid, `must be a host name alone, such as "name.ngrok.app"`}.of,
-	"host and port": check{isHostPort, `must be a host and a port, such as "host.example.com:443"`}.of,
-	"printable": check{func(s string) bool {
+	}, "must be https://HOST, with nothing after the host (http only on this machine: localhost, 127.0.0.1, [::1])"),
+	"issuer": must(func(s string) bool { return webURL(s) != nil },
+		"must be the https URL that the provider calls its issuer, such as https://dev-123.okta.com/oauth2/default (http only on this machine)"),
+	"listen":        must(isHostPort, `must be an address and a port, such as "127.0.0.1:8000" ("0.0.0.0:8000" listens to the whole network)`),
+	"host":          must(hostname.Valid, `must be a host name alone, such as "name.ngrok.app"`),
+	"host and port": must(isHostPort, `must be a host and a port, such as "host.example.com:443"`),
+	"printable": must(func(s string) bool {
 		return s != "" && strings.TrimSpace(s) == s && !strings.ContainsFunc(s, notPrintable)
 	},
-		"must be a printable text without space around it"}.of,
+		"must be a printable text without space around it"),
 	// A scope-token of RFC 6749 §3.3.
-	"scope": check{func(s string) bool {
+	"scope": must(func(s string) bool {
 		return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '"' || r == '\\' || r > '~' })
-	}, "must have one scope in each text, without spaces"}.of,
+	}, "must have one scope in each text, without spaces"),
 	// Entra's: a sign-in names its tenant by nothing else.
-	"tenant": check{regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`).MatchString,
-		`must have one tenant ID in each text, such as "9188040d-6c67-4c5b-b112-36a304b66dad": Entra shows it as Directory (tenant) ID`}.of,
-	"tunnel provider": check{func(s string) bool { return s == TunnelNgrok || s == TunnelNone }, `must be "ngrok" or "none"`}.of,
-	"proxy address": check{func(s string) bool {
+	"tenant": must(regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`).MatchString,
+		`must have one tenant ID in each text, such as "9188040d-6c67-4c5b-b112-36a304b66dad": Entra shows it as Directory (tenant) ID`),
+	"tunnel provider": must(func(s string) bool { return s == TunnelNgrok || s == TunnelNone }, `must be "ngrok" or "none"`),
+	"proxy address": must(func(s string) bool {
 		_, err := ParseProxy(s)
 		return err == nil
-	}, `must have one IP address or network in each text, such as "127.0.0.1" or "10.0.0.0/8"`}.of,
+	}, `must have one IP address or network in each text, such as "127.0.0.1" or "10.0.0.0/8"`),
 	// What NO_PROXY has between its commas.
-	"proxy bypass": check{func(s string) bool {
+	"proxy bypass": must(func(s string) bool {
 		_, err := netip.ParsePrefix(s)
 		return err == nil || s != "" && !strings.ContainsAny(s, ",;/") && !strings.ContainsFunc(s, notVisible)
-	}, `must have one host, domain or network in each text, such as "intranet.example.com", ".example.com" or "10.0.0.0/8"`}.of,
-	"redirect URI": check{isRedirectURI,
-		"must have one exact URL in each text: https, http on this machine, or an app's own scheme; no #, no patterns"}.of,
+	}, `must have one host, domain or network in each text, such as "intranet.example.com", ".example.com" or "10.0.0.0/8"`),
+	"redirect URI": must(isRedirectURI,
+		"must have one exact URL in each text: https, http on this machine, or an app's own scheme; no #, no patterns"),
 	"email": checkEmail, "domain": checkDomain, "glob": checkGlob, "proxy": checkProxy,
 }
 
