@@ -232,24 +232,19 @@ func hostOf(u *url.URL) string {
 // for, or take from an environment of its own, comes from the keychain.
 func (item *ImportItem) translate(home string) {
 	s := &item.server
-	secret := func(u use) string {
-		_, name, asked := strings.Cut(u.name, ":")
-		if !asked {
-			name = u.name
-		}
-		return "${keychain:" + asSecretName(strings.ToUpper(name)) + "}"
-	}
 	*s = s.filled(func(key, _, value string) string {
 		var b strings.Builder
 		for _, u := range parseUses(value) {
 			kind, _, _ := strings.Cut(u.name, ":")
 			_, set := os.LookupEnv(u.name)
+			unset := u.kind == useEnv && !set && !u.hasFallback
 			switch {
 			case u.kind == useHome:
 				b.WriteString(home)
-			case inSecretPlace(key) && (kind == "input" || u.kind == useEnv && (strings.HasPrefix(u.text, "${env:") || !set && !u.hasFallback)):
-				b.WriteString(secret(u))
-			case item.Why == "" && !(key == "args" && s.leaves(u)) && (u.refusal(key) != "" || u.kind == useEnv && !set && !u.hasFallback):
+			case inSecretPlace(key) && (kind == "input" || u.kind == useEnv && strings.HasPrefix(u.text, "${env:") || unset):
+				name := u.name[1+strings.IndexByte(u.name, ':'):]
+				b.WriteString("${keychain:" + asSecretName(strings.ToUpper(name)) + "}")
+			case item.Why == "" && !(key == "args" && s.leaves(u)) && (u.refusal(key) != "" || unset):
 				item.Why = "it holds a placeholder that only the other program can fill in, such as ${workspaceFolder} or an ${input:…} among its arguments: write it by hand, with the value itself"
 				fallthrough
 			default:

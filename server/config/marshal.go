@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"reflect"
@@ -22,30 +23,26 @@ type setting struct {
 
 // settings are all of c, in the order of a new file.
 func settings(c Config) []setting {
-	all := written(fileKeys, c, Default())
+	all := written("", fileKeys, c, Default())
 	for i, r := range c.Access.Rules {
-		all = append(all, inTable(fmt.Sprintf("%s[%d]", ruleTable, i), written(ruleKeys, r, Rule{}))...)
+		all = append(all, written(fmt.Sprintf("%s[%d]", ruleTable, i), ruleKeys, r, Rule{})...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Servers)) {
-		all = append(all, inTable(serverTable+"."+name, written(serverKeys, c.Servers[name], ServerSettings{}))...)
+		all = append(all, written(serverTable+"."+name, serverKeys, c.Servers[name], ServerSettings{})...)
 	}
 	return all
 }
 
-func inTable(table string, lines []setting) []setting {
-	all := []setting{{table: table}}
-	for _, s := range lines {
-		all = append(all, setting{table, s.name, s.value})
+// written are those keys of v that are not as usual or are always written; table
+// is that of v, "" if the keys know theirs.
+func written[T any](table string, keys []key, v, usual T) (all []setting) {
+	if table != "" {
+		all = append(all, setting{table: table})
 	}
-	return all
-}
-
-// written are those keys of v that are not as usual or are always written.
-func written[T any](keys []key, v, usual T) (all []setting) {
 	for _, k := range keys {
 		field, other := k.in(reflect.ValueOf(v)).Interface(), k.in(reflect.ValueOf(usual)).Interface()
 		if k.saved || !reflect.DeepEqual(field, other) {
-			all = append(all, setting{k.table(), k.name(), plain(field)})
+			all = append(all, setting{cmp.Or(table, k.table()), k.name(), plain(field)})
 		}
 	}
 	return all

@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // The keys of a server that are read. Programs call the URL by several names.
@@ -137,7 +139,7 @@ func (o *serverObject) pairs(key string) map[string]string {
 		switch {
 		case key == "env" && (m.name == "" || strings.ContainsAny(m.name, "=\x00")):
 			at, says = m.at, "is no name of a variable"
-		case key == "headers" && !isToken(m.name):
+		case key == "headers" && !httpguts.ValidHeaderFieldName(m.name):
 			at, says = m.at, "is no name of a header"
 		case m.value.kind != jsonString && m.value.kind != jsonNumber:
 			says = "must be a text in quotes"
@@ -150,13 +152,6 @@ func (o *serverObject) pairs(key string) map[string]string {
 		all[m.name] = m.value.text
 	}
 	return all
-}
-
-// isToken reports whether s is a token of RFC 9110 §5.6.2.
-func isToken(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return r <= ' ' || r > '~' || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r)
-	})
 }
 
 // urlNames in the order in which they are believed.

@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // BuiltIn is the name under which rules know Drawbridge's own tools. No mounted
 // server has it.
@@ -22,21 +25,12 @@ func checkName(name string) string {
 	return "a server's name is part of its URL, so it is made of letters, digits, \"-\", \"_\" and \".\", begins with a letter or digit and is at most 64 long: " + code(good) + " would do"
 }
 
+var notInNames = regexp.MustCompile(`-?[^A-Za-z0-9._-]+`)
+
 // GoodName is name if a server may be called so, else what comes nearest.
 func GoodName(name string) string {
-	var b strings.Builder
-	for _, r := range name {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', b.Len() > 0 && (r == '-' || r == '_' || r == '.'):
-			b.WriteRune(r)
-		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
-			b.WriteByte('-')
-		}
-		if b.Len() == maxName {
-			break
-		}
-	}
-	good := b.String()
+	good := strings.TrimLeft(notInNames.ReplaceAllString(name, "-"), "-_.")
+	good = good[:min(len(good), maxName)]
 	if good != name {
 		good = strings.TrimRight(good, "-")
 	}

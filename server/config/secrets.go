@@ -116,14 +116,11 @@ func looksSecret(name, value string) bool {
 	return named || secretLook.MatchString(value)
 }
 
+var notWord = regexp.MustCompile(`[^A-Za-z0-9_]`)
+
 // asSecretName turns the name of a variable into one for ${keychain:…}.
 func asSecretName(name string) string {
-	name = strings.Map(func(r rune) rune {
-		if r < 128 && (r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z') {
-			return r
-		}
-		return '_'
-	}, name)
+	name = notWord.ReplaceAllString(name, "_")
 	if name == "" || name[0] >= '0' && name[0] <= '9' {
 		name = "_" + name
 	}
