@@ -238,10 +238,12 @@ func TestPagesInJapanese(t *testing.T) {
 			}
 		}
 	}
-	failed := parse(t, render(t, func(w io.Writer) error {
-		return Error(w, ErrorPage{Lang: "ja", Title: "This sign-in can't go on", What: "bob@example.com is not on the access list.", Do: "Start again from your client."})
-	}))
-	if got := textOf(find(failed, "h1")[0]); got != "このサインインを続行できません" || attr(find(failed, "p")[1], "lang") != "en" {
-		t.Errorf("the error page is titled %q", got)
+	for what, lang := range map[string]string{"bob@example.com is not on the access list.": "", "Something new.": "en"} {
+		failed := parse(t, render(t, func(w io.Writer) error {
+			return Error(w, ErrorPage{Lang: "ja", Title: "This sign-in can't go on", What: what, Do: "Start again from your client."})
+		}))
+		if got := textOf(find(failed, "h1")[0]); got != "このサインインを続行できません" || attr(find(failed, "p")[1], "lang") != lang {
+			t.Errorf("the error page is titled %q, and %q is in %q", got, what, attr(find(failed, "p")[1], "lang"))
+		}
 	}
 }

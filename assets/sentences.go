@@ -121,7 +121,7 @@ func (s sentences) sentence(text string) (said string, ok bool) {
 }
 
 // fill translates text by p, if it is of that form. A word is never more than
-// one sentence; {why} is a sentence of its own.
+// one sentence, and some may be of ours themselves.
 func (s sentences) fill(p pattern, text string) (said string, ok bool) {
 	last := len(p.words)
 	if p.between[0] != "" {
@@ -145,7 +145,11 @@ func (s sentences) fill(p pattern, text string) (said string, ok bool) {
 		}
 		same := []string{word}
 		switch word {
-		case "{why}":
+		case "{what}": // nothing makes sense without it
+			if value, ok = s.sentence(value); !ok {
+				return "", false
+			}
+		case "{why}", "{host}", "{authority}":
 			value, _ = s.translate(value)
 		case "{Name}", "{name}": // where a sentence begins depends on the language
 			value, _ = s.translate(value)
