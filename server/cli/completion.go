@@ -2,6 +2,7 @@ package cli
 
 import (
 	"embed"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -60,8 +61,8 @@ func (a *app) next(words []string) (all [][2]string) {
 				return all
 			}
 		} else if !strings.HasPrefix(w, "-") && (i == 0 || takesValue(n, words[i-1]) == nil) {
-			if child := childOf(n, w); child != nil {
-				n = child
+			if child := slices.IndexFunc(n.Children, func(c *kong.Node) bool { return c.Name == w }); child >= 0 {
+				n = n.Children[child]
 			} else {
 				values++
 			}
@@ -113,15 +114,6 @@ func takesValue(n *kong.Node, word string) *kong.Flag {
 	for _, f := range flagsOf(n) {
 		if !f.IsBool() && (word == "--"+f.Name || f.Short != 0 && word == "-"+string(f.Short)) {
 			return f
-		}
-	}
-	return nil
-}
-
-func childOf(n *kong.Node, name string) *kong.Node {
-	for _, c := range n.Children {
-		if c.Name == name {
-			return c
 		}
 	}
 	return nil

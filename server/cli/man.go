@@ -3,8 +3,6 @@ package cli
 import (
 	"fmt"
 	"strings"
-
-	"github.com/alecthomas/kong"
 )
 
 // man prints the manual page, in the language of the person.
@@ -13,6 +11,9 @@ type man struct{}
 func (man) Run(a *app) error {
 	var page strings.Builder
 	say := func(key string, args ...any) string { return roff(a.out.texts.Say(key, args...)) }
+	item := func(font, name, help string) {
+		fmt.Fprintf(&page, ".RS\n.TP\n.%s %s\n%s\n.RE\n", font, roff(name), roff(help))
+	}
 	section := func(key string) { fmt.Fprintf(&page, ".SH %s\n", say("man."+key)) }
 	fmt.Fprintf(&page, ".TH DRAWBRIDGE 1 \"\" \"drawbridge %s\"\n", roff(a.version))
 	section("name")
@@ -23,12 +24,16 @@ func (man) Run(a *app) error {
 	for _, c := range a.model.Leaves(true) {
 		fmt.Fprintf(&page, ".TP\n.B %s\n%s\n", roff(c.Summary()), roff(c.Help))
 		for _, p := range c.Positional {
-			fmt.Fprintf(&page, ".RS\n.TP\n.I %s\n%s\n.RE\n", roff(strings.ToUpper(p.Name)), roff(p.Help))
+			item("I", strings.ToUpper(p.Name), p.Help)
 		}
-		manFlags(&page, c.Flags)
+		for _, row := range flagRows(c) {
+			item("B", row[0], row[1])
+		}
 	}
 	section("flags")
-	manFlags(&page, a.model.Flags)
+	for _, row := range flagRows(a.model) {
+		item("B", row[0], row[1])
+	}
 	for _, key := range []string{"files", "exit"} {
 		section(key)
 		for line := range strings.Lines(a.out.texts.Say("man." + key + ".text")) {
@@ -36,12 +41,6 @@ func (man) Run(a *app) error {
 		}
 	}
 	return a.out.write(page.String())
-}
-
-func manFlags(page *strings.Builder, flags []*kong.Flag) {
-	for _, f := range flags {
-		fmt.Fprintf(page, ".RS\n.TP\n.B %s\n%s\n.RE\n", roff(flagName(f)), roff(f.Help))
-	}
 }
 
 // roff writes text so that troff takes none of it for a request (groff_man(7)).

@@ -12,6 +12,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/control"
 	builtin "github.com/drawbridge-app/drawbridge/server/demo"
+	"github.com/drawbridge-app/drawbridge/server/setup"
 	"github.com/drawbridge-app/drawbridge/tray"
 )
 
@@ -146,4 +147,11 @@ func program() string {
 		return "go run ."
 	}
 	return os.Args[0]
+}
+
+type setUp struct{ setup.Options }
+
+func (c setUp) Run(a *app) error {
+	c.ConfigPath, c.Keystore, c.In, c.Out = a.config, a.secrets, a.in, a.out.Writer
+	return setup.Run(a.ctx, c.Options)
 }

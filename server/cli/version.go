@@ -12,7 +12,18 @@ func (versionCommand) Run(a *app) error { return a.out.print(a.versionLine()) }
 
 // versionLine is the same in every language: bug reports quote it.
 func (a *app) versionLine() string {
-	return fmt.Sprintf("drawbridge %s, commit %s, %s", a.version, commit(), runtime.Version())
+	revision := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok { // what the Go tool recorded
+		for _, s := range info.Settings {
+			switch {
+			case s.Key == "vcs.revision":
+				revision = s.Value
+			case s.Key == "vcs.modified" && s.Value == "true":
+				revision += " (modified)"
+			}
+		}
+	}
+	return fmt.Sprintf("drawbridge %s, commit %s, %s", a.version, revision, runtime.Version())
 }
 
 // versionOf is the version that a release was linked with, else the module's.
@@ -24,21 +35,4 @@ func versionOf(linked string) string {
 		return info.Main.Version
 	}
 	return "dev"
-}
-
-// commit is what the binary was built from, as the Go tool recorded it.
-func commit() string {
-	info, _ := debug.ReadBuildInfo()
-	revision := "unknown"
-	if info != nil {
-		for _, s := range info.Settings {
-			switch {
-			case s.Key == "vcs.revision":
-				revision = s.Value
-			case s.Key == "vcs.modified" && s.Value == "true":
-				revision += " (modified)"
-			}
-		}
-	}
-	return revision
 }

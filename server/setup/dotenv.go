@@ -2,7 +2,6 @@ package setup
 
 import (
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"regexp"
@@ -11,19 +10,11 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
 )
 
-// maxEnvFile bounds a .env file in bytes.
-const maxEnvFile = 1 << 20
-
 // readEnvFile reads the variables of a FastMCP server's .env at path, OKTA_DOMAIN
 // and OKTA_CLIENT_ID among them. Its errors name variables and never show their
 // values.
 func readEnvFile(path string) (map[string]string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("--from-env: %w", err)
-	}
-	defer func() { _ = f.Close() }()
-	data, err := io.ReadAll(io.LimitReader(f, maxEnvFile))
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("--from-env: %w", err)
 	}

@@ -40,7 +40,13 @@ type tty struct {
 
 func (t tty) ReadLine(ctx context.Context, prompt string) (string, error) {
 	_, _ = fmt.Fprint(t.out, prompt)
-	return t.interruptible(ctx, func() (string, error) { return readLine(t.in) })
+	return t.interruptible(ctx, func() (string, error) {
+		line := bufio.NewScanner(t.in) // a terminal gives one line at a time, so none is lost with it
+		if !line.Scan() {
+			return "", cmp.Or(line.Err(), io.EOF)
+		}
+		return line.Text(), nil
+	})
 }
 
 func (t tty) ReadSecret(ctx context.Context, prompt string) (string, error) {
@@ -81,14 +87,4 @@ func (t tty) interruptible(ctx context.Context, read func() (string, error)) (st
 		}
 		return "", errStopped
 	}
-}
-
-// readLine reads one line. A terminal gives no more than one at a time, so what
-// comes after it is left to the next reader.
-func readLine(in io.Reader) (string, error) {
-	line := bufio.NewScanner(in)
-	if !line.Scan() {
-		return "", cmp.Or(line.Err(), io.EOF)
-	}
-	return line.Text(), nil
 }

@@ -1,6 +1,7 @@
 package wizard
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -56,8 +57,14 @@ func (w *Wizard) CheckAccess(c Candidate) Report {
 		return r
 	}
 	r.configured(c.Config, "access.", "idp.")
-	if len(a.Groups) > 0 {
-		r.groups(kind)
+	switch {
+	case len(a.Groups) == 0:
+	case kind == Google:
+		r.problem(FieldGroups, "Google names no groups. Let people in by address or by domain.")
+	case kind == Entra:
+		r.note("Microsoft Entra names groups by object ID, and leaves them out for members of very many: let it send the groups assigned to the application.")
+	case kind == Okta:
+		r.note("Okta names groups only with a groups claim: see the last step of registering the app. Of a hundred groups or more some are left out.")
 	}
 	switch {
 	case a.Anyone && kind == Google:
@@ -72,28 +79,12 @@ func (w *Wizard) CheckAccess(c Candidate) Report {
 	return r
 }
 
-func (r *Report) groups(kind Kind) {
-	switch kind {
-	case Google:
-		r.problem(FieldGroups, "Google names no groups. Let people in by address or by domain.")
-	case Entra:
-		r.note("Microsoft Entra names groups by object ID, and leaves them out for members of very many: let it send the groups assigned to the application.")
-	case Okta:
-		r.note("Okta names groups only with a groups claim: see the last step of registering the app. Of a hundred groups or more some are left out.")
-	}
-}
-
 // letsIn says whether and why a list lets a person in.
 func letsIn(list oauth.AccessList, id oauth.Identity) (bool, Sentence) {
-	who := id.Email
-	if who == "" {
-		who = id.Subject
-	}
-	if list.Check(id) == nil {
-		return true, say("{who} may sign in.", "who", who)
-	}
-	why := list.Check(id)
+	who, why := cmp.Or(id.Email, id.Subject), list.Check(id)
 	switch {
+	case why == nil:
+		return true, say("{who} may sign in.", "who", who)
 	case list.Empty():
 		return false, say("{who} may not sign in, nor anybody else: the list of who may is empty.", "who", who)
 	case errors.Is(why, oauth.ErrNotVerified):

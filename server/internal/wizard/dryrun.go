@@ -13,11 +13,9 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 )
 
-const (
-	// trialTime is how long a dry run waits for the browser to come back: as
-	// long as a person may need to find a password and a second factor.
-	trialTime = 10 * time.Minute
-)
+// trialTime is how long a dry run waits for the browser to come back: as long as
+// a person may need to find a password and a second factor.
+const trialTime = 10 * time.Minute
 
 // DryRun tries a sign-in at the provider that makes no grant. One is under way
 // at a time; a new one takes the place of the last. The zero value is ready.
@@ -165,11 +163,6 @@ func (t *trial) finish(ctx context.Context, answer url.Values) TrialStatus {
 		return failed(err)
 	}
 	return TrialStatus{State: TrialDone, Result: t.result(tried)}
-}
-
-// idp is the provider as a configuration has it.
-func (t *trial) idp() config.IDP {
-	return config.IDP{Issuer: t.cfg.Issuer, ClientID: t.cfg.ClientID, Audience: t.cfg.Audience, Scopes: t.cfg.Scopes}
 }
 
 func (d *DryRun) now() time.Time {

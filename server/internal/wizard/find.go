@@ -17,14 +17,6 @@ import (
 // lookTime bounds everything that is asked of a provider for one form.
 const lookTime = 15 * time.Second
 
-const (
-	saysBoth      = "Okta has its own authorization server here and a custom one named default. Its own is used: every Okta has it, and it needs no access policy. The other's issuer is {issuer}"
-	saysOnly      = "This organisation answers with one authorization server, so that is used: {issuer}"
-	saysNoDefault = "This organisation has no authorization server named default: without API Access Management there are no custom ones. Use the organisation's own."
-	saysNoServer  = "This organisation has no authorization server with the ID {id}. Its list is under Security, API, Authorization Servers; without API Access Management there is none, and the organisation's own is the one to use."
-	saysNoOkta    = "{host} answers, but not as an Okta organisation does. Check the domain: Okta shows it in the menu at the top right of its pages."
-)
-
 // Pasted reads an issuer as people paste one: with or without its scheme, the
 // address of an admin console or of a discovery document. Which of Okta's
 // authorization servers is meant is left open where none is named.
@@ -73,9 +65,9 @@ func (w *Wizard) choose(ctx context.Context, org string, r *Report) string {
 	both.Wait()
 	switch {
 	case ofOrg.OK() && ofCustom.OK():
-		r.note(saysBoth, "issuer", custom)
+		r.note("Okta has its own authorization server here and a custom one named default. Its own is used: every Okta has it, and it needs no access policy. The other's issuer is {issuer}", "issuer", custom)
 	case ofCustom.OK():
-		r.note(saysOnly, "issuer", custom)
+		r.note("This organisation answers with one authorization server, so that is used: {issuer}", "issuer", custom)
 		return custom
 	default:
 		r.Add(ofOrg)
@@ -106,11 +98,11 @@ func (w *Wizard) look(ctx context.Context, kind Kind, issuer string, r *Report) 
 		}
 	case kind != Okta:
 	case id == "":
-		p.Sentence = say(saysNoOkta, "host", u.Host)
+		p.Sentence = say("{host} answers, but not as an Okta organisation does. Check the domain: Okta shows it in the menu at the top right of its pages.", "host", u.Host)
 	case id == "default":
-		p = Problem{FieldServer, say(saysNoDefault)}
+		p = Problem{FieldServer, say("This organisation has no authorization server named default: without API Access Management there are no custom ones. Use the organisation's own.")}
 	default:
-		p = Problem{FieldServer, say(saysNoServer, "id", id)}
+		p = Problem{FieldServer, say("This organisation has no authorization server with the ID {id}. Its list is under Security, API, Authorization Servers; without API Access Management there is none, and the organisation's own is the one to use.", "id", id)}
 	}
 	r.Problems = append(r.Problems, p)
 	return issuer

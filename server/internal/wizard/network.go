@@ -27,11 +27,10 @@ const elsewhere = "connect.ngrok-agent.com:443"
 // networkField is the field of [network] that an error at the provider is about,
 // or "". That the provider alone can't be reached is no reason to ask for a proxy.
 func (w *Wizard) networkField(ctx context.Context, err error) string {
-	why := outbound.Why(err)
-	if why == nil {
+	switch why := outbound.Why(err); {
+	case why == nil:
 		return ""
-	}
-	if why.Key != "" {
+	case why.Key != "":
 		return why.Key
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)

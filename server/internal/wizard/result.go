@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/idp"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -35,7 +36,7 @@ func (t *trial) result(tried idp.Trial) *TrialResult {
 	if tried.Scopes == nil {
 		r.Scopes = shown(tried.Asked)
 	}
-	kind, f := KindOf(t.idp())
+	kind, f := KindOf(config.IDP{Issuer: t.cfg.Issuer, ClientID: t.cfg.ClientID})
 	r.Allowed, r.Verdict = letsIn(t.access, id)
 	r.NoGroups = noGroups(kind, f, tried)
 	warn := func(yes bool, text string) {
@@ -43,8 +44,7 @@ func (t *trial) result(tried idp.Trial) *TrialResult {
 			r.Warnings = append(r.Warnings, Sentence{text, t.client.Words()})
 		}
 	}
-	usesGroups := len(t.access.Groups) > 0
-	if usesGroups && !r.NoGroups.IsZero() {
+	if len(t.access.Groups) > 0 && !r.NoGroups.IsZero() {
 		r.Warnings = append(r.Warnings, r.NoGroups)
 	}
 	warn(!tried.Refresh, noRefresh[kind])
