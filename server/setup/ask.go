@@ -111,31 +111,16 @@ func (s *session) askSecret(ctx context.Context, _ string) error {
 }
 
 func (s *session) askAccess(ctx context.Context, _ string) error {
-	prompt := "Who may sign in? E-mail addresses, @domains, group:NAME, or anyone; with commas"
-	if !s.config.Access.Empty() {
-		prompt += " [" + who(s.config.Access) + "]"
-	}
-	for {
-		line, err := s.terminal.ReadLine(ctx, prompt+": ")
-		if err != nil {
-			return err
+	old := s.config.Access
+	return s.askLine(ctx, "Who may sign in? E-mail addresses, @domains, group:NAME, or anyone; with commas", who(old), func(line string) string {
+		if s.config.Access = old; line != "" {
+			s.config.Access = parseAccess(line)
 		}
-		if strings.TrimSpace(line) == "" {
-			if !s.config.Access.Empty() {
-				return nil
-			}
-			s.print("Nobody could sign in then.\n")
-			continue
+		if s.config.Access.Empty() {
+			return "Nobody could sign in then"
 		}
-		old := s.config.Access
-		s.config.Access = parseAccess(line)
-		problem := s.problem("access")
-		if problem == "" {
-			return nil
-		}
-		s.config.Access = old
-		s.print("%s.\n", problem)
-	}
+		return s.problem("access")
+	})
 }
 
 // parseAccess reads an answer such as "ana@example.com, @example.org,
@@ -156,23 +141,30 @@ func parseAccess(line string) config.Access {
 	return wizard.Access(strings.Join(people, "\n"), "", strings.Join(groups, "\n"), anyone)
 }
 
-// askText asks for the value of key, read by as, until it is one that can be.
+// askText asks for the value of key, read by as.
 func (s *session) askText(ctx context.Context, prompt string, to *string, key string, needed bool, as func(string) string) error {
 	old := *to
-	if old != "" {
-		prompt += " [" + old + "]"
+	return s.askLine(ctx, prompt, old, func(line string) string {
+		*to = old
+		s.put(to, line, as)
+		if *to == "" && needed {
+			return "It is needed"
+		}
+		return s.problem(key)
+	})
+}
+
+// askLine asks, with what there is now in brackets, until take finds no problem.
+func (s *session) askLine(ctx context.Context, prompt, now string, take func(line string) (problem string)) error {
+	if now != "" {
+		prompt += " [" + now + "]"
 	}
 	for {
 		line, err := s.terminal.ReadLine(ctx, prompt+": ")
 		if err != nil {
 			return err
 		}
-		*to = old
-		s.put(to, strings.TrimSpace(line), as)
-		problem := s.problem(key)
-		if *to == "" && needed {
-			problem = "It is needed"
-		}
+		problem := take(strings.TrimSpace(line))
 		if problem == "" {
 			return nil
 		}
