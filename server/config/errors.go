@@ -78,16 +78,17 @@ func Errors(err error) []*Error {
 // Nearest returns the one of names that word is most likely a slip of, or "".
 func Nearest(word string, names []string) string {
 	best, bestDistance := "", min(1+len(word)/3, 4)
-	plain := func(s string) string {
-		return strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(s))
-	}
 	for _, name := range names {
-		d := distance(plain(word), plain(name))
-		if d < bestDistance {
+		if d := distance(letters(word), letters(name)); d < bestDistance {
 			best, bestDistance = name, d
 		}
 	}
 	return best
+}
+
+// letters is a name without what styles differ in.
+func letters(name string) string {
+	return strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(name))
 }
 
 // distance counts the letters to insert, delete, replace or swap with their

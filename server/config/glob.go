@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -34,12 +35,7 @@ func Match(pattern, s string) bool {
 
 // MatchAny reports whether one of patterns fits s.
 func MatchAny(patterns []string, s string) bool {
-	for _, p := range patterns {
-		if Match(p, s) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(patterns, func(p string) bool { return Match(p, s) })
 }
 
 // PatternFor is a pattern that fits name, and only names of its length that look

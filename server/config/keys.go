@@ -179,11 +179,5 @@ func names(table string) (all []string) {
 var secretNames = []string{"secret", "password", "passwd", "token", "apikey", "privatekey", "datakey", "credential"}
 
 func isSecretName(name string) bool {
-	plain := strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(name))
-	for _, s := range secretNames {
-		if strings.Contains(plain, s) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(secretNames, func(s string) bool { return strings.Contains(letters(name), s) })
 }
