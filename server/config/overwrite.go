@@ -164,10 +164,11 @@ func relist(text []byte, l line, assignment string) (listed []byte) {
 	if behind == 0 {
 		return nil
 	}
-	for _, text := range slices.Backward(want) {
-		listed = slices.Insert(listed, behind, []byte(indent+plain(text)+","+end)...)
+	added := ""
+	for _, item := range want {
+		added += indent + plain(item) + "," + end
 	}
-	return append(listed, text[at:]...)
+	return append(slices.Insert(listed, behind, []byte(added)...), text[at:]...)
 }
 
 // itemsOf is what the list of the entry i of text holds; nil if text is none.
