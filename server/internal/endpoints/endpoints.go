@@ -72,7 +72,6 @@ type Endpoints struct {
 	hub      *hub.Hub
 	builtin  *builtin.Server
 	pins     *pins.Pins
-	all      *gateway.Endpoint
 	memory   *gateway.Memory // of transport sessions
 	failures *limit.Limit    // of bad tokens, at all paths
 
@@ -80,11 +79,10 @@ type Endpoints struct {
 	policy atomic.Pointer[policy.Policy]
 
 	mu      sync.Mutex // guards all below
-	guards  []*resource.Guard
 	servers map[string]config.Server
 	mistake error              // why mcp.json was not taken
 	partly  bool               // but for what is wrong it was
-	single  map[string]*Single // by server
+	single  map[string]*Single // by server; "": all of them together
 }
 
 // New returns the endpoints of the servers that are mounted now. The caller
@@ -115,9 +113,11 @@ func New(o Options) (*Endpoints, error) {
 	if e.memory, err = gateway.OpenMemory(o.Records, o.Journal, o.Now, o.Log); err != nil {
 		return nil, err
 	}
-	if e.all, err = e.endpoint(Path, e.hub.All(), info); err != nil {
+	all, err := e.endpoint(Path, e.hub.All(), info)
+	if err != nil {
 		return nil, err
 	}
+	e.single[""] = e.serve(Path, all, all.Handler())
 	servers, err := e.read()
 	e.mistake, e.partly = err, len(servers) > 0
 	e.apply(servers)
@@ -136,12 +136,13 @@ const Path = "/mcp"
 // All serves everything together at path, which is [Path] or the same with a
 // slash at the end: one resource, of which each spelling points at its own
 // metadata, since clients compare the URL that a person typed.
-func (e *Endpoints) All(path string) http.Handler {
-	g := e.guard(path)
+func (e *Endpoints) All(path string) http.Handler { return e.at("").Handler(path) }
+
+// at is what serves a server, or all of them; nil if nobody has asked for it yet.
+func (e *Endpoints) at(server string) *Single {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.guards = append(e.guards, g)
-	return g.Wrap(e.all.Handler())
+	return e.single[server]
 }
 
 // metadataPath is where the RFC 9728 document of a path is: the path follows.
@@ -168,7 +169,6 @@ func (e *Endpoints) Adjust(cfg config.Config) {
 	e.mu.Unlock()
 	e.apply(servers)
 	for _, list := range everyList {
-		e.all.Changed(list, everybody)
 		for _, single := range e.singles() {
 			single.endpoint.Changed(list, everybody)
 		}
@@ -185,11 +185,9 @@ func (e *Endpoints) changed(server string, what mount.Change) {
 	lists := map[mount.Change][]gateway.List{mount.ToolsChanged: {gateway.ToolList}, mount.PromptsChanged: {gateway.PromptList},
 		mount.ResourcesChanged: {gateway.ResourceList}, mount.StateChanged: everyList}[what]
 	may := func(who *oauth.Caller) bool { return e.hub.MayUse(who, server) }
-	e.mu.Lock()
-	single := e.single[server]
-	e.mu.Unlock()
+	all, single := e.at(""), e.at(server)
 	for _, list := range lists {
-		e.all.Changed(list, may)
+		all.endpoint.Changed(list, may)
 		if single != nil && what != mount.StateChanged {
 			single.endpoint.Changed(list, may)
 		}
@@ -203,7 +201,6 @@ func (e *Endpoints) settings(server string) config.ServerSettings {
 
 // EndSessions drops what is kept for sessions that are over.
 func (e *Endpoints) EndSessions(over func(session string) bool) {
-	e.all.EndSessions(over)
 	e.hub.Forget(over)
 	e.Queue.Forget(over)
 	for _, single := range e.singles() {
@@ -214,21 +211,14 @@ func (e *Endpoints) EndSessions(over func(session string) bool) {
 
 // Cut ends every request in progress.
 func (e *Endpoints) Cut() {
-	e.mu.Lock()
-	guards := slices.Clone(e.guards)
-	e.mu.Unlock()
 	for _, single := range e.singles() {
-		guards = append(guards, single.guards...)
-	}
-	for _, g := range guards {
-		g.Cut()
+		single.cut()
 	}
 }
 
 // Close ends every request, every stream and every server.
 func (e *Endpoints) Close() {
-	e.Cut()
-	e.all.Close()
+	e.Cut() // all of them, before anybody is waited for
 	for _, single := range e.singles() {
 		single.close()
 	}

@@ -35,7 +35,7 @@ func (e *Endpoints) apply(servers []config.Server) {
 		resources = append(resources, e.o.Base+SinglePath(s.Name))
 	}
 	for name, single := range e.single {
-		if s, ok := e.servers[name]; !ok || s.Off {
+		if s, ok := e.servers[name]; name != "" && (!ok || s.Off) {
 			gone = append(gone, single)
 			delete(e.single, name)
 		}

@@ -10,10 +10,10 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/resource"
 )
 
-// Single is one mounted server at its own path, for which it has its own tokens
-// and its own resource metadata (RFC 9728).
+// Single is one MCP path: a mounted server at its own, for which it has its own
+// tokens and its own resource metadata (RFC 9728), or all of them together.
 type Single struct {
-	endpoint *gateway.Endpoint
+	endpoint *gateway.Endpoint // nil: there is no such server
 	guards   []*resource.Guard
 	handlers map[string]http.Handler // by path: without and with a slash at the end
 }
@@ -21,10 +21,25 @@ type Single struct {
 // Handler serves MCP at one of the two spellings of the path.
 func (s *Single) Handler(path string) http.Handler { return s.handlers[path] }
 
-func (s *Single) close() {
+// serve guards what handler serves at both spellings of path.
+func (e *Endpoints) serve(path string, endpoint *gateway.Endpoint, handler http.Handler) *Single {
+	s := &Single{endpoint: endpoint, handlers: map[string]http.Handler{}}
+	for _, path := range []string{path, path + "/"} {
+		g := e.guard(path)
+		s.guards = append(s.guards, g)
+		s.handlers[path] = g.Wrap(handler)
+	}
+	return s
+}
+
+func (s *Single) cut() {
 	for _, g := range s.guards {
 		g.Cut()
 	}
+}
+
+func (s *Single) close() {
+	s.cut()
 	s.endpoint.Close()
 }
 
@@ -52,11 +67,7 @@ func (e *Endpoints) Single(server string, hidden http.Handler) *Single {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if s, ok := e.servers[server]; !ok || s.Off {
-		s := &Single{handlers: map[string]http.Handler{}} // not kept: anybody can ask for any name
-		for _, path := range []string{SinglePath(server), SinglePath(server) + "/"} {
-			s.handlers[path] = e.guard(path).Wrap(hidden)
-		}
-		return s
+		return e.serve(SinglePath(server), nil, hidden) // not kept: anybody can ask for any name
 	}
 	if s := e.single[server]; s != nil {
 		return s
@@ -65,7 +76,6 @@ func (e *Endpoints) Single(server string, hidden http.Handler) *Single {
 	if err != nil {
 		return nil
 	}
-	s := &Single{endpoint: endpoint, handlers: map[string]http.Handler{}}
 	permitted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if who := oauth.CallerOf(r.Context()); who == nil || !e.hub.MayUse(who, server) {
 			hidden.ServeHTTP(w, r)
@@ -73,11 +83,7 @@ func (e *Endpoints) Single(server string, hidden http.Handler) *Single {
 		}
 		endpoint.Handler().ServeHTTP(w, r)
 	})
-	for _, path := range []string{SinglePath(server), SinglePath(server) + "/"} {
-		g := e.guard(path)
-		s.guards = append(s.guards, g)
-		s.handlers[path] = g.Wrap(permitted)
-	}
+	s := e.serve(SinglePath(server), endpoint, permitted)
 	e.single[server] = s
 	return s
 }
