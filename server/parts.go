@@ -72,7 +72,7 @@ func (a *app) build(cfg config.Config, base, local string, health http.HandlerFu
 	}
 	p.documents = authserver.NewDocuments(cmp.Or(o.Documents, authserver.PublicClient(network)), o.Now)
 	auth := authserver.New(authserver.Options{
-		Issuer: base, MCPURL: p.mcpURL(), Scopes: cfg.IDP.Scopes, Grants: p.grants, Provider: upstream{p.provider},
+		Issuer: base, MCPURL: p.mcpURL(), Scopes: cfg.IDP.Scopes, Grants: p.grants, Provider: p.provider,
 		ProviderIssuer: cfg.IDP.Issuer, NoRegistration: !cfg.Clients.Registration,
 		NoDocuments: !cfg.Clients.MetadataDocuments, Documents: p.documents, Recorder: keys.journal, DryRun: &a.dryRun, JWKS: signer.JWKS(), Now: o.Now, Log: o.Log})
 	p.handlers, err = routes(base, local, p.endpoints, auth, a.timeline, health)
@@ -164,15 +164,4 @@ func redirects(cfg config.Config, base, local string) oauth.RedirectPolicy {
 
 func accessList(a config.Access) oauth.AccessList {
 	return oauth.AccessList{Emails: a.Emails, Domains: a.Domains, Groups: a.Groups, Anyone: a.Anyone}
-}
-
-// upstream is the provider as authserver asks for it.
-type upstream struct{ *idp.Client }
-
-func (u upstream) AuthURL(ctx context.Context, up oauth.UpstreamRequest, loginHint string) (string, error) {
-	return u.Client.AuthURL(ctx, idp.AuthRequest{State: up.State, Nonce: up.Nonce, Verifier: up.Verifier, LoginHint: loginHint})
-}
-
-func (u upstream) Exchange(ctx context.Context, upstreamCode string, up oauth.UpstreamRequest) (oauth.Upstream, error) {
-	return u.Client.Exchange(ctx, upstreamCode, up.Verifier, up.Nonce)
 }

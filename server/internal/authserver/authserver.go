@@ -21,7 +21,7 @@ import (
 // [*oauth.ProviderError].
 type Provider interface {
 	// AuthURL is where to send the browser (OpenID Connect Core §3.1.2.1).
-	AuthURL(ctx context.Context, up oauth.UpstreamRequest, loginHint string) (string, error)
+	AuthURL(ctx context.Context, up oauth.UpstreamRequest) (string, error)
 	// Exchange redeems the provider's code and verifies who came back.
 	Exchange(ctx context.Context, upstreamCode string, up oauth.UpstreamRequest) (oauth.Upstream, error)
 	// Explain turns the provider's error at our callback into a sentence.

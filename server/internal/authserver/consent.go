@@ -123,7 +123,7 @@ func (s *Server) Answer(w http.ResponseWriter, r *http.Request) {
 
 // toProvider sends the browser on to sign in.
 func (s *Server) toProvider(w http.ResponseWriter, r *http.Request, flow *oauth.Flow, up oauth.UpstreamRequest) {
-	location, err := s.Provider.AuthURL(r.Context(), up, flow.LoginHint)
+	location, err := s.Provider.AuthURL(r.Context(), up)
 	if err != nil {
 		s.failProvider(w, r, flow, err)
 		return

@@ -47,7 +47,7 @@ func (nothing) Record(e status.Event) status.Event                    { return e
 func (nothing) Load(string, func(string, []byte) error) error         { return nil }
 func (nothing) Revoke(context.Context, string) error                  { return nil }
 func (nothing) Explain(code, description string) *oauth.ProviderError { return &oauth.ProviderError{} }
-func (nothing) AuthURL(context.Context, oauth.UpstreamRequest, string) (string, error) {
+func (nothing) AuthURL(context.Context, oauth.UpstreamRequest) (string, error) {
 	return "https://idp.example/authorize", nil
 }
 func (nothing) Exchange(context.Context, string, oauth.UpstreamRequest) (oauth.Upstream, error) {

@@ -35,7 +35,7 @@ const maxProbe = 256 << 10
 // not (RFC 6749 §4.1.2.1), and shows a page of its own. The error says why the
 // provider could not be asked, or what it has against the request.
 func (c *Client) CheckRedirect(ctx context.Context) (RedirectKnown, error) {
-	address, err := c.AuthURL(ctx, AuthRequest{State: rand.Text(), Nonce: rand.Text(), Verifier: rand.Text() + rand.Text(), Prompt: "none"})
+	address, err := c.AuthURL(ctx, oauth.UpstreamRequest{State: rand.Text(), Nonce: rand.Text(), Verifier: rand.Text() + rand.Text(), Prompt: "none"})
 	if err != nil {
 		return RedirectUntold, err
 	}

@@ -62,7 +62,7 @@ func TestTheWholeWay(t *testing.T) {
 		OnChange:     told.note, Now: clock.Now,
 	})
 	ctx := t.Context()
-	authURL, err := c.AuthURL(ctx, AuthRequest{State: "the-state", Nonce: theNonce, Verifier: theVerifier})
+	authURL, err := c.AuthURL(ctx, oauth.UpstreamRequest{State: "the-state", Nonce: theNonce, Verifier: theVerifier})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestTheWholeWay(t *testing.T) {
 	if back.Get("state") != "the-state" {
 		t.Fatalf("came back with %v", back)
 	}
-	up, err := c.Exchange(ctx, back.Get("code"), theVerifier, theNonce)
+	up, err := c.Exchange(ctx, back.Get("code"), oauth.UpstreamRequest{Verifier: theVerifier, Nonce: theNonce})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,9 +114,9 @@ func TestTheWholeWay(t *testing.T) {
 
 	// A code injected into another sign-in has another verifier and nonce.
 	back = press(t, authURL, "bob")
-	_, err = c.Exchange(ctx, back.Get("code"), "another-verifier", theNonce)
+	_, err = c.Exchange(ctx, back.Get("code"), oauth.UpstreamRequest{Verifier: "another-verifier", Nonce: theNonce})
 	wantError(t, err, refused, "Sign in again")
-	_, err = c.Exchange(ctx, back.Get("code"), theVerifier, "another-nonce")
+	_, err = c.Exchange(ctx, back.Get("code"), oauth.UpstreamRequest{Verifier: theVerifier, Nonce: "another-nonce"})
 	wantError(t, err, refused, "another sign-in")
 
 	if !told.equal(status.IDPOK, status.IDPUnreachable, status.IDPOK) {
@@ -132,11 +132,11 @@ func TestWrongSecretAtTheDemo(t *testing.T) {
 	}
 	c := New(Config{Issuer: running.Issuer, ClientID: demo.ClientID, RedirectURI: "http://localhost/cb",
 		ClientSecret: func(context.Context) (string, error) { return clientSecret, nil }})
-	authURL, err := c.AuthURL(t.Context(), AuthRequest{State: "s", Nonce: theNonce, Verifier: theVerifier})
+	authURL, err := c.AuthURL(t.Context(), oauth.UpstreamRequest{State: "s", Nonce: theNonce, Verifier: theVerifier})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.Exchange(t.Context(), press(t, authURL, "alice").Get("code"), theVerifier, theNonce)
+	_, err = c.Exchange(t.Context(), press(t, authURL, "alice").Get("code"), oauth.UpstreamRequest{Verifier: theVerifier, Nonce: theNonce})
 	wantError(t, err, misconfigured, "client secret")
 	if s := c.State(); s.State != status.IDPMisconfigured {
 		t.Errorf("state %+v", s)

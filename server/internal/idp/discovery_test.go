@@ -17,7 +17,7 @@ import (
 
 func (r *rig) authURL(t testing.TB) (*url.URL, error) {
 	t.Helper()
-	s, err := r.AuthURL(t.Context(), AuthRequest{State: "the-state", Nonce: theNonce, Verifier: theVerifier})
+	s, err := r.AuthURL(t.Context(), oauth.UpstreamRequest{State: "the-state", Nonce: theNonce, Verifier: theVerifier})
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func TestOneWaiterLeaves(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	first := make(chan error)
 	go func() {
-		_, err := r.AuthURL(ctx, AuthRequest{})
+		_, err := r.AuthURL(ctx, oauth.UpstreamRequest{})
 		first <- err
 	}()
 	<-asked
@@ -125,7 +125,7 @@ func TestOneWaiterLeaves(t *testing.T) {
 	}
 	second := make(chan error)
 	go func() {
-		_, err := r.AuthURL(t.Context(), AuthRequest{})
+		_, err := r.AuthURL(t.Context(), oauth.UpstreamRequest{})
 		second <- err
 	}()
 	close(release)
@@ -211,7 +211,7 @@ func TestMovedEndpointsAreFound(t *testing.T) {
 
 func TestAuthURL(t *testing.T) {
 	r := newRig(t, func(cfg *Config) { cfg.Scopes = []string{"email", "offline_access", "email"} })
-	s, err := r.AuthURL(t.Context(), AuthRequest{State: "the-state", Nonce: theNonce, Verifier: theVerifier, Prompt: "login", LoginHint: "ana@example.com"})
+	s, err := r.AuthURL(t.Context(), oauth.UpstreamRequest{State: "the-state", Nonce: theNonce, Verifier: theVerifier, Prompt: "login", LoginHint: "ana@example.com"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -97,12 +97,12 @@ func spoil(f *testing.F, path string, seeds ...string) {
 		s := newScripted()
 		s.path, s.body = path, string(body)
 		c := s.client()
-		if address, err := c.AuthURL(t.Context(), AuthRequest{State: "s", Nonce: theNonce, Verifier: theVerifier}); err != nil {
+		if address, err := c.AuthURL(t.Context(), oauth.UpstreamRequest{State: "s", Nonce: theNonce, Verifier: theVerifier}); err != nil {
 			told(t, err)
 		} else if u, err := url.Parse(address); err != nil || u.Scheme != "https" || u.Query().Get("state") != "s" {
 			t.Errorf("the browser is sent to %q", address)
 		}
-		up, err := c.Exchange(t.Context(), "upstream-code", theVerifier, theNonce)
+		up, err := c.Exchange(t.Context(), "upstream-code", oauth.UpstreamRequest{Verifier: theVerifier, Nonce: theNonce})
 		if err != nil {
 			told(t, err)
 		} else if up.Identity.Subject != "ana" {
@@ -160,7 +160,7 @@ func FuzzIDToken(f *testing.F) {
 		s := newScripted()
 		body, _ := json.Marshal(map[string]any{"access_token": "opaque", "token_type": "Bearer", "id_token": raw})
 		s.path, s.body = "/token", string(body)
-		up, err := s.client().Exchange(t.Context(), "upstream-code", theVerifier, theNonce)
+		up, err := s.client().Exchange(t.Context(), "upstream-code", oauth.UpstreamRequest{Verifier: theVerifier, Nonce: theNonce})
 		if err != nil {
 			told(t, err)
 			return

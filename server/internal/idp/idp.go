@@ -104,17 +104,10 @@ func New(cfg Config) *Client {
 // Close lets go of connections that nobody uses. Requests in progress go on.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// AuthRequest is one sign-in on its way to the provider. State, Nonce and
-// Verifier are fresh random values that the caller keeps for the callback;
-// of the verifier only its S256 challenge is sent (RFC 7636 §4.2).
-type AuthRequest struct {
-	State, Nonce, Verifier string
-	Prompt, LoginHint      string // OpenID Connect Core 1.0 §3.1.2.1; "" leaves them out
-}
-
 // AuthURL returns where to send the browser (OpenID Connect Core 1.0 §3.1.2.1).
-// It discovers the provider if that is not known.
-func (c *Client) AuthURL(ctx context.Context, req AuthRequest) (string, error) {
+// It discovers the provider if that is not known. Of the verifier only its S256
+// challenge is sent (RFC 7636 §4.2).
+func (c *Client) AuthURL(ctx context.Context, req oauth.UpstreamRequest) (string, error) {
 	m, err := c.discovered(ctx)
 	if err != nil {
 		return "", err

@@ -62,7 +62,7 @@ func TestAuthURLOfProviders(t *testing.T) {
 			if c.supported != nil {
 				r.f.metadata["scopes_supported"] = c.supported
 			}
-			s, err := r.AuthURL(t.Context(), AuthRequest{State: "s", Nonce: theNonce, Verifier: theVerifier, Prompt: c.prompt})
+			s, err := r.AuthURL(t.Context(), oauth.UpstreamRequest{State: "s", Nonce: theNonce, Verifier: theVerifier, Prompt: c.prompt})
 			if err != nil {
 				t.Fatal(err)
 			}

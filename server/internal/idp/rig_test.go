@@ -257,7 +257,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 func (r *rig) exchange(t testing.TB) (oauth.Upstream, error) {
 	t.Helper()
-	return r.Exchange(t.Context(), "the-upstream-code", theVerifier, theNonce)
+	return r.Exchange(t.Context(), "the-upstream-code", oauth.UpstreamRequest{Verifier: theVerifier, Nonce: theNonce})
 }
 
 // wantError fails unless err is a provider's error of kind whose message is a

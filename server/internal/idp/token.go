@@ -27,17 +27,17 @@ func detached(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // Exchange redeems the code that came to our callback (RFC 6749 §4.1.3) and
-// returns who signed in. verifier and nonce are those of the [AuthRequest]; the
-// caller has compared the state. It goes on when ctx is cancelled, for 25 s at
+// returns who signed in. up is what [Client.AuthURL] was called with; the caller
+// has compared the state. It goes on when ctx is cancelled, for 25 s at
 // most.
-func (c *Client) Exchange(ctx context.Context, upstreamCode, verifier, nonce string) (oauth.Upstream, error) {
+func (c *Client) Exchange(ctx context.Context, upstreamCode string, up oauth.UpstreamRequest) (oauth.Upstream, error) {
 	ctx, cancel := detached(ctx)
 	defer cancel()
 	m, err := c.discovered(ctx)
 	if err != nil {
 		return oauth.Upstream{}, err
 	}
-	token, id, fault := c.signedIn(ctx, m, upstreamCode, verifier, nonce)
+	token, id, fault := c.signedIn(ctx, m, upstreamCode, up)
 	c.noteToken(fault)
 	if fault != nil {
 		return oauth.Upstream{}, fault
@@ -48,12 +48,12 @@ func (c *Client) Exchange(ctx context.Context, upstreamCode, verifier, nonce str
 
 // signedIn redeems a code and returns what it stands for. With a fault there may
 // be a token all the same.
-func (c *Client) signedIn(ctx context.Context, m *metadata, code, verifier, nonce string) (token *oauth2.Token, id idToken, fault *oauth.ProviderError) {
+func (c *Client) signedIn(ctx context.Context, m *metadata, code string, up oauth.UpstreamRequest) (token *oauth2.Token, id idToken, fault *oauth.ProviderError) {
 	token, fault = c.requestToken(ctx, m, func(ctx context.Context, conf *oauth2.Config) (*oauth2.Token, error) {
-		return conf.Exchange(ctx, code, oauth2.VerifierOption(verifier))
-	}, code, verifier)
+		return conf.Exchange(ctx, code, oauth2.VerifierOption(up.Verifier))
+	}, code, up.Verifier)
 	if fault == nil {
-		id, fault = c.claimsAtSignIn(ctx, m, token, nonce)
+		id, fault = c.claimsAtSignIn(ctx, m, token, up.Nonce)
 	}
 	return token, id, fault
 }
@@ -253,14 +253,14 @@ type Trial struct {
 // Try redeems a code as [Client.Exchange] does, and gives every token back at
 // once: it is for a sign-in that shall come to nothing. It goes on when ctx is
 // cancelled, for 25 s at most.
-func (c *Client) Try(ctx context.Context, upstreamCode, verifier, nonce string) (Trial, error) {
+func (c *Client) Try(ctx context.Context, upstreamCode string, up oauth.UpstreamRequest) (Trial, error) {
 	ctx, cancel := detached(ctx)
 	defer cancel()
 	m, err := c.discovered(ctx)
 	if err != nil {
 		return Trial{}, err
 	}
-	token, id, fault := c.signedIn(ctx, m, upstreamCode, verifier, nonce)
+	token, id, fault := c.signedIn(ctx, m, upstreamCode, up)
 	if token != nil {
 		defer c.giveBack(ctx, m, token)
 	}

@@ -107,7 +107,7 @@ func unsigned(claims any) string {
 func TestEmptyNonceIsNoNonce(t *testing.T) {
 	r := newRig(t)
 	delete(r.f.claims, "nonce")
-	_, err := r.Exchange(t.Context(), "the-upstream-code", theVerifier, "")
+	_, err := r.Exchange(t.Context(), "the-upstream-code", oauth.UpstreamRequest{Verifier: theVerifier, Nonce: ""})
 	wantError(t, err, refused, "another sign-in")
 }
 

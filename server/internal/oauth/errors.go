@@ -59,31 +59,47 @@ func refusal(status int, code, format string, args ...any) *Error {
 	return &Error{Code: code, Description: fmt.Sprintf(format, args...), Status: status}
 }
 
-func refusing(status int, code string) func(format string, args ...any) *Error {
-	return func(format string, args ...any) *Error { return refusal(status, code, format, args...) }
+// InvalidRequest: a parameter is missing, doubled or malformed.
+func InvalidRequest(format string, args ...any) *Error {
+	return refusal(http.StatusBadRequest, "invalid_request", format, args...)
 }
 
-// The refusals, each with the description that the client gets.
-var (
-	// InvalidRequest: a parameter is missing, doubled or malformed.
-	InvalidRequest = refusing(http.StatusBadRequest, "invalid_request")
-	// InvalidClient: the client is unknown or did not prove who it is. Clients
-	// answer it by registering again.
-	InvalidClient = refusing(http.StatusUnauthorized, "invalid_client")
-	// InvalidGrant: the code or refresh token is no good. Clients answer it by
-	// asking the person to sign in again.
-	InvalidGrant = refusing(http.StatusBadRequest, "invalid_grant")
-	// InvalidScope: the scope is malformed, or more than the grant has.
-	InvalidScope = refusing(http.StatusBadRequest, "invalid_scope")
-	// InvalidTarget: the resource is not one of this server's (RFC 8707 §2).
-	InvalidTarget = refusing(http.StatusBadRequest, "invalid_target")
-	// InvalidRedirectURI: the redirect URI is unsafe, or not allowed here (RFC 7591 §3.2.2).
-	InvalidRedirectURI = refusing(http.StatusBadRequest, "invalid_redirect_uri")
-	// InvalidClientMetadata: a registration that can't be served (RFC 7591 §3.2.2).
-	InvalidClientMetadata = refusing(http.StatusBadRequest, "invalid_client_metadata")
-	// AccessDenied: the person, or a rule about persons, said no.
-	AccessDenied = refusing(http.StatusForbidden, "access_denied")
-)
+// InvalidClient: the client is unknown or did not prove who it is. Clients
+// answer it by registering again.
+func InvalidClient(format string, args ...any) *Error {
+	return refusal(http.StatusUnauthorized, "invalid_client", format, args...)
+}
+
+// InvalidGrant: the code or refresh token is no good. Clients answer it by
+// asking the person to sign in again.
+func InvalidGrant(format string, args ...any) *Error {
+	return refusal(http.StatusBadRequest, "invalid_grant", format, args...)
+}
+
+// InvalidScope: the scope is malformed, or more than the grant has.
+func InvalidScope(format string, args ...any) *Error {
+	return refusal(http.StatusBadRequest, "invalid_scope", format, args...)
+}
+
+// InvalidTarget: the resource is not one of this server's (RFC 8707 §2).
+func InvalidTarget(format string, args ...any) *Error {
+	return refusal(http.StatusBadRequest, "invalid_target", format, args...)
+}
+
+// InvalidRedirectURI: the redirect URI is unsafe, or not allowed here (RFC 7591 §3.2.2).
+func InvalidRedirectURI(format string, args ...any) *Error {
+	return refusal(http.StatusBadRequest, "invalid_redirect_uri", format, args...)
+}
+
+// InvalidClientMetadata: a registration that can't be served (RFC 7591 §3.2.2).
+func InvalidClientMetadata(format string, args ...any) *Error {
+	return refusal(http.StatusBadRequest, "invalid_client_metadata", format, args...)
+}
+
+// AccessDenied: the person, or a rule about persons, said no.
+func AccessDenied(format string, args ...any) *Error {
+	return refusal(http.StatusForbidden, "access_denied", format, args...)
+}
 
 // Unavailable: not now; the grant, if there is one, lives on.
 func Unavailable(after time.Duration, format string, args ...any) *Error {

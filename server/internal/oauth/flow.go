@@ -44,11 +44,11 @@ type Flow struct {
 }
 
 // UpstreamRequest is what we send to the provider for one flow. It is made when
-// the person has approved, not before.
+// the person has approved, not before. State, Nonce and Verifier are fresh random
+// values.
 type UpstreamRequest struct {
-	State    string
-	Nonce    string
-	Verifier string
+	State, Nonce, Verifier string
+	Prompt, LoginHint      string // OpenID Connect Core 1.0 §3.1.2.1; "" leaves them out
 }
 
 // BeginRequest is an authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3,

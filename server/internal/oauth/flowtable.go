@@ -112,7 +112,7 @@ func (t *flowTable) reach(f *Flow, to stage) {
 // stops being known.
 func (t *flowTable) sendUpstream(f *Flow) UpstreamRequest {
 	delete(t.byState, f.upstream.State)
-	f.upstream = UpstreamRequest{State: random(), Nonce: random(), Verifier: random()}
+	f.upstream = UpstreamRequest{State: random(), Nonce: random(), Verifier: random(), LoginHint: f.LoginHint}
 	t.byState[f.upstream.State] = f
 	t.reach(f, approved)
 	return f.upstream

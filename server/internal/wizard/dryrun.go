@@ -30,13 +30,12 @@ type DryRun struct {
 
 // trial is a dry run under way.
 type trial struct {
-	client          *idp.Client
-	cfg             idp.Config
-	access          oauth.AccessList
-	state, verifier string
-	nonce           string
-	begun           time.Time
-	back            string
+	client *idp.Client
+	cfg    idp.Config
+	access oauth.AccessList
+	sent   oauth.UpstreamRequest // its State is "" once it was answered
+	begun  time.Time
+	back   string
 }
 
 // TrialState is how far a dry run is.
@@ -67,8 +66,8 @@ type TrialStatus struct {
 // false: the browser would never come back. Errors are sentences.
 func (d *DryRun) Start(ctx context.Context, cfg idp.Config, access oauth.AccessList, back string, certain bool) (string, error) {
 	cfg.Stay, cfg.Now, cfg.OnChange = true, d.now, nil
-	t := &trial{client: idp.New(cfg), cfg: cfg, access: access, back: back, state: rand.Text(), verifier: rand.Text() + rand.Text(), nonce: rand.Text(), begun: d.now()}
-	address, err := t.client.AuthURL(ctx, idp.AuthRequest{State: t.state, Nonce: t.nonce, Verifier: t.verifier})
+	t := &trial{client: idp.New(cfg), cfg: cfg, access: access, back: back, sent: oauth.UpstreamRequest{State: rand.Text(), Nonce: rand.Text(), Verifier: rand.Text() + rand.Text()}, begun: d.now()}
+	address, err := t.client.AuthURL(ctx, t.sent)
 	unknown := false
 	if err == nil && certain {
 		_, err = t.client.CheckRedirect(ctx)
@@ -138,11 +137,11 @@ func (d *DryRun) Callback(ctx context.Context, answer url.Values) (back string) 
 func (d *DryRun) take(state string) *trial {
 	d.mu.Lock()
 	t := d.trial
-	if t == nil || state == "" || t.state == "" || subtle.ConstantTimeCompare([]byte(state), []byte(t.state)) != 1 || d.now().Sub(t.begun) >= trialTime {
+	if t == nil || state == "" || t.sent.State == "" || subtle.ConstantTimeCompare([]byte(state), []byte(t.sent.State)) != 1 || d.now().Sub(t.begun) >= trialTime {
 		d.mu.Unlock()
 		return nil
 	}
-	t.state = ""
+	t.sent.State = ""
 	d.status = TrialStatus{State: TrialAsking}
 	d.mu.Unlock()
 	d.changed()
@@ -158,7 +157,7 @@ func (t *trial) finish(ctx context.Context, answer url.Values) TrialStatus {
 	if code := answer.Get("error"); code != "" {
 		return failed(t.client.Explain(code, answer.Get("error_description")))
 	}
-	tried, err := t.client.Try(ctx, answer.Get("code"), t.verifier, t.nonce)
+	tried, err := t.client.Try(ctx, answer.Get("code"), t.sent)
 	if err != nil {
 		return failed(err)
 	}
