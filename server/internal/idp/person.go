@@ -10,49 +10,24 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 )
 
-// claimsAtSignIn are the claims of a token response, those of userinfo added.
-func (c *Client) claimsAtSignIn(ctx context.Context, m *metadata, token *oauth2.Token, nonce string) (idToken, *oauth.ProviderError) {
-	var nobody idToken
-	raw, _ := token.Extra("id_token").(string)
-	if raw == "" {
-		return nobody, c.misconfigured("{Name} sent no ID token. Allow the scope openid in the client's settings there.", nil)
-	}
-	id, fault := c.verifyIDToken(ctx, m, raw, token.AccessToken, &nonce)
-	if fault != nil {
-		return nobody, fault
-	}
-	if fault := c.verifyAccessToken(ctx, m, token.AccessToken); fault != nil {
-		return nobody, fault
-	}
-	if m.Userinfo != "" && c.reader.thin(id.claims) {
-		info, fault := c.userinfo(ctx, m, token, id.subject)
-		switch {
-		case fault == nil:
-			id.claims = c.reader.fill(id.claims, info)
-		case fault.Kind == oauth.ProviderRefused, fault.Kind == oauth.ProviderUnreachable && id.claims.email() == "":
-			return nobody, fault
-		default:
-			c.cfg.Log.Warn("userinfo failed, the ID token has to do", "cause", fault.Err)
-		}
-	}
-	c.warnOfOverage(id.claims)
-	return id, nil
-}
-
-// whoIsStill returns the person of a token response at a refresh, who must be
-// that of prev.
-func (c *Client) whoIsStill(ctx context.Context, m *metadata, token *oauth2.Token, prev oauth.Identity) (oauth.Identity, *oauth.ProviderError) {
+// person is who a token response is about, by its ID token and userinfo. At a
+// sign-in nonce is the one that was sent. At a refresh it is nil, there may be no
+// ID token (OpenID Connect Core 1.0 §12.2), and it has to be the person of prev,
+// who stands if nothing is said of them.
+func (c *Client) person(ctx context.Context, m *metadata, token *oauth2.Token, nonce *string, prev oauth.Identity) (oauth.Identity, *oauth.ProviderError) {
 	var nobody oauth.Identity
 	id := idToken{issuer: prev.Issuer, subject: prev.Subject}
 	raw, _ := token.Extra("id_token").(string)
 	if raw != "" {
 		var fault *oauth.ProviderError
-		if id, fault = c.verifyIDToken(ctx, m, raw, token.AccessToken, nil); fault != nil {
+		if id, fault = c.verifyIDToken(ctx, m, raw, token.AccessToken, nonce); fault != nil {
 			return nobody, fault
 		}
-		if id.subject != prev.Subject || prev.Issuer != "" && id.issuer != prev.Issuer {
+		if nonce == nil && (id.subject != prev.Subject || prev.Issuer != "" && id.issuer != prev.Issuer) {
 			return nobody, c.refused("{Name} answered for another person. Sign in again.", errors.New("issuer or subject differs"))
 		}
+	} else if nonce != nil {
+		return nobody, c.misconfigured("{Name} sent no ID token. Allow the scope openid in the client's settings there.", nil)
 	}
 	if fault := c.verifyAccessToken(ctx, m, token.AccessToken); fault != nil {
 		return nobody, fault
@@ -62,20 +37,22 @@ func (c *Client) whoIsStill(ctx context.Context, m *metadata, token *oauth2.Toke
 		info, fault := c.userinfo(ctx, m, token, id.subject)
 		_, groups := id.claims.groups(c.reader.groupsClaim)
 		// An outage must not look as if the person had lost address or groups.
-		loses := prev.Email != "" && id.claims.email() == "" || len(prev.Groups) > 0 && !groups
+		loses := id.claims.email() == "" && (nonce != nil || prev.Email != "") || len(prev.Groups) > 0 && !groups
 		switch {
 		case fault == nil:
 			id.claims, said = c.reader.fill(id.claims, info), true
 		case fault.Kind == oauth.ProviderRefused, fault.Kind == oauth.ProviderUnreachable && loses:
 			return nobody, fault
 		default:
-			c.cfg.Log.Warn("userinfo failed at a refresh", "cause", fault.Err)
+			c.cfg.Log.Warn("userinfo failed, what else is known has to do", "cause", fault.Err)
 		}
 	}
 	if !said {
 		return prev, nil
 	}
-	c.warnOfOverage(id.claims)
+	if id.claims.overage(c.reader.groupsClaim) { // Entra then sends a link in their place
+		c.cfg.Log.Warn("the provider left the groups out, as there are too many: let it send only groups assigned to the app")
+	}
 	return c.reader.identity(id.issuer, id.subject, id.claims), nil
 }
 
@@ -97,12 +74,4 @@ func (c *Client) userinfo(ctx context.Context, m *metadata, token *oauth2.Token,
 		return nil, c.misconfigured("{Name} does not say who signed in. Check the client's scopes there.", nil)
 	}
 	return cl, nil
-}
-
-// warnOfOverage tells the log why a member of many groups seems to be in none:
-// Entra then sends a link in their place.
-func (c *Client) warnOfOverage(cl claims) {
-	if cl.overage(c.reader.groupsClaim) {
-		c.cfg.Log.Warn("the provider left the groups out, as there are too many: let it send only groups assigned to the app")
-	}
 }

@@ -37,25 +37,24 @@ func (c *Client) Exchange(ctx context.Context, upstreamCode string, up oauth.Ups
 	if err != nil {
 		return oauth.Upstream{}, err
 	}
-	token, id, fault := c.signedIn(ctx, m, upstreamCode, up)
+	token, who, fault := c.signedIn(ctx, m, upstreamCode, up)
 	c.noteToken(fault)
 	if fault != nil {
 		return oauth.Upstream{}, fault
 	}
-	who := c.reader.identity(id.issuer, id.subject, id.claims)
 	return oauth.Upstream{Identity: who, Scopes: c.granted(token), RefreshToken: token.RefreshToken}, nil
 }
 
 // signedIn redeems a code and returns what it stands for. With a fault there may
 // be a token all the same.
-func (c *Client) signedIn(ctx context.Context, m *metadata, code string, up oauth.UpstreamRequest) (token *oauth2.Token, id idToken, fault *oauth.ProviderError) {
+func (c *Client) signedIn(ctx context.Context, m *metadata, code string, up oauth.UpstreamRequest) (token *oauth2.Token, who oauth.Identity, fault *oauth.ProviderError) {
 	token, fault = c.requestToken(ctx, m, func(ctx context.Context, conf *oauth2.Config) (*oauth2.Token, error) {
 		return conf.Exchange(ctx, code, oauth2.VerifierOption(up.Verifier))
 	}, code, up.Verifier)
 	if fault == nil {
-		id, fault = c.claimsAtSignIn(ctx, m, token, up.Nonce)
+		who, fault = c.person(ctx, m, token, &up.Nonce, oauth.Identity{})
 	}
-	return token, id, fault
+	return token, who, fault
 }
 
 // Refresh asks again who the person of prev is (RFC 6749 §6, OpenID Connect
@@ -83,7 +82,7 @@ func (c *Client) Refresh(ctx context.Context, refreshToken string, prev oauth.Id
 		c.noteToken(fault)
 		return oauth.Upstream{}, fault
 	}
-	who, fault := c.whoIsStill(ctx, m, token, prev)
+	who, fault := c.person(ctx, m, token, nil, prev)
 	c.noteToken(fault)
 	if fault != nil {
 		return oauth.Upstream{RefreshToken: token.RefreshToken}, fault
@@ -260,14 +259,14 @@ func (c *Client) Try(ctx context.Context, upstreamCode string, up oauth.Upstream
 	if err != nil {
 		return Trial{}, err
 	}
-	token, id, fault := c.signedIn(ctx, m, upstreamCode, up)
+	token, who, fault := c.signedIn(ctx, m, upstreamCode, up)
 	if token != nil {
 		defer c.giveBack(ctx, m, token)
 	}
 	if fault != nil {
 		return Trial{}, fault
 	}
-	return Trial{Identity: c.reader.identity(id.issuer, id.subject, id.claims), Asked: c.scopes(m), Scopes: c.granted(token), Refresh: token.RefreshToken != ""}, nil
+	return Trial{Identity: who, Asked: c.scopes(m), Scopes: c.granted(token), Refresh: token.RefreshToken != ""}, nil
 }
 
 // giveBack revokes what came. The refresh token takes the access token with it,
