@@ -150,27 +150,13 @@ func (s *Grants) Revoke(id, reason string) error {
 	if !ok {
 		return ErrNotFound
 	}
-	n, err := s.revoke([]*grant{g}, reason)
+	client := g.record().Client.ID
+	n, err := s.endAll([]*grant{g}, always(ending{typ: status.SessionRevoked, reason: reason}),
+		s.forgetConsents(func(c consentRecord) bool { return c.ClientID == client })...)
 	if n == 0 {
 		return ErrNotFound
 	}
 	return err
-}
-
-// RevokeWhere ends the sessions that match returns true for, those too whose
-// code has not been redeemed yet, and forgets what consents were remembered for
-// their clients. It returns how many there were.
-func (s *Grants) RevokeWhere(match func(status.Session) bool, reason string) (int, error) {
-	return s.revoke(slices.DeleteFunc(s.all(), func(g *grant) bool { return !match(g.session()) }), reason)
-}
-
-func (s *Grants) revoke(grants []*grant, reason string) (int, error) {
-	clients := map[string]bool{}
-	for _, g := range grants {
-		clients[g.record().Client.ID] = true
-	}
-	return s.endAll(grants, always(ending{typ: status.SessionRevoked, reason: reason}),
-		s.forgetConsents(func(c consentRecord) bool { return clients[c.ClientID] })...)
 }
 
 // RevokeAll ends every session, forgets every remembered consent, and returns
