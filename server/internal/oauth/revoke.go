@@ -245,28 +245,13 @@ func (s *Grants) revokeOnce(ctx context.Context) bool {
 	waiting := maps.Clone(s.revocations)
 	s.mu.RUnlock()
 	all := true
-	var done []Change // a kill before they are saved has some revoked twice
-	save := func() {
-		if err := s.opts.Saver.Save(done); err != nil {
-			s.opts.Log.Warn("revocations not noted", "cause", err)
-			all = false
-			return
-		}
-		s.mu.Lock()
-		for _, c := range done {
-			delete(s.revocations, c.Key)
-		}
-		s.mu.Unlock()
-		done = nil
-	}
 	for id, r := range waiting {
 		if r.Issuer == s.opts.Issuer && s.opts.Now().Sub(r.Since) < giveUpAfter {
 			try, cancel := context.WithTimeout(ctx, askTime)
 			err := s.opts.Provider.Revoke(try, r.Token)
 			cancel()
 			if ctx.Err() != nil {
-				all = false
-				break
+				return false
 			}
 			if err != nil {
 				s.opts.Log.Info("provider's token not revoked yet", "session", id, "cause", err)
@@ -274,19 +259,17 @@ func (s *Grants) revokeOnce(ctx context.Context) bool {
 				continue
 			}
 		}
-		if done = append(done, Change{Bucket: BucketRevocations, Key: id}); len(done) == revokeBatch {
-			save()
+		// Before this a kill has it revoked once more, which the provider takes.
+		if err := s.opts.Saver.Save([]Change{{Bucket: BucketRevocations, Key: id}}); err != nil {
+			s.opts.Log.Warn("revocations not noted", "cause", err)
+			return false
 		}
-	}
-	if len(done) > 0 {
-		save()
+		s.mu.Lock()
+		delete(s.revocations, id)
+		s.mu.Unlock()
 	}
 	return all
 }
-
-// revokeBatch is how many tokens that are revoked at the provider are noted
-// together.
-const revokeBatch = 100
 
 // poke wakes whoever reads c, now or next.
 func poke(c chan struct{}) {
