@@ -129,7 +129,11 @@ func (c *Client) verifyJWT(ctx context.Context, m *metadata, raw, audience strin
 		return token, nil
 	}
 	if keys.failed != nil && strings.HasPrefix(keys.failed.Error(), "fetching keys") {
-		return nil, c.fetchingKeys(ctx, keys.failed)
+		var request *url.Error
+		if ctx.Err() != nil || errors.As(keys.failed, &request) {
+			return nil, c.keysError(keys.failed)
+		}
+		return nil, c.misconfigured("{Name}'s keys can't be read. Run drawbridge doctor, and ask whoever runs the provider.", nil)
 	}
 	var expired *oidc.TokenExpiredError
 	reason := "carries a signature that its keys don't confirm"
@@ -176,15 +180,6 @@ func (m *metadata) algorithms(what string) []string {
 		return asymmetric
 	}
 	return announced
-}
-
-// fetchingKeys says why the keys for a verification could not be had.
-func (c *Client) fetchingKeys(ctx context.Context, err error) *oauth.ProviderError {
-	var request *url.Error
-	if ctx.Err() != nil || errors.As(err, &request) {
-		return c.keysError(err)
-	}
-	return c.misconfigured("{Name}'s keys can't be read. Run drawbridge doctor, and ask whoever runs the provider.", nil)
 }
 
 // watchedKeys remembers why a verification failed: go-oidc passes the text on,

@@ -79,7 +79,7 @@ func (s *Grants) Begin(r BeginRequest) (*Flow, error) {
 		return nil, InvalidRequest("code_challenge is missing: PKCE is required (RFC 7636)").Because(ErrNoPKCE)
 	case r.Method != "S256":
 		return nil, InvalidRequest("code_challenge_method must be S256").Because(ErrNoPKCE)
-	case !base64URL(r.Challenge, 43, 43):
+	case !hashText(r.Challenge):
 		return nil, InvalidRequest("code_challenge is not the base64url of a SHA-256")
 	case len(r.State) > 4096:
 		return nil, InvalidRequest("state is longer than 4,096 characters")
@@ -223,15 +223,8 @@ func random() string {
 
 func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
-// base64URL reports whether s is min to max characters of base64url.
-func base64URL(s string, min, max int) bool {
-	if len(s) < min || len(s) > max {
-		return false
-	}
-	for _, c := range []byte(s) {
-		if (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return true
+// hashText reports whether s is the base64url of a SHA-256.
+func hashText(s string) bool {
+	sum, err := base64.RawURLEncoding.DecodeString(s)
+	return err == nil && len(sum) == 32 && len(s) == 43 // the decoder skips line ends
 }
