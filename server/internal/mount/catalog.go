@@ -1,6 +1,7 @@
 package mount
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -119,13 +120,14 @@ func (s *server) refresh(ctx context.Context, client Client) {
 	}
 	expired := now.Sub(s.readAt) >= s.catalog.ttl && !s.retryAt.After(now)
 	c := s.openLocked(client)
+	expiredThere := c != nil && c.found != nil && now.Sub(c.readAt) >= c.found.ttl
 	s.mu.Unlock()
 	if expired {
 		if r := s.lists.read(false); canRead {
 			waited = append(waited, r)
 		}
 	}
-	if c != nil && c.expired(now) {
+	if expiredThere {
 		waited = append(waited, c.lists.read(false))
 	}
 	for _, r := range waited {
@@ -248,33 +250,26 @@ func (s *server) sharedLocked() *conversation {
 
 // offer makes found what the server offers.
 func (s *server) offer(found *Catalog) {
-	headers := s.checkHeaders(found)
+	s.checkHeaders(found)
 	s.mu.Lock()
 	was := s.catalog
 	s.mu.Unlock()
 	s.sayOdd(was, found)
 	var changes []Change
 	s.change(func() {
-		found.Both, found.legacy = s.era.both, s.era.legacy
+		found.Both, found.Legacy = s.era.both, s.era.legacy
 		changes = differences(s.catalog, found)
 		if len(changes) == 0 && s.catalog != nil && s.catalog.same(found) {
 			s.catalog.ttl = found.ttl // the same copy, so that nothing is made anew of it
 		} else {
-			s.catalog, s.headers = found, headers
+			s.catalog = found
 		}
 		s.readAt = s.set.o.Now()
 		if s.failures < crashLoop {
 			s.state, s.problem = stateOK, ""
 		}
 		for _, c := range s.convs {
-			if c.found == nil {
-				continue
-			}
-			if view := s.catalog.as(c.found); view == s.catalog {
-				c.view = nil
-			} else if c.view == nil || !c.view.same(view) {
-				c.view = view
-			}
+			c.lookLocked()
 		}
 	})
 	if len(found.Unlisted) > 0 {
@@ -325,18 +320,10 @@ func (c *conversation) readOwnLists(*reading) {
 	var changes []Change
 	other := false
 	s.mu.Lock()
-	if all := s.catalog; all != nil {
+	if s.catalog != nil {
 		c.found, c.readAt = found, s.set.o.Now()
-		other = len(differences(all, found)) > 0
-		was, is := c.view, all.as(found)
-		if was == nil {
-			was = all
-		}
-		if changes = differences(was, is); is == all {
-			c.view = nil
-		} else if len(changes) > 0 {
-			c.view = is
-		}
+		other = len(differences(s.catalog, found)) > 0
+		changes = c.lookLocked()
 	}
 	s.mu.Unlock()
 	if other { // it may be another for all
@@ -348,8 +335,19 @@ func (c *conversation) readOwnLists(*reading) {
 	}
 }
 
-func (c *conversation) expired(now time.Time) bool {
-	c.server.mu.Lock()
-	defer c.server.mu.Unlock()
-	return c.found != nil && now.Sub(c.readAt) >= c.found.ttl
+// lookLocked makes view what the client is offered now, and returns how that
+// differs from before. It needs server.mu.
+func (c *conversation) lookLocked() []Change {
+	all := c.server.catalog
+	if c.found == nil {
+		return nil
+	}
+	was, is := cmp.Or(c.view, all), all.as(c.found)
+	switch {
+	case is == all:
+		c.view = nil
+	case c.view == nil || !c.view.same(is):
+		c.view = is
+	}
+	return differences(was, is)
 }

@@ -5,12 +5,6 @@ import (
 	"strings"
 )
 
-// challenge is one of WWW-Authenticate (RFC 9110 §11.6.1).
-type challenge struct {
-	scheme string            // lower case
-	params map[string]string // names in lower case
-}
-
 // maxChallenge bounds what is read of the header, in bytes.
 const maxChallenge = 8 << 10
 
@@ -20,19 +14,21 @@ var challengePart = regexp.MustCompile("([\\w!#$%&'*+./^`|~-]+)(?:[ \t]*(=)[ \t]
 
 var quotedPair = regexp.MustCompile(`\\(.)`)
 
-// parseChallenges reads the values of WWW-Authenticate. What can't be read is
-// passed over.
-func parseChallenges(values []string) []challenge {
-	var found []challenge
+// parseChallenges reads the values of WWW-Authenticate (RFC 9110 §11.6.1): the
+// parameters of each scheme, all names in lower case. What can't be read is passed
+// over.
+func parseChallenges(values []string) map[string]map[string]string {
+	found := make(map[string]map[string]string)
 	for _, v := range values {
-		first := len(found)
+		var params map[string]string
 		for _, m := range challengePart.FindAllStringSubmatch(v[:min(len(v), maxChallenge)], -1) {
 			word := strings.ToLower(m[1])
-			if m[2] == "" || len(found) == first {
-				found = append(found, challenge{word, make(map[string]string)})
+			if m[2] == "" || params == nil {
+				params = make(map[string]string)
+				found[word] = params
 				continue
 			}
-			found[len(found)-1].params[word] = quotedPair.ReplaceAllString(m[3], "$1") + m[4]
+			params[word] = quotedPair.ReplaceAllString(m[3], "$1") + m[4]
 		}
 	}
 	return found
@@ -40,10 +36,7 @@ func parseChallenges(values []string) []challenge {
 
 // refused says what to do about a 401 or 403.
 func refused(status int, values []string) string {
-	schemes := make(map[string]map[string]string)
-	for _, c := range parseChallenges(values) {
-		schemes[c.scheme] = c.params
-	}
+	schemes := parseChallenges(values)
 	bearer, basic := schemes["bearer"], schemes["basic"]
 	switch {
 	case bearer["error"] == "insufficient_scope":

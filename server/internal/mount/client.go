@@ -28,14 +28,12 @@ func newClient(network *outbound.Network) *http.Client {
 }
 
 // sameHost follows redirects within the host alone: the headers of a request
-// may be a secret, and its body is the person's.
+// may be a secret, and its body is the person's. See redirect.
 func sameHost(req *http.Request, via []*http.Request) error {
 	first := via[0].URL
-	if req.URL.Host != first.Host || req.URL.Scheme != first.Scheme || len(via) > maxRedirects {
-		return &elsewhereError{place(req.URL)}
-	}
-	if req.Method != via[0].Method {
-		return http.ErrUseLastResponse // 301 to 303 make a GET of a POST
+	if req.URL.Host != first.Host || req.URL.Scheme != first.Scheme || len(via) > maxRedirects ||
+		req.Method != via[0].Method { // 301 to 303 make a GET of a POST
+		return http.ErrUseLastResponse
 	}
 	return nil
 }

@@ -51,11 +51,13 @@ func (c *conversation) launch(ctx context.Context) error {
 		c.server.log.say("It could not be started: %v", err)
 		return &failure{text: "could not be started. Its log says why.", kind: lasting, cause: err}
 	}
-	w := newStdioWire(c, proc, secrets)
+	w := &stdioWire{conv: c, proc: proc, wake: make(chan struct{}, 1), noted: make(chan struct{}), secrets: secrets}
 	if err := c.use(w); err != nil {
 		return err
 	}
-	w.run()
+	w.busy.start(w.write)
+	w.busy.start(w.read)
+	w.busy.start(w.readNotes)
 	return nil
 }
 
@@ -65,9 +67,6 @@ func (c *conversation) setProbing(on bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.probing = on
-	if c.wireEnd == nil {
-		return nil
-	}
 	return c.wireEnd
 }
 

@@ -80,8 +80,8 @@ func (c *conversation) do(ctx context.Context, client Client, method string, par
 
 // begin registers a call.
 func (c *conversation) begin(ctx context.Context, client Client, method string, params json.RawMessage, peer rpc.Peer) (*call, error) {
-	r := &call{method: method, params: params, caller: client.caller(), origin: client.origin(), peer: peer, inbox: newInbox(), acked: make(chan struct{})}
-	r.ack = sync.OnceFunc(func() { close(r.acked) })
+	r := &call{method: method, params: params, caller: client.caller(), origin: client.origin(), peer: peer, inbox: newInbox()}
+	r.acked, r.ack = context.WithCancel(context.Background())
 	c.mu.Lock()
 	c.lastID++
 	r.id = c.lastID
@@ -127,7 +127,8 @@ func (c *conversation) finish(r *call) (json.RawMessage, error) {
 	}
 	c.mu.Unlock()
 	if givenUp {
-		c.link().cancel(r, "nobody waits for the answer any more")
+		c.link().cancel(r, outgoing{Method: "notifications/cancelled",
+			Params: encode(map[string]any{"requestId": r.id, "reason": "nobody waits for the answer any more"})}.encode())
 	}
 	if last {
 		c.end(errSessionGone)
@@ -139,17 +140,21 @@ func (c *conversation) finish(r *call) (json.RawMessage, error) {
 // give passes the room that a message of that length has to the call that it
 // answers, if it came where the answers of many calls come.
 func (c *conversation) give(room *limit.Hold, m *message, length int) {
-	id, ok := m.number()
-	if !ok || !m.isAnswer() || length <= limit.Free {
+	if !m.isAnswer() || length <= limit.Free {
 		return
 	}
-	c.mu.Lock()
-	r := c.calls[id]
-	c.mu.Unlock()
-	if r != nil {
+	if r := c.callOf(m.ID); r != nil {
 		room.Shrink(int64(length))
 		room.Give(limit.HoldOf(r.ctx))
 	}
+}
+
+// callOf is the call under way that has id, one of our numbers; nil: none has.
+func (c *conversation) callOf(id json.RawMessage) *call {
+	n, _ := numberOf(id) // 0 is no call's
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.calls[n]
 }
 
 // answered hands an answer to its call.

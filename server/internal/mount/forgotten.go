@@ -2,8 +2,7 @@ package mount
 
 import (
 	"context"
-	"io"
-	"mime"
+	"errors"
 	"net/http"
 	"regexp"
 	"time"
@@ -62,7 +61,8 @@ func answers(body []byte, r *call) bool {
 // its own, a browser's for one. So the server is asked for something that needs
 // no more than a transport session.
 func (w *httpWire) deniesSession(ctx context.Context, r *call, messages []message) bool {
-	if len(messages) != 1 || !messages[0].isAnswer() || messages[0].Error == nil || !sessionWord.Match(messages[0].Error) || !w.inSession(r) || w.answersPing(ctx) {
+	if len(messages) != 1 || !messages[0].isAnswer() || messages[0].Error == nil || !sessionWord.Match(messages[0].Error) || !w.inSession(r) ||
+		r.method != "ping" && w.answersPing(ctx) {
 		return false
 	}
 	w.conv.server.sessionEnded(w.conv)
@@ -76,42 +76,8 @@ const pingTime = 10 * time.Second
 func (w *httpWire) answersPing(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
-	const id = -1 // none of a call
-	resp, err := w.request(ctx, http.MethodPost, w.headers(w.conv.client.caller()), outgoing{ID: encode(id), Method: "ping"}.encode())
-	if err != nil {
-		return false
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode >= 300 {
-		return false
-	}
-	m, err := oneAnswer(resp)
-	return err == nil && (m.Error == nil || !sessionWord.Match(m.Error))
-}
-
-// oneAnswer reads the answer to a request that nothing else comes with.
-func oneAnswer(resp *http.Response) (*message, error) {
-	from := io.LimitReader(resp.Body, maxErrorBytes)
-	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "text/event-stream" {
-		body, err := io.ReadAll(from)
-		if err != nil {
-			return nil, err
-		}
-		messages, err := parse(body)
-		if err != nil {
-			return nil, err
-		}
-		return &messages[0], nil
-	}
-	for events := newEventReader(from); ; {
-		ev, err := events.next()
-		if err != nil {
-			return nil, err
-		}
-		if messages, err := parse(ev.data); err == nil && messages[0].isAnswer() {
-			return &messages[0], nil
-		}
-	}
+	_, err := w.conv.do(ctx, w.conv.client, "ping", nil, nil)
+	return err == nil || isOwn(err) && !errors.Is(err, errSessionGone) && !sessionWord.MatchString(err.Error())
 }
 
 // retire has no new call come to c, and ends it with the last that is under way:

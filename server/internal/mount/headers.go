@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"maps"
 	"math"
 	"net/http"
 	"regexp"
@@ -15,20 +14,6 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
-// paramHeader is an argument of a tool that travels in a header, too (MCP
-// 2026-07-28, Streamable HTTP, "Custom Headers from Tool Parameters").
-type paramHeader struct {
-	path []string // of property names
-	name string   // of the header
-}
-
-// schema is what matters here of an input schema.
-type schema struct {
-	Type       json.RawMessage            `json:"type"`
-	Header     json.RawMessage            `json:"x-mcp-header"`
-	Properties map[string]json.RawMessage `json:"properties"`
-}
-
 // headerName is a token (RFC 9110 §5.6.2).
 var headerName = regexp.MustCompile("^[\\w!#$%&'*+.^`|~-]+$")
 
@@ -36,55 +21,51 @@ var headerName = regexp.MustCompile("^[\\w!#$%&'*+.^`|~-]+$")
 const maxDepth = 32
 
 // checkHeaders takes out the tools whose annotations are wrong, as a client of
-// Streamable HTTP must, and returns those of the others.
-func (s *server) checkHeaders(c *Catalog) map[string][]paramHeader {
+// Streamable HTTP must.
+func (s *server) checkHeaders(c *Catalog) {
 	if !s.http || c.Era != rpc.Modern {
-		return nil
+		return
 	}
-	headers := make(map[string][]paramHeader)
 	c.Tools = slices.DeleteFunc(c.Tools, func(tool Item) bool {
-		found, err := annotated(rpc.Get(tool.Raw, "inputSchema"), nil, make(map[string]bool))
+		err := annotated(make(http.Header), rpc.Get(tool.Raw, "inputSchema"), nil, 0)
 		if err != nil {
 			s.log.say("Its tool %q was left out: %v.", tool.Name, err)
-			return true
 		}
-		if len(found) > 0 {
-			headers[tool.Name] = found
-		}
-		return false
+		return err != nil
 	})
-	return headers
 }
 
-// annotated returns the annotations that are reached by properties alone.
-func annotated(raw json.RawMessage, path []string, seen map[string]bool) ([]paramHeader, error) {
-	var s schema
-	if len(raw) == 0 || raw[0] != '{' || json.Unmarshal(raw, &s) != nil || len(path) > maxDepth {
-		return nil, nil
+// annotated sets the headers in which arguments of a tool travel, too (MCP
+// 2026-07-28, Streamable HTTP, "Custom Headers from Tool Parameters"): those of
+// the annotations of schema that are reached by properties alone. One without a
+// value is there and empty.
+func annotated(h http.Header, schema, value json.RawMessage, depth int) error {
+	if depth > maxDepth {
+		return nil
 	}
-	var found []paramHeader
-	if s.Header != nil {
-		name, _ := rpc.String(s.Header)
-		lower := strings.ToLower(name)
+	if annotation := rpc.Get(schema, "x-mcp-header"); annotation != nil {
+		name, _ := rpc.String(annotation)
+		header := http.CanonicalHeaderKey("Mcp-Param-" + name)
+		_, twice := h[header]
 		switch {
 		case !headerName.MatchString(name):
-			return nil, errors.New("an x-mcp-header is no header name")
-		case seen[lower]:
-			return nil, errors.New("two x-mcp-header are the same")
-		case len(path) == 0 || !isPrimitive(s.Type):
-			return nil, errors.New("an x-mcp-header is not at a string, an integer or a boolean")
+			return errors.New("an x-mcp-header is no header name")
+		case twice:
+			return errors.New("two x-mcp-header are the same")
+		case depth == 0 || !isPrimitive(rpc.Get(schema, "type")):
+			return errors.New("an x-mcp-header is not at a string, an integer or a boolean")
 		}
-		seen[lower] = true
-		found = append(found, paramHeader{slices.Clone(path), "Mcp-Param-" + name})
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
-		below, err := annotated(s.Properties[name], append(path, name), seen)
-		if err != nil {
-			return nil, err
+		h[header] = nil
+		if text, ok := headerText(value); ok {
+			h.Set(header, headerValue(text))
 		}
-		found = append(found, below...)
 	}
-	return found, nil
+	for name, below := range rpc.Members(rpc.Get(schema, "properties")) {
+		if err := annotated(h, below, rpc.Get(value, string(name)), depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func isPrimitive(raw json.RawMessage) bool {
@@ -102,19 +83,16 @@ func isPrimitive(raw json.RawMessage) bool {
 
 // paramHeaders returns the headers of a tools/call.
 func (s *server) paramHeaders(params json.RawMessage) http.Header {
+	h := make(http.Header)
 	name, _ := rpc.String(rpc.Get(params, "name"))
 	s.mu.Lock()
-	wanted := s.headers[name]
+	catalog := s.catalog
 	s.mu.Unlock()
-	h := make(http.Header)
-	for _, one := range wanted {
-		value := rpc.Get(params, "arguments")
-		for _, name := range one.path {
-			value = rpc.Get(value, name)
-		}
-		if text, ok := headerText(value); ok {
-			h.Set(one.name, headerValue(text))
-		}
+	if catalog == nil {
+		return h
+	}
+	if i := slices.IndexFunc(catalog.Tools, func(tool Item) bool { return tool.Name == name }); i >= 0 {
+		_ = annotated(h, rpc.Get(catalog.Tools[i].Raw, "inputSchema"), rpc.Get(params, "arguments"), 0) // it was checked when it was listed
 	}
 	return h
 }

@@ -167,7 +167,6 @@ func meaning(resp *http.Response, body []byte) error {
 		return said // which is more than the status does
 	}
 	if f := redirect(resp); f != nil {
-		f.status = resp.StatusCode
 		return f
 	}
 	text := fmt.Sprintf("answered with HTTP status %d. Is its URL in mcp.json right?", resp.StatusCode)
@@ -240,12 +239,10 @@ func errTooBig() *failure {
 }
 
 // cancel tells a legacy server; a modern one sees the stream close.
-func (w *httpWire) cancel(r *call, reason string) {
+func (w *httpWire) cancel(r *call, message []byte) {
 	if w.conv.modern.Load() || r.method == "initialize" {
 		return
 	}
-	message := outgoing{Method: "notifications/cancelled",
-		Params: encode(map[string]any{"requestId": r.id, "reason": reason})}.encode()
 	w.streams.start(func() { _ = w.tell(message) })
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/mend"
@@ -30,34 +31,27 @@ const defaultTTL = 10 * time.Second
 // maxTTL is the longest that a copy is believed to be fresh.
 const maxTTL = time.Hour
 
-// lister reads lists within the bounds of a catalog.
-type lister struct {
-	conv *conversation
-
-	mu    sync.Mutex // guards all below
-	items int
-	bytes int
-	odd   []string      // see Catalog.Odd
-	ttl   time.Duration // the least of what the lists say
-}
-
 // oneList is a list that a server may have, and what came of asking for it.
 type oneList struct {
 	capability  string
 	method, key string
 	kind, name  string // what an item is, and the member that names it
+	change      Change // that the list is another
 	mend        func(json.RawMessage) (json.RawMessage, []string, bool)
 	of          func(*Catalog) *[]Item
-	asked       bool
-	err         error
+
+	asked bool
+	odd   []string        // see Catalog.Odd
+	ttls  []time.Duration // of its pages, where they say so
+	err   error
 }
 
 func allLists() []*oneList {
 	return []*oneList{
-		{capability: "tools", method: "tools/list", key: "tools", kind: "tool", name: "name", mend: mend.Tool, of: func(c *Catalog) *[]Item { return &c.Tools }},
-		{capability: "prompts", method: "prompts/list", key: "prompts", kind: "prompt", name: "name", mend: mend.Prompt, of: func(c *Catalog) *[]Item { return &c.Prompts }},
-		{capability: "resources", method: "resources/list", key: "resources", kind: "resource", name: "uri", mend: mend.Resource, of: func(c *Catalog) *[]Item { return &c.Resources }},
-		{capability: "resources", method: "resources/templates/list", key: "resourceTemplates", kind: "resource template", name: "uriTemplate", mend: mend.Template, of: func(c *Catalog) *[]Item { return &c.Templates }},
+		{capability: "tools", method: "tools/list", key: "tools", kind: "tool", name: "name", change: ToolsChanged, mend: mend.Tool, of: func(c *Catalog) *[]Item { return &c.Tools }},
+		{capability: "prompts", method: "prompts/list", key: "prompts", kind: "prompt", name: "name", change: PromptsChanged, mend: mend.Prompt, of: func(c *Catalog) *[]Item { return &c.Prompts }},
+		{capability: "resources", method: "resources/list", key: "resources", kind: "resource", name: "uri", change: ResourcesChanged, mend: mend.Resource, of: func(c *Catalog) *[]Item { return &c.Resources }},
+		{capability: "resources", method: "resources/templates/list", key: "resourceTemplates", kind: "resource template", name: "uriTemplate", change: ResourcesChanged, mend: mend.Template, of: func(c *Catalog) *[]Item { return &c.Templates }},
 	}
 }
 
@@ -67,21 +61,23 @@ func allLists() []*oneList {
 func (c *conversation) list(ctx context.Context, was *Catalog) (*Catalog, error) {
 	capabilities, _ := asObject(c.description.Capabilities) // none that can be read is none
 	found := &Catalog{Era: c.era(), Description: c.description}
-	l := &lister{conv: c, ttl: -1}
 	lists := allLists()
-	declared := slices.ContainsFunc(lists, func(one *oneList) bool { return rpc.Given(capabilities[one.capability]) != nil })
+	declares := func(one *oneList) bool { return rpc.Given(capabilities[one.capability]) != nil }
+	some := slices.ContainsFunc(lists, declares)
+	var items, bytes atomic.Int64 // of all lists
+	room := func(raw json.RawMessage) bool {
+		return items.Add(1) <= maxItems && bytes.Add(int64(len(raw))) <= maxCatalog
+	}
 	read := func(ctx context.Context, one *oneList) {
-		isDeclared := rpc.Given(capabilities[one.capability]) != nil
+		one.asked = declares(one)
 		// Some servers declare nothing and have tools all the same.
-		if !isDeclared && declared && one.capability != "tools" {
+		if !one.asked && some && one.capability != "tools" {
 			return
 		}
-		one.asked = isDeclared
-		var items []Item
-		if items, one.err = l.read(ctx, one); isCode(one.err, rpc.CodeMethodNotFound) || !isDeclared && isOwn(one.err) {
+		*one.of(found), one.err = c.readList(ctx, one, room)
+		if isCode(one.err, rpc.CodeMethodNotFound) || !one.asked && isOwn(one.err) {
 			one.err = nil
 		}
-		*one.of(found) = items
 	}
 	read(ctx, lists[0]) // alone: a server that takes one request after the other is not held up by the rest
 	within, cancel := context.WithTimeout(ctx, c.server.set.tune.rest)
@@ -97,58 +93,51 @@ func (c *conversation) list(ctx context.Context, was *Catalog) (*Catalog, error)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return found, l.settle(found, was, lists, capabilities)
-}
-
-// settle completes what was found by what could not be read.
-func (l *lister) settle(found, was *Catalog, lists []*oneList, capabilities object) error {
-	asked, failed := 0, 0
-	var err error
+	var ttls []time.Duration
+	var failed []error
+	asked := 0
 	for _, one := range lists {
-		if one.asked {
-			asked++
-		}
-		if len(*one.of(found)) > 0 && rpc.Given(capabilities[one.capability]) == nil {
+		found.Odd, ttls = append(found.Odd, one.odd...), append(ttls, one.ttls...)
+		if len(*one.of(found)) > 0 && !declares(one) {
 			capabilities[one.capability] = json.RawMessage("{}") // else clients would not ask for it
 			found.Description.Capabilities = encode(capabilities)
 		}
-		if one.err == nil {
-			continue
+		if one.err != nil {
+			found.Unlisted = append(found.Unlisted, one.method)
+			if was != nil {
+				*one.of(found) = *one.of(was)
+			}
 		}
 		if one.asked {
-			failed++
-		}
-		if err == nil {
-			err = one.err
-		}
-		found.Unlisted = append(found.Unlisted, one.method)
-		if was != nil {
-			*one.of(found) = *one.of(was)
+			asked++
+			if one.err != nil {
+				failed = append(failed, one.err)
+			}
 		}
 	}
-	found.Odd = l.odd
-	found.ttl = l.ttl
-	if found.ttl < 0 {
-		found.ttl = defaultTTL
-	}
-	if failed > 0 && failed == asked {
-		return err
+	if len(failed) > 0 && len(failed) == asked {
+		return nil, failed[0]
 	}
 	for _, one := range lists {
 		if one.err != nil {
-			l.conv.server.log.say("It did not answer %s, which is asked again later: %v", one.method, l.conv.server.unanswered(one.err))
+			c.server.log.say("It did not answer %s, which is asked again later: %v", one.method, c.server.unanswered(one.err))
 		}
 	}
-	return nil
+	found.ttl = defaultTTL
+	if len(ttls) > 0 {
+		found.ttl = slices.Min(ttls)
+	}
+	return found, nil
 }
 
-// read reads the pages of one list.
-func (l *lister) read(ctx context.Context, list *oneList) ([]Item, error) {
+// readList reads the pages of a list, as far as there is room for its items, each
+// as clients take it.
+func (c *conversation) readList(ctx context.Context, list *oneList, room func(json.RawMessage) bool) ([]Item, error) {
 	var items []Item
 	seen := make(map[string]bool)
 	var params json.RawMessage
 	for range maxPages {
-		result, err := l.page(ctx, list.method, params)
+		result, err := c.page(ctx, list.method, params)
 		if err != nil {
 			return nil, err
 		}
@@ -157,18 +146,25 @@ func (l *lister) read(ctx context.Context, list *oneList) ([]Item, error) {
 			return nil, rpc.Errorf(rpc.CodeInternal, "the answer to %s holds no list", list.method)
 		}
 		for _, raw := range page {
-			raw, title, ok := l.mend(list, raw)
-			if !ok || seen[title] {
+			name, _ := rpc.String(rpc.Get(raw, list.name))
+			raw, notes, ok := list.mend(raw)
+			for _, note := range notes {
+				list.odd = append(list.odd, fmt.Sprintf("%s %q: %s", list.kind, status.Clean(name, 100), status.Clean(note, 200)))
+			}
+			if !ok || seen[name] {
 				continue // it could not be told from another
 			}
-			seen[title] = true
-			if !l.room(raw) {
-				l.conv.server.log.say("It offers more than %d items or %d MiB of them; the rest was left out.", maxItems, maxCatalog>>20)
+			seen[name] = true
+			if !room(raw) {
+				c.server.log.say("It offers more than %d items or %d MiB of them; the rest was left out.", maxItems, maxCatalog>>20)
 				return items, nil
 			}
-			items = append(items, Item{Name: title, Raw: raw})
+			items = append(items, Item{Name: name, Raw: raw})
 		}
-		l.lives(result["ttlMs"])
+		var ms float64
+		if raw := rpc.Given(result["ttlMs"]); raw != nil && json.Unmarshal(raw, &ms) == nil && ms >= 0 {
+			list.ttls = append(list.ttls, time.Duration(min(ms, float64(maxTTL/time.Millisecond)))*time.Millisecond)
+		}
 		var cursor string
 		if json.Unmarshal(result["nextCursor"], &cursor) != nil || cursor == "" && rpc.Given(result["nextCursor"]) == nil {
 			return items, nil
@@ -178,45 +174,11 @@ func (l *lister) read(ctx context.Context, list *oneList) ([]Item, error) {
 	return items, nil
 }
 
-// mend returns an item as clients take it, and its name; ok is false if none
-// would.
-func (l *lister) mend(list *oneList, raw json.RawMessage) (mended json.RawMessage, name string, ok bool) {
-	name, _ = rpc.String(rpc.Get(raw, list.name))
-	mended, notes, ok := list.mend(raw)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, note := range notes {
-		l.odd = append(l.odd, fmt.Sprintf("%s %q: %s", list.kind, status.Clean(name, 100), status.Clean(note, 200)))
-	}
-	return mended, name, ok
-}
-
-// room counts an item.
-func (l *lister) room(raw json.RawMessage) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.items, l.bytes = l.items+1, l.bytes+len(raw)
-	return l.items <= maxItems && l.bytes <= maxCatalog
-}
-
-// lives notes how long a page says that it stays fresh, in milliseconds.
-func (l *lister) lives(raw json.RawMessage) {
-	var ms float64
-	if rpc.Given(raw) == nil || json.Unmarshal(raw, &ms) != nil || ms < 0 {
-		return
-	}
-	ttl := time.Duration(min(ms, float64(maxTTL/time.Millisecond))) * time.Millisecond
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.ttl < 0 || ttl < l.ttl {
-		l.ttl = ttl
-	}
-}
-
-func (l *lister) page(ctx context.Context, method string, params json.RawMessage) (object, error) {
-	ctx, cancel := context.WithTimeout(ctx, l.conv.server.set.tune.list)
+// page asks for one page of a list.
+func (c *conversation) page(ctx context.Context, method string, params json.RawMessage) (object, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.server.set.tune.list)
 	defer cancel()
-	result, err := l.conv.do(ctx, Client{}, method, params, nil)
+	result, err := c.do(ctx, Client{}, method, params, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -77,7 +77,7 @@ func (c *conversation) listen(ctx context.Context, k key, client Client) error {
 		}
 	}()
 	select {
-	case <-r.acked:
+	case <-r.acked.Done():
 		own.end = cancel
 		return nil
 	case err := <-ended:
@@ -92,12 +92,7 @@ func (c *conversation) listen(ctx context.Context, k key, client Client) error {
 // relisten opens the stream again after the server, or the network, ended it.
 // A server that did not agree to it is not asked again.
 func (c *conversation) relisten(r *call, client Client, err error) {
-	select {
-	case <-r.acked:
-	default:
-		return
-	}
-	if isOwn(err) {
+	if r.acked.Err() == nil || isOwn(err) {
 		return
 	}
 	for failures := 1; c.alive(); failures++ {

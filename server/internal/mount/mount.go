@@ -59,20 +59,20 @@ const (
 )
 
 // Catalog is what a server offers, as it said itself. It is never changed once
-// it is returned.
+// it is returned. Its members in JSON are those of its record, see [Bucket].
 type Catalog struct {
-	Era         rpc.Era // the newest that it speaks
-	Both        bool    // it speaks the Legacy era as well
-	Description rpc.Description
-	Tools       []Item
-	Prompts     []Item
-	Resources   []Item   // named by URI
-	Templates   []Item   // named by URI template
-	Odd         []string // what was mended in the items, or left out: a line each, "tool NAME: MEMBER: what was done"
-	Unlisted    []string // methods of lists that the server could not give now
+	Era         rpc.Era         `json:"-"`              // the newest that it speaks
+	Both        bool            `json:"both,omitempty"` // it speaks the Legacy era as well
+	Description rpc.Description `json:"description"`
+	Legacy      rpc.Description `json:"legacy,omitzero"` // what it says of itself in the Legacy era, if Both
+	Tools       []Item          `json:"tools,omitempty"`
+	Prompts     []Item          `json:"prompts,omitempty"`
+	Resources   []Item          `json:"resources,omitempty"` // named by URI
+	Templates   []Item          `json:"templates,omitempty"` // named by URI template
+	Odd         []string        `json:"-"`                   // what was mended in the items, or left out: a line each, "tool NAME: MEMBER: what was done"
+	Unlisted    []string        `json:"-"`                   // methods of lists that the server could not give now
 
-	legacy rpc.Description // what it says of itself in the Legacy era, if Both
-	ttl    time.Duration   // how long it is taken for fresh; guarded by server.mu
+	ttl time.Duration // how long it is taken for fresh; guarded by server.mu
 }
 
 // Speaks returns the era in which a client's requests are made: its own, if the
@@ -87,7 +87,7 @@ func (cat *Catalog) Speaks(client rpc.Era) rpc.Era {
 // Describes returns what the server says of itself to clients of an era.
 func (cat *Catalog) Describes(client rpc.Era) rpc.Description {
 	if cat.Both && client == rpc.Legacy {
-		return cat.legacy
+		return cat.Legacy
 	}
 	return cat.Description
 }

@@ -96,7 +96,7 @@ func (s *server) pick(k key, client Client) (*conversation, time.Duration, error
 		return nil, 0, errCrowded
 	}
 	c := newConversation(s, k, client)
-	c.probes = k.who == "" && (!s.era.known || s.era.modern)
+	c.probes = k.who == "" && (!s.era.known || s.era.newest == rpc.Modern)
 	if !s.http && !s.set.room.enter(c) {
 		return nil, 0, errNoRoom
 	}
@@ -181,14 +181,14 @@ func (s *server) open(c *conversation) {
 // session of its own, because one that was asked in two eras may take either for
 // that of its client.
 func (s *server) learn(ctx context.Context, c *conversation, took time.Duration) {
-	era := eras{known: true, modern: c.modern.Load()}
+	era := eras{known: true, newest: c.era()}
 	s.mu.Lock()
-	if was := s.era; was.known && was.modern && era.modern && s.catalog != nil &&
+	if was := s.era; was.known && was.newest == era.newest && era.newest == rpc.Modern && s.catalog != nil &&
 		bytes.Equal(s.catalog.Description.ServerInfo, c.description.ServerInfo) {
 		era = was // it is what it was
 	}
 	s.mu.Unlock()
-	if era.modern && !era.both {
+	if era.newest == rpc.Modern && !era.both {
 		// Whoever speaks no Legacy says so at once; but some say nothing at all.
 		within, cancel := context.WithTimeout(ctx, max(5*time.Second, 3*took))
 		defer cancel()
@@ -208,29 +208,21 @@ var errTrial = errors.New("this was tried only")
 // eras are those that a server speaks.
 type eras struct {
 	known  bool
-	modern bool
-	both   bool
+	newest rpc.Era
+	both   bool            // the Legacy one as well
 	legacy rpc.Description // in the Legacy era, if both
 }
 
 // speaks returns the era in which requests of a client of an era are made.
 func (e eras) speaks(client rpc.Era) rpc.Era {
-	switch {
-	case e.both:
+	if e.both {
 		return client
-	case e.modern:
-		return rpc.Modern
 	}
-	return rpc.Legacy
+	return e.newest
 }
 
 // ownKey is that of the conversation in which the catalog is read.
-func (e eras) ownKey() key {
-	if e.modern {
-		return everybody
-	}
-	return key{}
-}
+func (e eras) ownKey() key { return key{era: e.newest} }
 
 func (s *server) eras() eras {
 	s.mu.Lock()

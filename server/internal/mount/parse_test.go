@@ -89,11 +89,11 @@ func FuzzChallenge(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		for _, c := range parseChallenges([]string{value}) {
-			if c.scheme == "" || strings.ContainsAny(c.scheme, "\" ,=") {
-				t.Fatalf("scheme %q", c.scheme)
+		for scheme, params := range parseChallenges([]string{value}) {
+			if scheme == "" || strings.ContainsAny(scheme, "\" ,=") {
+				t.Fatalf("scheme %q", scheme)
 			}
-			for name := range c.params {
+			for name := range params {
 				if name == "" || strings.ContainsAny(name, "\" ,=") {
 					t.Fatalf("parameter %q", name)
 				}
@@ -107,7 +107,7 @@ func FuzzChallenge(f *testing.F) {
 
 func TestChallenge(t *testing.T) {
 	found := parseChallenges([]string{`Basic realm="a, b=c", bearer Error = "in\"valid" , scope=x`, "Negotiate abc=="})
-	if len(found) < 3 || found[0].params["realm"] != "a, b=c" || found[1].scheme != "bearer" || found[1].params["error"] != `in"valid` || found[1].params["scope"] != "x" {
+	if found["negotiate"] == nil || found["basic"]["realm"] != "a, b=c" || found["bearer"]["error"] != `in"valid` || found["bearer"]["scope"] != "x" {
 		t.Errorf("got %+v", found)
 	}
 }

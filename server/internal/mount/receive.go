@@ -78,13 +78,7 @@ func (c *conversation) updated(params json.RawMessage, r *call) {
 // stdin and stdout the message alone says which one.
 func (c *conversation) listening(params json.RawMessage, r *call) *call {
 	if r == nil {
-		id, ok := numberOf(rpc.Get(rpc.Get(params, "_meta"), metaSubscription))
-		if !ok {
-			return nil
-		}
-		c.mu.Lock()
-		r = c.calls[id]
-		c.mu.Unlock()
+		r = c.callOf(rpc.Get(rpc.Get(params, "_meta"), metaSubscription))
 	}
 	if r == nil || r.method != "subscriptions/listen" {
 		return nil
@@ -100,13 +94,7 @@ func (c *conversation) pass(r *call, n note) {
 
 // progressed passes progress to the call it names, under the client's token.
 func (c *conversation) progressed(params json.RawMessage) {
-	id, ok := numberOf(rpc.Get(params, metaProgress))
-	if !ok {
-		return
-	}
-	c.mu.Lock()
-	r := c.calls[id]
-	c.mu.Unlock()
+	r := c.callOf(rpc.Get(params, metaProgress))
 	if r == nil || r.peer == nil || r.token == nil {
 		return
 	}
@@ -118,14 +106,7 @@ func (c *conversation) progressed(params json.RawMessage) {
 func (c *conversation) withdrawn(params json.RawMessage) {
 	asked := rpc.Get(params, "requestId")
 	if c.modern.Load() {
-		id, ok := numberOf(asked)
-		if !ok {
-			return
-		}
-		c.mu.Lock()
-		r := c.calls[id]
-		c.mu.Unlock()
-		if r != nil && r.method == "subscriptions/listen" {
+		if r := c.callOf(asked); r != nil && r.method == "subscriptions/listen" {
 			r.inbox.finish(nil, errors.New("the server ended the subscription"))
 		}
 		return

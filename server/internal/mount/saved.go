@@ -24,23 +24,11 @@ const (
 
 // saved is the record of a catalog.
 type saved struct {
-	Version     int              `json:"v"`
-	Server      string           `json:"server"`
-	Start       string           `json:"start"` // how the server is started, hashed: another one may have its name by now
-	Modern      bool             `json:"modern"`
-	Both        bool             `json:"both,omitempty"`
-	Description savedDescription `json:"description"`
-	Legacy      savedDescription `json:"legacy,omitzero"`
-	Tools       []Item           `json:"tools,omitempty"`
-	Prompts     []Item           `json:"prompts,omitempty"`
-	Resources   []Item           `json:"resources,omitempty"`
-	Templates   []Item           `json:"templates,omitempty"`
-}
-
-type savedDescription struct {
-	Capabilities json.RawMessage `json:"capabilities,omitempty"`
-	ServerInfo   json.RawMessage `json:"server_info,omitempty"`
-	Instructions string          `json:"instructions,omitempty"`
+	Version int    `json:"v"`
+	Server  string `json:"server"`
+	Start   string `json:"start"` // how the server is started, hashed: another one may have its name by now
+	Modern  bool   `json:"modern"`
+	*Catalog
 }
 
 // startOf names the way in which a server is started. What is empty is as if it
@@ -84,16 +72,14 @@ func (r *records) get(name, start string) *Catalog {
 	r.mu.Lock()
 	value := r.of[name]
 	r.mu.Unlock()
-	var record saved
+	record := saved{Catalog: new(Catalog)}
 	if json.Unmarshal(value, &record) != nil || record.Version != savedVersion || record.Start != start {
 		return nil
 	}
-	cat := &Catalog{Both: record.Both, Description: rpc.Description(record.Description), legacy: rpc.Description(record.Legacy),
-		Tools: record.Tools, Prompts: record.Prompts, Resources: record.Resources, Templates: record.Templates}
 	if record.Modern {
-		cat.Era = rpc.Modern
+		record.Era = rpc.Modern
 	}
-	return cat // its time is over: it is read again when somebody lists
+	return record.Catalog // its time is over: it is read again when somebody lists
 }
 
 // put keeps what a server offers now. Its error is the disk's.
@@ -101,9 +87,7 @@ func (r *records) put(name, start string, cat *Catalog) error {
 	if r.saver == nil {
 		return nil
 	}
-	value := []byte(encode(saved{Version: savedVersion, Server: name, Start: start, Modern: cat.Era == rpc.Modern, Both: cat.Both,
-		Description: savedDescription(cat.Description), Legacy: savedDescription(cat.legacy),
-		Tools: cat.Tools, Prompts: cat.Prompts, Resources: cat.Resources, Templates: cat.Templates}))
+	value := []byte(encode(saved{Version: savedVersion, Server: name, Start: start, Modern: cat.Era == rpc.Modern, Catalog: cat}))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(value) > maxSaved || bytes.Equal(r.of[name], value) {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
-	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -38,8 +37,7 @@ type server struct {
 	watched watches
 	era     eras
 	catalog *Catalog
-	readAt  time.Time                // when the catalog was read, in this run
-	headers map[string][]paramHeader // of tools, see paramHeaders
+	readAt  time.Time // when the catalog was read, in this run
 
 	state     string    // ok, starting, failed
 	problem   string    // a sentence, while state is not ok
@@ -62,8 +60,8 @@ func newServer(set *Set, conf config.Server, log *ring) *server {
 		return s
 	}
 	if s.catalog = set.records.get(s.name, startOf(conf)); s.catalog != nil {
-		s.era = eras{known: true, modern: s.catalog.Era == rpc.Modern, both: s.catalog.Both, legacy: s.catalog.legacy}
-		s.headers = s.checkHeaders(s.catalog)
+		s.era = eras{known: true, newest: s.catalog.Era, both: s.catalog.Both, legacy: s.catalog.Legacy}
+		s.checkHeaders(s.catalog)
 	}
 	return s
 }

@@ -45,29 +45,17 @@ type stdioWire struct {
 	secrets  []string      // what was filled in of its settings
 }
 
-func newStdioWire(c *conversation, p *process.Process, secrets []string) *stdioWire {
-	return &stdioWire{conv: c, proc: p, wake: make(chan struct{}, 1), noted: make(chan struct{}), secrets: secrets}
-}
-
-// run begins to carry messages.
-func (w *stdioWire) run() {
-	w.busy.start(w.write)
-	w.busy.start(w.read)
-	w.busy.start(w.readNotes)
-}
-
 func (w *stdioWire) start(c *call) {
 	if err := w.tell(c.body()); err != nil {
 		c.inbox.finish(nil, &failure{text: "does not read what it is sent. Try again in a while.", cause: err})
 	}
 }
 
-func (w *stdioWire) cancel(c *call, reason string) {
+func (w *stdioWire) cancel(c *call, message []byte) {
 	if c.method == "initialize" || c.method == "server/discover" {
 		return // the first must not be cancelled; of the other nothing is known yet
 	}
-	_ = w.tell(outgoing{Method: "notifications/cancelled",
-		Params: encode(map[string]any{"requestId": c.id, "reason": reason})}.encode())
+	_ = w.tell(message)
 }
 
 // tell queues a message.

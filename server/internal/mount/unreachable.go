@@ -15,13 +15,7 @@ import (
 
 // noAnswer says why a request got no answer, and what to do.
 func noAnswer(rawURL string, err error) *failure {
-	f := &failure{kind: unreachable, cause: withoutURL(err)}
-	if elsewhere, ok := errors.AsType[*elsewhereError](err); ok {
-		f.text, f.kind = "sends its callers to "+elsewhere.to+". Put that URL into mcp.json, if it is the right one.", lasting
-		return f
-	}
-	f.text = "can't be reached: " + whyNoAnswer(rawURL, err)
-	return f
+	return &failure{text: "can't be reached: " + whyNoAnswer(rawURL, err), kind: unreachable, cause: withoutURL(err)}
 }
 
 func whyNoAnswer(rawURL string, err error) string {
@@ -96,22 +90,13 @@ func withoutURL(err error) error {
 	return err
 }
 
-// elsewhereError says that a server sends its callers to another place.
-type elsewhereError struct{ to string }
-
-func (e *elsewhereError) Error() string { return "the server sends its callers to " + e.to }
-
-// place is a URL as it may be shown: without user and query.
-func place(u *url.URL) string {
-	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
-	return shown.String()
-}
-
-// redirect says where an answer sends to that was not followed.
+// redirect says where an answer sends to that was not followed, without user and
+// query; nil if it sends nowhere.
 func redirect(resp *http.Response) *failure {
 	to, err := resp.Location()
 	if err != nil {
 		return nil
 	}
-	return noAnswer("", &elsewhereError{place(to)})
+	shown := url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path}
+	return &failure{text: "sends its callers to " + shown.String() + ". Put that URL into mcp.json, if it is the right one.", kind: lasting, status: resp.StatusCode}
 }

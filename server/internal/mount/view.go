@@ -51,18 +51,11 @@ func differences(was, is *Catalog) []Change {
 		was = new(Catalog)
 	}
 	var changes []Change
-	if !sameItems(was.Tools, is.Tools) {
-		changes = append(changes, ToolsChanged)
-	}
-	if !sameItems(was.Prompts, is.Prompts) {
-		changes = append(changes, PromptsChanged)
-	}
-	if !sameItems(was.Resources, is.Resources) || !sameItems(was.Templates, is.Templates) {
-		changes = append(changes, ResourcesChanged)
+	for _, one := range allLists() {
+		same := slices.EqualFunc(*one.of(was), *one.of(is), func(a, b Item) bool { return bytes.Equal(a.Raw, b.Raw) })
+		if !same && !slices.Contains(changes, one.change) {
+			changes = append(changes, one.change)
+		}
 	}
 	return changes
-}
-
-func sameItems(a, b []Item) bool {
-	return slices.EqualFunc(a, b, func(x, y Item) bool { return bytes.Equal(x.Raw, y.Raw) })
 }

@@ -44,7 +44,7 @@ func (s *Set) Subscribe(ctx context.Context, server string, client Client, uri s
 	stop = sync.OnceFunc(func() { one.unwatch(k, uri, w) })
 	c, err := one.conversationFor(ctx, client)
 	if err == nil && first {
-		err = c.subscribe(ctx, k, client, uri)
+		err = c.tellOf(ctx, k, client, "resources/subscribe", uri)
 	}
 	if err != nil {
 		stop()
@@ -85,7 +85,11 @@ func (s *server) unwatch(k key, uri string, w *watcher) {
 	c := s.convs[k.conversation()]
 	s.mu.Unlock()
 	if last && c != nil && c.isReady() {
-		s.set.working.start(func() { c.unsubscribe(k, mine.client, uri) })
+		s.set.working.start(func() {
+			ctx, cancel := context.WithTimeout(s.ctx, s.set.tune.list)
+			defer cancel()
+			_ = c.tellOf(ctx, k, mine.client, "resources/unsubscribe", uri) // what is told besides goes to nobody
+		})
 	}
 }
 
@@ -144,23 +148,14 @@ func (s *server) watchedBy(k key) []string {
 	return nil
 }
 
-// subscribe has the server tell k of changes of uri, in its era's way.
-func (c *conversation) subscribe(ctx context.Context, k key, client Client, uri string) error {
+// tellOf has the server tell k of what it watches now, of which uri is new or
+// gone: the method says so in the Legacy era.
+func (c *conversation) tellOf(ctx context.Context, k key, client Client, method, uri string) error {
 	if c.era() == rpc.Modern {
 		return c.listen(ctx, k, client)
 	}
-	_, err := c.do(ctx, client, "resources/subscribe", encode(map[string]string{"uri": uri}), nil)
+	_, err := c.do(ctx, client, method, encode(map[string]string{"uri": uri}), nil)
 	return err
-}
-
-func (c *conversation) unsubscribe(k key, client Client, uri string) {
-	ctx, cancel := context.WithTimeout(c.server.ctx, c.server.set.tune.list)
-	defer cancel()
-	if c.era() == rpc.Modern {
-		_ = c.listen(ctx, k, client) // what is told besides goes to nobody
-		return
-	}
-	_, _ = c.do(ctx, client, "resources/unsubscribe", encode(map[string]string{"uri": uri}), nil)
 }
 
 // resume takes up in a new conversation what is watched, and begins to be told of
@@ -180,7 +175,7 @@ func (c *conversation) resume() {
 	s.mu.Unlock()
 	for k, w := range watched {
 		for _, uri := range s.watchedBy(k) {
-			if err := c.subscribe(ctx, k, w.client, uri); err != nil {
+			if err := c.tellOf(ctx, k, w.client, "resources/subscribe", uri); err != nil {
 				s.log.say("It does not tell of changes of a resource any more: %v", s.unanswered(err))
 			}
 			if c.era() == rpc.Modern {

@@ -17,8 +17,8 @@ import (
 type wire interface {
 	// start sends the request of c. It does not wait for anything.
 	start(c *call)
-	// cancel tells the server that nobody waits for c any more.
-	cancel(c *call, reason string)
+	// cancel tells the server by message that nobody waits for c any more.
+	cancel(c *call, message []byte)
 	// tell sends a notification or an answer to a request of the server.
 	tell(message []byte) error
 	// close ends the transport, politely first, and returns when it has ended.
@@ -40,9 +40,9 @@ type call struct {
 	ctx     context.Context // ends when nobody waits any more
 	cancel  context.CancelFunc
 	inbox   *inbox
-	dropped atomic.Bool   // a note found no room
-	acked   chan struct{} // of subscriptions/listen: closed by ack, once it is acknowledged
-	ack     func()
+	dropped atomic.Bool     // a note found no room
+	acked   context.Context // of subscriptions/listen: ended by ack, once it is acknowledged
+	ack     context.CancelFunc
 }
 
 // isClients reports whether a client made it, so that it is a use.

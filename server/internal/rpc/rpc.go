@@ -60,9 +60,9 @@ func (e Era) String() string {
 // Description is what an MCP server says of itself: the result of initialize
 // (Legacy) or server/discover (Modern), apart from its protocol revisions.
 type Description struct {
-	Capabilities json.RawMessage // an object
-	ServerInfo   json.RawMessage // an object
-	Instructions string
+	Capabilities json.RawMessage `json:"capabilities,omitempty"` // an object
+	ServerInfo   json.RawMessage `json:"server_info,omitempty"`  // an object
+	Instructions string          `json:"instructions,omitempty"`
 }
 
 // Peer is the client while one of its requests is answered.
