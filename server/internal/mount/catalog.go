@@ -147,7 +147,7 @@ func (s *server) anew(ctx context.Context, client Client, urgent bool) (*Catalog
 	r := s.lists.read(urgent)
 	if c == nil && known && urgent && client.Caller != nil {
 		// It may be offered to clients alone that declare what this one does.
-		client.Era = s.eras().speaks(client.Era)
+		client.Era = s.eras().Speaks(client.Era)
 		if client.Era == rpc.Legacy {
 			c, _ = s.conversationFor(ctx, client) // its failure is noted where it happens
 		}
@@ -257,7 +257,7 @@ func (s *server) offer(found *Catalog) {
 	s.sayOdd(was, found)
 	var changes []Change
 	s.change(func() {
-		found.Both, found.Legacy = s.era.both, s.era.legacy
+		found.Both, found.Legacy = s.era.Both, s.era.Legacy
 		changes = differences(s.catalog, found)
 		if len(changes) == 0 && s.catalog != nil && s.catalog.same(found) {
 			s.catalog.ttl = found.ttl // the same copy, so that nothing is made anew of it

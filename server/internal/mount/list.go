@@ -60,7 +60,7 @@ func allLists() []*oneList {
 // and Unlisted says so. The error is why nothing could be read at all.
 func (c *conversation) list(ctx context.Context, was *Catalog) (*Catalog, error) {
 	capabilities, _ := asObject(c.description.Capabilities) // none that can be read is none
-	found := &Catalog{Era: c.era(), Description: c.description}
+	found := &Catalog{Eras: Eras{Era: c.era()}, Description: c.description}
 	lists := allLists()
 	declares := func(one *oneList) bool { return rpc.Given(capabilities[one.capability]) != nil }
 	some := slices.ContainsFunc(lists, declares)

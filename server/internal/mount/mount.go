@@ -61,10 +61,8 @@ const (
 // Catalog is what a server offers, as it said itself. It is never changed once
 // it is returned. Its members in JSON are those of its record, see [Bucket].
 type Catalog struct {
-	Era         rpc.Era         `json:"-"`              // the newest that it speaks
-	Both        bool            `json:"both,omitempty"` // it speaks the Legacy era as well
+	Eras
 	Description rpc.Description `json:"description"`
-	Legacy      rpc.Description `json:"legacy,omitzero"` // what it says of itself in the Legacy era, if Both
 	Tools       []Item          `json:"tools,omitempty"`
 	Prompts     []Item          `json:"prompts,omitempty"`
 	Resources   []Item          `json:"resources,omitempty"` // named by URI
@@ -75,13 +73,20 @@ type Catalog struct {
 	ttl time.Duration // how long it is taken for fresh; guarded by server.mu
 }
 
+// Eras are those that a server speaks.
+type Eras struct {
+	Era    rpc.Era         `json:"-"`               // the newest
+	Both   bool            `json:"both,omitempty"`  // the Legacy one as well
+	Legacy rpc.Description `json:"legacy,omitzero"` // what it says of itself in the Legacy era, if Both
+}
+
 // Speaks returns the era in which a client's requests are made: its own, if the
 // server knows it.
-func (cat *Catalog) Speaks(client rpc.Era) rpc.Era {
-	if cat.Both {
+func (e Eras) Speaks(client rpc.Era) rpc.Era {
+	if e.Both {
 		return client
 	}
-	return cat.Era
+	return e.Era
 }
 
 // Describes returns what the server says of itself to clients of an era.

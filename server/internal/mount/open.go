@@ -22,7 +22,7 @@ func (s *server) conversationFor(ctx context.Context, client Client) (*conversat
 			return nil, err
 		}
 	}
-	if s.eras().speaks(client.Era) != client.Era {
+	if s.eras().Speaks(client.Era) != client.Era {
 		return nil, s.errorf(nil, "was updated, and speaks another protocol revision now. Try again.")
 	}
 	return s.conversation(ctx, keyOf(client, s.settings().Shared).conversation(), client)
@@ -96,7 +96,7 @@ func (s *server) pick(k key, client Client) (*conversation, time.Duration, error
 		return nil, 0, errCrowded
 	}
 	c := newConversation(s, k, client)
-	c.probes = k.who == "" && (!s.era.known || s.era.newest == rpc.Modern)
+	c.probes = k.who == "" && (!s.era.known || s.era.Era == rpc.Modern)
 	if !s.http && !s.set.room.enter(c) {
 		return nil, 0, errNoRoom
 	}
@@ -181,20 +181,20 @@ func (s *server) open(c *conversation) {
 // session of its own, because one that was asked in two eras may take either for
 // that of its client.
 func (s *server) learn(ctx context.Context, c *conversation, took time.Duration) {
-	era := eras{known: true, newest: c.era()}
+	era := eras{true, Eras{Era: c.era()}}
 	s.mu.Lock()
-	if was := s.era; was.known && was.newest == era.newest && era.newest == rpc.Modern && s.catalog != nil &&
+	if was := s.era; was.known && was.Era == era.Era && era.Era == rpc.Modern && s.catalog != nil &&
 		bytes.Equal(s.catalog.Description.ServerInfo, c.description.ServerInfo) {
 		era = was // it is what it was
 	}
 	s.mu.Unlock()
-	if era.newest == rpc.Modern && !era.both {
+	if era.Era == rpc.Modern && !era.Both {
 		// Whoever speaks no Legacy says so at once; but some say nothing at all.
 		within, cancel := context.WithTimeout(ctx, max(5*time.Second, 3*took))
 		defer cancel()
 		trial := newConversation(s, key{}, Client{})
 		if err := trial.connect(within); err == nil {
-			era.both, era.legacy = true, trial.description
+			era.Both, era.Legacy = true, trial.description
 		}
 		trial.end(errTrial)
 	}
@@ -205,24 +205,14 @@ func (s *server) learn(ctx context.Context, c *conversation, took time.Duration)
 
 var errTrial = errors.New("this was tried only")
 
-// eras are those that a server speaks.
+// eras are what is known of a server's.
 type eras struct {
-	known  bool
-	newest rpc.Era
-	both   bool            // the Legacy one as well
-	legacy rpc.Description // in the Legacy era, if both
-}
-
-// speaks returns the era in which requests of a client of an era are made.
-func (e eras) speaks(client rpc.Era) rpc.Era {
-	if e.both {
-		return client
-	}
-	return e.newest
+	known bool
+	Eras
 }
 
 // ownKey is that of the conversation in which the catalog is read.
-func (e eras) ownKey() key { return key{era: e.newest} }
+func (e eras) ownKey() key { return key{era: e.Era} }
 
 func (s *server) eras() eras {
 	s.mu.Lock()

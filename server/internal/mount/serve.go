@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"maps"
 	"slices"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/mend"
@@ -49,10 +48,15 @@ func (s *server) call(ctx context.Context, client Client, method string, params 
 	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for again := true; ; again = false {
-		result, err := s.attempt(within, client, method, params, peer)
+		var result json.RawMessage
+		c, err := s.conversationFor(within, client)
+		if err == nil {
+			c.setLevel(within, client)
+			result, err = c.do(within, client, method, params, peer)
+		}
 		switch {
 		case err == nil:
-			return result, nil
+			return mend.Result(method, result), nil
 		case again && errors.Is(err, errSessionGone):
 			continue // it did not look at the request, so it may be sent again
 		case again && method == "tools/call" && isCode(err, rpc.CodeHeaderMismatch) && s.http:
@@ -67,16 +71,6 @@ func (s *server) call(ctx context.Context, client Client, method string, params 
 		}
 		return nil, s.unanswered(err)
 	}
-}
-
-func (s *server) attempt(ctx context.Context, client Client, method string, params json.RawMessage, peer rpc.Peer) (json.RawMessage, error) {
-	c, err := s.conversationFor(ctx, client)
-	if err != nil {
-		return nil, err
-	}
-	c.setLevel(ctx, client)
-	result, err := c.do(ctx, client, method, params, peer)
-	return mend.Result(method, result), err
 }
 
 // levels are those of RFC 5424, from the most talkative.
@@ -119,16 +113,6 @@ func (s *Set) Notify(_ context.Context, server string, client Client, method str
 	if c != nil {
 		_ = c.link().tell(outgoing{Method: method, Params: params}.encode())
 	}
-}
-
-// forget ends the conversations that nobody else has used than sign-ins that are
-// over.
-func (s *server) forget(over func(session string) bool) {
-	s.endThose(nil, "was told that the session has ended. Sign in again.", func(c *conversation) bool {
-		before := len(c.grants)
-		maps.DeleteFunc(c.grants, func(session string, _ bool) bool { return over(session) })
-		return before > 0 && len(c.grants) == 0 && c.key.who != ""
-	})
 }
 
 func isCode(err error, code int) bool {

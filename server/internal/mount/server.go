@@ -60,8 +60,7 @@ func newServer(set *Set, conf config.Server, log *ring) *server {
 		return s
 	}
 	if s.catalog = set.records.get(s.name, startOf(conf)); s.catalog != nil {
-		s.era = eras{known: true, newest: s.catalog.Era, both: s.catalog.Both, legacy: s.catalog.Legacy}
-		s.checkHeaders(s.catalog)
+		s.era = eras{true, s.catalog.Eras}
 	}
 	return s
 }

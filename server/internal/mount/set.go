@@ -175,10 +175,15 @@ func (s *Set) Restart(name string) error {
 	return nil
 }
 
-// Forget closes the conversations of sign-ins that have ended.
+// Forget closes the conversations that nobody else has used than sign-ins that
+// are over.
 func (s *Set) Forget(over func(session string) bool) {
 	for _, one := range s.all() {
-		one.forget(over)
+		one.endThose(nil, "was told that the session has ended. Sign in again.", func(c *conversation) bool {
+			before := len(c.grants)
+			maps.DeleteFunc(c.grants, func(session string, _ bool) bool { return over(session) })
+			return before > 0 && len(c.grants) == 0 && c.key.who != ""
+		})
 	}
 }
 
