@@ -104,14 +104,14 @@ func (e *Endpoint) bySession(w http.ResponseWriter, r *http.Request, caller *oau
 		w.WriteHeader(http.StatusOK)
 		return
 	}
-	e.stream(w, r, s)
+	e.stream(w, r, s, caller)
 }
 
 // stream sends what a session is told until it or its client ends. Streams
 // can't be resumed, so a Last-Event-ID means nothing here.
-func (e *Endpoint) stream(w http.ResponseWriter, r *http.Request, s *session) {
+func (e *Endpoint) stream(w http.ResponseWriter, r *http.Request, s *session, caller *oauth.Caller) {
 	x := &exchange{}
-	e.begin(x, w, r, s.caller, true)
+	e.begin(x, w, r, caller, true)
 	defer x.close()
 	if !x.streams {
 		x.refuse(refusalf(http.StatusNotAcceptable, rpc.CodeInvalidRequest, "GET answers with text/event-stream: the Accept header must allow it."), nil)
