@@ -3,6 +3,7 @@
 package mount
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -172,8 +173,8 @@ func TestSpeaksFirst(t *testing.T) {
 		c.Close()
 	}()
 	dropped := make(chan struct{})
-	client := http.Client{Transport: &http.Transport{Dial: func(network, addr string) (net.Conn, error) {
-		c, err := net.Dial(network, addr)
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, addr)
 		return closing{c, dropped}, err
 	}}}
 	ctx := httptrace.WithClientTrace(within(t), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { <-dropped }})
