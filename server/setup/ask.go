@@ -156,6 +156,7 @@ func (s *session) askText(ctx context.Context, prompt string, to *string, key st
 
 // askLine asks, with what there is now in brackets, until take finds no problem.
 func (s *session) askLine(ctx context.Context, prompt, now string, take func(line string) (problem string)) error {
+	prompt = inTongue(prompt)
 	if now != "" {
 		prompt += " [" + now + "]"
 	}
@@ -177,7 +178,7 @@ func (s *session) readSecret(ctx context.Context, prompt string, to *keystore.Se
 	if s.readOnly {
 		return nil
 	}
-	text, err := s.terminal.ReadSecret(ctx, prompt)
+	text, err := s.terminal.ReadSecret(ctx, inTongue(prompt))
 	if secret := keystore.NewSecret(as(text)); err == nil && !secret.IsZero() {
 		*to = secret
 	}

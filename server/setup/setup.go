@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
@@ -314,5 +315,11 @@ func who(a config.Access) string {
 
 // print writes to the person. If that fails there is nobody to tell.
 func (s *session) print(format string, args ...any) {
-	_, _ = fmt.Fprintf(s.Out, format, args...)
+	_, _ = fmt.Fprint(s.Out, inTongue(fmt.Sprintf(format, args...)))
+}
+
+// inTongue is text in the language of the system.
+func inTongue(text string) string {
+	said := strings.Trim(text, "\n ")
+	return strings.Replace(text, said, assets.Translate(assets.TextsForSystem().Lang, said), 1)
 }
