@@ -19,6 +19,14 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/setup"
 )
 
+// TestMain has setup speak English, wherever the tests run.
+func TestMain(m *testing.M) {
+	if err := os.Setenv("LC_ALL", "C"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
 const secret = "s3cret #with 'quotes'"
 
 // rig is one setup of a person, and what came of it.
