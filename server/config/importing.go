@@ -45,6 +45,13 @@ func (i Import) Taken() []ImportItem {
 // Clear names the secrets that stand in clear there.
 func (item ImportItem) Clear() []string { return slices.Sorted(maps.Keys(item.clear)) }
 
+// Server is what would be mounted, with placeholders for its secrets: what
+// somebody who takes the item decides on.
+func (item ImportItem) Server() Server {
+	item.server.Conceal()
+	return item.server
+}
+
 // Save writes what is taken into mcp.json, one after the other; the first that
 // fails ends it. Secrets that stand in clear in the other program's file go to
 // store; nil leaves them as they are.

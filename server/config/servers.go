@@ -1,8 +1,10 @@
 package config
 
 import (
+	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -24,6 +26,11 @@ type Server struct {
 	Off bool // "disabled": true
 
 	ServerSettings
+}
+
+// Program is what s starts, or where it connects to, on one line.
+func (s Server) Program() string {
+	return cmp.Or(s.URL, strings.Join(append([]string{s.Command}, s.Args...), " "))
 }
 
 // ServerSettings is what config.toml says of a mounted server, in [server.NAME].

@@ -15,17 +15,18 @@ import (
 // ones of [assets.Console].
 func functions(t *assets.Texts) template.FuncMap {
 	return template.FuncMap{
-		"ago":   func(now, at time.Time) string { return t.Ago(at, now) },
-		"until": func(now, at time.Time) string { return until(t, now, at) },
-		"when":  func(now, at time.Time) string { return when(t, now, at) },
-		"clock": func(at time.Time) string { return at.Local().Format(time.TimeOnly) },
-		"date":  func(at time.Time) string { return at.Local().Format("2006-01-02 15:04:05") },
-		"has":   t.Has,
-		"look":  look,
-		"pair":  func(a, b any) pair { return pair{a, b} },
-		"key":   key,
-		"exact": status.Spell, // what is consented to stands there whole, each character of it
-		"iso":   func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
+		"ago":     func(now, at time.Time) string { return t.Ago(at, now) },
+		"until":   func(now, at time.Time) string { return until(t, now, at) },
+		"when":    func(now, at time.Time) string { return when(t, now, at) },
+		"clock":   func(at time.Time) string { return at.Local().Format(time.TimeOnly) },
+		"date":    func(at time.Time) string { return at.Local().Format("2006-01-02 15:04:05") },
+		"has":     t.Has,
+		"look":    look,
+		"pair":    func(a, b any) pair { return pair{a, b} },
+		"key":     key,
+		"itemKey": itemKey,
+		"exact":   status.Spell, // what is consented to stands there whole, each character of it
+		"iso":     func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
 	}
 }
 

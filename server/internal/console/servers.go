@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/status"
@@ -193,7 +192,7 @@ func (c *Console) serverView(row serverRow, offers []status.Offer) *serverView {
 		}
 	}
 	entry, missing, _ := c.backend.Entry(row.Name)
-	v.Program = cmp.Or(entry.URL, strings.Join(append([]string{entry.Command}, entry.Args...), " "))
+	v.Program = entry.Program()
 	v.Secrets = slices.DeleteFunc(config.Secrets(entry), func(name string) bool { return slices.Contains(missing, name) })
 	lines, _ := c.backend.Logs(row.Name)
 	v.Log = slices.Clone(lines[max(0, len(lines)-maxLog):])

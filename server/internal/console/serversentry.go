@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -58,16 +59,22 @@ func (c *Console) findServers(r *Request) (string, error) {
 	return "", err
 }
 
-// importServers mounts those that were chosen.
+// importServers mounts those that were chosen, as they were shown.
 func (c *Console) importServers(r *Request) (string, error) {
 	plan, err := c.backend.Found()
 	if err != nil {
 		return "", err
 	}
 	plan.Items = slices.DeleteFunc(plan.Items, func(item config.ImportItem) bool {
-		return !slices.Contains(r.PostForm["item"], key(item.From, item.Name, item.As))
+		return !slices.Contains(r.PostForm["item"], itemKey(item))
 	})
 	return c.add(r, plan)
+}
+
+// itemKey stands for all that somebody decides on: an item that has changed since
+// it was shown is another one.
+func itemKey(item config.ImportItem) string {
+	return key(item.From, item.As, fmt.Sprint(item.Server()))
 }
 
 // entryForm is what mcp.json says of a server, to be changed: a value a line. One

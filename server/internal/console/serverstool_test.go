@@ -3,6 +3,9 @@ package console
 import (
 	"encoding/json"
 	"errors"
+	"github.com/drawbridge-app/drawbridge/server/config"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -89,6 +92,34 @@ func TestEntryLines(t *testing.T) {
 		_, after, _ := strings.Cut(pairLines(map[string]string{"A": value}, "="), "=")
 		if got := meant(after); got != value || strings.ContainsAny(after, "\r\n") {
 			t.Errorf("the variable %q is shown as %s and read as %q", value, after, got)
+		}
+	}
+}
+
+// What was ticked is what was shown: an entry that another program has changed
+// since is another one.
+func TestChangedItemIsAnother(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "theirs.json")
+	ticked := func(entry string) (string, string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(`{"mcpServers":{"notes":`+entry+`}}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		im := config.Importer{Path: filepath.Join(t.TempDir(), "mcp.json")}
+		plan, err := im.ImportServers(file)
+		if err != nil || len(plan.Items) != 1 || plan.Items[0].As != "notes" {
+			t.Fatalf("got %+v, %v", plan, err)
+		}
+		return itemKey(plan.Items[0]), plan.Items[0].Server().Program()
+	}
+	shown, program := ticked(`{"command":"npx","args":["notes"],"env":{"API_KEY":"sk-1234567890abcdef"}}`)
+	if program != "npx notes" {
+		t.Errorf("shown as %q", program)
+	}
+	for _, other := range []string{`{"command":"sh","args":["notes"]}`, `{"command":"npx","args":["other"]}`,
+		`{"command":"npx","args":["notes"],"env":{"API_KEY":"sk-1234567890abcdef","NODE_OPTIONS":"--require x"}}`, `{"url":"https://notes.example/mcp"}`} {
+		if now, _ := ticked(other); now == shown {
+			t.Errorf("%s passes for what was shown", other)
 		}
 	}
 }
