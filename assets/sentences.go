@@ -72,10 +72,17 @@ func Translated(lang, text string) bool {
 // endOfSentence parts sentences, and the members of a list.
 var endOfSentence = regexp.MustCompile(`[.?;] `)
 
-// maxSentences bounds the work that a text of strangers can cause.
-const maxSentences = 20
+// What bounds the work that a text of strangers can cause: ours are shorter, and
+// have fewer sentences.
+const (
+	maxTranslated = 4 << 10 // bytes
+	maxSentences  = 20
+)
 
 func (s sentences) translate(text string) (said string, all bool) {
+	if len(text) > maxTranslated {
+		return text, false
+	}
 	if said, all = s.sentence(text); all || len(s.byText) == 0 {
 		return cmp.Or(said, text), all
 	}

@@ -45,7 +45,8 @@ func TestTranslate(t *testing.T) {
 func TestTranslateHostile(t *testing.T) {
 	start := time.Now()
 	for _, part := range []string{". ", "is a. ", "the proxy {proxy} ; ", "{Name} "} {
-		Translate("ja", strings.Repeat(part, 2000))
+		Translate("ja", strings.Repeat(part, 1<<20)) // too long to be one of ours
+		Translate("ja", strings.Repeat(part, maxTranslated/len(part)))
 	}
 	if took := time.Since(start); took > time.Second {
 		t.Errorf("it took %s", took)

@@ -157,8 +157,10 @@ func (s *soak) reckon() {
 	s.mu.Unlock()
 	there, total := map[string]int{}, 0
 	for _, session := range s.Sessions(s.t) {
-		there[session.Client.ID]++
-		total++
+		if session.Leaving.IsZero() { // else it was revoked in the console, where that can be undone for a moment
+			there[session.Client.ID]++
+			total++
+		}
 	}
 	for c := range known {
 		if n := there[c]; n < live[c] || n > live[c]+doubt[c] {

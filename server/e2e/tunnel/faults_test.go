@@ -92,8 +92,8 @@ func TestTunnelFatal(t *testing.T) {
 		text string
 		want []string
 	}{
-		{"a malformed authtoken", "ERR_NGROK_105", false, "The authtoken you specified does not look like a proper ngrok authtoken.\nYour authtoken: " + rig.Authtoken, []string{"dashboard.ngrok.com/get-started/your-authtoken", "drawbridge setup"}},
-		{"a revoked authtoken", "ERR_NGROK_107", false, "The authtoken you specified is properly formed, but it is invalid.\nYour authtoken: " + rig.Authtoken, []string{"reset or revoked", "drawbridge setup"}},
+		{"a malformed authtoken", "ERR_NGROK_105", false, "The authtoken you specified does not look like a proper ngrok authtoken.\nYour authtoken: " + rig.Authtoken, []string{"dashboard.ngrok.com/get-started/your-authtoken", "enter it in Setup"}},
+		{"a revoked authtoken", "ERR_NGROK_107", false, "The authtoken you specified is properly formed, but it is invalid.\nYour authtoken: " + rig.Authtoken, []string{"reset or revoked", "enter it in Setup"}},
 		{"too many agents", "ERR_NGROK_108", false, "Your account is limited to 3 simultaneous ngrok agent sessions.", []string{"as many agents"}},
 		{"an agent too old", "ERR_NGROK_121", false, "Your agent version is too old.", []string{"Update Drawbridge"}},
 		{"a used-up quota", "ERR_NGROK_727", true, "You have exceeded your limit on requests.", []string{"month's requests", "larger plan"}},

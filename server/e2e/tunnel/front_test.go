@@ -108,7 +108,7 @@ func TestTunnelDoctor(t *testing.T) {
 	refuse.Say("no\r\n\r\nERR_NGROK_107\r\n")
 	e.Drop()
 	app.WaitTunnel("down", "ERR_NGROK_107")
-	if c := app.Check(t, "tunnel"); c.OK || !strings.Contains(c.Cure, "drawbridge setup") {
+	if c := app.Check(t, "tunnel"); c.OK || !strings.Contains(c.Cure, "enter it in Setup") {
 		t.Errorf("down: %+v", c)
 	}
 	own := rig.StartApp(t, rig.AppOptions{Config: func(c *config.Config) { c.Tunnel.Provider = "none" }})

@@ -57,7 +57,7 @@ func TestTunnelProgram(t *testing.T) {
 
 	refuse.Say("no\r\n\r\nERR_NGROK_107\r\n")
 	e.Drop()
-	tunnel("down", "ERR_NGROK_107", "drawbridge tunnel retry")
+	tunnel("down", "ERR_NGROK_107", "enter it in Setup")
 	refuse.Say("")
 	if _, code := app.Command("tunnel", "retry"); code != 0 {
 		t.Errorf("tunnel retry: exit code %d", code)

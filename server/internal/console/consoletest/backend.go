@@ -90,9 +90,11 @@ func (b *Backend) get() Data {
 func (b *Backend) Status() status.Status { return b.Snapshot().Status }
 
 func (b *Backend) Snapshot() status.Snapshot {
-	d := b.get()
-	d.Status.Sessions = len(d.Sessions)
-	return status.Snapshot{Status: d.Status, Sessions: d.Sessions, Events: d.Events}
+	b.mu.Lock() // what is shown is not what Change changes
+	defer b.mu.Unlock()
+	snap := status.Snapshot{Status: b.data.Status, Sessions: slices.Clone(b.data.Sessions), Events: slices.Clone(b.data.Events)}
+	snap.Status.Sessions = len(snap.Sessions)
+	return snap
 }
 
 func (b *Backend) Watch(context.Context) <-chan struct{} {
