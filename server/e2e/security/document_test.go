@@ -128,7 +128,10 @@ func TestSecDocumentServer(t *testing.T) {
 		}
 	})
 	wantNoWay(t, app, "endless", app.NewAuthRequest(rig.Client{ID: endless, RedirectURI: rig.ClientURI}).Values)
-	unavailable("silent", rig.RawDocument(t, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	unavailable("silent", rig.RawDocument(t, func(w http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler) // a return would be an empty answer, which may still be read
+	}))
 	unavailable("down", rig.RawDocument(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
 	unavailable("cut", rig.RawDocument(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "500")
