@@ -69,9 +69,10 @@ func TestTunnelFrozen(t *testing.T) {
 	e := rig.StartEdge(t, edge.Options{})
 	app := rig.StartTunnelApp(t, e, nil)
 	_, _, alive := app.SignedIn(t)
+	before := len(app.TunnelEvents())
 	froze := time.Now()
 	e.Freeze(true)
-	app.WaitTunnel("down")
+	rig.WaitFor(t, "tunnel.down", func() bool { return len(app.TunnelEvents()) > before }) // the state lasts for a moment only
 	noticed := time.Since(froze)
 	e.Freeze(false)
 	app.WaitTunnel("up")
