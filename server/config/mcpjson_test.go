@@ -91,6 +91,7 @@ var refusedServers = []struct{ name, text, want string }{
 	{"an empty command", one(`{"command": " "}`), "3: `command` of the server `a` is empty"},
 	{"two URLs", one(`{"url": "https://a.example/", "httpUrl": "https://b.example/"}`), "3: `httpUrl` of the server `a` differs"},
 	{"no URL", one(`{"url": "a.example/mcp"}`), "3: `url` of the server `a` must be a whole URL"},
+	{"a port that no machine has", one(`{"url": "https://a.example:65536/mcp"}`), "3: `url` of the server `a` has a port above 65535"},
 	{"another scheme", one(`{"url": "file:///etc/passwd"}`), "3: `url` of the server `a` must be a whole URL"},
 	{"a password in a URL", one(`{"url": "https://ana:hunter2@a.example/"}`), "3: `url` of the server `a` holds a user or password"},
 	{"headers of a command", one(`{"command": "x", "headers": {"A": "hunter2"}}`), "3: `headers` of the server `a` go to a server with a URL only"},

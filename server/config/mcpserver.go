@@ -3,6 +3,7 @@ package config
 import (
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
@@ -187,6 +188,11 @@ func checkServerURL(s string) string {
 		return "holds a user or password: put it into `headers` as Authorization, with ${keychain:NAME} for the secret"
 	case strings.Contains(s, "#"):
 		return "must have no # in it"
+	}
+	if port := u.Port(); port != "" {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return "has a port above 65535, which is the last there is"
+		}
 	}
 	return ""
 }

@@ -3,7 +3,7 @@
 # Here nothing may be left out: a missing tool is a failure.
 #
 #   bash server/e2e/test.sh                 everything
-#   bash server/e2e/test.sh ./keystore/...  these packages only
+#   bash server/e2e/test.sh ./keystore/...  these packages only; flags of go test go behind them
 #
 # TEST_PARALLEL is how many packages run side by side (default: twice the cores,
 # since many tests wait).
@@ -99,5 +99,4 @@ done
 if [ $# -eq 0 ]; then # those that take longest begin first
 	set -- ./server/e2e/tunnel ./server/e2e/security ./server/e2e/console ./server/e2e/setup ./server/e2e/tray ./server/e2e/servers ./...
 fi
-go vet "$@"
 run_tests "$@"
