@@ -34,7 +34,7 @@ func keep(lifeline *os.File, argv []string) int {
 	}
 	told := orders(lifeline)
 	files := []*os.File{os.Stdin, os.Stdout, os.Stderr}
-	process, err := os.StartProcess(argv[0], argv, &os.ProcAttr{Files: files, Env: os.Environ(), Sys: hidden()})
+	process, err := startServer(argv, files)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "drawbridge could not start it: %v\n", err)
 		return notStarted
@@ -61,6 +61,23 @@ func keep(lifeline *os.File, argv []string) int {
 			}
 		}
 	}
+}
+
+// startServer starts argv; a batch file in a shell that is told what it is.
+func startServer(argv []string, files []*os.File) (*os.Process, error) {
+	attr := &os.ProcAttr{Files: files, Env: os.Environ(), Sys: hidden()}
+	if isBatch(argv[0]) {
+		folder, err := windows.GetSystemDirectory()
+		if err != nil {
+			return nil, fmt.Errorf("find the shell: %w", err)
+		}
+		shell := folder + `\cmd.exe`
+		if attr.Sys.CmdLine, err = batchLine(shell, argv); err != nil {
+			return nil, err
+		}
+		argv = []string{shell}
+	}
+	return os.StartProcess(argv[0], argv, attr)
 }
 
 // enterJob makes a job whose processes end when its last handle closes, which
