@@ -31,7 +31,7 @@ func (s *Server) Status() status.Status {
 func (s *Server) Snapshot() status.Snapshot {
 	snap := status.Snapshot{Status: s.status(), Sessions: []status.Session{}, Events: s.board.Events()}
 	if p := s.parts(); p != nil {
-		snap.Sessions = p.grants.Sessions()
+		snap.Sessions, snap.Blocked = p.grants.Sessions(), p.grants.Blocked()
 		leaves := p.endpoints.Leaves()
 		for i := range snap.Sessions {
 			snap.Sessions[i].Leaves = leaves[snap.Sessions[i].ID]
@@ -45,14 +45,6 @@ func (s *Server) Snapshot() status.Snapshot {
 // Watch returns a channel that holds one wake-up for each time something has
 // changed since it was read. It is closed when ctx ends.
 func (s *Server) Watch(ctx context.Context) <-chan struct{} { return s.board.Watch(ctx) }
-
-// Clients returns the programs that somebody has signed in with.
-func (s *Server) Clients() []status.Client {
-	if p := s.parts(); p != nil {
-		return p.grants.Clients()
-	}
-	return []status.Client{}
-}
 
 // Attempts returns the attempts to connect that are remembered, newest first,
 // each with its verdict.

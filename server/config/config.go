@@ -17,16 +17,17 @@ import (
 // Config is the content of config.toml. [Parse] and [Load] return it valid
 // and with defaults filled in.
 type Config struct {
-	PublicURL string  `key:"public_url" check:"public URL"`       // scheme and host that clients see, no trailing slash; "" if not set
-	Listen    string  `key:"listen" check:"listen" save:"always"` // host:port of the local listener
-	IDP       IDP     `key:"idp"`
-	Tunnel    Tunnel  `key:"tunnel"`
-	Access    Access  `key:"access"`
-	Clients   Clients `key:"clients"`
-	Tokens    Tokens  `key:"tokens"`
-	Tools     Tools   `key:"tools"`
-	Limits    Limits  `key:"limits"`
-	Network   Network `key:"network"`
+	PublicURL  string     `key:"public_url" check:"public URL"`       // scheme and host that clients see, no trailing slash; "" if not set
+	Listen     string     `key:"listen" check:"listen" save:"always"` // host:port of the local listener
+	IDP        IDP        `key:"idp"`
+	Tunnel     Tunnel     `key:"tunnel"`
+	Access     Access     `key:"access"`
+	Clients    Clients    `key:"clients"`
+	Tokens     Tokens     `key:"tokens"`
+	Enterprise Enterprise `key:"enterprise"`
+	Tools      Tools      `key:"tools"`
+	Limits     Limits     `key:"limits"`
+	Network    Network    `key:"network"`
 
 	// Servers is what is set for mounted servers, by name: [server.NAME].
 	Servers map[string]ServerSettings
@@ -97,6 +98,25 @@ type Clients struct {
 	MetadataDocuments bool `key:"metadata_documents"`
 }
 
+// Enterprise is sign-in by the company's provider, without a page.
+type Enterprise struct {
+	Enabled bool `key:"enabled"`
+	// Issuers are those whose assertions count; empty: the issuer of [idp].
+	Issuers []string      `key:"issuers" check:"issuer"`
+	Access  time.Duration `key:"access" check:"duration"` // how long tokens live, 5 minutes to an hour; none of them is refreshed
+}
+
+// Trusted are the issuers whose assertions count, none while that is off.
+func (c Config) Trusted() []string {
+	switch {
+	case !c.Enterprise.Enabled:
+		return nil
+	case len(c.Enterprise.Issuers) == 0:
+		return []string{c.IDP.Issuer}
+	}
+	return c.Enterprise.Issuers
+}
+
 // Network is how Drawbridge itself reaches the internet. Empty, the environment
 // and the system's authorities count.
 type Network struct {
@@ -127,12 +147,13 @@ type Limits struct {
 // Default is the configuration of an empty file.
 func Default() Config {
 	return Config{
-		Listen:  "127.0.0.1:8000",
-		IDP:     IDP{Scopes: []string{"openid", "profile", "email", "offline_access"}, GroupsClaim: "groups"},
-		Clients: Clients{Registration: true, MetadataDocuments: true},
-		Tokens:  Tokens{Access: 30 * time.Minute, Refresh: 720 * time.Hour},
-		Tools:   Tools{Echo: true, Add: true, Whoami: true},
-		Limits:  Limits{CallsPerMinute: 6000},
+		Listen:     "127.0.0.1:8000",
+		IDP:        IDP{Scopes: []string{"openid", "profile", "email", "offline_access"}, GroupsClaim: "groups"},
+		Clients:    Clients{Registration: true, MetadataDocuments: true},
+		Tokens:     Tokens{Access: 30 * time.Minute, Refresh: 720 * time.Hour},
+		Enterprise: Enterprise{Access: 15 * time.Minute},
+		Tools:      Tools{Echo: true, Add: true, Whoami: true},
+		Limits:     Limits{CallsPerMinute: 6000},
 	}
 }
 

@@ -95,7 +95,7 @@ func (p *problems) add(key, says string) { *p = append(*p, &Error{Key: key, Msg:
 func (p *problems) rule(table string, r Rule) {
 	const head = "[[" + ruleTable + "]]"
 	none := func(list []string) bool { return list != nil && len(list) == 0 } // written, and nothing in it
-	for name, list := range map[string][]string{"emails": r.Emails, "domains": r.Domains, "groups": r.Groups} {
+	for name, list := range map[string][]string{"emails": r.Emails, "domains": r.Domains, "groups": r.Groups, "machines": r.Machines} {
 		if none(list) {
 			p.add(table+"."+name, code(name)+" in "+head+" is empty: name somebody, or take the line out to leave "+name+" out of account")
 		}
@@ -106,7 +106,7 @@ func (p *problems) rule(table string, r Rule) {
 	p.keys(ruleKeys, r, table+".", head)
 	switch {
 	case reflect.DeepEqual(r, Rule{}):
-		p.add(table, head+" is empty: say whom it is for (emails, domains, groups) or what it allows (servers, tools, prompts, resources, read_only)")
+		p.add(table, head+" is empty: say whom it is for (emails, domains, groups, machines) or what it allows (servers, tools, prompts, resources, read_only)")
 	case r.Tools != nil && len(r.Tools)+len(r.Prompts)+len(r.Resources) == 0:
 		p.add(table, head+" allows nothing: name a tool, a prompt or a resource")
 	}

@@ -56,6 +56,8 @@ type Rule struct {
 	Emails  []string `key:"emails" check:"email"`
 	Domains []string `key:"domains" check:"domain"`
 	Groups  []string `key:"groups" check:"printable"`
+	// Machines are clients that act for themselves, by name.
+	Machines []string `key:"machines" check:"printable"`
 
 	// What it lets them use, by glob. Nil Servers and nil Tools mean all of
 	// them. Nil Prompts and nil Resources mean all if Tools is nil, else none.

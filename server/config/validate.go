@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/hostname"
@@ -39,6 +40,12 @@ func (c Config) Validate() error {
 		bad("tokens.refresh", "must not be shorter than `access`, which is 30m unless set")
 	default:
 		bad("tokens.access", "must not be longer than `refresh`, which ends the session")
+	}
+	if e := c.Enterprise; e.Access < 5*time.Minute || e.Access > time.Hour {
+		bad("enterprise.access", `must be between "5m" and "1h"`)
+	}
+	if slices.ContainsFunc(c.Trusted(), ManyTenants) {
+		bad("enterprise.issuers", "must name the issuer of your tenant: that of many tenants signs nothing, since each signs as its own")
 	}
 	if n := c.Limits.CallsPerMinute; n < 0 || n > maxCallsPerMinute {
 		bad("limits.calls_per_minute", fmt.Sprintf("must be between 0, which is no limit, and %d", maxCallsPerMinute))

@@ -28,6 +28,7 @@ func (s *Server) routes() http.Handler {
 		"status":   func() any { return tidyStatus(s.backend.Status()) },
 		"sessions": func() any { return tidySessions(s.backend.Snapshot().Sessions) },
 		"clients":  func() any { return tidyClients(s.backend.Clients()) },
+		"blocked":  func() any { return orEmpty(s.backend.Snapshot().Blocked) },
 		"attempts": func() any { return orEmpty(s.backend.Attempts()) },
 	} {
 		mux.HandleFunc("GET /api/"+path, func(w http.ResponseWriter, r *http.Request) { reply(w, get()) })
@@ -39,7 +40,17 @@ func (s *Server) routes() http.Handler {
 
 	nothing := struct{}{}
 	for path, do := range map[string]func(ctx context.Context, in request) (any, error){
-		"revoke": func(ctx context.Context, in request) (any, error) { return nothing, s.backend.Revoke(ctx, in.ID) },
+		"revoke":  func(ctx context.Context, in request) (any, error) { return nothing, s.backend.Revoke(ctx, in.ID) },
+		"unblock": func(ctx context.Context, in request) (any, error) { return nothing, s.backend.Unblock(ctx, in.ID) },
+		"clients/add": func(ctx context.Context, in request) (any, error) {
+			c, secret, err := s.backend.AddClient(ctx, in.NewClient)
+			return clientSecret{Client: tidyClients([]status.Client{c})[0], Secret: secret}, err
+		},
+		"clients/rotate": func(ctx context.Context, in request) (any, error) {
+			secret, until, err := s.backend.RotateClient(ctx, in.ID)
+			return clientSecret{Secret: secret, OldUntil: until}, err
+		},
+		"clients/delete": func(ctx context.Context, in request) (any, error) { return nothing, s.backend.DeleteClient(ctx, in.ID) },
 		"end-leave": func(ctx context.Context, in request) (any, error) {
 			return nothing, s.backend.EndLeave(ctx, in.ID, in.Server, in.Tool)
 		},
@@ -66,7 +77,7 @@ func (s *Server) routes() http.Handler {
 		mux.HandleFunc("POST /api/"+path, func(w http.ResponseWriter, r *http.Request) {
 			in, ok := requestOf(r, path)
 			if !ok {
-				fail(w, http.StatusBadRequest, `The body must be {"id":"…"}; of end-leave, {"id":"…","server":"…","tool":"…"}.`)
+				fail(w, http.StatusBadRequest, `The body must be {"id":"…"}; of end-leave, {"id":"…","server":"…","tool":"…"}; of clients/add, {"name":"…"}.`)
 				return
 			}
 			v, err := do(r.Context(), in)
@@ -77,19 +88,34 @@ func (s *Server) routes() http.Handler {
 	return top
 }
 
-// request is the body of what is about one session.
+// request is the body of what is about one session or client.
 type request struct {
 	ID     string `json:"id"`
 	Server string `json:"server"`
 	Tool   string `json:"tool"`
+	status.NewClient
+}
+
+// clientSecret answers what makes a secret of a client.
+type clientSecret struct {
+	Client   status.Client `json:"client,omitzero"`
+	Secret   string        `json:"secret"`
+	OldUntil time.Time     `json:"old_until,omitzero"`
 }
 
 func requestOf(r *http.Request, path string) (in request, ok bool) {
-	if path != "revoke" && path != "end-leave" {
+	needs := map[string]func() bool{
+		"revoke": func() bool { return in.ID != "" }, "end-leave": func() bool { return in.ID != "" && in.Tool != "" },
+		"clients/add": func() bool { return in.Name != "" },
+	}
+	for _, path := range []string{"unblock", "clients/rotate", "clients/delete"} {
+		needs[path] = needs["revoke"]
+	}
+	if needs[path] == nil {
 		return in, true
 	}
 	err := json.NewDecoder(r.Body).Decode(&in)
-	return in, err == nil && in.ID != "" && (path == "revoke" || in.Tool != "")
+	return in, err == nil && needs[path]()
 }
 
 func (s *Server) logs(w http.ResponseWriter, r *http.Request) {

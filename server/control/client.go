@@ -60,9 +60,49 @@ func (c *Client) Follow(ctx context.Context, fn func(status.Event) error) error 
 // Revoke ends one session. The error is [ErrNotFound] in a sentence if id is no
 // live session's.
 func (c *Client) Revoke(ctx context.Context, id string) error {
-	err := c.do(ctx, "POST", "/api/revoke", map[string]string{"id": id}, nil)
+	return c.about(ctx, "revoke", "session", id, nil)
+}
+
+// AddClient adds a client and returns its secret, which can't be had again; "" if
+// it has keys of its own.
+func (c *Client) AddClient(ctx context.Context, client status.NewClient) (added status.Client, secret string, err error) {
+	var answer clientSecret
+	err = c.do(ctx, "POST", "/api/clients/add", client, &answer)
+	return answer.Client, answer.Secret, err
+}
+
+// RotateClient gives the added client of that id or name another secret, and says
+// until when the one before works too. The error is [ErrNotFound] in a sentence if
+// there is none.
+func (c *Client) RotateClient(ctx context.Context, client string) (secret string, oldUntil time.Time, err error) {
+	var answer clientSecret
+	err = c.about(ctx, "clients/rotate", "client", client, &answer)
+	return answer.Secret, answer.OldUntil, err
+}
+
+// DeleteClient forgets the added client of that id or name and ends its sessions.
+// The error is [ErrNotFound] in a sentence if there is none.
+func (c *Client) DeleteClient(ctx context.Context, client string) error {
+	return c.about(ctx, "clients/delete", "client", client, nil)
+}
+
+// Blocked returns who is kept out with which client, newest first.
+func (c *Client) Blocked(ctx context.Context) (list []status.Block, err error) {
+	return list, c.do(ctx, "GET", "/api/blocked", nil, &list)
+}
+
+// Unblock lets a person come back with a client. The error is [ErrNotFound] in a
+// sentence if id is no block's.
+func (c *Client) Unblock(ctx context.Context, id string) error {
+	return c.about(ctx, "unblock", "block", id, nil)
+}
+
+// about sends what is about one thing; kind is how the sentence names it that it
+// is not there.
+func (c *Client) about(ctx context.Context, path, kind, id string, out any) error {
+	err := c.do(ctx, "POST", "/api/"+path, map[string]string{"id": id}, out)
 	if errors.Is(err, ErrNotFound) {
-		return message(ErrNotFound, "session", status.Clean(id, 64))
+		return message(ErrNotFound, kind, status.Clean(id, 64))
 	}
 	return err
 }

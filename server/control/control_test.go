@@ -49,10 +49,31 @@ func (b *fakeBackend) EndLeave(_ context.Context, session, server, tool string) 
 	return b.tell("end leave " + session + " " + server + " " + tool)
 }
 func (b *fakeBackend) RevokeAll(context.Context) (int, error) { return 2, b.tell("revoke all") }
-func (b *fakeBackend) Quit()                                  { _ = b.tell("quit") }
-func (b *fakeBackend) Pause(context.Context) error            { return b.tell("pause") }
-func (b *fakeBackend) Resume(context.Context) error           { return b.tell("resume") }
-func (b *fakeBackend) Retry()                                 { b.tell("retry") }
+func (b *fakeBackend) AddClient(_ context.Context, c status.NewClient) (status.Client, string, error) {
+	return status.Client{ID: "dbk_1", Name: c.Name, Grants: c.Grants}, "dbs_1", b.tell("add " + c.Name)
+}
+func (b *fakeBackend) RotateClient(_ context.Context, client string) (string, time.Time, error) {
+	if client != "dbk_1" {
+		return "", time.Time{}, ErrNotFound
+	}
+	return "dbs_2", time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC), b.tell("rotate " + client)
+}
+func (b *fakeBackend) DeleteClient(_ context.Context, client string) error {
+	if client != "dbk_1" {
+		return ErrNotFound
+	}
+	return b.tell("delete " + client)
+}
+func (b *fakeBackend) Unblock(_ context.Context, id string) error {
+	if id != "s1" {
+		return ErrNotFound
+	}
+	return b.tell("unblock " + id)
+}
+func (b *fakeBackend) Quit()                        { _ = b.tell("quit") }
+func (b *fakeBackend) Pause(context.Context) error  { return b.tell("pause") }
+func (b *fakeBackend) Resume(context.Context) error { return b.tell("resume") }
+func (b *fakeBackend) Retry()                       { b.tell("retry") }
 func (b *fakeBackend) AcceptURL(context.Context) (string, error) {
 	return "enter the redirect URI", b.tell("accept URL")
 }
@@ -146,11 +167,27 @@ func TestCommands(t *testing.T) {
 	if link, err := c.ConsoleLink(ctx); err != nil || link != r.URL()+"/#once=1" || r.console.key != r.key {
 		t.Errorf("ConsoleLink: %q, %v", link, err)
 	}
+	added, secret, err := c.AddClient(ctx, status.NewClient{Name: "ci", Grants: []string{"client_credentials"}})
+	if err != nil || added.Name != "ci" || !slices.Equal(added.Grants, []string{"client_credentials"}) || secret != "dbs_1" {
+		t.Errorf("AddClient: %+v, %q, %v", added, secret, err)
+	}
+	secret, until, err := c.RotateClient(ctx, "dbk_1")
+	if err != nil || secret != "dbs_2" || !until.Equal(time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("RotateClient: %q, %v, %v", secret, until, err)
+	}
+	if err := errors.Join(c.DeleteClient(ctx, "dbk_1"), c.Unblock(ctx, "s1")); err != nil {
+		t.Errorf("DeleteClient, Unblock: %v", err)
+	}
+	for _, err := range []error{c.DeleteClient(ctx, "other"), c.Unblock(ctx, "other")} {
+		if !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "other") {
+			t.Errorf("of nothing: %v", err)
+		}
+	}
 	n, err := c.RevokeAll(ctx)
 	if err = errors.Join(err, c.Revoke(ctx, "s1"), c.EndLeave(ctx, "s1", "files", "write"), c.Pause(ctx), c.Resume(ctx)); err != nil || n != 2 {
 		t.Errorf("verbs: %d, %v", n, err)
 	}
-	if want := []string{"doctor", "revoke all", "revoke s1", "end leave s1 files write", "pause", "resume"}; !slices.Equal(r.backend.told, want) {
+	if want := []string{"doctor", "add ci", "rotate dbk_1", "delete dbk_1", "unblock s1", "revoke all", "revoke s1", "end leave s1 files write", "pause", "resume"}; !slices.Equal(r.backend.told, want) {
 		t.Errorf("the app was told %v, want %v", r.backend.told, want)
 	}
 	for _, id := range []string{"none", "..", "../pause", "a/b?c#d", "\x1b[2J", strings.Repeat("x", 2000)} {

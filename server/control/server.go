@@ -34,8 +34,22 @@ type Backend interface {
 	// Watch returns a channel that holds one wake whenever a new Snapshot
 	// differs from the last, until ctx ends.
 	Watch(ctx context.Context) <-chan struct{}
-	// Clients returns the programs that somebody has signed in with.
+	// Clients returns the programs that somebody has signed in with, or that were
+	// added.
 	Clients() []status.Client
+	// AddClient adds one and returns its secret, which nobody gets to see again;
+	// "" if it has keys of its own.
+	AddClient(ctx context.Context, c status.NewClient) (added status.Client, secret string, err error)
+	// RotateClient gives the added client of that id or name another secret. The
+	// one before works until the time returned. It returns [ErrNotFound] if there
+	// is none.
+	RotateClient(ctx context.Context, client string) (secret string, oldUntil time.Time, err error)
+	// DeleteClient forgets the added client of that id or name and ends its
+	// sessions, or returns [ErrNotFound].
+	DeleteClient(ctx context.Context, client string) error
+	// Unblock lets a person come back with a client, see [status.Block], or returns
+	// [ErrNotFound].
+	Unblock(ctx context.Context, id string) error
 	// Attempts returns the latest attempts to connect, newest first.
 	Attempts() []status.Attempt
 	// Revoke ends one session, or returns [ErrNotFound].

@@ -101,6 +101,25 @@ type Session struct {
 	Remote     string        `json:"remote,omitempty"` // address of the latest request
 	Server     string        `json:"server,omitempty"` // the one mounted server it is for, see [ServerOf]
 	Leaves     []Leave       `json:"leaves,omitempty"`
+
+	Through  string    `json:"through,omitempty"`  // how it began: [Enterprise] or [Machine], both without a page; "" is a sign-in in a browser
+	GroupsOf time.Time `json:"groups_of,omitzero"` // of what sign-in the person's groups are known, where the provider's assertion names none
+}
+
+// How a session began that nobody signed in for in a browser.
+const (
+	Enterprise = "enterprise" // the company's provider vouched for the person
+	Machine    = "machine"    // the client acts for itself: its user is machine:NAME
+)
+
+// Block keeps out a person with a client whose session began without a page and
+// was revoked: nobody has to sign in for the next one.
+type Block struct {
+	ID      string    `json:"id"` // of the session that was revoked
+	User    User      `json:"user"`
+	Client  string    `json:"client"` // its name
+	Through string    `json:"through"`
+	At      time.Time `json:"at"`
 }
 
 // ServerOf is the mounted server that an MCP path is for alone; "" for every
@@ -122,7 +141,8 @@ type Leave struct {
 	Until  time.Time `json:"until"`
 }
 
-// Client is a program that somebody has signed in with.
+// Client is a program that somebody has signed in with, or that the owner has
+// added.
 type Client struct {
 	ID           string    `json:"id"`
 	Name         string    `json:"name"`
@@ -130,14 +150,34 @@ type Client struct {
 	RedirectURIs []string  `json:"redirect_uris"`
 	FirstSeen    time.Time `json:"first_seen"`
 	LastSignIn   time.Time `json:"last_sign_in"`
+	LastUsed     time.Time `json:"last_used,omitzero"` // by any of its sessions, as far as is known
 	Sessions     int       `json:"sessions"`
+
+	// Of one that the owner has added:
+	Known          bool      `json:"known,omitempty"`
+	Grants         []string  `json:"grants,omitempty"`          // what it may do, see [NewClient]
+	JWKSURI        string    `json:"jwks_uri,omitempty"`        // where its keys are, if it has no secret
+	SecretSince    time.Time `json:"secret_since,omitzero"`     // zero: it has none
+	OldSecretUntil time.Time `json:"old_secret_until,omitzero"` // the one before it works as well until then
+}
+
+// NewClient is a client that the owner adds. Grants are authorization_code,
+// refresh_token, jwt-bearer and client_credentials; none means the first two if
+// there are redirect URIs, else jwt-bearer. With a JWKSURI it signs with keys of
+// its own (private_key_jwt) and has no secret.
+type NewClient struct {
+	Name         string   `json:"name"`
+	RedirectURIs []string `json:"redirect_uris,omitempty"`
+	Grants       []string `json:"grants,omitempty"`
+	JWKSURI      string   `json:"jwks_uri,omitempty"`
 }
 
 // Snapshot is everything at one moment: what a menu or a page is drawn from.
 type Snapshot struct {
 	Status   Status    `json:"status"`
-	Sessions []Session `json:"sessions"` // newest first
-	Events   []Event   `json:"events"`   // oldest first
+	Sessions []Session `json:"sessions"`          // newest first
+	Events   []Event   `json:"events"`            // oldest first
+	Blocked  []Block   `json:"blocked,omitempty"` // newest first
 
 	// Approvals are the calls that wait for the owner's click, oldest first.
 	Approvals []Approval `json:"approvals,omitempty"`

@@ -32,6 +32,7 @@ type Data struct {
 	Sessions     []status.Session
 	Events       []status.Event
 	Clients      []status.Client
+	Blocked      []status.Block
 	Attempts     []status.Attempt
 	Approvals    []status.Approval
 	Gone         []status.Approval
@@ -92,7 +93,7 @@ func (b *Backend) Status() status.Status { return b.Snapshot().Status }
 func (b *Backend) Snapshot() status.Snapshot {
 	b.mu.Lock() // what is shown is not what Change changes
 	defer b.mu.Unlock()
-	snap := status.Snapshot{Status: b.data.Status, Sessions: slices.Clone(b.data.Sessions), Events: slices.Clone(b.data.Events)}
+	snap := status.Snapshot{Status: b.data.Status, Sessions: slices.Clone(b.data.Sessions), Events: slices.Clone(b.data.Events), Blocked: slices.Clone(b.data.Blocked)}
 	snap.Status.Sessions = len(snap.Sessions)
 	return snap
 }
@@ -108,6 +109,35 @@ func (b *Backend) Watch(context.Context) <-chan struct{} {
 func (b *Backend) Configured() bool { return !b.get().Unconfigured }
 
 func (b *Backend) Clients() []status.Client { return b.get().Clients }
+
+func (b *Backend) AddClient(_ context.Context, c status.NewClient) (status.Client, string, error) {
+	if err := b.tell("add client %s", c.Name); err != nil {
+		return status.Client{}, "", err
+	}
+	added := status.Client{ID: "dbk_" + c.Name, Name: c.Name, Kind: "static", RedirectURIs: c.RedirectURIs, Grants: c.Grants, JWKSURI: c.JWKSURI, Known: true, FirstSeen: time.Now()}
+	b.Change(func(d *Data) { d.Clients = append(d.Clients, added) })
+	return added, "dbs_secret", nil
+}
+
+func (b *Backend) RotateClient(_ context.Context, client string) (string, time.Time, error) {
+	return "dbs_another", time.Now().Add(24 * time.Hour), b.tell("rotate client %s", client)
+}
+
+func (b *Backend) DeleteClient(_ context.Context, client string) error {
+	err := b.tell("delete client %s", client)
+	b.Change(func(d *Data) {
+		d.Clients = slices.DeleteFunc(slices.Clone(d.Clients), func(c status.Client) bool { return err == nil && (c.ID == client || c.Name == client) })
+	})
+	return err
+}
+
+func (b *Backend) Unblock(_ context.Context, id string) error {
+	err := b.tell("unblock %s", id)
+	b.Change(func(d *Data) {
+		d.Blocked = slices.DeleteFunc(slices.Clone(d.Blocked), func(l status.Block) bool { return err == nil && l.ID == id })
+	})
+	return err
+}
 
 func (b *Backend) Revoke(_ context.Context, id string) error {
 	n, err := b.revoke(func(s status.Session) bool { return s.ID == id }, "revoke "+id)
