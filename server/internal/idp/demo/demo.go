@@ -1,6 +1,7 @@
 // Package demo is a real OpenID provider with two made-up people, for
 // `drawbridge demo` and for tests: discovery, authorization code with PKCE,
-// signed ID and access tokens, userinfo, refresh with rotation, revocation.
+// signed ID and access tokens, userinfo, refresh with rotation, revocation,
+// and assertions for clients that sign in without a page.
 //
 // It never asks for a password, never listens beyond loopback and remembers
 // nothing across a restart: it is not for use by real people.

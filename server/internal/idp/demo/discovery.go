@@ -12,21 +12,22 @@ import (
 // discovery serves the metadata of OpenID Connect Discovery 1.0 §3.
 func (p *Provider) discovery(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{
-		"issuer":                                p.issuer,
-		"authorization_endpoint":                p.issuer + "/authorize",
-		"token_endpoint":                        p.issuer + "/token",
-		"userinfo_endpoint":                     p.issuer + "/userinfo",
-		"revocation_endpoint":                   p.issuer + "/revoke",
-		"jwks_uri":                              p.issuer + "/jwks",
-		"response_types_supported":              []string{"code"},
-		"response_modes_supported":              []string{"query"},
-		"grant_types_supported":                 []string{"authorization_code", "refresh_token"},
-		"subject_types_supported":               []string{"public"},
-		"id_token_signing_alg_values_supported": []string{"RS256"},
-		"code_challenge_methods_supported":      []string{"S256"},
-		"scopes_supported":                      []string{"openid", "profile", "email", "groups", "offline_access"},
-		"claims_supported":                      []string{"sub", "name", "preferred_username", "email", "email_verified", "groups"},
-		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"},
+		"issuer":                                            p.issuer,
+		"authorization_endpoint":                            p.issuer + "/authorize",
+		"token_endpoint":                                    p.issuer + "/token",
+		"userinfo_endpoint":                                 p.issuer + "/userinfo",
+		"revocation_endpoint":                               p.issuer + "/revoke",
+		"jwks_uri":                                          p.issuer + "/jwks",
+		"response_types_supported":                          []string{"code"},
+		"response_modes_supported":                          []string{"query"},
+		"grant_types_supported":                             []string{"authorization_code", "refresh_token", TokenExchange},
+		"subject_types_supported":                           []string{"public"},
+		"id_token_signing_alg_values_supported":             []string{"RS256"},
+		"code_challenge_methods_supported":                  []string{"S256"},
+		"scopes_supported":                                  []string{"openid", "profile", "email", "groups", "offline_access"},
+		"claims_supported":                                  []string{"sub", "name", "preferred_username", "email", "email_verified", "groups"},
+		"token_endpoint_auth_methods_supported":             []string{"client_secret_basic", "client_secret_post"},
+		"identity_chaining_requested_token_types_supported": []string{idJAG},
 	})
 }
 

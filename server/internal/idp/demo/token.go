@@ -14,17 +14,22 @@ import (
 	"time"
 )
 
-// token redeems codes and refresh tokens (RFC 6749 §4.1.3, §6).
+// token redeems codes and refresh tokens (RFC 6749 §4.1.3, §6), and exchanges
+// ID tokens.
 func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
-	if !authenticated(r) {
+	client, known := authenticated(r)
+	exchange := r.PostFormValue("grant_type") == TokenExchange
+	if !known || client != ClientID && !exchange {
 		w.Header().Set("WWW-Authenticate", `Basic realm="drawbridge-demo"`)
 		tokenError(w, http.StatusUnauthorized, "invalid_client", "client ID or secret is wrong")
 		return
 	}
-	switch r.PostFormValue("grant_type") {
-	case "authorization_code":
+	switch grant := r.PostFormValue("grant_type"); {
+	case exchange:
+		p.exchange(w, client, r.PostForm)
+	case grant == "authorization_code":
 		p.redeem(w, r.PostForm)
-	case "refresh_token":
+	case grant == "refresh_token":
 		p.refresh(w, r.PostForm)
 	default:
 		tokenError(w, http.StatusBadRequest, "unsupported_grant_type", "")
@@ -82,7 +87,7 @@ func (p *Provider) refresh(w http.ResponseWriter, form url.Values) {
 // revoke ends the grant of a refresh or access token (RFC 7009); for a token
 // it doesn't know it answers 200 too.
 func (p *Provider) revoke(w http.ResponseWriter, r *http.Request) {
-	if !authenticated(r) {
+	if client, known := authenticated(r); !known || client != ClientID {
 		tokenError(w, http.StatusUnauthorized, "invalid_client", "client ID or secret is wrong")
 		return
 	}
@@ -142,13 +147,13 @@ func (who *Person) claims() map[string]any {
 }
 
 // authenticated checks the client's secret, in the header or in the form
-// (RFC 6749 §2.3.1).
-func authenticated(r *http.Request) bool {
+// (RFC 6749 §2.3.1), and returns its id.
+func authenticated(r *http.Request) (client string, known bool) {
 	id, secret, ok := r.BasicAuth()
 	if !ok {
 		id, secret = r.PostFormValue("client_id"), r.PostFormValue("client_secret")
 	}
-	return id == ClientID && same(secret, ClientSecret)
+	return id, id != "" && same(secret, ClientSecret)
 }
 
 func tokenError(w http.ResponseWriter, status int, code, description string) {
