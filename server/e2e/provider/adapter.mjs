@@ -9,6 +9,8 @@ function model(name) {
 
 export const store = {
   set: (name, id, payload) => { model(name).set(id, { payload, expires: Infinity }); },
+  // forget revokes every sign-in there is.
+  forget: () => { for (const name of ['RefreshToken', 'Grant', 'Session']) model(name).clear(); },
   // liveRefreshTokens returns the subjects of refresh tokens that still work.
   liveRefreshTokens: () => [...model('RefreshToken').values()]
     .filter(({ payload, expires }) => !payload.consumed && expires > Date.now())

@@ -7,11 +7,16 @@
 //   org     the org authorization server: issuer without a path, endpoints
 //           under /oauth2/v1, opaque access tokens, groups in the id_token only
 //
-// Both rotate refresh tokens and end the whole sign-in when an old one returns.
+// or like what hosted MCP servers have:
+//
+//   open    whoever comes may register; tokens are for the resource asked for,
+//           and live for as many seconds as the second argument says
+//
+// All rotate refresh tokens and end the whole sign-in when an old one returns.
 // Like Okta, and unlike oidc-provider as it comes, there is no consent page and
 // each sign-in is a grant of its own.
 //
-// usage: node provider.mjs custom|org
+// usage: node provider.mjs custom|org|open [SECONDS]
 // Prints {"issuer":…} when it listens, then answers each line of JSON on stdin
 // with one on stdout. It ends when stdin does.
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
@@ -21,10 +26,12 @@ import Provider from 'oidc-provider';
 import { store, Adapter } from './adapter.mjs';
 
 const org = process.argv[2] === 'org';
-const path = org ? '' : '/oauth2/default';
-const v1 = org ? '/oauth2/v1' : '/v1';
+const open = process.argv[2] === 'open';
+const lifetime = Number(process.argv[3] ?? 3600);
+const path = org || open ? '' : '/oauth2/default';
+const v1 = open ? '' : org ? '/oauth2/v1' : '/v1';
 const audience = 'https://mcp.example.com';
-const apiScopes = 'openid profile email groups offline_access';
+const apiScopes = `openid profile email groups offline_access${open ? ' tools' : ''}`;
 const client = {
   client_id: '0oaDrawbridge', client_secret: 'okta-like-client-secret-of-some-length', redirect_uris: ['http://127.0.0.1/none'],
   grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'], token_endpoint_auth_method: 'client_secret_basic',
@@ -49,7 +56,7 @@ const account = (sub) => (users[sub]?.active ? {
 async function ownGrant(ctx) {
   const grant = new ctx.oidc.provider.Grant({ clientId: ctx.oidc.client.clientId, accountId: ctx.oidc.session.accountId });
   grant.addOIDCScope(apiScopes);
-  grant.addResourceScope(audience, apiScopes);
+  grant.addResourceScope(open ? ctx.oidc.params.resource : audience, apiScopes);
   await grant.save();
   return grant;
 }
@@ -68,17 +75,18 @@ function makeProvider(issuer) {
     // oidc-provider gives offline_access only after a consent page
     issueRefreshToken: async () => true,
     loadExistingGrant: ownGrant,
-    ttl: { AccessToken: 3600, IdToken: 3600, AuthorizationCode: 60, RefreshToken: 86400, Session: 86400, Grant: 86400, Interaction: 600 },
+    ttl: { AccessToken: lifetime, IdToken: 3600, AuthorizationCode: 60, RefreshToken: 86400, Session: 86400, Grant: 86400, Interaction: 600 },
     routes: {
       authorization: `${v1}/authorize`, token: `${v1}/token`, jwks: `${v1}/keys`, userinfo: `${v1}/userinfo`,
       revocation: `${v1}/revoke`, introspection: `${v1}/introspect`, end_session: `${v1}/logout`,
     },
     features: {
       devInteractions: { enabled: true },
+      registration: { enabled: open },
       revocation: { enabled: true, allowedPolicy: async (_ctx, who, token) => token.clientId === who.clientId },
       resourceIndicators: org ? { enabled: false } : {
-        enabled: true, defaultResource: () => audience, useGrantedResource: () => true,
-        getResourceServerInfo: () => ({ scope: apiScopes, audience, accessTokenFormat: 'jwt', accessTokenTTL: 3600, jwt: { sign: { alg: 'RS256' } } }),
+        enabled: true, defaultResource: () => (open ? undefined : audience), useGrantedResource: () => true,
+        getResourceServerInfo: (_ctx, resource) => ({ scope: apiScopes, audience: open ? resource : audience, accessTokenFormat: 'jwt', accessTokenTTL: lifetime, jwt: { sign: { alg: 'RS256' } } }),
       },
     },
     renderError: async (ctx, { error }) => { ctx.type = 'html'; ctx.body = `<!doctype html><title>${error}</title><p>${error}`; },
@@ -115,11 +123,12 @@ const commands = {
   redirect: ({ uri }) => { store.set('Client', client.client_id, { ...client, redirect_uris: [uri] }); answer = makeProvider(issuer); },
   user: ({ name, set }) => { Object.assign(users[name], set); },
   mode: ({ value }) => { mode = value; },
+  forget: () => { store.forget(); },
   rotateKeys: () => { answer = makeProvider(issuer); },
   state: () => ({ ...seen, live: store.liveRefreshTokens() }),
 };
 
-console.log(JSON.stringify({ issuer, audience: org ? '' : audience, clientID: client.client_id, clientSecret: client.client_secret }));
+console.log(JSON.stringify({ issuer, audience: org || open ? '' : audience, clientID: client.client_id, clientSecret: client.client_secret }));
 for await (const line of readline.createInterface({ input: process.stdin })) {
   const command = JSON.parse(line);
   console.log(JSON.stringify(commands[command.do](command) ?? {}));
