@@ -47,6 +47,12 @@ type ServerSettings struct {
 	Idle        time.Duration `key:"idle" check:"duration or never"`    // unused for so long, it is stopped; 0: 15 minutes; < 0: never
 	Start       time.Duration `key:"start" check:"duration or usual"`   // how long a start may take; 0: a minute
 	Shared      bool          `key:"shared"`                            // one process a person instead of one a sign-in
+	// SignIn is whose account is used at a server with a sign-in of its own:
+	// "owner", as "" is, or "each".
+	SignIn string `key:"sign_in" check:"sign-in"`
+	// ClientID is what the owner registered there for Drawbridge, where that can't
+	// register itself. Its secret, if it has one, is in the keychain.
+	ClientID string `key:"client_id" check:"printable"`
 }
 
 // Rule lets people use servers and tools. Without any rule whoever may sign in

@@ -153,6 +153,7 @@ var checks = map[string]func(string) string{
 	// Entra's: a sign-in names its tenant by nothing else.
 	"tenant": must(regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`).MatchString,
 		`must have one tenant ID in each text, such as "9188040d-6c67-4c5b-b112-36a304b66dad": Entra shows it as Directory (tenant) ID`),
+	"sign-in":         must(func(s string) bool { return s == "owner" || s == "each" }, `must be "owner" or "each"`),
 	"tunnel provider": must(func(s string) bool { return s == TunnelNgrok || s == TunnelNone }, `must be "ngrok" or "none"`),
 	"proxy address": must(func(s string) bool {
 		_, err := ParseProxy(s)

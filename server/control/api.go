@@ -23,6 +23,7 @@ func (s *Server) routes() http.Handler {
 	top.Handle("/", s.console)
 	top.Handle("/api/", mux) // apart, so that a wrong method is refused there
 	top.HandleFunc("GET "+proofPath, s.prove)
+	top.HandleFunc("GET "+SignInPath+"{id}", s.backend.SignInAnswer) // by its state alone
 
 	for path, get := range map[string]func() any{
 		"status":   func() any { return tidyStatus(s.backend.Status()) },
@@ -72,15 +73,27 @@ func (s *Server) routes() http.Handler {
 			next, err := s.backend.AcceptURL(ctx)
 			return map[string]string{"next": next}, err
 		},
+		"server/sign-in": func(ctx context.Context, in request) (any, error) {
+			url, err := s.backend.SignInServer(ctx, in.Server)
+			return map[string]string{"url": url}, err
+		},
+		"server/finish-sign-in": func(ctx context.Context, in request) (any, error) {
+			return nothing, s.backend.FinishSignIn(ctx, in.Server, in.Answer)
+		},
+		"server/sign-out": func(ctx context.Context, in request) (any, error) {
+			return nothing, s.backend.SignOutServer(ctx, in.Server)
+		},
 		"console": func(context.Context, request) (any, error) { return map[string]string{"url": s.ConsoleLink()}, nil },
 	} {
 		mux.HandleFunc("POST /api/"+path, func(w http.ResponseWriter, r *http.Request) {
 			in, ok := requestOf(r, path)
 			if !ok {
-				fail(w, http.StatusBadRequest, `The body must be {"id":"…"}; of end-leave, {"id":"…","server":"…","tool":"…"}; of clients/add, {"name":"…"}.`)
+				fail(w, http.StatusBadRequest, `The body must be {"id":"…"}; of end-leave, {"id":"…","server":"…","tool":"…"}; of clients/add, {"name":"…"}; of server/…, {"server":"…"}.`)
 				return
 			}
-			v, err := do(r.Context(), in)
+			ctx, cancel := longer(w, r, answerTime)
+			defer cancel()
+			v, err := do(ctx, in)
 			s.answer(w, r, v, err)
 		})
 	}
@@ -88,11 +101,12 @@ func (s *Server) routes() http.Handler {
 	return top
 }
 
-// request is the body of what is about one session or client.
+// request is the body of what is about one session, client or server.
 type request struct {
 	ID     string `json:"id"`
 	Server string `json:"server"`
 	Tool   string `json:"tool"`
+	Answer string `json:"answer"`
 	status.NewClient
 }
 
@@ -107,6 +121,9 @@ func requestOf(r *http.Request, path string) (in request, ok bool) {
 	needs := map[string]func() bool{
 		"revoke": func() bool { return in.ID != "" }, "end-leave": func() bool { return in.ID != "" && in.Tool != "" },
 		"clients/add": func() bool { return in.Name != "" },
+	}
+	for _, path := range []string{"server/sign-in", "server/finish-sign-in", "server/sign-out"} {
+		needs[path] = func() bool { return in.Server != "" }
 	}
 	for _, path := range []string{"unblock", "clients/rotate", "clients/delete"} {
 		needs[path] = needs["revoke"]

@@ -186,6 +186,36 @@ func (c *Client) Logs(ctx context.Context, server string) (list []status.LogLine
 	return list, err
 }
 
+// SignIn begins the owner's sign-in at a mounted server, and returns the address
+// to open in a browser.
+func (c *Client) SignIn(ctx context.Context, server string) (string, error) {
+	var answer map[string]string
+	err := c.ofServer(ctx, "sign-in", map[string]string{"server": server}, &answer)
+	return answer["url"], err
+}
+
+// FinishSignIn ends it by the address that a browser elsewhere came to.
+func (c *Client) FinishSignIn(ctx context.Context, server, answer string) error {
+	return c.ofServer(ctx, "finish-sign-in", map[string]string{"server": server, "answer": answer}, nil)
+}
+
+// SignOut ends every sign-in at a mounted server.
+func (c *Client) SignOut(ctx context.Context, server string) error {
+	return c.ofServer(ctx, "sign-out", map[string]string{"server": server}, nil)
+}
+
+// ofServer does what is about one server. The error is [ErrNotFound] in a
+// sentence if there is none of that name.
+func (c *Client) ofServer(ctx context.Context, verb string, in map[string]string, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*answerTime)
+	defer cancel()
+	err := c.do(ctx, "POST", "/api/server/"+verb, in, out)
+	if errors.Is(err, ErrNotFound) {
+		err = message(ErrNotFound, "server", status.Clean(in["server"], 64))
+	}
+	return err
+}
+
 // Access returns what a person with this verified address, in these groups,
 // may use.
 func (c *Client) Access(ctx context.Context, email string, groups []string) (list []status.Entry, err error) {

@@ -81,6 +81,18 @@ func (b *fakeBackend) Doctor(ctx context.Context) []status.Check {
 	b.tell("doctor")
 	return sampleChecks
 }
+func (b *fakeBackend) SignInServer(_ context.Context, server string) (string, error) {
+	return "https://tools.example.com/authorize", b.tell("sign in " + server)
+}
+func (b *fakeBackend) FinishSignIn(_ context.Context, server, answer string) error {
+	return b.tell("finish sign-in " + server + " " + answer)
+}
+func (b *fakeBackend) SignOutServer(_ context.Context, server string) error {
+	return b.tell("sign out " + server)
+}
+func (b *fakeBackend) SignInAnswer(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.WriteString(w, "answered")
+}
 func (b *fakeBackend) Logs(server string) ([]status.LogLine, bool) {
 	return sampleLogs, server == "my.files"
 }

@@ -58,11 +58,15 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// comesBack reports whether r is the browser that a dry run of Setup sent to the
-// identity provider. Any site could lead there: what it gets is a page without
-// data, in a window that it can't look into.
+// SignInPath is where a mounted server sends the owner's browser back to; an id
+// follows.
+const SignInPath = "/server-sign-in/"
+
+// comesBack reports whether r is the browser that a dry run of Setup, or a
+// sign-in at a mounted server, sent elsewhere. Any site could lead there: what it
+// gets is a page without data, in a window that it can't look into.
 func comesBack(r *http.Request) bool {
-	return r.Method == http.MethodGet && r.URL.RequestURI() == "/setup?step=try" &&
+	return r.Method == http.MethodGet && (r.URL.RequestURI() == "/setup?step=try" || strings.HasPrefix(r.URL.Path, SignInPath)) &&
 		r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
 }
 

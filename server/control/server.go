@@ -68,6 +68,16 @@ type Backend interface {
 	// AcceptURL takes the other public URL that the tunnel gives, and returns
 	// what to do next.
 	AcceptURL(ctx context.Context) (string, error)
+	// SignInServer begins the owner's sign-in at a mounted server and returns the
+	// address to open in a browser; the answer comes to [SignInPath], or by
+	// FinishSignIn, as the address that the browser ended at. SignOutServer ends
+	// every sign-in there. All three return [ErrNotFound] if there is no such
+	// server.
+	SignInServer(ctx context.Context, server string) (string, error)
+	FinishSignIn(ctx context.Context, server, answer string) error
+	SignOutServer(ctx context.Context, server string) error
+	// SignInAnswer takes the server's answer from a browser at [SignInPath].
+	SignInAnswer(w http.ResponseWriter, r *http.Request)
 	// Logs returns what a mounted server wrote, oldest first; false if there is
 	// none of that name.
 	Logs(server string) ([]status.LogLine, bool)

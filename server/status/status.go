@@ -68,6 +68,31 @@ type Server struct {
 	State string `json:"state"` // ok, starting, failed, off
 	Tools int    `json:"tools"`
 	Error string `json:"error"`
+
+	SignIn SignIn `json:"sign_in,omitzero"`
+}
+
+// The states of a sign-in at a mounted server.
+const (
+	SignInNeeded = "needed"
+	SignInOK     = "ok"
+	SignInAgain  = "again" // the server takes no longer what it gave, or wants more rights
+)
+
+// Whose account is used at a mounted server: [server.NAME] sign_in.
+const (
+	AsOwner = "owner" // the owner's, for whoever the rules let in
+	AsEach  = "each"  // each person's own; the owner's reads what is offered
+)
+
+// SignIn is the owner's sign-in at a mounted server. Its zero value is that of
+// one that has asked for none.
+type SignIn struct {
+	State   string    `json:"state"`             // needed, ok, again
+	As      string    `json:"as"`                // owner, each
+	Account string    `json:"account,omitempty"` // as the server names it; "" if it does not say
+	Since   time.Time `json:"since,omitzero"`
+	People  int       `json:"people,omitempty"` // others who have signed in with their own account
 }
 
 // User is the person behind a session, as the provider named them.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -252,6 +253,20 @@ func (b *Backend) Logs(server string) ([]status.LogLine, bool) {
 	lines, ok := b.get().Logs[server]
 	return lines, ok
 }
+
+func (b *Backend) SignInServer(_ context.Context, name string) (string, error) {
+	return "https://tools.example.com/authorize?state=s", b.tell("sign in %s", name)
+}
+
+func (b *Backend) FinishSignIn(_ context.Context, name, answer string) error {
+	return b.tell("finish sign-in %s %s", name, answer)
+}
+
+func (b *Backend) SignOutServer(_ context.Context, name string) error {
+	return b.tell("sign out %s", name)
+}
+
+func (b *Backend) SignInAnswer(http.ResponseWriter, *http.Request) {}
 
 func (b *Backend) RestartServer(name string) error { return b.tell("restart %s", name) }
 
