@@ -98,6 +98,7 @@ func translated(lang, text string, with []any) template.HTML {
 // ErrorPage is what [Error] shows.
 type ErrorPage struct {
 	Title      string // a few words: "Sign-in was refused"
+	Page       string // what a browser calls the page; "": that something went wrong
 	What       string // what happened, in sentences
 	Do         string // what the person can do now; "" leaves it out
 	EventID    string // finds the event in Drawbridge's history; "" leaves it out

@@ -24,6 +24,8 @@ type app struct {
 	board    *status.Board
 	timeline *timeline.Recorder // attempts to connect
 
+	loopback func() string // URL of the control listener
+
 	missing sync.Map      // accounts of secrets that servers asked for in vain
 	dryRun  wizard.DryRun // a sign-in that Setup tries
 	paused  atomic.Bool

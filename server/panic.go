@@ -16,6 +16,9 @@ import (
 // could not be.
 func (s *Server) Panic(ctx context.Context) (string, error) {
 	paused := s.setPaused(true)
+	if p := s.parts(); p != nil {
+		p.signIns.SignOut("")
+	}
 	n, revoked := s.RevokeAll(ctx)
 	rotated := s.rotate(ctx)
 	if err := errors.Join(paused, revoked, rotated); err != nil {

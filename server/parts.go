@@ -16,6 +16,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/idp"
 	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/serverauth"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -27,6 +28,7 @@ type parts struct {
 	provider  *idp.Client
 	endpoints *endpoints.Endpoints
 	documents *authserver.Documents
+	signIns   *serverauth.SignIns // at mounted servers
 	handlers  handlers
 
 	providerLost chan struct{} // holds one: the provider has just been lost
@@ -64,13 +66,18 @@ func (a *app) build(cfg config.Config, base, local string, health http.HandlerFu
 	if err != nil {
 		return nil, err
 	}
+	p.signIns, err = serverauth.New(serverauth.Options{Base: base, Loopback: a.loopback, DataKey: keys.dataKey, Keystore: o.Keystore, Saver: keys.journal, Records: a.db,
+		Network: network, Changed: func(string) { a.board.Wake() }, Now: o.Now, Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
 	p.endpoints, err = endpoints.New(endpoints.Options{Base: base, Config: cfg, File: o.mcpFile(),
-		Grants: p.grants, Journal: keys.journal, Records: a.db, DataKey: keys.dataKey, Identity: signer, Secret: a.serverSecret, Network: network,
+		Grants: p.grants, Journal: keys.journal, Records: a.db, DataKey: keys.dataKey, Identity: signer, Secret: a.serverSecret, SignIns: p.signIns, Network: network,
 		Paused: a.paused.Load, Page: index(base), Timeline: a.timeline, AskWait: o.AskWait, Wake: a.board.Wake, Version: o.Version, Now: o.Now, Log: o.Log})
 	if err != nil {
 		return nil, err
 	}
-	p.documents = authserver.NewDocuments(cmp.Or(o.Documents, authserver.PublicClient(network)), o.Now)
+	p.documents = authserver.NewDocuments(cmp.Or(o.Documents, network.Public()), o.Now)
 	auth := authserver.New(authserver.Options{
 		Issuer: base, MCPURL: p.mcpURL(), Scopes: cfg.IDP.Scopes, Grants: p.grants, Provider: p.provider,
 		ProviderIssuer: cfg.IDP.Issuer, NoRegistration: !cfg.Clients.Registration,
@@ -97,6 +104,7 @@ func (p *parts) run(ctx context.Context) {
 
 func (p *parts) close() {
 	p.endpoints.Close()
+	p.signIns.Close()
 	p.provider.Close()
 }
 

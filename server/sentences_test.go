@@ -67,6 +67,7 @@ func TestSentencesAreTranslated(t *testing.T) {
 		{files: []string{"internal/oauth/reasons.go"}, by: []string{"New"}},
 		{files: []string{"internal/oauth/redirect.go"}, by: []string{"bad"}},
 		{files: []string{"internal/mount/*.go"}, by: []string{"text"}},
+		{files: []string{"internal/serverauth/discover.go", "internal/serverauth/flow.go", "internal/serverauth/link.go"}, by: []string{"sentence", "New"}},
 		{files: []string{"internal/tunnel/*.go"}, by: []string{"Msg", "Reason"}},
 		{files: []string{"setup/*.go"}, by: []string{"print", "text", "askText", "askLine", "readSecret", "inTongue", "prompt"}},
 		{files: []string{"internal/hub/visible.go", "internal/endpoints/servers.go"}, by: []string{"say", "append"}},

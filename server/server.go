@@ -87,6 +87,7 @@ func (s *Server) take() (err error) {
 		}
 		s.now = newServing(s.app, s.cfg, s.listener)
 	}
+	s.loopback = s.controlURL
 	s.timeline.Tell(s.situation, s.board.Wake)
 	pages, err := console.New(console.Options{Backend: s, Setup: s, Version: o.Version, Now: o.Now, Log: o.Log})
 	if err != nil {

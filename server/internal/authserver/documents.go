@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -54,12 +55,12 @@ type Documents struct {
 }
 
 // NewDocuments returns an empty cache of what client fetches: one of
-// [PublicClient], but in tests.
+// [outbound.Network.Public], but in tests.
 func NewDocuments(client *http.Client, now func() time.Time) *Documents {
 	if client == nil {
-		client = PublicClient(nil)
+		client = (*outbound.Network)(nil).Public()
 	}
-	client.CheckRedirect = noRedirects
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Documents{http: client, now: now, slots: newSlots(), stale: map[string]staleCopy{},
 		documents: newCopies("metadata document", maxDocument, maxDocuments, 0), keys: newCopies("key set", maxKeys, maxKeySets, keysPause)}
 }

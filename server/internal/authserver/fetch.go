@@ -149,7 +149,7 @@ func (d *Documents) ask(of *copies, address string) copied {
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "Drawbridge (client metadata)")
 	resp, err := d.http.Do(req)
-	if errors.Is(err, errPrivateAddress) {
+	if errors.Is(err, outbound.ErrPrivate) {
 		return copied{err: badDocument(err, "The client's %s at %s is not on the public internet, so it is not fetched.", of.name, hostOf(address))}
 	}
 	if err != nil {

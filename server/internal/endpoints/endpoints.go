@@ -29,6 +29,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/pins"
 	"github.com/drawbridge-app/drawbridge/server/internal/policy"
 	"github.com/drawbridge-app/drawbridge/server/internal/resource"
+	"github.com/drawbridge-app/drawbridge/server/internal/serverauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -46,7 +47,8 @@ type Options struct {
 	Identity *identity.Signer // of callers, towards mounted servers
 	// Secret returns what ${keychain:NAME} stands for.
 	Secret   func(ctx context.Context, server, name string) (string, error)
-	Network  *outbound.Network // the way to HTTP servers; nil: the environment's
+	SignIns  *serverauth.SignIns // at mounted servers
+	Network  *outbound.Network   // the way to HTTP servers; nil: the environment's
 	Paused   func() bool
 	Page     func(w http.ResponseWriter, r *http.Request, status int) // for a person who opens an MCP URL
 	Timeline *timeline.Recorder
@@ -98,7 +100,7 @@ func New(o Options) (*Endpoints, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.set, err = mount.New(mount.Options{Saver: o.Journal, Records: o.Records, Secret: o.Secret, Identity: o.Identity.Token, Network: o.Network, OnChange: e.changed,
+	e.set, err = mount.New(mount.Options{Saver: o.Journal, Records: o.Records, Secret: o.Secret, Identity: o.Identity.Token, SignIns: o.SignIns, Network: o.Network, OnChange: e.changed,
 		Record: func(ev status.Event) { o.Journal.Record(ev) }, Version: o.Version, Now: o.Now, Log: o.Log})
 	if err != nil {
 		return nil, err
@@ -201,6 +203,7 @@ func (e *Endpoints) settings(server string) config.ServerSettings {
 
 // EndSessions drops what is kept for sessions that are over.
 func (e *Endpoints) EndSessions(over func(session string) bool) {
+	e.o.SignIns.Forget(over)
 	e.hub.Forget(over)
 	e.Queue.Forget(over)
 	for _, single := range e.singles() {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -40,8 +41,10 @@ func (e *Endpoints) apply(servers []config.Server) {
 			delete(e.single, name)
 		}
 	}
+	whole := e.mistake == nil
 	e.mu.Unlock()
 	e.o.Grants.SetResources(resources)
+	e.o.SignIns.Keep(mounted, whole)
 	e.set.Apply(mounted)
 	e.hub.Mounted(e.set.Names())
 	for _, single := range gone {
@@ -122,7 +125,37 @@ func (e *Endpoints) Try(ctx context.Context, server, tool string, arguments json
 }
 
 // Servers says how each does.
-func (e *Endpoints) Servers() []status.Server { return e.set.Status() }
+func (e *Endpoints) Servers() []status.Server {
+	list := e.set.Status()
+	for i := range list {
+		list[i].SignIn = e.o.SignIns.Status(list[i].Name)
+	}
+	return list
+}
+
+// SignIn begins the owner's sign-in at a server, and returns where their browser
+// goes. Errors are sentences.
+func (e *Endpoints) SignIn(ctx context.Context, server string) (string, error) {
+	address, err := e.set.Address(ctx, server)
+	if err != nil {
+		return "", err
+	}
+	return e.o.SignIns.Begin(ctx, server, address)
+}
+
+// SignedIn takes the server's answer to it, and starts the server anew.
+func (e *Endpoints) SignedIn(ctx context.Context, id string, answer url.Values) (server string, err error) {
+	if server, err = e.o.SignIns.Finish(ctx, id, "", answer); err == nil {
+		err = e.Restart(server)
+	}
+	return server, err
+}
+
+// SignOut ends every sign-in at a server.
+func (e *Endpoints) SignOut(server string) error {
+	e.o.SignIns.SignOut(server)
+	return e.Restart(server)
+}
 
 // Logs returns what a server wrote, oldest first; false if there is none of that
 // name.

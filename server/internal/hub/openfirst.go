@@ -1,12 +1,14 @@
 package hub
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+	"github.com/drawbridge-app/drawbridge/server/internal/serverauth"
 )
 
 // anew is the requestState of a call that is to be made once more.
@@ -41,4 +43,22 @@ func openFirst(c *gateway.Client, failure error) (json.RawMessage, error) {
 		questions[fmt.Sprint("q", i+1)] = encode(object{"method": quote("elicitation/create"), "params": params})
 	}
 	return inputRequired(questions, anew), nil
+}
+
+// signInFirst leads a person to where they sign in at a server: by their client, if
+// it opens addresses (MCP 2025-11-25 and 2026-07-28, "URL Mode Elicitation"), else
+// by a sentence.
+func signInFirst(c *gateway.Client, method string, why error, needed *serverauth.Needed) (json.RawMessage, error) {
+	place := encode(object{"mode": quote("url"), "elicitationId": quote(rand.Text()), "url": quote(needed.Link), "message": quote(why.Error())})
+	ask := &rpc.Error{Code: codeURLRequired, Message: why.Error(), Data: encode(object{"elicitations": json.RawMessage("[" + string(place) + "]")})}
+	_, cannot := refused(c.Capabilities, "elicitation/create", place)
+	switch text := why.Error() + " Open " + needed.Link + " in your browser, sign in, then try again."; {
+	case cannot != nil && method == "tools/call":
+		return failed(text), nil
+	case cannot != nil:
+		return nil, rpc.Errorf(rpc.CodeInternal, "%s", text)
+	case c.Era == rpc.Modern:
+		return openFirst(c, ask)
+	}
+	return nil, ask
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+	"github.com/drawbridge-app/drawbridge/server/internal/serverauth"
 )
 
 // The fields of _meta by which a request of 2026-07-28 tells of its client. The
@@ -39,6 +40,10 @@ func (h *Hub) forward(ctx context.Context, c *gateway.Client, m mounted, method,
 	var result json.RawMessage
 	var err error
 	era := m.cat.Speaks(c.Era)
+	if state, _ := params.text("requestState"); state == anew { // ours
+		delete(params, "requestState")
+		delete(params, "inputResponses")
+	}
 	switch {
 	case c.Era == rpc.Legacy && era == rpc.Modern:
 		result, err = h.askAndRetry(ctx, c, m, method, params)
@@ -50,6 +55,9 @@ func (h *Hub) forward(ctx context.Context, c *gateway.Client, m mounted, method,
 		result, err = h.o.Mounts.Call(ctx, m.server, seen(c, era), method, encode(params), guarded{c})
 	default:
 		result, err = h.o.Mounts.Call(ctx, m.server, seen(c, era), method, encode(params), c)
+	}
+	if needed := (*serverauth.Needed)(nil); errors.As(err, &needed) && needed.Link != "" {
+		return signInFirst(c, method, err, needed)
 	}
 	return result, translate(err, method, target, era, c.Era)
 }

@@ -80,7 +80,7 @@ func TestSessionNotForgotten(t *testing.T) {
 		says func(http.ResponseWriter, message)
 		want string
 	}{
-		"401":                       {answerWith(401, text, "session"), "needs its own sign-in"},
+		"401":                       {answerWith(401, text, "session"), "refused the request (401)"},
 		"403":                       {answerWith(403, text, "session"), "refused the request"},
 		"429":                       {answerWith(429, text, "too many sessions"), "HTTP status 429"},
 		"500":                       {answerWith(500, text, "oops"), "HTTP status 500"},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -14,6 +15,8 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+	"github.com/drawbridge-app/drawbridge/server/internal/serverauth"
+	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // httpWire speaks Streamable HTTP of both eras: a request a POST, answered by a
@@ -84,24 +87,64 @@ func (w *httpWire) headers(caller *oauth.Caller) http.Header {
 	return h
 }
 
-// request sends one HTTP request.
-func (w *httpWire) request(ctx context.Context, method string, header http.Header, body []byte) (*http.Response, error) {
-	to := w.url
+// request sends one HTTP request of caller, which carries what they have at a
+// server with a sign-in of its own. The server's word that it takes that no
+// longer may have it sent once more with what is newer.
+func (w *httpWire) request(ctx context.Context, caller *oauth.Caller, method string, header http.Header, body []byte) (*http.Response, error) {
+	to, set, name := w.url, w.conv.server.set, w.conv.server.name
 	if method == http.MethodPost && w.endpoint != "" {
 		to = w.endpoint
 	}
-	req, err := http.NewRequestWithContext(ctx, method, to, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
+	signsIn := w.header.Get("Authorization") == ""
+	for again := true; ; again = false {
+		token := ""
+		if signsIn {
+			var err error
+			if token, err = set.o.SignIns.Token(ctx, name, w.url, caller); err != nil {
+				return nil, &failure{text: "can't be used with its sign-in now.", detail: status.FullStop(status.Capital(err.Error())), kind: unreachable, cause: err}
+			}
+		}
+		req, err := http.NewRequestWithContext(ctx, method, to, bytes.NewReader(body))
+		if err != nil {
+			return nil, err
+		}
+		req.Header = header
+		if token != "" {
+			req.Header = header.Clone()
+			req.Header.Set("Authorization", "Bearer "+token)
+		}
+		resp, err := set.client.Do(req)
+		if err != nil || !signsIn {
+			return resp, err
+		}
+		retry, err := set.o.SignIns.Refused(ctx, name, w.url, caller, token, resp.StatusCode, resp.Header.Values("WWW-Authenticate"))
+		if err == nil && !(retry && again) {
+			return resp, nil
+		}
+		resp.Body.Close()
+		if err != nil {
+			return nil, w.conv.server.needs(err)
+		}
 	}
-	req.Header = header
-	return w.conv.server.set.client.Do(req)
+}
+
+// needs is why a request got no answer while somebody has to sign in first: one
+// person only, or the owner, without whom there is no server.
+func (s *server) needs(err error) error {
+	needed, ok := errors.AsType[*serverauth.Needed](err)
+	switch {
+	case !ok:
+		return &failure{text: "can't be used with its sign-in now.", detail: status.FullStop(status.Capital(err.Error())), kind: unreachable, cause: err}
+	case needed.Link != "":
+		return s.errorf(needed, "%s", needed)
+	}
+	return &failure{text: needed.Error(), kind: lasting, cause: needed, status: http.StatusUnauthorized}
 }
 
 // exchange sends r and hands on all that comes of it. The error is why there is no
 // answer.
 func (w *httpWire) exchange(ctx context.Context, r *call, header http.Header) error {
-	resp, err := w.request(ctx, http.MethodPost, header, r.body())
+	resp, err := w.request(ctx, r.caller, http.MethodPost, header, r.body())
 	if err != nil {
 		return w.failed(ctx, err)
 	}
@@ -139,9 +182,22 @@ func (w *httpWire) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	f := noAnswer(w.url, err)
-	w.conv.broke(f)
-	return f
+	err = w.unanswered(err)
+	if f, ok := errors.AsType[*failure](err); ok {
+		w.conv.broke(f)
+	}
+	return err
+}
+
+// unanswered is why there is no answer: what [httpWire.request] says, or the
+// network.
+func (w *httpWire) unanswered(err error) error {
+	var f *failure
+	var e *Error
+	if errors.As(err, &f) || errors.As(err, &e) {
+		return err
+	}
+	return noAnswer(w.url, err)
 }
 
 // refusal says what an answer that is an HTTP error means.
@@ -178,6 +234,21 @@ func meaning(resp *http.Response, body []byte) error {
 		kind = unreachable
 	}
 	return &failure{text: text, kind: kind, status: resp.StatusCode}
+}
+
+// refused says what to do about a 401 or 403 that no sign-in of ours cures.
+func refused(code int, values []string) string {
+	schemes := serverauth.Challenges(values)
+	bearer, basic := schemes["bearer"], schemes["basic"]
+	switch {
+	case bearer["error"] == "insufficient_scope":
+		return "refused its token, which allows too little. Set an Authorization header that allows more in mcp.json."
+	case bearer == nil && basic != nil:
+		return "needs a user name and a password. Set them as an Authorization header in mcp.json."
+	case code == http.StatusForbidden:
+		return "refused the request (403). Check the headers of the server in mcp.json."
+	}
+	return "refused the request (401). Set an Authorization header that it takes in mcp.json."
 }
 
 // errorIn reads a JSON-RPC error; its id may be missing.
@@ -250,9 +321,9 @@ func (w *httpWire) cancel(r *call, message []byte) {
 func (w *httpWire) tell(message []byte) error {
 	ctx, cancel := context.WithTimeout(w.ctx, goodbyeTime)
 	defer cancel()
-	resp, err := w.request(ctx, http.MethodPost, w.headers(w.conv.client.caller()), message)
+	resp, err := w.request(ctx, w.conv.client.caller(), http.MethodPost, w.headers(w.conv.client.caller()), message)
 	if err != nil {
-		return noAnswer(w.url, err)
+		return w.unanswered(err)
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxErrorBytes)) // so that the connection is used again
@@ -269,7 +340,7 @@ func (w *httpWire) close() {
 	w.mu.Unlock()
 	if session != "" {
 		ctx, cancel := context.WithTimeout(w.ctx, goodbyeTime)
-		if resp, err := w.request(ctx, http.MethodDelete, w.headers(w.conv.client.caller()), nil); err == nil {
+		if resp, err := w.request(ctx, w.conv.client.caller(), http.MethodDelete, w.headers(w.conv.client.caller()), nil); err == nil {
 			resp.Body.Close()
 		}
 		cancel()

@@ -163,7 +163,7 @@ func TestHTTPRefuses(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { t.Error("a request went elsewhere") }))
 	defer elsewhere.Close()
 	for want, handler := range map[string]http.HandlerFunc{
-		"needs its own sign-in, which": func(w http.ResponseWriter, r *http.Request) {
+		"refused the request (401)": func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Add("WWW-Authenticate", `Basic realm="a, b", Bearer realm="x\"y", resource_metadata="https://a/b"`)
 			w.WriteHeader(401)
 		},

@@ -67,9 +67,9 @@ func (w *httpWire) openSSE(ctx context.Context) error {
 }
 
 func (w *httpWire) readEndpoint(ctx context.Context) (*eventReader, io.Closer, error) {
-	resp, err := w.get(ctx, w.headers(w.conv.client.caller()), "")
+	resp, err := w.get(ctx, w.conv.client.caller(), w.headers(w.conv.client.caller()), "")
 	if err != nil {
-		return nil, nil, noAnswer(w.url, err)
+		return nil, nil, w.unanswered(err)
 	}
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if resp.StatusCode != http.StatusOK || kind != "text/event-stream" {

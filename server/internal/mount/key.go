@@ -37,7 +37,7 @@ func keyOf(c Client, shared bool) key {
 	if c.Caller == nil {
 		return k
 	}
-	k.who = c.Caller.User.Sub + "\x00"
+	k.who = c.Caller.Issuer + "\x00" + c.Caller.User.Sub + "\x00"
 	if !shared {
 		k.who += c.Caller.Session
 		if c.Era == rpc.Legacy { // where shared, whoever comes first declares for all

@@ -17,6 +17,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+	"github.com/drawbridge-app/drawbridge/server/internal/serverauth"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -30,6 +31,8 @@ type Options struct {
 	// reads the catalog, that is in nobody's name. nil, or "" returned: none is
 	// sent.
 	Identity func(caller *oauth.Caller, audience string) (string, error)
+	// SignIns is what we have at servers with a sign-in of their own; nil: nothing.
+	SignIns *serverauth.SignIns
 	// OnChange hears that what a server offers, or its state, is another now.
 	// It must not block. nil: nobody hears.
 	OnChange func(server string, what Change)

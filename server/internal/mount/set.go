@@ -164,6 +164,17 @@ func (s *Set) Logs(name string) ([]Line, bool) {
 	return one.log.all(), true
 }
 
+// Address is where a server with a URL is, with its placeholders filled in. The
+// error is a sentence.
+func (s *Set) Address(ctx context.Context, name string) (string, error) {
+	server, err := s.find(name)
+	if err != nil {
+		return "", err
+	}
+	conf, err := server.filled(ctx)
+	return conf.URL, err
+}
+
 // Restart ends what a server runs and lets it start again at once, also after
 // a crash loop. The error is an [*Error].
 func (s *Set) Restart(name string) error {

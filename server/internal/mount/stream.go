@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/limit"
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/wait"
 )
 
@@ -36,7 +37,7 @@ func (w *httpWire) follow(ctx context.Context, r *call, header http.Header, body
 		case w.conv.modern.Load() || place.id == "" || wait.For(ctx, place.pause) != nil:
 			return halfway
 		}
-		resp, err := w.get(ctx, header, place.id)
+		resp, err := w.get(ctx, r.caller, header, place.id)
 		if err != nil {
 			return w.failed(ctx, err)
 		}
@@ -101,14 +102,14 @@ func (w *httpWire) events(ctx context.Context, events *eventReader, r *call, pla
 }
 
 // get asks for a stream of events.
-func (w *httpWire) get(ctx context.Context, header http.Header, last string) (*http.Response, error) {
+func (w *httpWire) get(ctx context.Context, caller *oauth.Caller, header http.Header, last string) (*http.Response, error) {
 	header = header.Clone()
 	header.Del("Content-Type")
 	header.Set("Accept", "text/event-stream")
 	if last != "" {
 		header.Set("Last-Event-ID", last)
 	}
-	return w.request(ctx, http.MethodGet, header, nil)
+	return w.request(ctx, caller, http.MethodGet, header, nil)
 }
 
 // listen keeps open the stream on which a legacy server says what belongs to no
@@ -116,7 +117,7 @@ func (w *httpWire) get(ctx context.Context, header http.Header, last string) (*h
 func (w *httpWire) listen() {
 	place := &streamPlace{pause: time.Second}
 	for failures, was := 1, false; ; failures++ {
-		resp, err := w.get(w.ctx, w.headers(w.conv.client.caller()), place.id)
+		resp, err := w.get(w.ctx, w.conv.client.caller(), w.headers(w.conv.client.caller()), place.id)
 		if err == nil {
 			kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 			switch {

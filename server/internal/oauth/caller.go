@@ -10,6 +10,7 @@ import (
 // belongs to, as it was when the request came. It is never changed.
 type Caller struct {
 	Session string // the grant's ID
+	Issuer  string // of the provider that names them
 	User    status.User
 	Groups  []string
 
@@ -30,7 +31,7 @@ func (g *grant) callerOf() *Caller {
 	if c := g.caller.Load(); c != nil && c.of == r {
 		return c
 	}
-	c := &Caller{Session: r.ID, User: r.user(), Groups: r.Identity.Groups, EmailVerified: r.Identity.EmailVerified,
+	c := &Caller{Session: r.ID, Issuer: r.Identity.Issuer, User: r.user(), Groups: r.Identity.Groups, EmailVerified: r.Identity.EmailVerified,
 		Domain: r.Identity.Domain, Client: r.client(), Scopes: r.Scopes, life: g.life(), of: r}
 	g.caller.Store(c)
 	return c

@@ -1,4 +1,4 @@
-package authserver
+package outbound
 
 import (
 	"context"
@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
-	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 	"github.com/drawbridge-app/drawbridge/server/internal/outbound/proxytest"
 )
 
@@ -83,7 +82,7 @@ func trap(t *testing.T) (port string, caught *atomic.Int64) {
 
 // What is dialled is what is checked: addresses in every spelling, and names
 // that resolve to this computer however often they are asked (T14).
-func TestPublicClientReachesNothingHere(t *testing.T) {
+func TestPublicReachesNothingHere(t *testing.T) {
 	port, caught := trap(t)
 	resolveTo(t, "127.0.0.1", "::1", "10.0.0.1", "169.254.169.254")
 	t.Setenv("HTTPS_PROXY", "") // else a proxy resolves the names
@@ -91,11 +90,11 @@ func TestPublicClientReachesNothingHere(t *testing.T) {
 	for _, host := range []string{"localhost", "127.0.0.1", "127.0.0.2", "[::1]", "0.0.0.0", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]",
 		"[2002:7f00:1::]", "[2001:0:7f00:1::1]", "10.0.0.1", "192.168.0.1", "172.16.0.1", "100.64.0.1", "169.254.169.254", "198.18.0.1", "255.255.255.255", "[fe80::1]", "[fd00::1]",
 		"rebinding.example", "rebinding.example."} {
-		resp, err := PublicClient(nil).Get("https://" + host + ":" + port + "/client.json")
+		resp, err := (*Network)(nil).Public().Get("https://" + host + ":" + port + "/client.json")
 		if err == nil {
 			_ = resp.Body.Close()
 		}
-		if !errors.Is(err, errPrivateAddress) {
+		if !errors.Is(err, ErrPrivate) {
 			t.Errorf("%s: %v", host, err)
 		}
 	}
@@ -105,7 +104,7 @@ func TestPublicClientReachesNothingHere(t *testing.T) {
 }
 
 func TestPublicClientFollowsNothing(t *testing.T) {
-	client := PublicClient(nil)
+	client := (*Network)(nil).Public()
 	if err := client.CheckRedirect(&http.Request{}, nil); err != http.ErrUseLastResponse {
 		t.Errorf("CheckRedirect gives %v", err)
 	}
@@ -120,7 +119,7 @@ func TestPublicClientByProxy(t *testing.T) {
 	resolveTo(t, "127.0.0.1")
 	proxy, company := proxytest.Start(t), proxytest.NewAuthority(t, "Company")
 	company.Serve(t, proxy, "client.example.com", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}")) }))
-	client := PublicClient(outbound.New(outbound.Options{Proxy: proxy.URL, NoProxy: []string{"near.example.com"}, CAFile: company.File}))
+	client := New(Options{Proxy: proxy.URL, NoProxy: []string{"near.example.com"}, CAFile: company.File}).Public()
 	resp, err := client.Get("https://client.example.com/client.json")
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +131,7 @@ func TestPublicClientByProxy(t *testing.T) {
 		if err == nil {
 			_ = resp.Body.Close()
 		}
-		if !errors.Is(err, errPrivateAddress) {
+		if !errors.Is(err, ErrPrivate) {
 			t.Errorf("%s: %v", host, err)
 		}
 	}
@@ -188,6 +187,35 @@ func answerNames(conn net.Conn, addrs []string) {
 		}
 		if _, err := conn.Write(append([]byte{byte(len(packed) >> 8), byte(len(packed))}, packed...)); err != nil {
 			return
+		}
+	}
+}
+
+// What a server names is on its own side or further out; its own host may be
+// wherever it is (a name inside that looks like one outside).
+func TestNamedByAServer(t *testing.T) {
+	port, caught := trap(t)
+	resolveTo(t, "127.0.0.1")
+	t.Setenv("HTTPS_PROXY", "")
+	t.Setenv("https_proxy", "")
+	for _, c := range []struct {
+		server, names string
+		refused       bool
+	}{
+		{"tools.example.com", "127.0.0.1 localhost 10.0.0.1 192.168.1.1 169.254.169.254 elsewhere.example.com [::1]", true},
+		{"tools.example.com", "tools.example.com TOOLS.example.com", false},
+		{"192.168.1.5", "127.0.0.1 [::1] localhost 169.254.169.254 elsewhere.example.com", true},
+		{"nas.local", "127.0.0.1 169.254.169.254", true},
+		{"127.0.0.1", "169.254.169.254 100.64.0.1 0.0.0.0", true},
+		{"127.0.0.1", "127.0.0.1 elsewhere.example.com", false},
+		{"[::1]", "localhost", false},
+	} {
+		for _, host := range strings.Fields(c.names) {
+			before := caught.Load()
+			_, err := (*Network)(nil).Named(c.server).Get("http://" + host + ":" + port + "/")
+			if errors.Is(err, ErrPrivate) != c.refused || c.refused && caught.Load() != before {
+				t.Errorf("%s names %s: %v", c.server, host, err)
+			}
 		}
 	}
 }
