@@ -14,7 +14,8 @@
 //
 // All rotate refresh tokens and end the whole sign-in when an old one returns.
 // Like Okta, and unlike oidc-provider as it comes, there is no consent page and
-// each sign-in is a grant of its own.
+// each sign-in is a grant of its own. A second client, the requesting app, gets
+// assertions (exchange.mjs).
 //
 // usage: node provider.mjs custom|org|open [SECONDS]
 // Prints {"issuer":…} when it listens, then answers each line of JSON on stdin
@@ -24,6 +25,7 @@ import http from 'node:http';
 import readline from 'node:readline';
 import Provider from 'oidc-provider';
 import { store, Adapter } from './adapter.mjs';
+import { exchanges, tokenExchange } from './exchange.mjs';
 
 const org = process.argv[2] === 'org';
 const open = process.argv[2] === 'open';
@@ -36,6 +38,11 @@ const client = {
   client_id: '0oaDrawbridge', client_secret: 'okta-like-client-secret-of-some-length', redirect_uris: ['http://127.0.0.1/none'],
   grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'], token_endpoint_auth_method: 'client_secret_basic',
 };
+const requesting = {
+  ...client, client_id: '0oaRequesting', redirect_uris: ['http://localhost:7777/callback'], application_type: 'native',
+  grant_types: ['authorization_code', tokenExchange], token_endpoint_auth_method: 'client_secret_post',
+};
+const at = {}; // issuer of a resource app → the requesting app's id there
 
 const users = {
   alice: { email: 'alice@example.com', email_verified: true, name: 'Alice', groups: ['everyone', 'admins'], active: true },
@@ -63,9 +70,10 @@ async function ownGrant(ctx) {
 
 function makeProvider(issuer) {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const kid = randomUUID();
   const provider = new Provider(issuer, {
     adapter: Adapter,
-    jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256', kid: randomUUID() }] },
+    jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256', kid }] },
     cookies: { keys: ['only for tests'] },
     scopes: apiScopes.split(' '),
     claims: { openid: ['sub', 'groups'], email: ['email', 'email_verified'], profile: ['name', 'preferred_username'] },
@@ -97,6 +105,7 @@ function makeProvider(issuer) {
   });
   provider.on('server_error', (_ctx, err) => console.error(err));
   provider.on('grant.success', (ctx) => { if (ctx.oidc.params.grant_type === 'refresh_token') seen.refreshed += 1; });
+  exchanges(provider, { privateKey, kid, account, at });
   return provider.callback();
 }
 
@@ -104,6 +113,7 @@ const server = http.createServer();
 await new Promise((ready) => { server.listen(0, '127.0.0.1', ready); });
 const issuer = `http://localhost:${server.address().port}${path}`;
 store.set('Client', client.client_id, client);
+store.set('Client', requesting.client_id, requesting);
 let answer = makeProvider(issuer);
 
 server.on('request', (req, res) => {
@@ -121,6 +131,7 @@ server.on('request', (req, res) => {
 
 const commands = {
   redirect: ({ uri }) => { store.set('Client', client.client_id, { ...client, redirect_uris: [uri] }); answer = makeProvider(issuer); },
+  resourceApp: ({ issuer: resource, client: known }) => { at[resource] = known; },
   user: ({ name, set }) => { Object.assign(users[name], set); },
   mode: ({ value }) => { mode = value; },
   forget: () => { store.forget(); },

@@ -46,6 +46,12 @@ func (o *Okta) SetMode(mode string) { o.do(map[string]any{"do": "mode", "value":
 // RotateKeys replaces the provider's signing key.
 func (o *Okta) RotateKeys() { o.do(map[string]any{"do": "rotateKeys"}, &struct{}{}) }
 
+// ResourceApp adds Drawbridge as the administrator does: by its issuer, and with the
+// id by which it knows the requesting app.
+func (o *Okta) ResourceApp(issuer, client string) {
+	o.do(map[string]any{"do": "resourceApp", "issuer": issuer, "client": client}, &struct{}{})
+}
+
 // State returns what the provider has seen.
 func (o *Okta) State() OktaState {
 	var s OktaState

@@ -1,7 +1,7 @@
 """A program made with a Python SDK or with FastMCP, as the kit drives it.
 
 usage: python python.py '{"url":…,"redirectURI":…,"name":…,"library":"mcp"|"fastmcp","mode":"legacy"|"auto"}'
-Lines of JSON, as in typescript.mjs. FastMCP listens for its callback itself, and
+Lines of JSON, as in typescript.mjs, and "grant" as in pageless.py. FastMCP listens for its callback itself, and
 says so: {"authorize":URL,"listens":true} waits for nothing.
 """
 
@@ -67,6 +67,10 @@ async def callback():
 
 
 def provider():
+    if "grant" in options:
+        from pageless import pageless
+
+        return pageless(options, Storage())
     from mcp.client.auth import OAuthClientProvider
     from mcp.shared.auth import OAuthClientMetadata
 
@@ -127,6 +131,10 @@ async def main():
                 if command["do"] == "connect":
                     client = await connector()(stack)
                     say({"text": "connected"})
+                elif command["do"] == "whoami":
+                    result = await asyncio.wait_for(client.call_tool("whoami", {}), 15)
+                    structured = getattr(result, "structured_content", None) or result.structuredContent
+                    say({"text": json.dumps(structured)})
                 else:
                     # FastMCP 2 waits for ever for an answer that was an error of HTTP.
                     result = await asyncio.wait_for(client.call_tool("echo", {"message": "grüezi"}), 15)

@@ -1,15 +1,17 @@
 // A program made with a TypeScript SDK, as the kit drives it (kit_test.go).
 //
 // usage: node typescript.mjs '{"url":…,"redirectURI":…,"name":…,"sdk":"v1"|"v2","mode":"legacy"|REVISION}'
-// Lines of JSON. In: {"do":"connect"|"call"}. Out: {"text":…} or {"error":…}, and
+// Lines of JSON. In: {"do":"connect"|"call"|"whoami"}. Out: {"text":…} or {"error":…}, and
 // before it, as often as somebody has to sign in, {"authorize":URL}, which waits
-// for {"callback":URL}. After a sign-in the same connection goes on.
+// for {"callback":URL}. After a sign-in the same connection goes on. With a "grant"
+// nobody has to: see pageless.mjs.
 import * as v2 from '@modelcontextprotocol/client';
 import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import readline from 'node:readline';
 import { Keeper, options } from '../flow.mjs';
+import { pageless } from './pageless.mjs';
 
 const old = options.sdk === 'v1';
 const Unauthorized = old ? UnauthorizedError : v2.UnauthorizedError;
@@ -37,7 +39,7 @@ let transport;
 let client;
 
 async function connect() {
-  transport = new Transport(new URL(options.url), { authProvider: keeper });
+  transport = new Transport(new URL(options.url), { authProvider: options.grant ? pageless() : keeper });
   const info = { name: options.name, version: '1.0.0' };
   client = old ? new Client(info)
     : new v2.Client(info, { versionNegotiation: { mode: options.mode === 'legacy' ? 'legacy' : { pin: options.mode } } });
@@ -48,6 +50,7 @@ async function connect() {
 const commands = {
   connect,
   call: async () => (await client.callTool({ name: 'echo', arguments: { message: 'grüezi' } })).content[0].text,
+  whoami: async () => JSON.stringify((await client.callTool({ name: 'whoami', arguments: {} })).structuredContent),
 };
 
 async function signIn() {
@@ -64,7 +67,7 @@ for (;;) {
     try {
       text = await commands[command.do]();
     } catch (err) {
-      if (!(err instanceof Unauthorized)) throw err;
+      if (options.grant || !(err instanceof Unauthorized)) throw err;
       await signIn();
       text = await commands[command.do]();
     }
