@@ -42,6 +42,15 @@ func TextsFor(acceptLanguage string) *Texts {
 	return best
 }
 
+// Through says how a session began without a page (status.Session): through whom,
+// or that it is a machine's.
+func (t *Texts) Through(how, provider string) string {
+	if how == "" {
+		return ""
+	}
+	return strings.ReplaceAll(t.Say("through."+how), "%s", provider)
+}
+
 // Say returns the sentence of key with its arguments in place. A key that is
 // missing says its own name: the tests see to it that none is.
 func (t *Texts) Say(key string, args ...any) string {

@@ -1,14 +1,17 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/control"
 	"github.com/drawbridge-app/drawbridge/server/internal/authserver"
 	"github.com/drawbridge-app/drawbridge/server/internal/doctor"
+	"github.com/drawbridge-app/drawbridge/server/internal/idp"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 	"github.com/drawbridge-app/drawbridge/server/internal/tunnel"
@@ -35,11 +38,23 @@ func (s *Server) Snapshot() status.Snapshot {
 		leaves := p.endpoints.Leaves()
 		for i := range snap.Sessions {
 			snap.Sessions[i].Leaves = leaves[snap.Sessions[i].ID]
+			if snap.Sessions[i].Through == status.Enterprise {
+				snap.Sessions[i].Provider = providerName(snap.Status.IDP.Issuer)
+			}
 		}
 	}
 	snap.Status.Sessions = len(snap.Sessions)
 	snap.Approvals = s.Approvals()
 	return snap
+}
+
+// providerName is what people call the provider of an issuer, or its host.
+func providerName(issuer string) string {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return issuer
+	}
+	return cmp.Or(idp.NameOf(issuer), u.Host)
 }
 
 // Watch returns a channel that holds one wake-up for each time something has

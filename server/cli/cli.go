@@ -36,7 +36,7 @@ type commands struct {
 	Quit    quit       `cmd:"" group:"start"`
 
 	Status   showStatus   `cmd:"" group:"show"`
-	Sessions showSessions `cmd:"" group:"show"`
+	Sessions sessions     `cmd:"" group:"show"`
 	Clients  showClients  `cmd:"" group:"show"`
 	Events   showEvents   `cmd:"" group:"show"`
 	Attempts showAttempts `cmd:"" group:"show"`
@@ -49,6 +49,7 @@ type commands struct {
 	Tunnel tunnel        `cmd:"" group:"change"`
 	Import importServers `cmd:"" group:"change"`
 	Server servers       `cmd:"" group:"change"`
+	Client knownClients  `cmd:"" group:"change"`
 	Secret secret        `cmd:"" group:"change"`
 
 	Version    versionCommand `cmd:"" group:"more"`

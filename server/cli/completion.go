@@ -47,7 +47,7 @@ func (c completion) Run(a *app) error {
 func (a *app) next(words []string) (all [][2]string) {
 	word := strings.TrimPrefix(words[len(words)-1], "=") // PowerShell passes no empty word
 	add := func(next, about string) {
-		if strings.HasPrefix(next, word) {
+		if next != "" && strings.HasPrefix(next, word) {
 			all = append(all, [2]string{next, about})
 		}
 	}
@@ -83,29 +83,42 @@ func (a *app) next(words []string) (all [][2]string) {
 	for _, value := range n.Positional[values].EnumSlice() {
 		add(value, "")
 	}
-	switch n.Name {
+	switch path := strings.TrimPrefix(n.Path(), a.model.Name+" "); path {
 	case "help":
 		for _, c := range a.model.Children {
 			add(c.Name, c.Help)
 		}
-	case "revoke", "logs":
-		a.nextOfRunning(n.Name, add)
+	default:
+		a.nextOfRunning(path, add)
 	}
 	return all
 }
 
 // nextOfRunning adds what the running instance knows.
 func (a *app) nextOfRunning(command string, add func(next, about string)) {
-	if command == "logs" {
+	switch command {
+	case "logs":
 		st, _ := ask(a, (*control.Client).Status)
 		for _, server := range st.Servers {
 			add(server.Name, server.State)
 		}
-		return
-	}
-	list, _ := ask(a, (*control.Client).Sessions)
-	for _, session := range list {
-		add(session.ID, join(session.User.Email, session.Client.Name, session.Label))
+	case "client rotate", "client delete":
+		list, _ := ask(a, (*control.Client).Clients)
+		for _, c := range list {
+			if c.Known {
+				add(c.ID, c.Name)
+			}
+		}
+	case "sessions unblock":
+		list, _ := ask(a, (*control.Client).Blocked)
+		for _, b := range list {
+			add(b.ID, join(b.User.Email, b.Client))
+		}
+	case "revoke":
+		list, _ := ask(a, (*control.Client).Sessions)
+		for _, session := range list {
+			add(session.ID, join(session.User.Email, session.Client.Name, session.Label))
+		}
 	}
 }
 

@@ -75,7 +75,7 @@ func (a *app) help(chosen *kong.Context) error {
 		}
 	}
 	if n != root {
-		section("flags", flagRows(n))
+		section("flags", flagRows(asTyped(n)))
 	}
 	section("common", flagRows(root))
 	if n == root {
@@ -112,4 +112,12 @@ func flagName(f *kong.Flag) string {
 }
 
 // flagsOf are the flags that may be typed behind a command.
-func flagsOf(n *kong.Node) []*kong.Flag { return slices.Concat(n.AllFlags(true)...) }
+func flagsOf(n *kong.Node) []*kong.Flag { return slices.Concat(asTyped(n).AllFlags(true)...) }
+
+// asTyped is the command that n is without one of its own behind it.
+func asTyped(n *kong.Node) *kong.Node {
+	if n.DefaultCmd != nil && n.Parent != nil {
+		return n.DefaultCmd
+	}
+	return n
+}

@@ -39,6 +39,19 @@ var sampleSessions = []status.Session{
 		Leaves: []status.Leave{{Server: "files", Tool: "write\x1b[2J_file", Until: noon.Add(9 * time.Minute)}}},
 	{ID: "s1", Scopes: []string{}, User: status.User{Sub: "00u2"}, Client: status.SessionClient{Name: "Evil\x1b[2J\u202e\u009b1m" + strings.Repeat("x", 100), Kind: "dcr"},
 		CreatedAt: noon.Add(-72 * time.Hour), ExpiresAt: noon.Add(30 * time.Second)},
+	{ID: "s0", Scopes: []string{}, User: status.User{Sub: "00u1", Email: "ana@example.com"}, Client: status.SessionClient{Name: "Claude for Acme", Kind: "static"},
+		CreatedAt: noon.Add(-72 * time.Hour), ExpiresAt: noon.Add(15 * time.Minute), Through: status.Enterprise, Provider: "Okta", GroupsOf: noon.Add(-48 * time.Hour)},
+	{ID: "r0", Scopes: []string{}, User: status.User{Sub: "machine:ci", Name: "ci"}, Client: status.SessionClient{Name: "ci", Kind: "static"},
+		CreatedAt: noon.Add(-72 * time.Hour), ExpiresAt: noon.Add(15 * time.Minute), Through: status.Machine},
+}
+
+var sampleBlocked = []status.Block{
+	{ID: "b1", User: status.User{Sub: "00u1", Email: "bob@example.com"}, Client: "Claude\x1b for Acme", Through: status.Enterprise, At: noon.Add(-5 * time.Minute)},
+}
+
+var sampleKnown = []status.Client{
+	{ID: "dbk_1", Name: "Claude for Acme", Kind: "static", RedirectURIs: []string{}, Known: true, Grants: []string{"jwt-bearer"}, SecretSince: noon.Add(-48 * time.Hour), OldSecretUntil: noon.Add(3 * time.Hour), LastUsed: noon.Add(-time.Minute), Sessions: 3},
+	{ID: "dbk_2", Name: "ci", Kind: "static", RedirectURIs: []string{}, Known: true, Grants: []string{"client_credentials"}, JWKSURI: "https://ci.example.com/jwks.json"},
 }
 
 var sampleEvents = []status.Event{
@@ -94,6 +107,9 @@ func TestPrint(t *testing.T) {
 		{"events", func(s *screen, j bool) error { return s.events(sampleEvents, j) }},
 		{"clients", func(s *screen, j bool) error { return either(s, j, sampleClients, s.clients) }},
 		{"clients-empty", func(s *screen, j bool) error { return either(s, j, []status.Client{}, s.clients) }},
+		{"blocked", func(s *screen, j bool) error { return either(s, j, sampleBlocked, s.blocked) }},
+		{"known", func(s *screen, j bool) error { return either(s, j, sampleKnown, s.known) }},
+		{"known-empty", func(s *screen, j bool) error { return either(s, j, []status.Client{}, s.known) }},
 		{"attempts", func(s *screen, j bool) error { return either(s, j, sampleAttempts, s.attempts) }},
 		{"attempts-empty", func(s *screen, j bool) error { return either(s, j, []status.Attempt{}, s.attempts) }},
 		{"checks", func(s *screen, j bool) error { return either(s, j, sampleChecks, s.checks) }},

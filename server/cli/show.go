@@ -73,10 +73,43 @@ func (s *screen) tunnelTimes(t status.Tunnel) string {
 	return join(since, next)
 }
 
+// sessions shows who is signed in, and who is kept out.
+type sessions struct {
+	List    showSessions   `cmd:"" default:"withargs"`
+	Unblock unblockSession `cmd:""`
+}
+
 type showSessions struct{ asJSON }
 
 func (c showSessions) Run(a *app) error {
-	return show(a, c.asJSON, (*control.Client).Sessions, a.out.sessions)
+	if err := show(a, c.asJSON, (*control.Client).Sessions, a.out.sessions); err != nil || c.JSON {
+		return err
+	}
+	return show(a, c.asJSON, (*control.Client).Blocked, a.out.blocked)
+}
+
+func (s *screen) blocked(list []status.Block) error {
+	for _, b := range list {
+		_ = s.print(s.texts.Say("cli.blocked", cmp.Or(b.User.Email, b.User.Sub), b.Client, s.relative(b.At), b.ID))
+	}
+	return s.err
+}
+
+type unblockSession struct {
+	ID string `arg:"" name:"id"`
+}
+
+func (c unblockSession) Run(a *app) error {
+	return tell(a, func(client *control.Client, ctx context.Context) error {
+		list, err := client.Blocked(ctx)
+		id := c.ID
+		for _, b := range list {
+			if strings.HasPrefix(b.ID, id) {
+				id = b.ID
+			}
+		}
+		return cmp.Or(err, client.Unblock(ctx, id))
+	}, "cli.unblocked")
 }
 
 func (s *screen) sessions(list []status.Session) error {
@@ -97,6 +130,13 @@ func (s *screen) sessions(list []status.Session) error {
 	}
 	_ = s.table(t)
 	for _, l := range list {
+		if l.Through != "" {
+			how := s.shortID(l.ID, list) + ": " + s.texts.Through(l.Through, l.Provider)
+			if !l.GroupsOf.IsZero() {
+				how = join(how, s.texts.Say("through.groups", s.relative(l.GroupsOf)))
+			}
+			_ = s.print(how)
+		}
 		for _, leave := range l.Leaves {
 			_ = s.print(s.texts.Say("cli.leave", l.ID, status.Clean(leave.Server+"/"+leave.Tool, 200), s.relative(leave.Until)))
 		}
@@ -134,9 +174,9 @@ func (c showClients) Run(a *app) error {
 }
 
 func (s *screen) clients(list []status.Client) error {
-	t := table{none: "cli.clients.none", head: s.heads("client", "kind", "first", "last", "sessions", "redirect"), drop: []int{2}}
+	t := table{none: "cli.clients.none", head: s.heads("client", "kind", "first", "last", "used", "sessions", "redirect"), drop: []int{2, 3}}
 	for _, c := range list {
-		t.addTexts(cmp.Or(c.Name, c.ID), c.Kind, s.relative(c.FirstSeen), s.relative(c.LastSignIn), fmt.Sprint(c.Sessions), strings.Join(c.RedirectURIs, " "))
+		t.addTexts(cmp.Or(c.Name, c.ID), c.Kind, s.relative(c.FirstSeen), s.relative(c.LastSignIn), s.relative(c.LastUsed), fmt.Sprint(c.Sessions), strings.Join(c.RedirectURIs, " "))
 	}
 	return s.table(t)
 }

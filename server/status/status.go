@@ -128,6 +128,7 @@ type Session struct {
 	Leaves     []Leave       `json:"leaves,omitempty"`
 
 	Through  string    `json:"through,omitempty"`  // how it began: [Enterprise] or [Machine], both without a page; "" is a sign-in in a browser
+	Provider string    `json:"provider,omitempty"` // of [Enterprise]: what people call whoever vouched
 	GroupsOf time.Time `json:"groups_of,omitzero"` // of what sign-in the person's groups are known, where the provider's assertion names none
 }
 
