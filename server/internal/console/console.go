@@ -107,7 +107,7 @@ func New(o Options) (*Console, error) {
 	}
 	c := &Console{backend: o.Backend, configurer: o.Setup, version: o.Version, now: o.Now, log: o.Log, pages: map[string]*Page{}}
 	c.logins = newLogins(o.Now)
-	c.list = []*Page{c.overview(), c.sessions(), c.activity(), c.servers(), c.access(), c.approvals(), c.settings(), c.doctor(), c.setup(), c.alarm()}
+	c.list = []*Page{c.overview(), c.sessions(), c.activity(), c.clients(), c.servers(), c.access(), c.approvals(), c.settings(), c.doctor(), c.setup(), c.alarm()}
 	for _, page := range c.list {
 		c.pages[page.Name] = page
 	}

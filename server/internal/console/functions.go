@@ -22,6 +22,7 @@ func functions(t *assets.Texts) template.FuncMap {
 		"date":    func(at time.Time) string { return at.Local().Format("2006-01-02 15:04:05") },
 		"has":     t.Has,
 		"look":    look,
+		"person":  who,
 		"pair":    func(a, b any) pair { return pair{a, b} },
 		"key":     key,
 		"itemKey": itemKey,

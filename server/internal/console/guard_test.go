@@ -15,7 +15,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/console/consoletest"
 )
 
-var pagePaths = []string{"/", "/sessions", "/activity", "/servers", "/access", "/approvals", "/settings", "/doctor", "/setup", "/panic"}
+var pagePaths = []string{"/", "/sessions", "/activity", "/servers", "/access", "/clients", "/approvals", "/settings", "/doctor", "/setup", "/panic"}
 
 // verbs is every form, with what makes it do something.
 var verbs = []struct {

@@ -29,11 +29,12 @@ func (c *Console) sessions() *Page {
 		Draw:  func(r *Request) any { return sessionsOf(r) },
 		Parts: []string{"sessions-list"},
 		Actions: map[string]Action{
-			"revoke": c.ofSession("sessions.leaves", Backend.RevokeSoon),
-			"keep":   c.ofSession("sessions.kept", Backend.Keep),
-			"rename": c.rename,
-			"ask":    c.askAgain,
-			"all":    sure(c.revokeAll),
+			"revoke":  c.ofSession("sessions.leaves", Backend.RevokeSoon),
+			"keep":    c.ofSession("sessions.kept", Backend.Keep),
+			"rename":  c.rename,
+			"unblock": c.unblock,
+			"ask":     c.askAgain,
+			"all":     sure(c.revokeAll),
 		},
 	}
 }
@@ -51,6 +52,14 @@ func (c *Console) ofSession(key string, do func(Backend, context.Context, string
 		}
 		return r.Say(key), err
 	}
+}
+
+func (c *Console) unblock(r *Request) (string, error) {
+	err := c.backend.Unblock(r.Context(), r.PostFormValue("id"))
+	if errors.Is(err, control.ErrNotFound) {
+		return r.Say("sessions.unblock.gone"), nil
+	}
+	return r.Say("sessions.unblocked"), err
 }
 
 func (c *Console) rename(r *Request) (string, error) {
@@ -94,13 +103,14 @@ type sessionRow struct {
 	Live            bool // used in the last moments
 	Who, ClientName string
 	Vouched         string // key of how sure the client's identity is
+	How             string // it began, if not in a browser
 }
 
 func sessionsOf(r *Request) sessionsData {
 	d := sessionsData{pages: paged(r, len(r.Snap.Sessions))}
 	for _, s := range r.Snap.Sessions[d.from:d.to] {
 		client := cmp.Or(assets.Name(s.Client.Name), r.Say("client.unnamed"))
-		d.Rows = append(d.Rows, sessionRow{s, r.Now.Sub(s.LastUsedAt) < liveTime, who(s.User), client, vouched(s.Client)})
+		d.Rows = append(d.Rows, sessionRow{s, r.Now.Sub(s.LastUsedAt) < liveTime, who(s.User), client, vouched(s.Client), r.Through(s.Through, assets.Name(s.Provider))})
 	}
 	return d
 }

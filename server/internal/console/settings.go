@@ -13,11 +13,12 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/wizard"
 )
 
-// settings is the lifetimes of tokens, and which clients may connect.
+// settings is the lifetimes of tokens, which clients may connect, and whose word
+// counts without a page.
 func (c *Console) settings() *Page {
 	return &Page{
 		Name:    "settings",
-		Draw:    func(r *Request) any { return c.formsOf(r, "tokens", "clients") },
+		Draw:    func(r *Request) any { return c.formsOf(r, "tokens", "clients", "enterprise") },
 		Actions: map[string]Action{"save": c.saveForm},
 	}
 }
@@ -68,6 +69,8 @@ func formOf(cfg *config.Config, name string) *configForm {
 		table = &cfg.Tokens
 	case "clients":
 		table = &cfg.Clients
+	case "enterprise":
+		table = &cfg.Enterprise
 	default:
 		return nil
 	}
