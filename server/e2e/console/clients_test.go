@@ -24,11 +24,8 @@ func TestConsolePagesOfKnownClients(t *testing.T) {
 	d.Blocked = []status.Block{{ID: "s-gone", User: status.User{Sub: "00u2bob", Email: "bob@example.com"}, Client: known.Name, Through: status.Enterprise, At: now.Add(-5 * time.Minute)}}
 	shown := consoletest.Start(t, d, consoletest.Now)
 	for _, p := range []picture{
-		{name: "clients", path: "/clients", en: "Claude for Acme", ja: "身元を証明するクライアント"},
 		{name: "clients-made", path: "/clients", press: "form[action='/clients/rotate'] button", en: "Copy it before you leave this page", ja: "表示されるのは今回だけです"},
-		{name: "clients-add", path: "/clients", press: "#client-add summary", en: "What it may do", ja: "許可する動作"},
 		{name: "sessions-pageless", path: "/sessions", en: "through Okta, no consent page", ja: "ブロックを解除"},
-		{name: "settings-pageless", path: "/settings", en: "Sign-in without a page", ja: "ページなしのサインイン"},
 	} {
 		p.take(t, browser, shown.Link)
 	}

@@ -31,7 +31,7 @@ func TestKnownClients(t *testing.T) {
 			t.Errorf("%s has the secret", path)
 		}
 	}
-	if a := rig.Post(t, token, "/clients/rotate", "id", "dbk_ci"); !strings.Contains(a.Body, "dbs_another") || !strings.Contains(a.Body, "the one before") {
+	if a := rig.Post(t, token, "/clients/rotate", "id", "dbk_ci"); !strings.Contains(a.Body, "dbs_another") || !strings.Contains(a.Body, "The secret before") {
 		t.Errorf("rotated: %d", a.Status)
 	}
 	if a := rig.Post(t, token, "/clients/delete", "id", "dbk_ci"); a.Status == http.StatusOK {
