@@ -30,13 +30,18 @@ func (t *tray) act(ctx context.Context, a action) (copied bool) {
 		t.openPage(ctx, a.page)
 	case allowCall, refuseCall:
 		err = t.answer(ctx, a.id, a.kind == allowCall)
-	case revokeSlot:
+	case revokeSlot, unblockSlot:
 		r := t.rows[a.slot]
 		if time.Since(r.since) < justMoved {
 			t.tell(ctx, note{Title: t.texts.Say("tray.moved"), Body: t.texts.Say("tray.moved.body")})
 			return false
 		}
-		err = t.revoke(ctx, r.id)
+		switch {
+		case a.kind == revokeSlot:
+			err = t.revoke(ctx, r.id)
+		case r.id != "":
+			err = t.backend.Unblock(ctx, r.id)
+		}
 	case revokeID:
 		err = t.revoke(ctx, a.id)
 	case revokeAll:

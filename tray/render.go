@@ -1,6 +1,7 @@
 package tray
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 // How much the menu holds. What is beyond it stands in the console.
 const (
 	sessionSlots = 10
+	blockSlots   = 3
 	eventSlots   = 10
 
 	// labelWidth is how many characters a row has: a panel makes its menu as
@@ -210,6 +212,14 @@ func (p painter) sessions() []row {
 		}
 		list = append(list, r)
 	}
+	for i := range blockSlots {
+		r := row{rows: []row{{Title: p.Say("sessions.unblock"), does: action{kind: unblockSlot, slot: sessionSlots + i}}}}
+		if i < len(p.Blocked) {
+			b := p.Blocked[i]
+			r.Title = p.Say("tray.blocked", person(b.User)+" · "+p.client(b.Client))
+		}
+		list = append(list, r)
+	}
 	nobody, more := row{grey: true}, row{does: action{kind: openConsole, page: "/sessions"}}
 	all := row{rows: []row{{does: action{kind: revokeAll}}}}
 	switch n := len(p.Sessions); {
@@ -226,10 +236,7 @@ func (p painter) sessions() []row {
 
 // session says whose a session is, and what was done with it.
 func (p painter) session(s status.Session) (title, use string) {
-	who := field(s.User.Email, 40)
-	if who == "" {
-		who = field(s.User.Sub, 40)
-	}
+	who := person(s.User)
 	client := p.client(s.Client.Name)
 	if s.Label != "" {
 		client += " “" + field(s.Label, 20) + "”"
@@ -242,8 +249,13 @@ func (p painter) session(s status.Session) (title, use string) {
 	if s.LastTool != "" {
 		use += " · " + field(s.LastTool, 30)
 	}
+	if how := p.Through(s.Through, field(s.Provider, 30)); how != "" {
+		used, use = how, used+" · "+use
+	}
 	return who + " · " + client + " · " + used, use
 }
+
+func person(u status.User) string { return cmp.Or(field(u.Email, 40), field(u.Sub, 40)) }
 
 // client is what a program calls itself, kept from passing for our words.
 func (p painter) client(name string) string { return clientName(p.Texts, name) }

@@ -51,6 +51,14 @@ func TestRender(t *testing.T) {
 	nasty.Sessions = []status.Session{h}
 	nasty.Events = []status.Event{event(status.SigninSucceeded, time.Minute, hostile, hostile, ""), event(status.SigninRefused, 0, hostile, hostile, strings.Repeat(hostile, 9))}
 	nasty.Status.Notes = []string{strings.Repeat(hostile, 20)}
+	pageless := ready()
+	through, machine := ana("s1", 2*time.Minute), ana("s2", time.Hour)
+	through.Through, through.Provider, through.Client.Name = status.Enterprise, "Okta", "Claude for Acme"
+	machine.Through, machine.User, machine.Client.Name = status.Machine, status.User{Sub: "machine:ci", Name: "ci"}, "ci"
+	pageless.Sessions = []status.Session{through, machine}
+	for i := range 5 {
+		pageless.Blocked = append(pageless.Blocked, status.Block{ID: fmt.Sprint("b", i), User: status.User{Sub: "u3", Email: fmt.Sprintf("user%d@example.com", i)}, Client: "Claude for Acme", Through: status.Enterprise})
+	}
 	one := ready()
 	one.Sessions = []status.Session{ana("s1", 2*time.Minute), {ID: "s2", Label: "laptop", User: status.User{Sub: "u2"}, CreatedAt: noon.Add(-10 * time.Second), LastUsedAt: noon, ExpiresAt: noon.Add(time.Hour)}}
 	one.Events = []status.Event{
@@ -75,11 +83,12 @@ func TestRender(t *testing.T) {
 		return s
 	}
 	cases := map[string]status.Snapshot{
-		"empty":   {},
-		"ready":   one,
-		"crowd":   crowd,
-		"hostile": nasty,
-		"asked":   calls,
+		"empty":    {},
+		"ready":    one,
+		"crowd":    crowd,
+		"pageless": pageless,
+		"hostile":  nasty,
+		"asked":    calls,
 		"not-set-up": with(func(s *status.Status) {
 			*s = status.Status{State: status.Error, Version: s.Version, PID: s.PID, ConsoleURL: s.ConsoleURL, Tunnel: status.Tunnel{State: "off"}, IDP: status.IDP{State: status.IDPMisconfigured},
 				Error: "Drawbridge is not set up: there is no configuration yet. Open Setup with `drawbridge console`, or run `drawbridge setup`."}

@@ -53,11 +53,12 @@ func (s *server) done() string {
 	return strings.Join(s.did, ", ")
 }
 
-func (s *server) Revoke(_ context.Context, id string) error { return s.do("revoke " + id) }
-func (s *server) RevokeAll(context.Context) (int, error)    { return 0, s.do("revoke all") }
-func (s *server) Pause(context.Context) error               { return s.do("pause") }
-func (s *server) Resume(context.Context) error              { return s.do("resume") }
-func (s *server) Retry()                                    { _ = s.do("retry") }
+func (s *server) Revoke(_ context.Context, id string) error  { return s.do("revoke " + id) }
+func (s *server) Unblock(_ context.Context, id string) error { return s.do("unblock " + id) }
+func (s *server) RevokeAll(context.Context) (int, error)     { return 0, s.do("revoke all") }
+func (s *server) Pause(context.Context) error                { return s.do("pause") }
+func (s *server) Resume(context.Context) error               { return s.do("resume") }
+func (s *server) Retry()                                     { _ = s.do("retry") }
 func (s *server) ConsoleLink(page string) string {
 	return "http://127.0.0.1:40123" + page + "#once=o"
 }

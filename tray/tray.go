@@ -28,6 +28,8 @@ type Backend interface {
 
 	Revoke(ctx context.Context, id string) error
 	RevokeAll(ctx context.Context) (int, error)
+	// Unblock lets the person of a [status.Block] come back.
+	Unblock(ctx context.Context, id string) error
 	Pause(ctx context.Context) error
 	Resume(ctx context.Context) error
 	// ConsoleLink is an address of a page of the console ("/approvals") that
@@ -101,7 +103,8 @@ const (
 	connect // slot: of connections
 	showQR
 	revokeSlot // slot
-	revokeID   // id
+	unblockSlot
+	revokeID // id
 	revokeAll
 	togglePause
 	toggleQuiet
@@ -139,8 +142,8 @@ type tray struct {
 	clicks  chan action
 	opened  <-chan struct{} // the menu has been opened
 
-	snap     status.Snapshot // as last drawn
-	rows     [sessionSlots]slot
+	snap     status.Snapshot                 // as last drawn
+	rows     [sessionSlots + blockSlots]slot // of sessions, then of blocks
 	notifier notifier
 	asker    asker
 	places   switches
@@ -148,7 +151,7 @@ type tray struct {
 	qrFile   string
 }
 
-// slot is which session a row of the menu stands for, and since when.
+// slot is which session or block a row of the menu stands for, and since when.
 type slot struct {
 	id    string
 	since time.Time // when it took the place of another session
@@ -234,8 +237,10 @@ func (t *tray) draw(ctx context.Context) <-chan time.Time {
 	t.snap = t.backend.Snapshot()
 	for i := range t.rows {
 		id := ""
-		if i < len(t.snap.Sessions) {
+		if i < min(len(t.snap.Sessions), sessionSlots) {
 			id = t.snap.Sessions[i].ID
+		} else if i >= sessionSlots && i-sessionSlots < len(t.snap.Blocked) {
+			id = t.snap.Blocked[i-sessionSlots].ID
 		}
 		if t.rows[i].id != id {
 			if t.rows[i].id != "" {

@@ -77,6 +77,8 @@ func TestClicks(t *testing.T) {
 	noticed, asked := ready(), ready()
 	noticed.Status.Notes = []string{"a notice", "another"}
 	asked.Approvals = []status.Approval{{ID: "a1"}}
+	kept := ready()
+	kept.Blocked = []status.Block{{ID: "b1", User: status.User{Sub: "u3"}, Client: "Claude for Acme"}}
 	const mcp, place = "https://name.ngrok.app/mcp", "http://127.0.0.1:40123"
 	console := place + "/#once=o"
 	for name, c := range map[string]struct {
@@ -102,6 +104,8 @@ func TestClicks(t *testing.T) {
 		"Gemini CLI":                {two, action{kind: connect, slot: 5}, "", "gemini mcp add --scope user --transport http drawbridge " + mcp, ""},
 		"Details":                   {two, action{kind: openConsole, page: "/sessions"}, "", "", place + "/sessions#once=o"},
 		"Revoke":                    {two, action{kind: revokeSlot, slot: 1}, "revoke s2", "", ""},
+		"Unblock":                   {kept, action{kind: unblockSlot, slot: sessionSlots}, "unblock b1", "", ""},
+		"Unblock of an empty row":   {kept, action{kind: unblockSlot, slot: sessionSlots + 1}, "", "", ""},
 		"Revoke of an empty row":    {two, action{kind: revokeSlot, slot: 7}, "", "", ""},
 		"Revoke in a notification":  {two, action{kind: revokeID, id: "s1"}, "revoke s1", "", ""},
 		"Revoke in one gone stale":  {two, action{kind: revokeID, id: "s0"}, "", "", ""},

@@ -85,6 +85,7 @@ func (s *stormServer) Snapshot() status.Snapshot {
 }
 func (s *stormServer) Watch(context.Context) <-chan struct{}      { return s.changes }
 func (s *stormServer) Revoke(context.Context, string) error       { return nil }
+func (s *stormServer) Unblock(context.Context, string) error      { return nil }
 func (s *stormServer) RevokeAll(context.Context) (int, error)     { return 0, nil }
 func (s *stormServer) Pause(context.Context) error                { return nil }
 func (s *stormServer) Resume(context.Context) error               { return nil }
