@@ -118,6 +118,7 @@ type demo struct {
 	Headless     bool
 	Listen       string `placeholder:"ADDR"`
 	ProviderOnly bool
+	SignIn       string `placeholder:"USER"`
 }
 
 func (c demo) Run(a *app) error {
@@ -126,6 +127,14 @@ func (c demo) Run(a *app) error {
 	}
 	if c.ProviderOnly {
 		return builtin.Provider(a.ctx, c.Listen, a.out)
+	}
+	if c.SignIn != "" {
+		owner, err := control.Dial(a.data)
+		if err != nil {
+			return err
+		}
+		defer owner.Close()
+		return builtin.SignIn(a.ctx, owner, c.SignIn, a.toCopy)
 	}
 	d, err := builtin.New(a.ctx, server.Options{Listen: c.Listen, DataDir: a.givenData, Version: a.version, Log: a.log})
 	if err != nil {

@@ -143,7 +143,7 @@ func TestDemoIntroduction(t *testing.T) {
 		for _, line := range []string{
 			"claude mcp add --scope user --transport http drawbridge http://127.0.0.1:8000/mcp\n",
 			"npx @modelcontextprotocol/inspector --cli http://127.0.0.1:8000/mcp --method tools/list\n",
-			program() + " console --data /tmp/demo\n", program() + " sessions --data /tmp/demo\n", program() + " revoke ID --data /tmp/demo\n", "Node.js 22",
+			program() + " console --data /tmp/demo\n", program() + " sessions --data /tmp/demo\n", program() + " revoke ID --data /tmp/demo\n", program() + " demo --sign-in alice --data /tmp/demo\n", "Node.js 22",
 		} {
 			if !strings.Contains(out.String(), line) || strings.Contains(out.String(), "%!") {
 				t.Errorf("%s: no %q in\n%s", lang, line, &out)

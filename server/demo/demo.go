@@ -50,7 +50,7 @@ func New(ctx context.Context, o server.Options) (*Demo, error) {
 	o.Config.Listen = cmp.Or(o.Listen, o.Config.Listen)
 	o.Config.Tunnel.Provider = "none"
 	o.Config.IDP.Issuer, o.Config.IDP.ClientID = d.provider.Issuer, demo.ClientID
-	o.Config.Access.Anyone = true
+	o.Config.Access.Anyone, o.Config.Enterprise.Enabled = true, true
 	o.DataDir, o.ThrowAway, o.Keystore = d.dataDir, true, keystore.Memory()
 	if err := o.Keystore.Set(ctx, keystore.IDPClientSecret, keystore.NewSecret(demo.ClientSecret)); err != nil {
 		d.clean()
