@@ -29,6 +29,7 @@ type parts struct {
 	endpoints *endpoints.Endpoints
 	documents *authserver.Documents
 	signIns   *serverauth.SignIns // at mounted servers
+	vouching  []*idp.Client       // providers whose assertions count, beside provider
 	handlers  handlers
 
 	providerLost chan struct{} // holds one: the provider has just been lost
@@ -48,7 +49,7 @@ func (a *app) build(cfg config.Config, base, local string, health http.HandlerFu
 		DataKey: keys.dataKey, Resources: []string{p.mcpURL()}, Issuer: cfg.IDP.Issuer, Scopes: cfg.IDP.Scopes,
 		Redirects: redirects(cfg, base, local), StaticClientID: cfg.IDP.ClientID, NoRegistration: !cfg.Clients.Registration,
 		Access: accessList(cfg.Access), AccessTTL: cfg.Tokens.Access, RefreshTTL: cfg.Tokens.Refresh,
-		Provider: p.provider, Saver: keys.journal, Recorder: keys.journal, Now: o.Now, Log: o.Log,
+		Trusted: cfg.Trusted(), AssertedTTL: cfg.Enterprise.Access, Provider: p.provider, Saver: keys.journal, Recorder: keys.journal, Now: o.Now, Log: o.Log,
 		Ended: func(reasons map[string]string) {
 			for session, reason := range reasons {
 				a.timeline.Ended(session, reason)
@@ -79,11 +80,30 @@ func (a *app) build(cfg config.Config, base, local string, health http.HandlerFu
 	}
 	p.documents = authserver.NewDocuments(cmp.Or(o.Documents, network.Public()), o.Now)
 	auth := authserver.New(authserver.Options{
-		Issuer: base, MCPURL: p.mcpURL(), Scopes: cfg.IDP.Scopes, Grants: p.grants, Provider: p.provider,
+		Issuer: base, Assertions: a.assertions(cfg, p), MCPURL: p.mcpURL(), Scopes: cfg.IDP.Scopes, Grants: p.grants, Provider: p.provider,
 		ProviderIssuer: cfg.IDP.Issuer, NoRegistration: !cfg.Clients.Registration,
 		NoDocuments: !cfg.Clients.MetadataDocuments, Documents: p.documents, Recorder: keys.journal, DryRun: &a.dryRun, JWKS: signer.JWKS(), Now: o.Now, Log: o.Log})
 	p.handlers, err = routes(base, local, p.endpoints, auth, a.timeline, health)
 	return p, err
+}
+
+// assertions are those that cfg trusts; nil if none.
+func (a *app) assertions(cfg config.Config, p *parts) authserver.Assertions {
+	if !cfg.Enterprise.Enabled {
+		return nil
+	}
+	var trusted []*idp.Client
+	for _, issuer := range cfg.Trusted() {
+		provider := p.provider
+		if issuer != cfg.IDP.Issuer {
+			another := a.idpConfig(cfg, p.base, nil)
+			another.Issuer = issuer
+			provider = idp.New(another)
+			p.vouching = append(p.vouching, provider)
+		}
+		trusted = append(trusted, provider)
+	}
+	return idp.NewAssertions(p.base, trusted...)
 }
 
 // idpConfig is the provider as the configuration names it.
@@ -105,7 +125,9 @@ func (p *parts) run(ctx context.Context) {
 func (p *parts) close() {
 	p.endpoints.Close()
 	p.signIns.Close()
-	p.provider.Close()
+	for _, provider := range append(p.vouching, p.provider) {
+		provider.Close()
+	}
 }
 
 // watchProvider asks for the provider at start, and again while it is away, so

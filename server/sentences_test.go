@@ -65,6 +65,7 @@ func TestSentencesAreTranslated(t *testing.T) {
 		{files: []string{"internal/mount/unreachable.go"}},
 		{files: []string{"internal/authserver/*.go", "internal/oauth/*.go"}, by: refusals},
 		{files: []string{"internal/oauth/reasons.go"}, by: []string{"New"}},
+		{files: []string{"internal/idp/assertion.go"}, by: []string{"badForm", "Telling", "Unavailable"}},
 		{files: []string{"internal/oauth/redirect.go"}, by: []string{"bad"}},
 		{files: []string{"internal/mount/*.go"}, by: []string{"text"}},
 		{files: []string{"internal/serverauth/discover.go", "internal/serverauth/flow.go", "internal/serverauth/link.go"}, by: []string{"sentence", "New"}},

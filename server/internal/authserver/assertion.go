@@ -2,11 +2,8 @@ package authserver
 
 import (
 	"context"
-	"crypto/sha256"
-	"maps"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -71,7 +68,7 @@ func (s *Server) checkAssertion(ctx context.Context, client *oauth.Client, asser
 		return oauth.InvalidClient("The client assertion must expire within ten minutes.")
 	case claims.ID == "":
 		return oauth.InvalidClient("The client assertion must have a jti.")
-	case !s.assertions.first(client.ID, claims.ID, claims.Expiry.Time().Add(assertionLeeway), now):
+	case !s.assertions.First(client.ID+"\x00"+claims.ID, hostOf(client.ID), claims.Expiry.Time().Add(assertionLeeway), now):
 		return oauth.InvalidClient("The client assertion was used before.")
 	}
 	return nil
@@ -93,37 +90,4 @@ func (s *Server) verify(ctx context.Context, client *oauth.Client, parsed *jwt.J
 		}
 	}
 	return nil, oauth.InvalidClient("The client assertion is not signed by a key of this client.")
-}
-
-// replays remembers assertions until they have expired.
-type replays struct {
-	mu   sync.Mutex // guards seen
-	seen map[[32]byte]replay
-}
-
-type replay struct {
-	until time.Time
-	host  string
-}
-
-func newReplays() *replays { return &replays{seen: map[[32]byte]replay{}} }
-
-// first reports whether client has not shown the assertion jti before. Where
-// there is no room for it it says no: taking one twice is worse than a refusal.
-func (p *replays) first(client, jti string, until, now time.Time) bool {
-	key, host := sha256.Sum256([]byte(client+"\x00"+jti)), hostOf(client)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	maps.DeleteFunc(p.seen, func(_ [32]byte, r replay) bool { return !now.Before(r.until) }) // shown again, it is refused for that
-	ofHost := 0
-	for _, r := range p.seen {
-		if r.host == host {
-			ofHost++
-		}
-	}
-	if _, ok := p.seen[key]; ok || len(p.seen) >= maxReplays || ofHost >= maxReplaysEach {
-		return false
-	}
-	p.seen[key] = replay{until, host}
-	return true
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/limit"
@@ -28,6 +29,11 @@ type Provider interface {
 	Explain(code, description string) *oauth.ProviderError
 }
 
+// Assertions verifies what a trusted provider says of a person to a client.
+type Assertions interface {
+	Verify(ctx context.Context, assertion, client string) (oauth.Assertion, error)
+}
+
 // DryRun is a sign-in that Setup tries, and that makes no grant.
 type DryRun interface {
 	// Callback takes the provider's answer if its state is the dry run's, and
@@ -42,8 +48,9 @@ type Options struct {
 	Scopes         []string
 	Grants         *oauth.Grants
 	Provider       Provider
-	DryRun         DryRun // nil: none is ever under way
-	ProviderIssuer string // compared with the iss of the provider's answer (RFC 9207 §2.4)
+	DryRun         DryRun     // nil: none is ever under way
+	Assertions     Assertions // nil: people sign in by the consent page alone
+	ProviderIssuer string     // compared with the iss of the provider's answer (RFC 9207 §2.4)
 	NoRegistration bool
 	NoDocuments    bool // metadata documents are not offered, so that clients register
 	Documents      *Documents
@@ -56,12 +63,13 @@ type Options struct {
 // Server answers the authorization server's paths.
 type Server struct {
 	Options
-	assertions *replays // of private_key_jwt
+	assertions *oauth.Once // of private_key_jwt
+	guesses    sync.Map    // client id → *limit.Limit of wrong secrets
 }
 
 // New returns a server. It starts nothing.
 func New(o Options) *Server {
-	return &Server{Options: o, assertions: newReplays()}
+	return &Server{Options: o, assertions: oauth.NewOnce(maxReplays, maxReplaysEach)}
 }
 
 // redirectPath is where the provider sends the browser back to.

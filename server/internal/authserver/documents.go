@@ -146,6 +146,9 @@ func (d *Documents) Client(ctx context.Context, id string, actor netip.Prefix, k
 	}
 	c := &oauth.Client{ID: id, Name: name, Kind: oauth.KindCIMD, RedirectURIs: doc.RedirectURIs, AuthMethod: doc.AuthMethod, Confirmed: d.now().UTC()}
 	if doc.AuthMethod == "private_key_jwt" {
+		if slices.Contains(doc.GrantTypes, jwtBearer) {
+			c.Grants = []string{oauth.GrantCode, oauth.GrantRefresh, oauth.GrantAssertion}
+		}
 		if c.JWKS, c.JWKSURI = doc.JWKS, doc.JWKSURI; len(c.JWKS) > 0 {
 			c.JWKSURI = ""
 		}

@@ -17,7 +17,6 @@ func (s *Server) metadata() map[string]any {
 		"scopes_supported":                               s.Scopes,
 		"response_types_supported":                       []string{"code"},
 		"response_modes_supported":                       []string{"query"},
-		"grant_types_supported":                          []string{"authorization_code", "refresh_token"},
 		"code_challenge_methods_supported":               []string{"S256"},
 		"client_id_metadata_document_supported":          !s.NoDocuments,
 		"authorization_response_iss_parameter_supported": true,
@@ -25,16 +24,32 @@ func (s *Server) metadata() map[string]any {
 	if !s.NoRegistration {
 		m["registration_endpoint"] = s.Issuer + "/register"
 	}
-	for _, endpoint := range []string{"token", "revocation"} {
-		if s.NoDocuments { // only these have keys
-			m[endpoint+"_endpoint_auth_methods_supported"] = []string{"none"}
-			continue
-		}
-		// Claude uses metadata documents only where "none" is listed, ChatGPT
-		// where private_key_jwt is.
-		m[endpoint+"_endpoint_auth_methods_supported"] = []string{"none", "private_key_jwt"}
-		m[endpoint+"_endpoint_auth_signing_alg_values_supported"] = assertionAlgorithms
+	// Claude uses metadata documents only where "none" is listed, ChatGPT where
+	// private_key_jwt is. What no client here has is not offered: one that registers
+	// might choose it.
+	methods := []string{"none"}
+	secrets, keys, machines := s.Grants.Features()
+	if keys = keys || !s.NoDocuments; keys {
+		methods = append(methods, "private_key_jwt")
 	}
+	if secrets {
+		methods = append(methods, "client_secret_basic", "client_secret_post")
+	}
+	for _, endpoint := range []string{"token", "revocation"} {
+		m[endpoint+"_endpoint_auth_methods_supported"] = methods
+		if keys {
+			m[endpoint+"_endpoint_auth_signing_alg_values_supported"] = assertionAlgorithms
+		}
+	}
+	grants := []string{"authorization_code", "refresh_token"}
+	if s.Assertions != nil {
+		grants = append(grants, jwtBearer)
+		m["authorization_grant_profiles_supported"] = []string{"urn:ietf:params:oauth:grant-profile:id-jag"}
+	}
+	if machines {
+		grants = append(grants, "client_credentials")
+	}
+	m["grant_types_supported"] = grants
 	return m
 }
 

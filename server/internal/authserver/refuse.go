@@ -2,6 +2,7 @@ package authserver
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -93,18 +94,33 @@ var (
 			{of: provider(oauth.ProviderUnreachable), what: timeline.ProviderAway, do: "Wait a minute, then start again from your client."},
 		}}
 
-	completing = place{event: status.SigninRefused, what: timeline.ProviderFailed, causes: []cause{
+	completing = place{event: status.SigninRefused, what: timeline.ProviderFailed, causes: append(personCauses,
+		cause{of: coded("access_denied"), what: timeline.NotOnList})}
+
+	personCauses = []cause{
 		{of: is(oauth.ErrNobody), what: timeline.NobodyListed},
 		{of: is(oauth.ErrNotVerified), what: timeline.NotVerified},
 		{of: is(oauth.ErrNotVouched), what: timeline.NotVouched},
 		{of: is(oauth.ErrNoGroups), what: timeline.NoGroups},
 		{of: is(oauth.ErrGroupsElsewhere), what: timeline.GroupsElsewhere},
 		{of: is(oauth.ErrOverage), what: timeline.TooManyGroups},
-		{of: coded("access_denied"), what: timeline.NotOnList},
-	}}
+		{of: is(oauth.ErrNotListed), what: timeline.NotOnList},
+	}
 
-	redeeming = place{event: status.TokenRefused, what: timeline.TokenRefused, coded: true, causes: []cause{
+	redeeming = place{event: status.TokenRefused, what: timeline.TokenRefused, coded: true, causes: append(personCauses, []cause{
 		{of: is(oauth.ErrPerson), what: timeline.RefreshPerson},
+		{of: is(oauth.ErrSecret), what: timeline.TokenSecret},
+		{of: is(oauth.ErrBlocked), what: timeline.VouchBlocked},
+		{of: is(oauth.ErrAssertionForm), what: timeline.VouchForm},
+		{of: is(oauth.ErrAssertionKey), what: timeline.VouchForm},
+		{of: is(oauth.ErrAssertionClock), what: timeline.VouchClock},
+		{of: is(oauth.ErrAssertionTwice), what: timeline.VouchTwice},
+		{of: is(oauth.ErrAssertionClient), what: timeline.VouchClient},
+		{of: is(oauth.ErrAssertionResource), what: timeline.TokenResource},
+		{of: func(e *oauth.Error) bool { a := audience(e); return a != nil && a.Issuer != "" }, what: timeline.VouchIssuer},
+		{of: func(e *oauth.Error) bool { return audience(e) != nil }, what: timeline.VouchAudience},
+		{of: coded("unauthorized_client"), what: timeline.TokenGrant},
+		{of: coded("unsupported_grant_type"), what: timeline.TokenGrant},
 		{of: is(oauth.ErrCodeVerifier), what: timeline.TokenVerifier},
 		{of: is(oauth.ErrCodeRedirect), what: timeline.TokenRedirect},
 		{of: is(oauth.ErrCodeClient), what: timeline.TokenClient},
@@ -121,7 +137,7 @@ var (
 		{of: provider(oauth.ProviderUnreachable), what: timeline.RefreshAway},
 		{of: provider(oauth.ProviderMisconfigured), what: timeline.RefreshAway},
 		{of: coded("server_error"), what: timeline.TokenFailed},
-	}}
+	}...)}
 
 	revoking = place{}
 	limiting = place{}
@@ -191,6 +207,9 @@ func (s *Server) tell(r *http.Request, at *place, e *oauth.Error, what timeline.
 		if _, why, ok := strings.Cut(reason, " refused the sign-in: "); ok && what == timeline.ProviderRefused {
 			f.Reason = why
 		}
+		if a := audience(e); a != nil {
+			f.Resource = cmp.Or(a.Audience, a.Issuer)
+		}
 		if uri := unlisted(e); uri != "" {
 			f.Host, f.Redirect = oauth.RedirectHost(uri), uri
 		}
@@ -204,6 +223,13 @@ func (s *Server) tell(r *http.Request, at *place, e *oauth.Error, what timeline.
 	}
 	return s.Recorder.Record(status.Event{Type: at.event, Outcome: what.Outcome(), User: e.User, Client: client, Session: e.Session,
 		Reason: reason, RedirectURI: unlisted(e), Remote: remote(r)})
+}
+
+// audience says for whom, or of whom, an assertion was that was refused for it.
+func audience(err error) *oauth.AudienceError {
+	var a *oauth.AudienceError
+	errors.As(err, &a)
+	return a
 }
 
 // unlisted is the redirect URI that was refused for want of a place on the list;

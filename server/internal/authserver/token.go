@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 )
@@ -20,8 +22,13 @@ type tokenAnswer struct {
 	Scope        string `json:"scope"`
 }
 
-// Token answers POST /token (RFC 6749 §3.2): authorization_code and
-// refresh_token.
+// jwtBearer is the grant type of RFC 7523 §2.1.
+const jwtBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+
+// grantTypes are those of the token endpoint.
+var grantTypes = map[string]string{"authorization_code": oauth.GrantCode, "refresh_token": oauth.GrantRefresh, jwtBearer: oauth.GrantAssertion, "client_credentials": oauth.GrantMachine}
+
+// Token answers POST /token (RFC 6749 §3.2).
 func (s *Server) Token(w http.ResponseWriter, r *http.Request) {
 	form, client, err := s.clientRequest(w, r)
 	if err != nil {
@@ -31,36 +38,53 @@ func (s *Server) Token(w http.ResponseWriter, r *http.Request) {
 	req := oauth.TokenRequest{ClientID: client.ID, Code: form.Get("code"), RedirectURI: form.Get("redirect_uri"), Verifier: form.Get("code_verifier"),
 		Refresh: form.Get("refresh_token"), Scope: form.Get("scope"), Resource: form["resource"], Remote: remote(r)}
 	timeline.Note(r.Context(), timeline.Facts{Client: client.Name, Session: s.Grants.SessionOf(cmp.Or(req.Code, req.Refresh)), Resource: form.Get("resource")})
-	var tokens oauth.Tokens
-	switch form.Get("grant_type") {
-	case "authorization_code":
-		if req.Code == "" || req.Verifier == "" {
-			err = oauth.InvalidRequest("code and code_verifier are needed.")
-			break
-		}
-		tokens, err = s.Grants.Redeem(req)
-	case "refresh_token":
-		if req.Refresh == "" {
-			err = oauth.InvalidRequest("refresh_token is missing.")
-			break
-		}
-		tokens, err = s.Grants.Refresh(r.Context(), req)
-	case "":
-		err = oauth.InvalidRequest("grant_type is missing.")
-	default:
-		err = &oauth.Error{Code: "unsupported_grant_type", Status: http.StatusBadRequest, Description: "grant_type must be authorization_code or refresh_token."}
-	}
+	tokens, what, err := s.tokens(r, client, form, req)
 	if err != nil {
 		s.refuse(w, r, &redeeming, err, whom{client: client.Name})
 		return
 	}
-	what := timeline.Issued
-	if form.Get("grant_type") == "refresh_token" {
-		what = timeline.Refreshed
-	}
-	timeline.Note(r.Context(), timeline.Facts{What: what})
+	timeline.Note(r.Context(), timeline.Facts{What: what, Session: s.Grants.SessionOf(tokens.Access)})
 	writeJSON(w, http.StatusOK, tokenAnswer{AccessToken: tokens.Access, TokenType: "Bearer", ExpiresIn: int64(tokens.ExpiresIn.Seconds() + 0.5),
 		RefreshToken: tokens.Refresh, Scope: strings.Join(tokens.Scopes, " ")})
+}
+
+// tokens does what the grant type says, and returns what that is to the timeline.
+func (s *Server) tokens(r *http.Request, client *oauth.Client, form url.Values, req oauth.TokenRequest) (tokens oauth.Tokens, what timeline.What, err error) {
+	grant, known := grantTypes[form.Get("grant_type")]
+	renewed := false
+	switch {
+	case form.Get("grant_type") == "":
+		err = oauth.InvalidRequest("grant_type is missing.")
+	case !known, grant == oauth.GrantAssertion && s.Assertions == nil:
+		err = &oauth.Error{Code: "unsupported_grant_type", Status: http.StatusBadRequest, Description: "This grant_type is not supported here."}
+	case !client.May(grant):
+		err = oauth.UnauthorizedClient("This client may not use this grant_type. The owner can add one that may.")
+	case grant == oauth.GrantCode && (req.Code == "" || req.Verifier == ""):
+		err = oauth.InvalidRequest("code and code_verifier are needed.")
+	case grant == oauth.GrantCode:
+		tokens, err = s.Grants.Redeem(req)
+	case grant == oauth.GrantRefresh && req.Refresh == "":
+		err = oauth.InvalidRequest("refresh_token is missing.")
+	case grant == oauth.GrantRefresh:
+		renewed = true
+		tokens, err = s.Grants.Refresh(r.Context(), req)
+	case grant == oauth.GrantMachine:
+		timeline.Note(r.Context(), timeline.Facts{User: oauth.MachinePrefix + client.Name})
+		tokens, renewed, err = s.Grants.ForMachine(client, req)
+	case form.Get("assertion") == "":
+		err = oauth.InvalidRequest("assertion is missing.")
+	default:
+		var a oauth.Assertion
+		if a, err = s.Assertions.Verify(r.Context(), form.Get("assertion"), client.ID); err == nil {
+			timeline.Note(r.Context(), timeline.Facts{User: cmp.Or(a.Identity.Email, a.Identity.Subject), Groups: a.Identity.Groups})
+			tokens, renewed, err = s.Grants.RedeemAssertion(client, a, req)
+			what = timeline.Vouched
+		}
+	}
+	if renewed {
+		return tokens, timeline.Refreshed, err
+	}
+	return tokens, cmp.Or(what, timeline.Issued), err
 }
 
 // Revoke answers POST /revoke (RFC 7009). The kind of token is in the token, so
@@ -85,6 +109,8 @@ func (s *Server) Revoke(w http.ResponseWriter, r *http.Request) {
 // §2.3). Public clients name themselves; some do so by Basic with an empty
 // secret, which is taken as the same. Of a secret that a person has pasted
 // beside the provider's client id nothing is believed: PKCE proves what counts.
+// One that the owner has added proves itself by its secret, in the header, with
+// both parts encoded (§2.3.1), or in the form.
 func (s *Server) clientRequest(w http.ResponseWriter, r *http.Request) (url.Values, *oauth.Client, error) {
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/x-www-form-urlencoded" {
 		return nil, nil, oauth.InvalidRequest("The body must be application/x-www-form-urlencoded.")
@@ -93,13 +119,14 @@ func (s *Server) clientRequest(w http.ResponseWriter, r *http.Request) (url.Valu
 	if err != nil {
 		return nil, nil, err
 	}
-	id := form.Get("client_id")
-	if user, _, ok := r.BasicAuth(); ok {
+	id, secret := form.Get("client_id"), form.Get("client_secret")
+	if user, pass, ok := r.BasicAuth(); ok {
 		name, err := url.QueryUnescape(user)
-		if err != nil || id != "" && id != name {
+		pass, bad := url.QueryUnescape(pass)
+		if err != nil || bad != nil || id != "" && id != name || pass != "" && secret != "" {
 			return nil, nil, oauth.InvalidClient("The client is named twice, differently.")
 		}
-		id = name
+		id, secret = name, cmp.Or(pass, secret)
 	} else if r.Header.Get("Authorization") != "" {
 		return nil, nil, oauth.InvalidClient("The Authorization header is not one that is understood here.")
 	}
@@ -119,9 +146,23 @@ func (s *Server) clientRequest(w http.ResponseWriter, r *http.Request) (url.Valu
 		}
 		err = s.checkAssertion(r.Context(), client, assertion, actor(r))
 	case client.AuthMethod == "private_key_jwt":
-		err = oauth.InvalidClient("This client must authenticate by private_key_jwt (RFC 7523), as its metadata document says.")
+		err = oauth.InvalidClient("This client must authenticate by private_key_jwt (RFC 7523).")
+	case client.AuthMethod == oauth.BySecret && !s.Grants.ProveSecret(client.ID, secret):
+		timeline.Note(r.Context(), timeline.Facts{Client: client.Name})
+		err = s.wrongSecret(client.ID, r)
 	}
 	return form, client, err
+}
+
+// wrongSecret is the refusal of a wrong secret, or of too many: those of one client
+// and one address are counted. The right one is taken all the while.
+func (s *Server) wrongSecret(client string, r *http.Request) error {
+	l, _ := s.guesses.LoadOrStore(client, limit.Each(0.2, 10))
+	if wait, ok := l.(*limit.Limit).Allow(remote(r), s.Now()); !ok {
+		return &oauth.Error{Code: "temporarily_unavailable", Status: http.StatusTooManyRequests, RetryAfter: max(wait, time.Second),
+			Description: "Too many wrong secrets from this address. Wait a moment, then try again.", Err: oauth.ErrSecret}
+	}
+	return oauth.InvalidClient("The client secret is wrong, or missing.").Because(oauth.ErrSecret)
 }
 
 // tokenClient is [Server.client], but a public client whose metadata document

@@ -34,10 +34,11 @@ const (
 // metadata is a discovery document that was checked (OpenID Connect Discovery
 // 1.0 §3), and the keys that come with it.
 type metadata struct {
-	oidc    *oidc.Provider
-	keys    *oidc.RemoteKeySet
-	fetched time.Time
-	stale   bool // guarded by Client.mu
+	oidc     *oidc.Provider
+	keys     *oidc.RemoteKeySet
+	asserted *oidc.RemoteKeySet // the same keys, for assertions
+	fetched  time.Time
+	stale    bool // guarded by Client.mu
 
 	Issuer          string   `json:"issuer"` // may hold "{tenantid}" (Entra)
 	Authorization   string   `json:"authorization_endpoint"`
@@ -147,6 +148,9 @@ func (c *Client) fetchMetadata(ctx context.Context) (*metadata, *oauth.ProviderE
 	keys := *c.http
 	keys.Transport = keysTransport{keys.Transport}
 	m.keys = oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), &keys), m.JWKS)
+	sparing := keys
+	sparing.Transport = newSparingly(keys.Transport)
+	m.asserted = oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), &sparing), m.JWKS)
 	return m, nil
 }
 

@@ -67,7 +67,7 @@ func (c *Client) verifyIDToken(ctx context.Context, m *metadata, raw, accessToke
 	now := c.cfg.Now()
 	azp := cl.text("azp")
 	switch {
-	case token.Subject == "" || len(token.Subject) > maxSubject:
+	case badSubject(token.Subject):
 		return none, c.misconfigured(unsound(theIDToken, "names no person"), nil)
 	case len(token.Audience) > 1 && azp == "", cl.has("azp") && azp != c.cfg.ClientID:
 		return none, c.misconfigured(unsound(theIDToken, "was made for another client"), nil)

@@ -17,6 +17,8 @@ type Caller struct {
 	EmailVerified bool   // User.Email is
 	Domain        string // see [Identity]
 
+	Through string // how the session began, see [status.Session]
+
 	Client status.SessionClient
 	Scopes []string
 	Remote string // address of the request
@@ -31,7 +33,7 @@ func (g *grant) callerOf() *Caller {
 	if c := g.caller.Load(); c != nil && c.of == r {
 		return c
 	}
-	c := &Caller{Session: r.ID, Issuer: r.Identity.Issuer, User: r.user(), Groups: r.Identity.Groups, EmailVerified: r.Identity.EmailVerified,
+	c := &Caller{Session: r.ID, Issuer: r.Identity.Issuer, User: r.user(), Groups: r.Identity.Groups, EmailVerified: r.Identity.EmailVerified, Through: r.Through,
 		Domain: r.Identity.Domain, Client: r.client(), Scopes: r.Scopes, life: g.life(), of: r}
 	g.caller.Store(c)
 	return c

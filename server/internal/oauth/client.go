@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -16,7 +17,15 @@ import (
 const (
 	KindDCR    = "dcr"    // registered itself (RFC 7591)
 	KindCIMD   = "cimd"   // its id is the https address of its metadata document
-	KindStatic = "static" // known in advance
+	KindStatic = "static" // known in advance: the owner added it, or it is the one at the provider
+)
+
+// The grant types of the token endpoint, by short names.
+const (
+	GrantCode      = "authorization_code"
+	GrantRefresh   = "refresh_token"
+	GrantAssertion = "jwt-bearer"
+	GrantMachine   = "client_credentials"
 )
 
 // Client is a program that asks for access.
@@ -25,12 +34,25 @@ type Client struct {
 	Name         string          `json:"name"` // chosen by the client: hostile text, cleaned
 	Kind         string          `json:"kind"`
 	RedirectURIs []string        `json:"redirect_uris"`
-	AuthMethod   string          `json:"auth_method"`        // "none" or "private_key_jwt"
+	AuthMethod   string          `json:"auth_method"`        // "none", "private_key_jwt" or [BySecret]
+	Grants       []string        `json:"grants,omitempty"`   // what it may ask for; nil: codes and refreshes
 	JWKS         json.RawMessage `json:"jwks,omitempty"`     // its keys, for private_key_jwt; inline
 	JWKSURI      string          `json:"jwks_uri,omitempty"` // or where they are
 	Registered   time.Time       `json:"-"`
 	Confirmed    time.Time       `json:"confirmed,omitzero"` // when its metadata document was last read, if it has one
 }
+
+// May reports whether c may ask for tokens by a grant type. Who may redeem codes
+// may refresh what they gave.
+func (c *Client) May(grant string) bool {
+	if grant == GrantRefresh {
+		grant = GrantCode
+	}
+	return grant == GrantCode && c.Grants == nil || slices.Contains(c.Grants, grant)
+}
+
+// added reports whether the owner has added c.
+func (c *Client) added() bool { return c.Kind == KindStatic && c.AuthMethod != "none" }
 
 // registration is what the client id of RFC 7591 holds, under our MAC. The
 // names are short because the id travels in URLs.
@@ -105,6 +127,12 @@ func (s *Grants) Known(id string) (*Client, bool) {
 	if id == "" {
 		return nil, false
 	}
+	s.mu.RLock()
+	added, ok := s.known[id]
+	s.mu.RUnlock()
+	if ok {
+		return &added.Client, true
+	}
 	if id == s.opts.StaticClientID {
 		return &Client{ID: id, Name: "Client of your provider's id", Kind: KindStatic, RedirectURIs: s.opts.Redirects.URIs, AuthMethod: "none"}, true
 	}
@@ -132,15 +160,19 @@ func (s *Grants) Known(id string) (*Client, bool) {
 // was presented. Until this has succeeded nothing may be redirected anywhere.
 func (s *Grants) ProveRedirect(c *Client, presented string) (string, error) {
 	if presented == "" {
-		if len(c.RedirectURIs) != 1 || c.Kind == KindStatic {
+		if len(c.RedirectURIs) != 1 || c.Kind == KindStatic && !c.added() {
 			return "", InvalidRequest("redirect_uri is missing")
 		}
 		presented = c.RedirectURIs[0]
 	}
-	if err := s.opts.Redirects.Check(presented); err != nil {
+	err := s.opts.Redirects.Check(presented)
+	if errors.Is(err, ErrNotAllowed) && c.added() { // the owner who wrote the list has added it with these
+		err = nil
+	}
+	if err != nil {
 		return "", err
 	}
-	if c.Kind == KindStatic { // the list is all there is to know of it
+	if c.Kind == KindStatic && !c.added() { // the list is all there is to know of it
 		return presented, nil
 	}
 	if !slices.ContainsFunc(c.RedirectURIs, func(r string) bool { return sameRedirect(r, presented) }) {
@@ -204,22 +236,40 @@ func (r *clientRecord) confirmed() time.Time {
 	return r.Confirmed
 }
 
-// Clients returns every client that somebody has signed in with.
+// Clients returns every client that somebody has signed in with or the owner has
+// added.
 func (s *Grants) Clients() []status.Client {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	sessions := map[string]int{}
+	sessions, used := map[string]int{}, map[string]int64{}
 	for _, g := range s.grants {
 		if g.live(s.opts.Now()) {
-			sessions[g.record().Client.ID]++
+			id := g.record().Client.ID
+			sessions[id]++
+			used[id] = max(used[id], g.lastUsed.Load())
 		}
 	}
-	list := make([]status.Client, 0, len(s.clients))
-	for _, c := range s.clients {
-		list = append(list, status.Client{ID: c.ID, Name: c.Name, Kind: c.Kind, RedirectURIs: c.RedirectURIs,
-			FirstSeen: c.FirstSeen, LastSignIn: c.LastSignIn, Sessions: sessions[c.ID]})
+	list := make([]status.Client, 0, len(s.clients)+len(s.known))
+	add := func(c status.Client) {
+		c.Sessions, c.LastUsed = sessions[c.ID], c.LastSignIn
+		if at := time.UnixMilli(used[c.ID]).UTC(); at.After(c.LastUsed) {
+			c.LastUsed = at
+		}
+		list = append(list, c)
 	}
-	slices.SortFunc(list, func(a, b status.Client) int { return b.LastSignIn.Compare(a.LastSignIn) })
+	for _, c := range s.clients {
+		if _, added := s.known[c.ID]; !added {
+			add(status.Client{ID: c.ID, Name: c.Name, Kind: c.Kind, RedirectURIs: c.RedirectURIs, FirstSeen: c.FirstSeen, LastSignIn: c.LastSignIn})
+		}
+	}
+	for _, k := range s.known {
+		c := k.shown(s.opts.Now())
+		c.LastSignIn = s.clients[clientKeyOf(k.ID)].LastSignIn
+		add(c)
+	}
+	slices.SortFunc(list, func(a, b status.Client) int {
+		return cmp.Or(b.LastUsed.Compare(a.LastUsed), b.FirstSeen.Compare(a.FirstSeen))
+	})
 	return list
 }
 

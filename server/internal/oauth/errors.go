@@ -70,6 +70,11 @@ func InvalidClient(format string, args ...any) *Error {
 	return refusal(http.StatusUnauthorized, "invalid_client", format, args...)
 }
 
+// UnauthorizedClient: the client may not use this grant type.
+func UnauthorizedClient(format string, args ...any) *Error {
+	return refusal(http.StatusBadRequest, "unauthorized_client", format, args...)
+}
+
 // InvalidGrant: the code or refresh token is no good. Clients answer it by
 // asking the person to sign in again.
 func InvalidGrant(format string, args ...any) *Error {

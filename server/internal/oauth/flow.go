@@ -71,6 +71,8 @@ type BeginRequest struct {
 // sent to the redirect URI.
 func (s *Grants) Begin(r BeginRequest) (*Flow, error) {
 	switch {
+	case !r.Client.May(GrantCode):
+		return nil, UnauthorizedClient("This client may not sign people in here. The owner can add one that may.")
 	case r.ResponseType == "":
 		return nil, InvalidRequest("response_type is missing")
 	case r.ResponseType != "code":

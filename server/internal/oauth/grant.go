@@ -35,8 +35,10 @@ type Grant struct {
 	Requests        int64       `json:"requests"`
 	LastTool        string      `json:"last_tool,omitempty"`
 	Remote          string      `json:"remote,omitempty"`
-	Label           string      `json:"label,omitempty"`  // what the owner calls it: "laptop"
-	Leaving         time.Time   `json:"leaving,omitzero"` // when it ends, since the owner has revoked it
+	Label           string      `json:"label,omitempty"`    // what the owner calls it: "laptop"
+	Leaving         time.Time   `json:"leaving,omitzero"`   // when it ends, since the owner has revoked it
+	Through         string      `json:"through,omitempty"`  // [status.Enterprise] or [status.Machine]; "" is a browser
+	GroupsOf        time.Time   `json:"groups_of,omitzero"` // see [status.Session]
 }
 
 // GrantClient is what a grant remembers of its client.
@@ -171,7 +173,7 @@ func (r *Grant) client() status.SessionClient {
 func (g *grant) session() status.Session {
 	r := g.withUse(*g.record())
 	return status.Session{ID: r.ID, Label: r.Label, Leaving: r.Leaving, User: r.user(), Client: r.client(), Scopes: r.Scopes, CreatedAt: r.CreatedAt,
-		LastUsedAt: r.LastUsedAt, ExpiresAt: r.ExpiresAt, Requests: r.Requests, LastTool: r.LastTool, Remote: r.Remote,
+		LastUsedAt: r.LastUsedAt, ExpiresAt: r.ExpiresAt, Requests: r.Requests, LastTool: r.LastTool, Remote: r.Remote, Through: r.Through, GroupsOf: r.GroupsOf,
 		Server: status.ServerOf(strings.TrimPrefix(r.Resource, origin(r.Resource)))}
 }
 

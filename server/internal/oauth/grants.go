@@ -29,6 +29,8 @@ type Options struct {
 	Access         AccessList
 	AccessTTL      time.Duration
 	RefreshTTL     time.Duration
+	Trusted        []string      // issuers whose assertions count
+	AssertedTTL    time.Duration // life of a session that began with an assertion, from each on
 	Provider       Provider
 	Saver          Saver
 	Recorder       Recorder
@@ -50,17 +52,24 @@ type Grants struct {
 	opts      Options
 	tokenKey  *sealer
 	clientKey *sealer
+	secretKey *sealer
+	presented *Once // assertions
 	access    atomic.Pointer[AccessList]
 	resources atomic.Pointer[[]string]
 	newExpiry chan struct{} // a grant was added that may end before the sweeper looks again
 	newUse    chan struct{} // a counter has changed
 	newRevoke chan struct{} // a provider's refresh token waits to be revoked
 
+	owner sync.Mutex // held while clients are added, rotated, deleted
+
 	mu          sync.RWMutex // guards the maps; never held while saving or asking the provider
 	grants      map[grantID]*grant
 	clients     map[string]clientRecord
 	consents    map[string]consentRecord
 	revocations map[string]revocation
+	known       map[string]knownClient
+	placed      map[place]*grant // sessions that began without a page, of which each place has one
+	blocks      map[party]block
 	codes       map[string]*code
 	flows       flowTable
 	dirty       []*grant     // used since the last write
@@ -77,8 +86,10 @@ func New(opts Options, records Records) (*Grants, error) {
 	s := &Grants{
 		opts: opts, newExpiry: make(chan struct{}, 1), newUse: make(chan struct{}, 1), newRevoke: make(chan struct{}, 1),
 		grants: map[grantID]*grant{}, clients: map[string]clientRecord{}, consents: map[string]consentRecord{},
-		revocations: map[string]revocation{}, codes: map[string]*code{}, flows: newFlowTable(),
+		revocations: map[string]revocation{}, known: map[string]knownClient{}, placed: map[place]*grant{}, blocks: map[party]block{},
+		presented: NewOnce(maxAssertions, maxAssertionsEach), codes: map[string]*code{}, flows: newFlowTable(),
 	}
+	s.presented.kept = true
 	s.access.Store(&opts.Access)
 	s.SetResources(opts.Resources)
 	var err error
@@ -88,6 +99,9 @@ func New(opts Options, records Records) (*Grants, error) {
 	if s.clientKey, err = newSealer(opts.DataKey, "drawbridge client id v1"); err != nil {
 		return nil, fmt.Errorf("derive client key: %w", err)
 	}
+	if s.secretKey, err = newSealer(opts.DataKey, "drawbridge client secret v1"); err != nil {
+		return nil, fmt.Errorf("derive client secret key: %w", err)
+	}
 	var scopes []string // of the grant before: nearly all have the same
 	err = errors.Join(
 		load(records, BucketGrants, func(_ string, r Grant) {
@@ -96,12 +110,19 @@ func New(opts Options, records Records) (*Grants, error) {
 			}
 			scopes = r.Scopes
 			if id, ok := parseGrantID(r.ID); ok {
-				s.grants[id] = newGrant(id, r)
+				g := newGrant(id, r)
+				s.grants[id] = g
+				if r.Through != "" {
+					s.placed[g.record().place()] = g
+				}
 			}
 		}),
 		load(records, BucketClients, func(key string, r clientRecord) { s.clients[key] = r }),
 		load(records, BucketConsents, func(key string, r consentRecord) { s.consents[key] = r }),
 		load(records, BucketRevocations, func(key string, r revocation) { s.revocations[key] = r }),
+		load(records, BucketKnown, func(key string, r knownClient) { s.known[key] = r }),
+		load(records, BucketBlocks, func(_ string, r block) { s.blocks[r.Party] = r }),
+		load(records, BucketAssertions, func(key string, r usedAssertion) { s.presented.add(key, r.By, r.Until) }),
 	)
 	if err != nil {
 		return nil, err
@@ -135,7 +156,9 @@ func load[T any](records Records, bucket string, keep func(key string, r T)) err
 // endWhere ends the grants for which why says why.
 func (s *Grants) endWhere(why func(*Grant) string) error {
 	over := slices.DeleteFunc(s.all(), func(g *grant) bool { return why(g.record()) == "" })
-	_, err := s.endAll(over, func(r *Grant) ending { return ending{typ: status.SessionRevoked, reason: why(r)} })
+	_, err := s.endAll(over, func(r *Grant) ending {
+		return ending{typ: status.SessionRevoked, reason: why(r), block: !r.Leaving.IsZero()}
+	})
 	return err
 }
 
@@ -150,11 +173,10 @@ func (s *Grants) disallowed(r *Grant) string {
 		return "the MCP URL was changed"
 	case r.Generation == 0:
 		return "the sign-in was never finished"
+	case r.Through == status.Enterprise && !slices.Contains(s.opts.Trusted, r.Identity.Issuer):
+		return "the provider's assertions are not taken any more ([enterprise] in config.toml)"
 	}
-	if err := s.access.Load().Check(r.Identity); err != nil {
-		return err.Error()
-	}
-	return ""
+	return s.access.Load().bars(r)
 }
 
 // Run does what has to be done in time: ends what has expired, writes counters,

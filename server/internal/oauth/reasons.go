@@ -14,12 +14,23 @@ var (
 
 	ErrClientUnknown = errors.New("the client is not known here")
 
+	ErrSecret = errors.New("the client secret is wrong, or missing")
+
+	ErrAssertionForm     = errors.New("the assertion is not an ID-JAG that can be used")
+	ErrAssertionKey      = errors.New("the assertion's signature is not one of its issuer")
+	ErrAssertionClock    = errors.New("the assertion is not of now")
+	ErrAssertionClient   = errors.New("the assertion was made for another client")
+	ErrAssertionResource = errors.New("the assertion was made for another resource")
+	ErrAssertionTwice    = errors.New("the assertion was redeemed before")
+	ErrBlocked           = errors.New("the owner has revoked a session of this person with this client")
+
 	ErrNoPKCE      = errors.New("the request has no code challenge by S256")
 	ErrNoRedirects = errors.New("the client names no redirect URI")
 	ErrNotAllowed  = errors.New("the redirect URI is not on the list of this server")
 	ErrNotOfFlow   = errors.New("the flow belongs to another browser")
 	ErrNoFlow      = errors.New("the flow is over, or was never here")
 
+	ErrNotListed   = errors.New("the person may not sign in here")
 	ErrNobody      = errors.New("nobody may sign in yet: the access list in config.toml is empty")
 	ErrNotVerified = errors.New("is on the access list, but the provider says that the address is not verified")
 	ErrNotVouched  = errors.New("is on the access list, but the provider does not say whether the address is verified")
@@ -44,6 +55,23 @@ func (*NotAllowedError) Error() string { return ErrNotAllowed.Error() }
 
 // Is makes it the [ErrNotAllowed] of errors.Is.
 func (*NotAllowedError) Is(target error) bool { return target == ErrNotAllowed }
+
+// AudienceError says that an assertion was made for another authorization server,
+// or is of an issuer that is not trusted. Its text does not name them: others
+// chose them.
+type AudienceError struct{ Audience, Issuer string }
+
+func (e *AudienceError) Error() string {
+	if e.Issuer != "" {
+		return "the assertion is of an issuer that is not trusted here"
+	}
+	return "the assertion was made for another authorization server"
+}
+
+// BadAssertion is the refusal of an assertion.
+func BadAssertion(why error) *Error {
+	return InvalidGrant("The assertion can't be redeemed: %v.", why).Because(why)
+}
 
 // SessionOf returns the session that an authorization code or a token is of,
 // over or not, and "" if it is none of ours. It is for telling what belongs

@@ -193,7 +193,7 @@ func (s *Grants) rotate(g *grant, rec Grant, typ, remote string, more ...Change)
 	rec.Generation++
 	rec.RotatedAt = now
 	rec.Used = false
-	ttl := s.opts.AccessTTL
+	ttl := s.accessTTL(&rec)
 	if rec.UpstreamRefresh != "" {
 		ttl = s.opts.RefreshTTL
 	}
@@ -206,12 +206,20 @@ func (s *Grants) rotate(g *grant, rec Grant, typ, remote string, more ...Change)
 	return s.tokens(g.id, &rec), nil
 }
 
+// accessTTL is how long access tokens of rec live.
+func (s *Grants) accessTTL(rec *Grant) time.Duration {
+	if rec.Through == status.Enterprise {
+		return s.opts.AssertedTTL
+	}
+	return s.opts.AccessTTL
+}
+
 // tokens returns the tokens of rec's generation. The refresh token is a
 // function of the record, so it is the same each time; the access token runs
 // from now, but never past the grant.
 func (s *Grants) tokens(id grantID, rec *Grant) Tokens {
 	now := s.opts.Now()
-	expires := now.Add(s.opts.AccessTTL).Truncate(time.Millisecond)
+	expires := now.Add(s.accessTTL(rec)).Truncate(time.Millisecond)
 	if rec.ExpiresAt.Before(expires) {
 		expires = rec.ExpiresAt
 	}

@@ -22,6 +22,7 @@ type ending struct {
 	outcome string // "" means ok
 	reason  string
 	remote  string
+	block   bool // a session without a page: the owner means who it is of, not this one alone
 }
 
 // take runs fn while nobody else changes g. It returns ErrEnded without running
@@ -67,7 +68,7 @@ func (s *Grants) end(grants []*grant, why func(*Grant) ending, more ...Change) e
 		batch := grants[:min(endBatch, len(grants))]
 		grants = grants[len(batch):]
 		changes, events := slices.Clip(more), []status.Event(nil)
-		reasons, waiting := map[string]string{}, map[string]revocation{}
+		reasons, waiting, blocks := map[string]string{}, map[string]revocation{}, map[party]block{}
 		for _, g := range batch {
 			rec := g.record()
 			e := why(rec)
@@ -77,6 +78,11 @@ func (s *Grants) end(grants []*grant, why func(*Grant) ending, more ...Change) e
 				r := revocation{Version: 1, Token: rec.UpstreamRefresh, Issuer: rec.Provider, Since: s.opts.Now().UTC()}
 				waiting[rec.ID] = r
 				changes = append(changes, change(BucketRevocations, rec.ID, r))
+			}
+			if e.block && rec.Through != "" {
+				b := s.blockOf(rec)
+				blocks[b.Party] = b
+				changes = append(changes, change(BucketBlocks, b.Party.key(), b))
 			}
 			if all <= endAlone {
 				events = append(events, rec.event(e.typ, cmp.Or(e.outcome, status.OK), e.reason, e.remote))
@@ -88,9 +94,10 @@ func (s *Grants) end(grants []*grant, why func(*Grant) ending, more ...Change) e
 		err := s.opts.Saver.Save(changes, events...)
 		s.mu.Lock()
 		for _, g := range batch {
-			delete(s.grants, g.id)
+			s.forget(g)
 		}
 		maps.Copy(s.revocations, waiting)
+		maps.Copy(s.blocks, blocks)
 		s.applyConsents(more, consentRecord{})
 		if err != nil {
 			s.unsaved = append(s.unsaved, unsavedEnd{changes, events})
@@ -142,8 +149,16 @@ func (s *Grants) saveEnds() bool {
 	return true
 }
 
+// forget drops g. The caller holds mu.
+func (s *Grants) forget(g *grant) {
+	delete(s.grants, g.id)
+	if at := g.record().place(); s.placed[at] == g {
+		delete(s.placed, at)
+	}
+}
+
 // Revoke ends the session of id on the owner's word, and forgets what consents
-// were remembered for its client. It returns [ErrNotFound] if there is none.
+// were remembered for its client. Who had it without a page is blocked. It returns [ErrNotFound] if there is none.
 func (s *Grants) Revoke(id, reason string) error {
 	gid, _ := parseGrantID(id)
 	g, ok := s.find(gid)
@@ -151,7 +166,7 @@ func (s *Grants) Revoke(id, reason string) error {
 		return ErrNotFound
 	}
 	client := g.record().Client.ID
-	n, err := s.endAll([]*grant{g}, always(ending{typ: status.SessionRevoked, reason: reason}),
+	n, err := s.endAll([]*grant{g}, always(ending{typ: status.SessionRevoked, reason: reason, block: true}),
 		s.forgetConsents(func(c consentRecord) bool { return c.ClientID == client })...)
 	if n == 0 {
 		return ErrNotFound
@@ -162,7 +177,7 @@ func (s *Grants) Revoke(id, reason string) error {
 // RevokeAll ends every session, forgets every remembered consent, and returns
 // how many sessions there were. A failure to save does not stop it.
 func (s *Grants) RevokeAll(reason string) (int, error) {
-	return s.endAll(s.all(), always(ending{typ: status.SessionRevoked, reason: reason}),
+	return s.endAll(s.all(), always(ending{typ: status.SessionRevoked, reason: reason, block: true}),
 		s.forgetConsents(func(consentRecord) bool { return true })...)
 }
 

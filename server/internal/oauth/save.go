@@ -8,6 +8,9 @@ const (
 	BucketClients     = "clients"
 	BucketConsents    = "consents"
 	BucketRevocations = "revocations" // provider's refresh tokens still to be revoked there
+	BucketKnown       = "known"       // clients that the owner has added
+	BucketBlocks      = "blocks"
+	BucketAssertions  = "assertions" // that were redeemed, until they expire
 )
 
 // Change is one record to write, or to delete if Value is nil.

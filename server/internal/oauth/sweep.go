@@ -80,6 +80,7 @@ func (s *Grants) expire() time.Duration {
 		}
 	}
 	s.mu.Unlock()
+	stale = append(stale, s.presented.expire(now)...)
 
 	over = slices.DeleteFunc(over, func(g *grant) bool {
 		return !g.claim(func(r *Grant) bool { return !now.Before(r.ExpiresAt) }) // else it was refreshed meanwhile
@@ -100,6 +101,10 @@ func expired(r *Grant) ending {
 	switch {
 	case r.Generation == 0:
 		why.outcome, why.reason = status.Failed, "the client never fetched its token"
+	case r.Through == status.Enterprise:
+		why.reason = "the client came with no new assertion of the provider"
+	case r.Through == status.Machine:
+		why.reason = "the client has not asked for another token"
 	case r.UpstreamRefresh == "":
 		why.reason = "the provider gave no refresh token, so the session could not go on (allow offline_access and refresh tokens there)"
 	default:

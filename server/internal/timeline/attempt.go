@@ -78,7 +78,7 @@ func (a *attempt) learn(f Facts) {
 		if f.What == SessionEnded { // others only find out
 			a.why = status.Clean(f.Reason, 300)
 		}
-	case Issued, Refreshed, Called:
+	case Issued, Vouched, Refreshed, Called:
 		a.ended, a.why = false, ""
 	}
 }

@@ -35,7 +35,7 @@ func classOf(w What) class {
 	switch w {
 	case ConsentShown, ConsentApproved, ConsentKept, ConsentDenied:
 		return consented
-	case ProviderDone, NotOnList, NotVerified, NotVouched, NoGroups, GroupsElsewhere, TooManyGroups, NobodyListed, Issued, Refreshed, Called,
+	case ProviderDone, NotOnList, NotVerified, NotVouched, NoGroups, GroupsElsewhere, TooManyGroups, NobodyListed, Issued, Vouched, VouchBlocked, Refreshed, Called,
 		CallExpired, CallEnded, CallResource, TokenReplayed: // these four with a token that we made
 		return signedIn
 	}

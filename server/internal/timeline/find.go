@@ -137,7 +137,7 @@ func (rec *Recorder) record(s seen) {
 		rec.name(a, key{kind: bySession, session: s.Session})
 	}
 	rec.settle(a, s)
-	if s.What == Issued || s.What == Called {
+	if s.What == Issued || s.What == Vouched || s.What == Called {
 		rec.fold(a)
 	}
 	wake := rec.changed(a, s.at)

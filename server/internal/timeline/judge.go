@@ -99,7 +99,7 @@ func (v *view) words(about What) map[string]string {
 	args["calls"] = strconv.FormatInt(v.calls, 10)
 	args["times"] = strconv.Itoa(v.times(v.end.what))
 	if u, err := url.Parse(v.situation.MCPURL); err == nil && u.Host != "" {
-		args["server"] = u.Host
+		args["server"], args["issuer"] = u.Host, u.Scheme+"://"+u.Host
 	}
 	return args
 }

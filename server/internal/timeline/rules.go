@@ -65,8 +65,8 @@ var rules = []rule{
 	{key: "call.stream", outcome: failed, end: []What{CallRefused}, when: (*view).asksForStream},
 	{key: "call.refused", outcome: failed, end: []What{CallRefused}},
 	// Tokens.
-	{key: "call.never", outcome: failed, end: []What{Issued}, after: callTime}, // claude-ai-mcp#878, #299: a connector finishes only when the path is exactly /mcp
-	{key: "call.awaited", end: []What{Issued}},
+	{key: "call.never", outcome: failed, end: []What{Issued, Vouched}, after: callTime}, // claude-ai-mcp#878, #299: a connector finishes only when the path is exactly /mcp
+	{key: "call.awaited", end: []What{Issued, Vouched}},
 	{key: "resource", outcome: refused, end: []What{TokenResource, AuthorizeResource}},      // claude-ai-mcp#299, metamcp#102: the resource differs from the URL that the server names
 	{key: "client.unknown", outcome: refused, end: []What{ClientUnknown, AuthorizeUnknown}}, // coding-tools-mcp#81: a client goes on with the id that a reset server has forgotten
 	{key: "token.replayed", outcome: refused, end: []What{TokenReplayed}},                   // claude-code#65408, #66210: two refreshes race, or a refresh token days old is sent again

@@ -139,6 +139,18 @@ var ruleCases = []struct {
 	{key: "token.away", outcome: "error", steps: upTo(Called, Facts{What: RefreshAway, Session: "s1"}), says: "the session is kept"},
 	{key: "token.refused", outcome: "refused", steps: upTo(ProviderDone, Facts{What: TokenRefused, ClientID: "c1", Reason: "The body must be a form."}), says: "The body must be a form. Start"},
 
+	{key: "call.awaited", steps: []Facts{{What: Challenged, Path: "/mcp"}, {What: Vouched, ClientID: "k1", Session: "s1", User: "ana@example.com", Client: "Claude"}}, says: "Claude has its token"},
+	{key: "call.never", outcome: "error", steps: []Facts{{What: Vouched, ClientID: "k1", Session: "s1", Client: "Claude"}}, wait: callTime, says: "never called /mcp"},
+	{key: "connected.first", outcome: "ok", steps: []Facts{{What: Vouched, ClientID: "k1", Session: "s1", User: "ana@example.com", Client: "Claude"}, {What: Called, Session: "s1"}}, says: "Claude is connected: ana@example.com"},
+	{key: "token.assertion", outcome: "refused", steps: []Facts{{What: VouchForm, Client: "Claude", Reason: "its typ is not oauth-id-jag+jwt"}}, says: "can't be used: its typ"},
+	{key: "token.audience", outcome: "refused", steps: []Facts{{What: VouchAudience, Client: "Claude", Resource: "https://other.example/?x=1"}}, says: "made for https://other.example/, but this server's issuer is https://name.ngrok.app. Correct the issuer URL of the resource app"},
+	{key: "token.issuer", outcome: "refused", steps: []Facts{{What: VouchIssuer, Client: "Claude", Resource: "https://dev-123.okta.com"}}, says: "comes from https://dev-123.okta.com, which is not trusted here"},
+	{key: "token.clock", outcome: "refused", steps: []Facts{{What: VouchClock, Client: "Claude", Reason: "it has expired"}}, says: "not of now: it has expired. Set this computer's clock"},
+	{key: "token.other", outcome: "refused", steps: []Facts{{What: VouchClient, Client: "Claude"}}, says: "made for another client"},
+	{key: "token.again", outcome: "refused", steps: []Facts{{What: VouchTwice, Client: "Claude"}}, says: "good once"},
+	{key: "token.blocked", outcome: "refused", steps: []Facts{{What: VouchBlocked, Client: "Claude", User: "ana@example.com", Reason: "run `drawbridge sessions unblock s1`"}}, says: "ana@example.com came with Claude after you revoked the session, so no other began: run `drawbridge sessions unblock s1`."},
+	{key: "token.secret", outcome: "refused", steps: []Facts{{What: TokenSecret, Client: "Claude"}}, says: "drawbridge client rotate"},
+	{key: "token.grant", outcome: "refused", steps: []Facts{{What: TokenGrant, Client: "Claude", Reason: "This client may not use this grant_type."}}, says: "Claude was refused: This client may not use this grant_type. Add the client"},
 	{key: "token.failed", outcome: "error", steps: upTo(ProviderDone, Facts{What: TokenFailed, Session: "s1", Reason: "a fault"}), says: "give Claude its token: a fault."},
 	{key: "document", outcome: "refused", steps: upTo(ProviderDone, Facts{What: TokenDocument, Session: "s1", Reason: "gone"}), says: "gone"},
 

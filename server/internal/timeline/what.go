@@ -104,6 +104,17 @@ const (
 	TokenFailed    What = "token.failed"   // a fault of ours
 	TokenRefused   What = "token.refused"
 	SessionEnded   What = "token.over" // by the owner, the client, or a rule
+	TokenSecret    What = "token.secret"
+	TokenGrant     What = "token.grant" // a grant type that the client may not use, or that is off
+
+	Vouched       What = "token.vouched" // an assertion of the provider was redeemed
+	VouchForm     What = "token.assertion"
+	VouchAudience What = "token.audience" // the assertion was made for another server
+	VouchIssuer   What = "token.issuer"   // the assertion is of an issuer that is not trusted
+	VouchClock    What = "token.clock"
+	VouchClient   What = "token.other"
+	VouchTwice    What = "token.again"
+	VouchBlocked  What = "token.blocked"
 )
 
 // What is seen of calls.
@@ -129,7 +140,7 @@ const (
 func (w What) Outcome() string {
 	switch w {
 	case Challenged, Resource, Metadata, Registered, Authorized, ConsentShown, ConsentApproved,
-		ConsentKept, ProviderDone, Issued, Refreshed, SessionEnded, Called:
+		ConsentKept, ProviderDone, Issued, Vouched, Refreshed, SessionEnded, Called:
 		return status.OK
 	case ProviderAway, ProviderWrong, ProviderClock, ProviderFailed, RefreshAway, TokenFailed, CallFailed, CallError:
 		return status.Failed
