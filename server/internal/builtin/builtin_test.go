@@ -89,7 +89,7 @@ func TestWhoami(t *testing.T) {
 	if _, got := called(t, raw, err); got != "Signed in as Ana <ana@example.com> with Claude." {
 		t.Errorf("%q", got)
 	}
-	const want = `{"user":{"sub":"00u1","email":"ana@example.com","name":"Ana","groups":["everyone"]},"client":{"id":"https://client.example/id","name":"Claude"},"session":"grant-ana","scopes":["openid"]}`
+	const want = `{"user":{"sub":"00u1","email":"ana@example.com","name":"Ana","groups":["everyone"]},"client":{"id":"https://client.example/id","name":"Claude"},"session":"grant-ana","scopes":["openid"],"through":"browser"}`
 	if got := rpc.Get(raw, "structuredContent"); string(got) != want {
 		t.Errorf("%s", got)
 	}

@@ -85,7 +85,8 @@ func whoami(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, er
 		Client  map[string]string `json:"client"`
 		Session string            `json:"session"` // as the list of sessions shows it
 		Scopes  []string          `json:"scopes"`
-	}{person{c.User, present(c.Groups)}, map[string]string{"id": c.Client.ID, "name": c.Client.Name}, c.Session, present(c.Scopes)}
+		Through string            `json:"through"`
+	}{person{c.User, present(c.Groups)}, map[string]string{"id": c.Client.ID, "name": c.Client.Name}, c.Session, present(c.Scopes), cmp.Or(c.Through, "browser")}
 	who := cmp.Or(c.User.Email, c.User.Sub)
 	if c.User.Email != "" && c.User.Name != "" {
 		who = c.User.Name + " <" + c.User.Email + ">"

@@ -25,6 +25,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 const (
@@ -89,6 +90,7 @@ type claims struct {
 	Groups        []string `json:"groups,omitempty"`
 	ClientID      string   `json:"client_id,omitempty"`
 	SessionID     string   `json:"sid,omitempty"`
+	Machine       bool     `json:"machine,omitempty"` // the client acts for itself: there is no person
 }
 
 // Token returns a token that names caller to the server at audience, its URL.
@@ -108,7 +110,7 @@ func (s *Signer) Token(caller *oauth.Caller, audience string) (string, error) {
 		Claims: jwt.Claims{Issuer: s.issuer, Subject: caller.User.Sub, Audience: jwt.Audience{audience}, ID: rand.Text(),
 			IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now.Add(-leeway)), Expiry: jwt.NewNumericDate(now.Add(tokenTTL))},
 		Email: caller.User.Email, EmailVerified: caller.EmailVerified, Name: caller.User.Name, Groups: caller.Groups,
-		ClientID: caller.Client.ID, SessionID: caller.Session,
+		ClientID: caller.Client.ID, SessionID: caller.Session, Machine: caller.Through == status.Machine,
 	}).Serialize()
 	if err != nil {
 		return "", fmt.Errorf("sign an identity: %w", err)

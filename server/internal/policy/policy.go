@@ -38,7 +38,7 @@ func New(rules []config.Rule) *Policy {
 	p := &Policy{}
 	for _, r := range rules {
 		whom := oauth.AccessList{Emails: r.Emails, Domains: r.Domains, Groups: r.Groups}
-		p.rules = append(p.rules, rule{Rule: r, whom: whom, everybody: whom.Empty()})
+		p.rules = append(p.rules, rule{Rule: r, whom: whom, everybody: whom.Empty() && len(r.Machines) == 0})
 	}
 	return p
 }
@@ -117,6 +117,9 @@ func (p *Policy) Whom(may func(*Policy) bool) []string {
 			names = append(names, "@"+domain)
 		}
 		names = append(names, r.Groups...)
+		for _, machine := range r.Machines {
+			names = append(names, oauth.MachinePrefix+machine)
+		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -141,7 +144,13 @@ func (r *rule) covers(server string) bool {
 }
 
 func (r *rule) isFor(who *oauth.Caller) bool {
-	return r.everybody || who != nil && r.whom.Names(who.Identity())
+	switch {
+	case r.everybody || who == nil:
+		return r.everybody
+	case who.Through == status.Machine:
+		return slices.Contains(r.Machines, who.Client.Name)
+	}
+	return r.whom.Names(who.Identity())
 }
 
 // allows is for prompts and resources: those of a rule that says nothing of
