@@ -97,7 +97,7 @@ func (a *app) next(words []string) (all [][2]string) {
 // nextOfRunning adds what the running instance knows.
 func (a *app) nextOfRunning(command string, add func(next, about string)) {
 	switch command {
-	case "logs":
+	case "logs", "server remove", "server sign-in", "server sign-out":
 		st, _ := ask(a, (*control.Client).Status)
 		for _, server := range st.Servers {
 			add(server.Name, server.State)

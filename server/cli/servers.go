@@ -16,6 +16,9 @@ type servers struct {
 	List   serverList   `cmd:""`
 	Add    serverAdd    `cmd:""`
 	Remove serverRemove `cmd:""`
+
+	SignIn  serverSignIn  `cmd:""`
+	SignOut serverSignOut `cmd:""`
 }
 
 type serverList struct{ asJSON }
@@ -32,9 +35,22 @@ func (c serverList) Run(a *app) error {
 	t := table{wrap: true, most: 1000}
 	for _, s := range list {
 		state := word{"state.server.", s.State}
-		t.add(cell{s.Name, heading}, cell{a.out.word(state), state.ink()}, cell{join(a.out.texts.Count("cli.tools", s.Tools), a.out.translate(s.Error)), plain})
+		t.add(cell{s.Name, heading}, cell{a.out.word(state), state.ink()}, cell{join(a.out.texts.Count("cli.tools", s.Tools), a.signInSaid(s.SignIn), a.out.translate(s.Error)), plain})
 	}
 	return errors.Join(a.out.table(t), err)
+}
+
+// signInSaid is a sign-in that works; the error says of the others.
+func (a *app) signInSaid(s status.SignIn) string {
+	switch {
+	case s.State != status.SignInOK:
+		return ""
+	case s.As == status.AsEach:
+		return a.out.texts.Count("cli.server.each", s.People)
+	case s.Account == "":
+		return a.out.texts.Say("cli.server.signed")
+	}
+	return a.out.texts.Say("cli.server.signed.as", s.Account)
 }
 
 // mountedServers are those of the running instance; where none runs, those of
