@@ -63,11 +63,20 @@ func (c secretSet) Run(a *app) error {
 		return err
 	}
 	a.say("cli.secret.stored", n)
-	servers, _ := config.LoadServers(a.mcpJSON())
+	servers, _ := a.mounted()
 	if !slices.ContainsFunc(servers, func(s config.Server) bool { return s.Name == n.server && slices.Contains(config.Secrets(s), n.name) }) {
 		a.say("cli.secret.unused", n.server, a.mcpJSON(), n.name)
 	}
 	return nil
+}
+
+// mounted are the servers of mcp.json with what config.toml says of them; a bad
+// one hides no other.
+func (a *app) mounted() ([]config.Server, error) {
+	servers, err := config.LoadServers(a.mcpJSON())
+	c, _ := config.Load(a.config)
+	servers, _ = c.Mount(servers)
+	return servers, err
 }
 
 // readSecret asks the person, or takes what is piped in. The last line feed of
@@ -116,7 +125,7 @@ func (a *app) drop(n secretName) error {
 type secretList struct{}
 
 func (secretList) Run(a *app) error {
-	servers, loadErr := config.LoadServers(a.mcpJSON()) // a bad server hides no other's
+	servers, loadErr := a.mounted()
 	names, err := a.remembered()
 	if err != nil {
 		return err
@@ -134,6 +143,8 @@ func (secretList) Run(a *app) error {
 		server, name, _ := strings.Cut(text, "/")
 		n, state := secretName{server, name}, a.out.texts.Say("cli.secrets.set")
 		switch _, err := a.secrets.Get(a.ctx, n.account()); {
+		case errors.Is(err, keystore.ErrNotFound) && name == config.ClientSecret:
+			continue // not every client has one
 		case errors.Is(err, keystore.ErrNotFound):
 			state = a.out.texts.Say("cli.secrets.missing", n)
 			if keystore.IsReadOnly(a.secrets) {

@@ -18,9 +18,16 @@ var keychainTry = regexp.MustCompile(`(?i)\$\{\s*keychain\b`)
 // IsSecretName reports whether ${keychain:NAME} may name a secret so.
 func IsSecretName(name string) bool { return keychainUse.MatchString("${keychain:" + name + "}") }
 
+// ClientSecret is the secret of the client that the owner registered at a server
+// with a sign-in of its own. A client may have none.
+const ClientSecret = "client_secret"
+
 // Secrets returns the names of the secrets that s uses, sorted, each once.
 func Secrets(s Server) []string {
 	names := []string{}
+	if s.ClientID != "" {
+		names = append(names, ClientSecret)
+	}
 	for _, values := range []map[string]string{s.Env, s.Headers} {
 		for _, v := range values {
 			for _, use := range keychainUse.FindAllStringSubmatch(v, -1) {

@@ -69,6 +69,11 @@ func (c *Console) servers() *Page {
 			"import":  c.importServers,
 			"save":    c.saveServer,
 			"remove":  sure(c.removeServer),
+
+			"sign-in":  c.signIn,
+			"sign-out": c.signOut,
+			"as":       c.signInAs,
+			"client":   c.signInClient,
 		},
 	}
 }
@@ -126,6 +131,8 @@ type serverView struct {
 	Program   string           // or URL
 	Secrets   []string         // that are there
 	Log       []status.LogLine // newest first
+
+	SignInView *signInView // nil: it has asked for none
 }
 
 // kindView is what a server offers of one kind.
@@ -145,7 +152,7 @@ func (c *Console) serversOf(r *Request) serversData {
 		} else if at.Has("edit") && !rows[i].BuiltIn {
 			d.Edit = c.entryForm(r, rows[i].Name)
 		} else {
-			d.One = c.serverView(rows[i], offers)
+			d.One = c.serverView(r, rows[i], offers)
 		}
 		return d
 	}
@@ -182,7 +189,7 @@ func (c *Console) serverRows(r *Request) []serverRow {
 	return append(rows, own)
 }
 
-func (c *Console) serverView(row serverRow, offers []status.Offer) *serverView {
+func (c *Console) serverView(r *Request, row serverRow, offers []status.Offer) *serverView {
 	v := &serverView{serverRow: row}
 	v.Everybody = !slices.ContainsFunc(offers, func(o status.Offer) bool { return o.Whom != nil })
 	for _, kind := range []string{"tool", "prompt", "resource", "template"} {
@@ -192,7 +199,7 @@ func (c *Console) serverView(row serverRow, offers []status.Offer) *serverView {
 		}
 	}
 	entry, missing, _ := c.backend.Entry(row.Name)
-	v.Program = entry.Program()
+	v.Program, v.SignInView = entry.Program(), signInOf(r, row.Server, entry)
 	v.Secrets = slices.DeleteFunc(config.Secrets(entry), func(name string) bool { return slices.Contains(missing, name) })
 	lines, _ := c.backend.Logs(row.Name)
 	v.Log = slices.Clone(lines[max(0, len(lines)-maxLog):])
