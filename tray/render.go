@@ -2,6 +2,7 @@ package tray
 
 import (
 	"cmp"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -88,6 +89,7 @@ func (p painter) view() view {
 		{Title: headline, does: action{kind: openConsole, page: page}},
 		p.cure(),
 		p.problem(),
+		p.signIn(),
 		{Title: label(st.MCPURL), does: action{kind: copyURL}},
 		copied,
 		{Title: p.Say("tray.connect"), rows: p.clients()},
@@ -165,7 +167,7 @@ func (p painter) cure() row {
 func (p painter) problem() row {
 	failed, notices := 0, 0
 	for _, s := range p.Status.Servers {
-		if s.State == "failed" {
+		if s.State == "failed" && !s.SignIn.Wanted() {
 			failed++
 		}
 	}
@@ -182,6 +184,25 @@ func (p painter) problem() row {
 		r.Title, r.does.page = p.Count("tray.failed", failed), "/servers"
 	case notices > 0:
 		r.Title = p.Count("tray.notices", notices)
+	}
+	return r
+}
+
+// signIn leads to the servers that wait for the owner's sign-in there.
+func (p painter) signIn() row {
+	var names []string
+	for _, s := range p.Status.Servers {
+		if s.SignIn.Wanted() {
+			names = append(names, s.Name)
+		}
+	}
+	r := row{does: action{kind: openConsole, page: "/servers"}}
+	switch len(names) {
+	case 0:
+	case 1:
+		r.Title, r.does.page = label(p.Say("tray.signin", names[0])), "/servers?server="+url.QueryEscape(names[0])
+	default:
+		r.Title = p.Say("tray.signins", len(names))
 	}
 	return r
 }

@@ -125,6 +125,13 @@ func TestRender(t *testing.T) {
 		"server-failed": with(func(s *status.Status) {
 			s.Servers = []status.Server{{Name: "files", State: "failed", Error: "its program was not found"}}
 		}),
+		"server-signin": with(func(s *status.Status) {
+			s.Servers = []status.Server{{Name: "files", State: "failed"}, {Name: "notes-" + strings.Repeat("long", 20), State: "failed", SignIn: status.SignIn{State: status.SignInNeeded}}}
+		}),
+		"server-signins": with(func(s *status.Status) {
+			s.Servers = []status.Server{{Name: "files", State: "failed", SignIn: status.SignIn{State: status.SignInAgain}}, {Name: "notes", State: "failed", SignIn: status.SignIn{State: status.SignInNeeded}},
+				{Name: "ok", State: "ok", SignIn: status.SignIn{State: status.SignInOK}}}
+		}),
 	}
 	for name, snap := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -95,6 +95,9 @@ type SignIn struct {
 	People  int       `json:"people,omitempty"` // others who have signed in with their own account
 }
 
+// Wanted reports whether nothing can be used until the owner signs in.
+func (s SignIn) Wanted() bool { return s.State == SignInNeeded || s.State == SignInAgain }
+
 // User is the person behind a session, as the provider named them.
 type User struct {
 	Sub   string `json:"sub"`

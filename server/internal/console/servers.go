@@ -110,9 +110,9 @@ type serversData struct {
 
 type serverRow struct {
 	status.Server
-	Look, URL string
-	BuiltIn   bool
-	Missing   []string // secrets
+	Look, Word, URL string // Word is the key of what State is called
+	BuiltIn         bool
+	Missing         []string // secrets
 }
 
 // changeRow is something that a server has changed or added.
@@ -173,14 +173,17 @@ func (c *Console) serversOf(r *Request) serversData {
 func (c *Console) serverRows(r *Request) []serverRow {
 	var rows []serverRow
 	for _, s := range r.Snap.Status.Servers {
-		row := serverRow{Server: s, Look: look(s.State)}
+		row := serverRow{Server: s, Look: look(s.State), Word: "state.server." + s.State}
+		if s.SignIn.Wanted() {
+			row.Look, row.Word = "wait", "servers.signin."+s.SignIn.State
+		}
 		if r.Snap.Status.Issuer != "" {
 			row.URL = r.Snap.Status.Issuer + "/s/" + s.Name + "/mcp"
 		}
 		_, row.Missing, _ = c.backend.Entry(s.Name)
 		rows = append(rows, row)
 	}
-	own := serverRow{Server: status.Server{Name: config.BuiltIn, State: "ok"}, Look: look("ok"), BuiltIn: true}
+	own := serverRow{Server: status.Server{Name: config.BuiltIn, State: "ok"}, Look: look("ok"), Word: "state.server.ok", BuiltIn: true}
 	for _, o := range c.backend.Offers(config.BuiltIn) {
 		if !o.Off {
 			own.Tools++

@@ -12,7 +12,6 @@ import (
 // signInView is the owner's sign-in at a server that wants one of its own.
 type signInView struct {
 	status.SignIn
-	Open     bool   // nothing can be used until somebody signs in
 	Go       string // where a sign-in that was just begun goes on
 	ClientID string // that the owner got there
 }
@@ -21,7 +20,7 @@ func signInOf(r *Request, s status.Server, entry config.Server) *signInView {
 	if s.SignIn.State == "" {
 		return nil
 	}
-	v := &signInView{SignIn: s.SignIn, Open: s.SignIn.State != status.SignInOK, ClientID: entry.ClientID}
+	v := &signInView{SignIn: s.SignIn, ClientID: entry.ClientID}
 	v.Go, _ = r.Result.(string)
 	return v
 }
