@@ -64,11 +64,22 @@ type measure struct {
 
 func (m *measure) add(o measure)      { m.took = append(m.took, o.took...); m.time += o.time }
 func (m *measure) rate() float64      { return float64(len(m.took)) / m.time.Seconds() }
-func (m *measure) p50() time.Duration { slices.Sort(m.took); return m.took[len(m.took)/2] }
+func (m *measure) p50() time.Duration { return m.at(50) }
+
+// at is how long all but 100-percent of the requests took, at most.
+func (m *measure) at(percent int) time.Duration {
+	slices.Sort(m.took)
+	return m.took[len(m.took)*percent/100]
+}
 
 // load calls echo over conns connections for one turn. The client is as thin
 // as it can be, so that the ratio is the server's.
 func load(b *testing.B, to target, era string, conns int) measure {
+	b.Helper()
+	return loadWith(b, to, era, conns, "hello")
+}
+
+func loadWith(b *testing.B, to target, era string, conns int, message string) measure {
 	b.Helper()
 	var mu sync.Mutex
 	var all measure
@@ -77,7 +88,7 @@ func load(b *testing.B, to target, era string, conns int) measure {
 	if era != rig.ModernVersion { // one client, however many connections it has
 		body, headers = rig.EchoCall(era, initialize(b, to, era))
 	}
-	call := request(to, body, headers)
+	call := request(to, strings.Replace(body, "hello", message, 1), headers)
 	start := time.Now()
 	for range conns {
 		wg.Go(func() {
@@ -172,7 +183,9 @@ func startBare(b *testing.B) string { return startSelf(b, rig.BareEnv+"=1") }
 
 // startSelf runs the test binary as what the environment says, until the
 // benchmark ends, and returns the first line that it prints.
-func startSelf(b *testing.B, env ...string) string {
+func startSelf(b *testing.B, env ...string) string { return startPart(b, env...).addr }
+
+func startPart(b *testing.B, env ...string) *contender {
 	b.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -199,5 +212,5 @@ func startSelf(b *testing.B, env ...string) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return strings.TrimSpace(addr)
+	return &contender{name: "limit", target: target{strings.TrimSpace(addr), token}, pid: cmd.Process.Pid}
 }

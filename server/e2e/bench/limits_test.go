@@ -33,6 +33,9 @@ var parts = map[string]func(){
 	"bridge": func() { serve(newBridge()) },
 }
 
+// brief is what a call says that is to have a short answer.
+const brief = "be brief"
+
 // token opens the limits.
 const token = "a-token-that-is-looked-up"
 
@@ -75,6 +78,9 @@ func answer(message []byte) []byte {
 		return nil
 	}
 	if result, ok := results()[m.Method]; ok {
+		if m.Method == "tools/call" && bytes.Contains(m.Params, []byte(brief)) {
+			result = `{"resultType":"complete","content":[{"type":"text","text":"` + brief + `"}]}`
+		}
 		return fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"result":%s}`, m.ID, result)
 	}
 	return fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"Method not found"}}`, m.ID)

@@ -50,7 +50,12 @@ func (f *fixture) Describe(context.Context, *gateway.Client) (rpc.Description, e
 		Capabilities: json.RawMessage(`{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true},"logging":{},"completions":{}}`)}, nil
 }
 
-func (f *fixture) Call(ctx context.Context, c *gateway.Client, method string, params json.RawMessage) (json.RawMessage, error) {
+func (f *fixture) Call(ctx context.Context, c *gateway.Client, method string, params json.RawMessage) (rpc.Object, error) {
+	raw, err := f.call(ctx, c, method, params)
+	return rpc.ObjectOf(raw), err
+}
+
+func (f *fixture) call(ctx context.Context, c *gateway.Client, method string, params json.RawMessage) (json.RawMessage, error) {
 	if list := f.Lists[method]; list != nil {
 		return list, nil
 	}

@@ -79,7 +79,7 @@ func (m *mounted) tool(server, sub, name, arguments string, peer rpc.Peer) strin
 	if err != nil {
 		m.t.Fatalf("%s: %v", name, err)
 	}
-	return string(result)
+	return string(result.Raw())
 }
 
 // host is a client that can be asked.

@@ -32,7 +32,7 @@ func (c *call) Request(ctx context.Context, method string, params json.RawMessag
 		return nil, err
 	}
 	defer c.session.unask(id)
-	if !c.event(request(id, method, rpc.OneLine(params))) {
+	if !c.event(request(id, method, params)) {
 		return nil, c.lost()
 	}
 	select {

@@ -30,10 +30,10 @@ type Backend interface {
 	Describe(ctx context.Context, c *Client) (rpc.Description, error)
 	// Call answers a request: all but initialize, ping, server/discover,
 	// subscriptions/listen, resources/subscribe and resources/unsubscribe, which
-	// the endpoint answers itself. The result is a JSON object in either era's
+	// the endpoint answers itself. The result is in either era's
 	// form: for Modern clients the endpoint adds resultType, ttlMs and cacheScope
 	// where they are missing. An *rpc.Error is sent word for word.
-	Call(ctx context.Context, c *Client, method string, params json.RawMessage) (json.RawMessage, error)
+	Call(ctx context.Context, c *Client, method string, params json.RawMessage) (rpc.Object, error)
 	// Notified takes a notification of the client that is not the endpoint's
 	// own business (initialized and cancelled are).
 	Notified(ctx context.Context, c *Client, method string, params json.RawMessage)

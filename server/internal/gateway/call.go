@@ -41,12 +41,12 @@ func (c *call) in(s *session) {
 // that reads slowly makes the caller wait.
 func (c *call) Notify(method string, params json.RawMessage) {
 	if c.isRequest() && c.wants(method, params) {
-		c.event(notification(method, rpc.OneLine(params)))
+		c.event(notification(method, params))
 	}
 }
 
 func notification(method string, params json.RawMessage) []byte {
-	name := quoted(method)
+	name := rpc.Quote(method)
 	b := make([]byte, 0, len(name)+len(params)+40)
 	b = append(append(b, `{"jsonrpc":"2.0","method":`...), name...)
 	if params != nil {
@@ -55,17 +55,12 @@ func notification(method string, params json.RawMessage) []byte {
 	return append(b, '}')
 }
 
-func quoted(s string) json.RawMessage {
-	b, _ := json.Marshal(s) // a string is always JSON
-	return b
-}
-
-func (c *call) backend() (json.RawMessage, error) {
+func (c *call) backend() (rpc.Object, error) {
 	return c.endpoint.opts.Backend.Call(c.ctx, &c.Client, c.method, c.params)
 }
 
-func (c *call) run(do func() (json.RawMessage, error)) {
-	var result json.RawMessage
+func (c *call) run(do func() (rpc.Object, error)) {
+	var result rpc.Object
 	var err error
 	if c.endpoint.guarded(c.method, func() { result, err = do() }) {
 		err = errPanicked
@@ -73,24 +68,20 @@ func (c *call) run(do func() (json.RawMessage, error)) {
 	if c.ctx.Err() != nil {
 		return // whatever the result is, it is too late
 	}
-	if err == nil && !rpc.IsObject(result) {
+	if err == nil && result == nil {
 		err = errors.New("the result is no object")
 	}
 	if err != nil {
 		c.fail(err)
 		return
 	}
-	if c.room.Take(c.ctx, int64(len(result))) != nil { // unless it was taken where the result came from
+	if c.room.Take(c.ctx, int64(result.Length())) != nil { // unless it was taken where the result came from
 		return
 	}
-	result = rpc.OneLine(result)
-	start := make([]byte, 0, 256)
-	start = append(append(start, `{"jsonrpc":"2.0","id":`...), c.id...)
-	start = append(start, `,"result":`...)
 	if c.session == nil {
-		start, result = c.complete(start, result)
+		result = c.complete(result)
 	}
-	c.answer(http.StatusOK, start, result, []byte{'}'})
+	c.answer(http.StatusOK, result.Between(`{"jsonrpc":"2.0","id":`+string(c.id)+`,"result":`, "}")...)
 }
 
 var errPanicked = errors.New("it panicked")
@@ -112,7 +103,6 @@ func (c *call) fail(err error) {
 	if c.method == "initialize" || c.method == "server/discover" { // whose status may be 200
 		timeline.Note(c.ctx, timeline.Facts{What: timeline.CallError, Method: c.method, Reason: said.Message})
 	}
-	said = &rpc.Error{Code: said.Code, Message: said.Message, Data: rpc.OneLine(said.Data)}
 	c.refuse(&refusal{c.status(said.Code), *said}, c.id)
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
 // exchange is one HTTP request at the endpoint and its response: a JSON
@@ -277,13 +278,16 @@ func (x *exchange) startStream() {
 }
 
 // streamed sends a message as an event (WHATWG HTML §9.2), and opens the stream
-// if need be. JSON holds no line break, see rpc.OneLine. The lock is held.
+// if need be. JSON can do without line breaks, which would end it. The lock is held.
 func (x *exchange) streamed(message ...[]byte) bool {
 	if x.state == waiting {
 		x.startStream()
 	}
-	parts := make([][]byte, 0, 5)
-	return x.send(append(append(append(parts, eventStart), message...), eventEnd)...)
+	parts := append(make([][]byte, 0, 5), eventStart)
+	for _, part := range message {
+		parts = append(parts, rpc.OneLine(part))
+	}
+	return x.send(append(parts, eventEnd)...)
 }
 
 var eventStart, eventEnd = []byte("event: message\ndata: "), []byte("\n\n")

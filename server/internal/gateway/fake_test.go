@@ -62,7 +62,12 @@ func (f *fake) Describe(context.Context, *Client) (rpc.Description, error) {
 		Capabilities: json.RawMessage(`{"tools":{"listChanged":true},"resources":{"subscribe":true},"logging":{},"x":{"kept":1.0}}`)}, nil
 }
 
-func (f *fake) Call(ctx context.Context, c *Client, method string, params json.RawMessage) (json.RawMessage, error) {
+func (f *fake) Call(ctx context.Context, c *Client, method string, params json.RawMessage) (rpc.Object, error) {
+	raw, err := f.call(ctx, c, method, params)
+	return rpc.ObjectOf(raw), err
+}
+
+func (f *fake) call(ctx context.Context, c *Client, method string, params json.RawMessage) (json.RawMessage, error) {
 	f.mu.Lock()
 	answer := f.methods[method]
 	name, _ := rpc.String(rpc.Get(params, "name"))

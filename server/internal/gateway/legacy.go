@@ -58,10 +58,10 @@ func (c *call) inSession(isRequest bool) {
 	}
 }
 
-func (c *call) legacy() (json.RawMessage, error) {
+func (c *call) legacy() (rpc.Object, error) {
 	switch c.method {
 	case "ping":
-		return json.RawMessage(`{}`), nil
+		return rpc.Object{}, nil
 	case "logging/setLevel":
 		level, _ := rpc.String(rpc.Get(c.params, "level"))
 		if !slices.Contains(levels, level) {
@@ -70,14 +70,14 @@ func (c *call) legacy() (json.RawMessage, error) {
 		c.session.setLogLevel(level)
 		c.remember()
 	case "resources/subscribe":
-		return c.subscribe()
+		return rpc.Object{}, c.subscribe()
 	case "resources/unsubscribe":
 		uri, _ := rpc.String(rpc.Get(c.params, "uri"))
 		if stop := c.session.unwatch(uri); stop != nil {
 			stop()
 		}
 		c.remember()
-		return json.RawMessage(`{}`), nil
+		return rpc.Object{}, nil
 	case "server/discover", "subscriptions/listen": // of 2026-07-28
 		return nil, errNoMethod
 	}
@@ -100,7 +100,7 @@ func (c *call) initialize() {
 	defer sessions.leave(s, c)
 	c.in(s)
 	c.header(sessionHeader, s.id)
-	c.run(func() (json.RawMessage, error) {
+	c.run(func() (rpc.Object, error) {
 		described := false
 		defer func() {
 			if !described {
@@ -114,7 +114,7 @@ func (c *call) initialize() {
 			return nil, err
 		}
 		described = true
-		return json.Marshal(description{ProtocolVersion: c.version, Capabilities: d.Capabilities, ServerInfo: d.ServerInfo, Instructions: d.Instructions})
+		return resultOf(description{ProtocolVersion: c.version, Capabilities: d.Capabilities, ServerInfo: d.ServerInfo, Instructions: d.Instructions})
 	})
 }
 
@@ -128,6 +128,12 @@ type description struct {
 	Instructions      string                     `json:"instructions,omitempty"`
 }
 
+// resultOf is a result of the endpoint itself.
+func resultOf(result any) (rpc.Object, error) {
+	raw, err := json.Marshal(result)
+	return rpc.ObjectOf(raw), err
+}
+
 // object returns a member that is an object, for keeping; nil if it is none.
 func object(params json.RawMessage, name string) json.RawMessage {
 	if v := rpc.Get(params, name); rpc.IsObject(v) {
@@ -136,22 +142,22 @@ func object(params json.RawMessage, name string) json.RawMessage {
 	return nil
 }
 
-func (c *call) subscribe() (json.RawMessage, error) {
+func (c *call) subscribe() error {
 	uri, ok := rpc.String(rpc.Get(c.params, "uri"))
 	if !ok || len(uri) > maxURI {
-		return nil, rpc.Errorf(rpc.CodeInvalidParams, "resources/subscribe needs a uri of a sensible length.")
+		return rpc.Errorf(rpc.CodeInvalidParams, "resources/subscribe needs a uri of a sensible length.")
 	}
 	toBegin, err := c.session.reserve(uri)
 	if err != nil {
-		return nil, rpc.Errorf(rpc.CodeInvalidParams, "A session can subscribe to %d resources, and no more.", maxWatched)
+		return rpc.Errorf(rpc.CodeInvalidParams, "A session can subscribe to %d resources, and no more.", maxWatched)
 	}
 	if toBegin {
 		if err := c.begin(uri); err != nil {
-			return nil, err
+			return err
 		}
 		c.remember()
 	}
-	return json.RawMessage(`{}`), nil
+	return nil
 }
 
 // begin begins a subscription that the session has reserved.
@@ -172,7 +178,7 @@ func (c *call) begin(uri string) error {
 // watch has the Backend put into o changes of a resource.
 func (c *call) watch(uri string, o *outbox) (stop func(), err error) {
 	return c.endpoint.opts.Backend.Subscribe(c.ctx, &c.Client, uri, func(params json.RawMessage) {
-		o.add(resourceUpdated(uri, rpc.OneLine(params)))
+		o.add(resourceUpdated(uri, params))
 	})
 }
 

@@ -58,7 +58,7 @@ func (c *call) listen() {
 			c.endpoint.guarded("unsubscribe", stop)
 		}
 	}()
-	c.run(func() (json.RawMessage, error) { return l.serve(*params.Notifications) })
+	c.run(func() (rpc.Object, error) { return l.serve(*params.Notifications) })
 }
 
 // ErrStopping is the cause with which the context of a request ends when the
@@ -74,7 +74,7 @@ type listener struct {
 	end     context.CancelFunc
 }
 
-func (l *listener) serve(asked filter) (json.RawMessage, error) {
+func (l *listener) serve(asked filter) (rpc.Object, error) {
 	c := l.call
 	d, err := c.endpoint.opts.Backend.Describe(c.ctx, &c.Client)
 	if err != nil {
@@ -94,7 +94,7 @@ func (l *listener) serve(asked filter) (json.RawMessage, error) {
 	if context.Cause(c.ctx) == ErrStopping { // we end it, and the client is still there to hear so
 		c.ctx = context.WithoutCancel(c.ctx)
 	}
-	return l.tag(nil), nil
+	return rpc.ObjectOf(l.tag(nil)), nil
 }
 
 func offered(capabilities json.RawMessage) (has map[List]struct{ ListChanged, Subscribe bool }) {

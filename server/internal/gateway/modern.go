@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -54,11 +53,11 @@ func (c *call) serveModern(h http.Header) {
 			c.listen()
 			return
 		}
-		c.run(func() (json.RawMessage, error) { return c.standalone(h) })
+		c.run(func() (rpc.Object, error) { return c.standalone(h) })
 	}
 }
 
-func (c *call) standalone(h http.Header) (json.RawMessage, error) {
+func (c *call) standalone(h http.Header) (rpc.Object, error) {
 	switch c.method {
 	case "server/discover":
 		return c.discover()
@@ -128,16 +127,16 @@ func badMeta(what string) *refusal {
 
 var supportedVersions = append([]string{modern}, legacyVersions...)
 
-func (c *call) discover() (json.RawMessage, error) {
+func (c *call) discover() (rpc.Object, error) {
 	d, err := c.endpoint.opts.Backend.Describe(c.ctx, &c.Client)
 	if err != nil {
 		return nil, err
 	}
-	said := description{SupportedVersions: supportedVersions, Capabilities: d.Capabilities, Instructions: d.Instructions}
+	about := description{SupportedVersions: supportedVersions, Capabilities: d.Capabilities, Instructions: d.Instructions}
 	if d.ServerInfo != nil {
-		said.Meta = map[string]json.RawMessage{metaServerInfo: d.ServerInfo}
+		about.Meta = map[string]json.RawMessage{metaServerInfo: d.ServerInfo}
 	}
-	return json.Marshal(said)
+	return resultOf(about)
 }
 
 // cacheable are the requests whose results say how long they hold (MCP
@@ -146,50 +145,24 @@ var cacheable = []string{"server/discover", "tools/list", "prompts/list", "resou
 
 // complete adds to a result of 2026-07-28 what it must say and the server behind,
 // perhaps of an older revision, did not. Nothing may be kept by default: one
-// list holds for one person. What is added is appended to start, and the rest of
-// the result returned: it may be long, and is not copied.
-func (c *call) complete(start []byte, result json.RawMessage) ([]byte, json.RawMessage) {
-	var kind, meta, ttl, scope json.RawMessage
-	info := c.endpoint.opts.ServerInfo
-	for name, value := range rpc.Members(result) {
-		switch string(name) {
-		case "resultType":
-			kind = value
-		case "_meta":
-			meta = value
-		case "ttlMs":
-			ttl = value
-		case "cacheScope":
-			scope = value
+// list holds for one person.
+func (c *call) complete(result rpc.Object) rpc.Object {
+	kind := result.Get("resultType")
+	said, _ := rpc.String(kind)
+	if slices.Contains(cacheable, c.method) && (kind == nil || said == "complete") {
+		if result.Get("cacheScope") == nil {
+			result = result.With("cacheScope", json.RawMessage(`"private"`))
 		}
-		if kind != nil && ttl != nil && scope != nil && (meta != nil || info == nil) {
-			break // all of it; what follows may be long
-		}
-	}
-	start = append(start, '{')
-	add := func(member string) { start = append(append(start, member...), ',') }
-	if info != nil && rpc.Get(meta, metaServerInfo) == nil {
-		if full := rpc.Set(meta, metaServerInfo, info); meta == nil {
-			add(`"_meta":` + string(full))
-		} else {
-			result = rpc.Set(result, "_meta", full)
+		if result.Get("ttlMs") == nil {
+			result = result.With("ttlMs", json.RawMessage("0"))
 		}
 	}
 	if kind == nil {
-		add(`"resultType":"complete"`)
+		result = result.With("resultType", json.RawMessage(`"complete"`))
 	}
-	said, _ := rpc.String(kind)
-	if slices.Contains(cacheable, c.method) && (kind == nil || said == "complete") {
-		if ttl == nil {
-			add(`"ttlMs":0`)
-		}
-		if scope == nil {
-			add(`"cacheScope":"private"`)
-		}
+	info, meta := c.endpoint.opts.ServerInfo, result.Get("_meta")
+	if info != nil && rpc.Get(meta, metaServerInfo) == nil {
+		result = result.With("_meta", rpc.Set(meta, metaServerInfo, info))
 	}
-	rest := bytes.TrimLeft(result, " \t")[1:] // it is an object, on one line
-	if inner := bytes.TrimLeft(rest, " \t"); inner[0] == '}' {
-		start = bytes.TrimSuffix(start, []byte(","))
-	}
-	return start, rest
+	return result
 }

@@ -39,7 +39,7 @@ func (c *call) restore() {
 			return
 		}
 		if c.begin(uri) == nil { // else it is gone, or no longer this person's
-			s.outbox.add(resourceUpdated(uri, rpc.Set(nil, "uri", quoted(uri))))
+			s.outbox.add(resourceUpdated(uri, rpc.Set(nil, "uri", rpc.Quote(uri))))
 		}
 	}
 	d, err := c.endpoint.opts.Backend.Describe(c.ctx, &c.Client)

@@ -36,11 +36,15 @@ func TestInitializeLosesNothing(t *testing.T) {
 		return json.RawMessage(fmt.Sprintf("{\n\"said\":%s,\"of\":%s,\"version\":%q,\"era\":%q,\r\n\"params\":%s,\"nothing\": null}",
 			c.Capabilities, c.Info, c.Peer.(*call).version, c.Era, params)), nil
 	})
-	got = text(t, r.post("{\"jsonrpc\":\"2.0\",\n\"method\":\"tools/list\",\"id\":\"a\\u0062\",\"params\":{\"big\":123456789012345678901234567890,\"f\":1.0,\"é\":\"\\ud800\"}}", r.open()))
-	want = `{"jsonrpc":"2.0","id":"a\u0062","result":{ "said":{"sampling":{},"elicitation":{},"x":1.0},"of":{"name":"t","version":"1","kept":[ 1 ]},"version":"2025-06-18","era":"legacy",  ` +
+	call := "{\"jsonrpc\":\"2.0\",\n\"method\":\"tools/list\",\"id\":\"a\\u0062\",\"params\":{\"big\":123456789012345678901234567890,\"f\":1.0,\"é\":\"\\ud800\"}}"
+	want = "{\"jsonrpc\":\"2.0\",\"id\":\"a\\u0062\",\"result\":{\n" + `"said":{"sampling":{},"elicitation":{},"x":1.0},"of":{"name":"t","version":"1","kept":[ 1 ]},"version":"2025-06-18","era":"legacy",` + "\r\n" +
 		`"params":{"big":123456789012345678901234567890,"f":1.0,"é":"\ud800"},"nothing": null}}`
-	if got != want {
+	if got := text(t, r.post(call, r.open())); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	want = "event: message\ndata: " + strings.NewReplacer("\r", " ", "\n", " ").Replace(want) + "\n\n" // a line break ends an event's line
+	if got := text(t, r.post(call, r.open(), "Accept: text/event-stream")); got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
 

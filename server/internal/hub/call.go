@@ -21,7 +21,7 @@ import (
 
 // Call answers a request. Who may use nothing of the server is told that there
 // is none, whatever they ask.
-func (s *endpoint) Call(ctx context.Context, c *gateway.Client, method string, raw json.RawMessage) (json.RawMessage, error) {
+func (s *endpoint) Call(ctx context.Context, c *gateway.Client, method string, raw json.RawMessage) (rpc.Object, error) {
 	if err := s.mayEnter(c.Caller); err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (s *endpoint) Call(ctx context.Context, c *gateway.Client, method string, r
 	case "completion/complete":
 		return s.complete(ctx, c, params)
 	case "logging/setLevel":
-		return json.RawMessage("{}"), nil // the endpoint has checked and keeps it; a server hears of it at the next request
+		return rpc.Object{}, nil // the endpoint has checked and keeps it; a server hears of it at the next request
 	}
 	// Nothing else goes through: a method that the hub does not know can't be
 	// held against the rules.
@@ -65,7 +65,7 @@ var (
 
 // callTool checks, in this order: the rules, the owner's approval of the tool,
 // the session's rate, the owner's consent to this call.
-func (s *endpoint) callTool(ctx context.Context, c *gateway.Client, params object) (json.RawMessage, error) {
+func (s *endpoint) callTool(ctx context.Context, c *gateway.Client, params object) (rpc.Object, error) {
 	name, ok := params.text("name")
 	if !ok {
 		return nil, invalid("name is required and must be a string")
@@ -87,14 +87,14 @@ func (s *endpoint) callTool(ctx context.Context, c *gateway.Client, params objec
 			return answer, err
 		}
 	}
-	params["name"] = quote(t.name)
+	params["name"] = rpc.Quote(t.name)
 	result, err := s.h.forward(ctx, c, t.mounted, "tools/call", t.name, params)
 	return s.h.outcome(ctx, who, t.server, t.name, result, err)
 }
 
 // outcome tells of a call, and turns what the protocol has no error for into a
 // result that the model reads.
-func (h *Hub) outcome(ctx context.Context, who *oauth.Caller, server, tool string, result json.RawMessage, err error) (json.RawMessage, error) {
+func (h *Hub) outcome(ctx context.Context, who *oauth.Caller, server, tool string, result rpc.Object, err error) (rpc.Object, error) {
 	if err == nil {
 		if asks, failure := saysOfItself(result); !asks { // else the call goes on
 			h.o.OnCall(who, server, tool, failure)
@@ -117,7 +117,7 @@ func heldBack(t *item) string {
 }
 
 // admit lets a call begin, or answers why not.
-func (h *Hub) admit(ctx context.Context, c *gateway.Client, t *item, arguments json.RawMessage) (json.RawMessage, error) {
+func (h *Hub) admit(ctx context.Context, c *gateway.Client, t *item, arguments json.RawMessage) (rpc.Object, error) {
 	who := c.Caller
 	if wait, ok := h.limit.take(who.Session); !ok {
 		h.o.OnCall(who, t.server, t.name, ErrTooMany)
@@ -138,26 +138,19 @@ func (h *Hub) admit(ctx context.Context, c *gateway.Client, t *item, arguments j
 	return failed(err.Error()), nil
 }
 
-func (h *Hub) callOwn(ctx context.Context, who *oauth.Caller, name string, arguments json.RawMessage) (json.RawMessage, error) {
+func (h *Hub) callOwn(ctx context.Context, who *oauth.Caller, name string, arguments json.RawMessage) (rpc.Object, error) {
 	result, err := h.o.Builtin.Call(ctx, who, name, arguments)
-	return h.outcome(ctx, who, Own, name, result, err)
+	return h.outcome(ctx, who, Own, name, rpc.ObjectOf(result), err)
 }
 
 // saysOfItself reads of a result whether it asks for input, and whether the tool
 // failed.
-func saysOfItself(result json.RawMessage) (asks bool, failure error) {
-	for name, value := range rpc.Members(result) {
-		switch string(name) {
-		case "resultType":
-			kind, _ := rpc.String(value)
-			asks = kind == "input_required"
-		case "isError":
-			if string(value) == "true" {
-				failure = errToolFailed
-			}
-		}
+func saysOfItself(result rpc.Object) (asks bool, failure error) {
+	if string(result.Get("isError")) == "true" {
+		failure = errToolFailed
 	}
-	return asks, failure
+	kind, _ := rpc.String(result.Get("resultType"))
+	return kind == "input_required", failure
 }
 
 // readable is arguments as the owner reads them before they consent: indented,
@@ -176,7 +169,7 @@ func readable(arguments json.RawMessage) string {
 		if !ok || strings.ContainsRune(text, utf8.RuneError) { // half a surrogate pair has no other form
 			return token
 		}
-		return string(quote(text))
+		return string(rpc.Quote(text))
 	}))
 }
 

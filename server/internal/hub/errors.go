@@ -33,7 +33,7 @@ func notFound(era rpc.Era, uri string) *rpc.Error {
 	if era == rpc.Modern {
 		e.Code = rpc.CodeInvalidParams
 	}
-	e.Data = encode(object{"uri": quote(uri)})
+	e.Data = encode(object{"uri": rpc.Quote(uri)})
 	return e
 }
 
@@ -62,6 +62,6 @@ func (h *Hub) sentence(server string, err error) string {
 
 // failed is a tool's result that tells the model what went wrong (MCP, "Tools",
 // "Error Handling").
-func failed(sentence string) json.RawMessage {
-	return encode(object{"isError": json.RawMessage("true"), "content": json.RawMessage(`[{"type":"text","text":` + string(quote(sentence)) + `}]`)})
+func failed(sentence string) rpc.Object {
+	return rpc.Object{}.With("isError", json.RawMessage("true")).With("content", json.RawMessage(`[{"type":"text","text":`+string(rpc.Quote(sentence))+`}]`))
 }

@@ -32,7 +32,7 @@ type Mounts interface {
 	Names() []string
 	Status() []status.Server
 	Catalog(ctx context.Context, server string, client mount.Client, how mount.How) (*mount.Catalog, error)
-	Call(ctx context.Context, server string, client mount.Client, method string, params json.RawMessage, peer rpc.Peer) (json.RawMessage, error)
+	Call(ctx context.Context, server string, client mount.Client, method string, params json.RawMessage, peer rpc.Peer) (rpc.Object, error)
 	Notify(ctx context.Context, server string, client mount.Client, method string, params json.RawMessage)
 	Subscribe(ctx context.Context, server string, client mount.Client, uri string, updated func(params json.RawMessage)) (stop func(), err error)
 }

@@ -41,7 +41,7 @@ func TestResources(t *testing.T) {
 		"nowhere://":              `-32002 Resource not found: nowhere:// {"uri":"nowhere://"}`,
 		"drawbridge://s/b/x://1 ": "-32002",
 	} {
-		contains(t, uri, r.ask(alice(), "resources/read", string(encode(object{"uri": quote(uri)}))), want)
+		contains(t, uri, r.ask(alice(), "resources/read", string(encode(object{"uri": rpc.Quote(uri)}))), want)
 	}
 
 	if n := len(slices.DeleteFunc(r.mounts.called("a"), func(s string) bool { return !strings.Contains(s, "t://1/data") })); n != 0 {

@@ -199,10 +199,10 @@ func renamed(t *item) json.RawMessage {
 		return t.raw
 	}
 	key := map[string]string{kindTool: "name", kindPrompt: "name", kindResource: "uri", kindTemplate: "uriTemplate"}[t.kind]
-	o[key] = quote(t.listed)
+	o[key] = rpc.Quote(t.listed)
 	if (t.kind == kindTool || t.kind == kindPrompt) && t.listed == t.always {
 		text, _ := o.text("description")
-		o["description"] = quote(strings.TrimSpace("[" + t.server + "] " + text))
+		o["description"] = rpc.Quote(strings.TrimSpace("[" + t.server + "] " + text))
 	}
 	return encode(o)
 }

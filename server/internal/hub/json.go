@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"bytes"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -38,19 +37,11 @@ func encode(o object) json.RawMessage {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(b, quote(k)...)
+		b = append(b, rpc.Quote(k)...)
 		b = append(b, ':')
 		b = append(b, o[k]...)
 	}
 	return append(b, '}')
-}
-
-func quote(s string) json.RawMessage {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(s) // a string always encodes
-	return bytes.TrimRight(b.Bytes(), "\n")
 }
 
 func (o object) text(key string) (string, bool) { return rpc.String(o[key]) }

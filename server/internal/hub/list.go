@@ -3,7 +3,6 @@ package hub
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -32,12 +31,12 @@ type page struct {
 	era     rpc.Era
 	more    bool
 	visible []*item
-	answer  json.RawMessage
+	answer  rpc.Object
 }
 
 const maxPages = 16
 
-func (s *endpoint) list(ctx context.Context, c *gateway.Client, method string, params object) (json.RawMessage, error) {
+func (s *endpoint) list(ctx context.Context, c *gateway.Client, method string, params object) (rpc.Object, error) {
 	from, mine := 0, method+" "+s.server+" " // a cursor is of one list
 	if raw := params["cursor"]; has(raw) {
 		cursor, _ := params.text("cursor")
@@ -67,7 +66,7 @@ func (s *endpoint) list(ctx context.Context, c *gateway.Client, method string, p
 	}
 	var b bytes.Buffer
 	b.WriteByte('{')
-	if c.Era == rpc.Modern { // in front, where the endpoint finds it at once
+	if c.Era == rpc.Modern {
 		fmt.Fprintf(&b, `"resultType":"complete","ttlMs":0,"cacheScope":"private",`)
 		if s.server == "" {
 			fmt.Fprintf(&b, `"_meta":{%q:%s},`, metaServerInfo, s.h.o.ServerInfo)
@@ -82,10 +81,10 @@ func (s *endpoint) list(ctx context.Context, c *gateway.Client, method string, p
 	}
 	b.WriteByte(']')
 	if p.more {
-		fmt.Fprintf(&b, `,"nextCursor":%s`, quote(mine+strconv.Itoa(to)))
+		fmt.Fprintf(&b, `,"nextCursor":%s`, rpc.Quote(mine+strconv.Itoa(to)))
 	}
 	b.WriteByte('}')
-	p.answer = b.Bytes()
+	p.answer = rpc.ObjectOf(b.Bytes())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x.pages = slices.Insert(x.pages, 0, p)

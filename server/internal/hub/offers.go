@@ -52,9 +52,10 @@ var owner = &oauth.Caller{User: status.User{Sub: "owner of this computer"}, Clie
 // sees Drawbridge itself, and can ask nothing back.
 func (h *Hub) Try(ctx context.Context, server, tool string, arguments json.RawMessage) (json.RawMessage, error) {
 	if server == Own {
-		return h.callOwn(ctx, owner, tool, arguments)
+		result, err := h.callOwn(ctx, owner, tool, arguments)
+		return result.Raw(), err
 	}
-	params, err := paramsOf("tools/call", encode(object{"name": quote(tool), "arguments": arguments}))
+	params, err := paramsOf("tools/call", encode(object{"name": rpc.Quote(tool), "arguments": arguments}))
 	if err != nil {
 		return nil, err
 	}
@@ -63,5 +64,6 @@ func (h *Hub) Try(ctx context.Context, server, tool string, arguments json.RawMe
 		return nil, err
 	}
 	result, err := h.o.Mounts.Call(ctx, server, mount.Client{Era: cat.Speaks(rpc.Legacy)}, "tools/call", encode(params), nil)
-	return h.outcome(ctx, owner, server, tool, result, err)
+	result, err = h.outcome(ctx, owner, server, tool, result, err)
+	return result.Raw(), err
 }

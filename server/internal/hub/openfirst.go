@@ -17,7 +17,7 @@ const anew = "anew"
 // openFirst turns a server's "open this address first, then call again" (MCP
 // 2025-11-25, URLElicitationRequiredError) into what 2026-07-28 has for that:
 // a question, and a state to come back with.
-func openFirst(c *gateway.Client, failure error) (json.RawMessage, error) {
+func openFirst(c *gateway.Client, failure error) (rpc.Object, error) {
 	var e *rpc.Error
 	if !errors.As(failure, &e) || e.Code != codeURLRequired {
 		return nil, failure
@@ -34,13 +34,13 @@ func openFirst(c *gateway.Client, failure error) (json.RawMessage, error) {
 		}
 		message := place["message"]
 		if !has(message) {
-			message = quote(e.Message)
+			message = rpc.Quote(e.Message)
 		}
-		params := encode(object{"mode": quote("url"), "url": place["url"], "message": message})
+		params := encode(object{"mode": rpc.Quote("url"), "url": place["url"], "message": message})
 		if needs, err := refused(c.Capabilities, "elicitation/create", params); err != nil {
 			return nil, &rpc.Error{Code: rpc.CodeMissingCapability, Message: e.Message, Data: encode(object{"requiredCapabilities": needs})}
 		}
-		questions[fmt.Sprint("q", i+1)] = encode(object{"method": quote("elicitation/create"), "params": params})
+		questions[fmt.Sprint("q", i+1)] = encode(object{"method": rpc.Quote("elicitation/create"), "params": params})
 	}
 	return inputRequired(questions, anew), nil
 }
@@ -48,8 +48,8 @@ func openFirst(c *gateway.Client, failure error) (json.RawMessage, error) {
 // signInFirst leads a person to where they sign in at a server: by their client, if
 // it opens addresses (MCP 2025-11-25 and 2026-07-28, "URL Mode Elicitation"), else
 // by a sentence.
-func signInFirst(c *gateway.Client, method string, why error, needed *serverauth.Needed) (json.RawMessage, error) {
-	place := encode(object{"mode": quote("url"), "elicitationId": quote(rand.Text()), "url": quote(needed.Link), "message": quote(why.Error())})
+func signInFirst(c *gateway.Client, method string, why error, needed *serverauth.Needed) (rpc.Object, error) {
+	place := encode(object{"mode": rpc.Quote("url"), "elicitationId": rpc.Quote(rand.Text()), "url": rpc.Quote(needed.Link), "message": rpc.Quote(why.Error())})
 	ask := &rpc.Error{Code: codeURLRequired, Message: why.Error(), Data: encode(object{"elicitations": json.RawMessage("[" + string(place) + "]")})}
 	_, cannot := refused(c.Capabilities, "elicitation/create", place)
 	switch text := why.Error() + " Open " + needed.Link + " in your browser, sign in, then try again."; {

@@ -60,7 +60,7 @@ func TestMembersNobodyLookedAt(t *testing.T) {
 		}
 		before := len(r.mounts.called("a"))
 		for _, written := range spellings(c.member) {
-			for _, key := range []string{string(quote(written)), `"` + escaped(written) + `"`} {
+			for _, key := range []string{string(rpc.Quote(written)), `"` + escaped(written) + `"`} {
 				params := fmt.Sprintf(c.params, ","+key+`:{"path":"/etc/passwd"}`)
 				for _, at := range []gateway.Backend{r.All(), r.One("a")} {
 					contains(t, c.method+" "+params, r.askAt(at, alice(), c.method, params), fmt.Sprintf("-32602 %s has a member", c.where))
@@ -143,7 +143,7 @@ func TestResourcesByRule(t *testing.T) {
 		".\t./private.txt": false, `..\private.txt`: false, "%252e%252e/x": false, "ä": false, "%": false} {
 		uri := "file:///X/public/" + tail
 		for name, at := range map[string]gateway.Backend{uri: r.All(), "drawbridge://s/a/" + uri: r.All(), uri + "": r.One("a")} {
-			got := r.askAt(at, alice(), "resources/read", string(encode(object{"uri": quote(name)})))
+			got := r.askAt(at, alice(), "resources/read", string(encode(object{"uri": rpc.Quote(name)})))
 			if strings.Contains(got, "a: resources/read") != want {
 				t.Errorf("%q: %s", name, got)
 			}

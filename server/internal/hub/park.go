@@ -26,7 +26,7 @@ const gather = 25 * time.Millisecond
 // the server waits for an answer, its call is held here, and the client is told
 // what is asked and how to come back (MCP 2026-07-28, "Multi Round-Trip
 // Requests").
-func (h *Hub) park(ctx context.Context, c *gateway.Client, m mounted, method, target string, params object) (json.RawMessage, error) {
+func (h *Hub) park(ctx context.Context, c *gateway.Client, m mounted, method, target string, params object) (rpc.Object, error) {
 	about := request{c.Caller.Session, m.server, method, target}
 	if h.resumes(c, m, params) {
 		return h.resume(ctx, c, about, params)
@@ -62,7 +62,7 @@ func (h *Hub) resumes(c *gateway.Client, m mounted, params object) bool {
 // resume gives a parked call the client's answers. The state that the client
 // shows is a number that nobody can guess, which opens one call, once, for whom
 // and for what it was made (MCP 2026-07-28, "Multi Round-Trip Requests").
-func (h *Hub) resume(ctx context.Context, c *gateway.Client, about request, params object) (json.RawMessage, error) {
+func (h *Hub) resume(ctx context.Context, c *gateway.Client, about request, params object) (rpc.Object, error) {
 	answers := fields(params["inputResponses"])
 	if has(params["inputResponses"]) && answers == nil {
 		return nil, invalid("inputResponses is no object")
@@ -77,7 +77,7 @@ func (h *Hub) resume(ctx context.Context, c *gateway.Client, about request, para
 }
 
 // await waits until a call ends, or must ask its client something.
-func (h *Hub) await(ctx context.Context, s *parkedCall) (json.RawMessage, error) {
+func (h *Hub) await(ctx context.Context, s *parkedCall) (rpc.Object, error) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -105,8 +105,8 @@ func (h *Hub) await(ctx context.Context, s *parkedCall) (json.RawMessage, error)
 	}
 }
 
-func inputRequired(questions object, state string) json.RawMessage {
-	return encode(object{"resultType": quote("input_required"), "inputRequests": encode(questions), "requestState": quote(state)})
+func inputRequired(questions object, state string) rpc.Object {
+	return rpc.Object{}.With("requestState", rpc.Quote(state)).With("inputRequests", encode(questions)).With("resultType", rpc.Quote("input_required"))
 }
 
 // parkedCall is a call of a server that asks its client something, seen by the
@@ -116,7 +116,7 @@ type parkedCall struct {
 	cancel context.CancelCauseFunc
 	asked  chan struct{} // holds one: there are questions
 	done   chan struct{} // closed once result and err are set
-	result json.RawMessage
+	result rpc.Object
 	err    error
 	token  json.RawMessage // progressToken that the server was given
 
@@ -195,7 +195,7 @@ func (s *parkedCall) Request(ctx context.Context, method string, params json.Raw
 // orLacking is the outcome of a call. Of one that failed after its server had
 // asked what the client can't answer, that is the reason, in the client's words
 // (MCP 2026-07-28, "Error Codes").
-func (s *parkedCall) orLacking(result json.RawMessage, err error) (json.RawMessage, error) {
+func (s *parkedCall) orLacking(result rpc.Object, err error) (rpc.Object, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.lacks == nil {
@@ -213,7 +213,7 @@ func (s *parkedCall) takeQuestions() object {
 	defer s.mu.Unlock()
 	questions := object{}
 	for id, q := range s.pending {
-		o := object{"method": quote(q.method)}
+		o := object{"method": rpc.Quote(q.method)}
 		if has(q.params) {
 			o["params"] = q.params
 		}

@@ -61,11 +61,11 @@ func (in asked) retry(which ...string) string {
 	for id, q := range in.InputRequests {
 		for _, w := range which {
 			if q.Method == w {
-				answers[id] = encode(object{"to": quote(q.Method)})
+				answers[id] = encode(object{"to": rpc.Quote(q.Method)})
 			}
 		}
 	}
-	return string(encode(object{"name": quote("read"), "inputResponses": encode(answers), "requestState": quote(in.RequestState),
+	return string(encode(object{"name": rpc.Quote("read"), "inputResponses": encode(answers), "requestState": rpc.Quote(in.RequestState),
 		"_meta": json.RawMessage(`{"progressToken":"second"}`)}))
 }
 

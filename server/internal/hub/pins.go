@@ -6,6 +6,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/pins"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
 // verdicts is which items of each server are no longer what the owner
@@ -37,7 +38,7 @@ func (h *Hub) look(m mounted) map[offered]bool {
 		}
 	}
 	if text := m.cat.Description.Instructions; text != "" {
-		items = append(items, pins.Item{Kind: kindInstructions, Raw: encode(object{kindInstructions: quote(text)})})
+		items = append(items, pins.Item{Kind: kindInstructions, Raw: encode(object{kindInstructions: rpc.Quote(text)})})
 	}
 	states, err := h.o.Pins.Check(m.server, items...)
 	if err != nil {

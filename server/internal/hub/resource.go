@@ -11,7 +11,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
-func (s *endpoint) getPrompt(ctx context.Context, c *gateway.Client, params object) (json.RawMessage, error) {
+func (s *endpoint) getPrompt(ctx context.Context, c *gateway.Client, params object) (rpc.Object, error) {
 	name, ok := params.text("name")
 	if !ok {
 		return nil, invalid("name is required and must be a string")
@@ -20,12 +20,12 @@ func (s *endpoint) getPrompt(ctx context.Context, c *gateway.Client, params obje
 	if err != nil {
 		return nil, err
 	}
-	params["name"] = quote(t.name)
+	params["name"] = rpc.Quote(t.name)
 	return s.use(ctx, c, t, "prompts/get", params)
 }
 
 // use has the server of a prompt or template answer, unless it is held back.
-func (s *endpoint) use(ctx context.Context, c *gateway.Client, t *item, method string, params object) (json.RawMessage, error) {
+func (s *endpoint) use(ctx context.Context, c *gateway.Client, t *item, method string, params object) (rpc.Object, error) {
 	if s.h.held(t) {
 		return nil, invalid("%s", heldBack(t))
 	}
@@ -95,7 +95,7 @@ func (s *endpoint) heldURI(x *index, m mounted, uri string) (held bool) {
 // no list names.
 const readTime = 10 * time.Second
 
-func (s *endpoint) read(ctx context.Context, c *gateway.Client, params object) (json.RawMessage, error) {
+func (s *endpoint) read(ctx context.Context, c *gateway.Client, params object) (rpc.Object, error) {
 	uri, ok := params.text("uri")
 	if !ok {
 		return nil, invalid("uri is required and must be a string")
@@ -116,13 +116,13 @@ func (s *endpoint) read(ctx context.Context, c *gateway.Client, params object) (
 	return nil, notFound(c.Era, uri)
 }
 
-func (s *endpoint) readAt(ctx context.Context, c *gateway.Client, p place, params object, sure bool) (json.RawMessage, error) {
+func (s *endpoint) readAt(ctx context.Context, c *gateway.Client, p place, params object, sure bool) (rpc.Object, error) {
 	if !sure {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, readTime)
 		defer cancel()
 	}
-	params["uri"] = quote(p.uri)
+	params["uri"] = rpc.Quote(p.uri)
 	return s.h.forward(ctx, c, p.mounted, "resources/read", p.uri, params)
 }
 
@@ -158,10 +158,10 @@ func readdressed(params json.RawMessage, own, listed string) json.RawMessage {
 	if uri, _ := rpc.String(rpc.Get(params, "uri")); uri != own {
 		return params
 	}
-	return rpc.Set(params, "uri", quote(listed))
+	return rpc.Set(params, "uri", rpc.Quote(listed))
 }
 
-func (s *endpoint) complete(ctx context.Context, c *gateway.Client, params object) (json.RawMessage, error) {
+func (s *endpoint) complete(ctx context.Context, c *gateway.Client, params object) (rpc.Object, error) {
 	ref := fields(params["ref"])
 	t, key, err := s.completes(ctx, c, ref)
 	if err != nil {
@@ -171,9 +171,9 @@ func (s *endpoint) complete(ctx context.Context, c *gateway.Client, params objec
 		return nil, invalid("This value can't be completed here.")
 	}
 	if !offers(t.cat, "completions") {
-		return json.RawMessage(`{"completion":{"values":[],"total":0,"hasMore":false}}`), nil
+		return rpc.ObjectOf(json.RawMessage(`{"completion":{"values":[],"total":0,"hasMore":false}}`)), nil
 	}
-	ref[key] = quote(t.name)
+	ref[key] = rpc.Quote(t.name)
 	params["ref"] = encode(ref)
 	return s.use(ctx, c, t, "completion/complete", params)
 }
@@ -226,7 +226,7 @@ func translate(err error, method, target string, from, to rpc.Era) error {
 	case to == rpc.Modern && e.Code == codeNotFound:
 		e.Code = rpc.CodeInvalidParams
 		if method == "resources/read" && !has(e.Data) {
-			e.Data = encode(object{"uri": quote(target)})
+			e.Data = encode(object{"uri": rpc.Quote(target)})
 		}
 	case to == rpc.Modern && e.Code == codeURLRequired: // 2026-07-28 has no such code
 		e.Code = rpc.CodeInternal

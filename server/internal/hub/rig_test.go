@@ -80,17 +80,17 @@ func (f *fake) Catalog(ctx context.Context, name string, _ mount.Client, how mou
 	return s.cat, s.err
 }
 
-func (f *fake) Call(ctx context.Context, name string, _ mount.Client, method string, params json.RawMessage, peer rpc.Peer) (json.RawMessage, error) {
+func (f *fake) Call(ctx context.Context, name string, _ mount.Client, method string, params json.RawMessage, peer rpc.Peer) (rpc.Object, error) {
 	f.mu.Lock()
 	s := f.servers[name]
 	s.calls = append(s.calls, method+" "+string(params))
 	f.mu.Unlock()
 	p := fields(params)
 	if s.call == nil {
-		return json.RawMessage(fmt.Sprintf(`{"content":[{"type":"text","text":%q}]}`, name+": "+method)), nil
+		return rpc.ObjectOf(json.RawMessage(fmt.Sprintf(`{"content":[{"type":"text","text":%q}]}`, name+": "+method))), nil
 	}
 	result, err := s.call(ctx, method, p, peer)
-	return json.RawMessage(result), err
+	return rpc.ObjectOf(json.RawMessage(result)), err
 }
 
 func (f *fake) Notify(_ context.Context, name string, _ mount.Client, method string, _ json.RawMessage) {
@@ -273,10 +273,10 @@ func (r *rig) askAt(b gateway.Backend, c *person, method, params string) string 
 		}
 		return "error " + err.Error()
 	}
-	if !json.Valid(result) {
-		r.t.Fatalf("%s: not JSON: %s", method, result)
+	if !json.Valid(result.Raw()) {
+		r.t.Fatalf("%s: not JSON: %s", method, result.Raw())
 	}
-	return string(result)
+	return string(result.Raw())
 }
 
 // listed returns the names of a list at an endpoint.
@@ -323,7 +323,7 @@ func equal(t *testing.T, what, got, want string) {
 func offering2(names ...string) *mount.Catalog {
 	c := &mount.Catalog{}
 	for _, n := range names {
-		c.Tools = append(c.Tools, mount.Item{Name: n, Raw: encode(object{"name": quote(n)})})
+		c.Tools = append(c.Tools, mount.Item{Name: n, Raw: encode(object{"name": rpc.Quote(n)})})
 	}
 	return c
 }

@@ -36,8 +36,8 @@ const (
 
 // forward has a server answer a request in the words of the client's era.
 // target is the name or URI that the request is about, as the server knows it.
-func (h *Hub) forward(ctx context.Context, c *gateway.Client, m mounted, method, target string, params object) (json.RawMessage, error) {
-	var result json.RawMessage
+func (h *Hub) forward(ctx context.Context, c *gateway.Client, m mounted, method, target string, params object) (rpc.Object, error) {
+	var result rpc.Object
 	var err error
 	era := m.cat.Speaks(c.Era)
 	if state, _ := params.text("requestState"); state == anew { // ours
@@ -123,7 +123,7 @@ func refused(capabilities json.RawMessage, method string, params json.RawMessage
 // askAndRetry serves a client with a transport session by a server without: what
 // the server wants to know it is asked, and the call is made again with the
 // answers (MCP 2026-07-28, "Multi Round-Trip Requests").
-func (h *Hub) askAndRetry(ctx context.Context, c *gateway.Client, m mounted, method string, params object) (json.RawMessage, error) {
+func (h *Hub) askAndRetry(ctx context.Context, c *gateway.Client, m mounted, method string, params object) (rpc.Object, error) {
 	meta := fields(params["_meta"])
 	if meta == nil {
 		meta = object{}
@@ -137,7 +137,7 @@ func (h *Hub) askAndRetry(ctx context.Context, c *gateway.Client, m mounted, met
 		meta[metaClientInfo] = c.Info
 	}
 	// Who speaks the Legacy era gets log messages without asking for them.
-	meta[metaLogLevel] = quote(cmp.Or(c.LogLevel, "info"))
+	meta[metaLogLevel] = rpc.Quote(cmp.Or(c.LogLevel, "info"))
 	params["_meta"] = encode(meta)
 	delete(params, "inputResponses")
 	delete(params, "requestState")
@@ -160,14 +160,14 @@ func (h *Hub) askAndRetry(ctx context.Context, c *gateway.Client, m mounted, met
 
 // answer asks the client what a server wants to know, and puts the answers into
 // the params of the next try.
-func answer(ctx context.Context, c *gateway.Client, result json.RawMessage, params object) error {
-	asked := fields(result)
-	questions := fields(asked["inputRequests"])
-	if has(asked["inputRequests"]) && questions == nil || len(questions) > maxQuestions {
+func answer(ctx context.Context, c *gateway.Client, result rpc.Object, params object) error {
+	asked := result.Get("inputRequests")
+	questions := fields(asked)
+	if has(asked) && questions == nil || len(questions) > maxQuestions {
 		return errors.New("asked for input in a form that is not understood")
 	}
 	delete(params, "requestState")
-	if state := asked["requestState"]; has(state) {
+	if state := result.Get("requestState"); has(state) {
 		params["requestState"] = state
 	}
 	if len(questions) == 0 { // "try again later"
@@ -203,14 +203,15 @@ func unanswered(method string, err error) error {
 }
 
 // legacyResult takes out what 2026-07-28 added to every result.
-func legacyResult(result json.RawMessage) json.RawMessage {
-	meta := rpc.Get(result, "_meta")
+func legacyResult(result rpc.Object) rpc.Object {
+	meta := result.Get("_meta")
 	if rpc.Get(meta, metaServerInfo) != nil {
 		meta = rpc.Drop(meta, func(name string, _ json.RawMessage) bool { return name == metaServerInfo })
-		result = rpc.Set(result, "_meta", meta)
+		result = result.With("_meta", meta)
 	}
-	return rpc.Drop(result, func(name string, value json.RawMessage) bool {
-		return name == "resultType" || name == "ttlMs" || name == "cacheScope" || name == "_meta" && string(value) == "{}"
+	return result.Without(func(m rpc.Member) bool {
+		name := string(m.Name)
+		return name == "resultType" || name == "ttlMs" || name == "cacheScope" || name == "_meta" && string(m.Value) == "{}"
 	})
 }
 

@@ -86,11 +86,11 @@ func TestParams(t *testing.T) {
 				Environ []string
 				Unknown json.RawMessage `json:"x-unknown"`
 			}
-			if err := json.Unmarshal(result, &got); err != nil {
+			if err := json.Unmarshal(result.Raw(), &got); err != nil {
 				t.Fatal(err)
 			}
 			if string(got.Unknown) != `{"a":1.0}` || string(got.Params.Own) != "1.0" || string(got.Params.Arguments) != `{"big":12345678901234567890}` {
-				t.Errorf("bytes were lost: %s", result)
+				t.Errorf("bytes were lost: %s", result.Raw())
 			}
 			meta := got.Params.Meta
 			identity := `{"sub":"ana","email":"ana@example.com","name":"N ana","client":{"id":"c1","name":"Claude"},"session":"s-ana"}`
@@ -154,7 +154,7 @@ func TestErrors(t *testing.T) {
 	if !errors.As(err, &own) || own.Code != -32042 || own.Message != "no <b>way</b>" || string(own.Data) != `{"kept":1}` {
 		t.Errorf("it handles the server's own error: %v", err)
 	}
-	if got := string(r.mustTool("ana", "lie", "", 0, nil)); got != `"true"` {
+	if got := string(r.mustTool("ana", "lie", "", 0, nil)); got != `{"text":"true"}` {
 		t.Errorf("it handles answers that nobody asked for: %s", got)
 	}
 	for _, name := range []string{"y", "z"} {

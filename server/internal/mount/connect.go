@@ -88,7 +88,7 @@ func (c *conversation) wireEnded(w wire, f *failure) {
 
 // answer is what came of a request.
 type answer struct {
-	result json.RawMessage
+	result rpc.Object
 	err    error
 }
 
@@ -154,7 +154,7 @@ func (c *conversation) acceptModern(a answer) (modern bool, err error) {
 	e, own := errors.AsType[*rpc.Error](a.err)
 	switch {
 	case a.err == nil:
-		if json.Unmarshal(rpc.Get(a.result, "supportedVersions"), &versions) != nil || len(versions) == 0 {
+		if json.Unmarshal(a.result.Get("supportedVersions"), &versions) != nil || len(versions) == 0 {
 			return false, nil // a server that says yes to everything
 		}
 	case !own:
@@ -171,7 +171,7 @@ func (c *conversation) acceptModern(a answer) (modern bool, err error) {
 	}
 	c.speak(rpc.Modern, modernVersion)
 	c.description = described(a.result)
-	if info := rpc.Get(rpc.Get(a.result, "_meta"), metaServer); info != nil {
+	if info := rpc.Get(a.result.Get("_meta"), metaServer); info != nil {
 		c.description.ServerInfo = info
 	}
 	return true, nil
@@ -179,8 +179,8 @@ func (c *conversation) acceptModern(a answer) (modern bool, err error) {
 
 // described is what a server says of itself, without what no client can read:
 // capabilities are objects, instructions a text.
-func described(result json.RawMessage) rpc.Description {
-	all, err := asObject(rpc.Get(result, "capabilities"))
+func described(result rpc.Object) rpc.Description {
+	all, err := asObject(result.Get("capabilities"))
 	if err != nil {
 		all = object{}
 	}
@@ -192,8 +192,8 @@ func described(result json.RawMessage) rpc.Description {
 			all[name] = json.RawMessage("{}")
 		}
 	}
-	instructions, _ := rpc.String(rpc.Get(result, "instructions")) // no text is none
-	return rpc.Description{Capabilities: encode(all), ServerInfo: rpc.Get(result, "serverInfo"), Instructions: instructions}
+	instructions, _ := rpc.String(result.Get("instructions")) // no text is none
+	return rpc.Description{Capabilities: encode(all), ServerInfo: result.Get("serverInfo"), Instructions: instructions}
 }
 
 func isLegacyVersion(v string) bool { return v >= "2024-11-05" && v < modernVersion }
@@ -224,7 +224,7 @@ func (c *conversation) acceptLegacy(a answer) error {
 		}
 		return a.err
 	}
-	version, ok := rpc.String(rpc.Get(a.result, "protocolVersion"))
+	version, ok := rpc.String(a.result.Get("protocolVersion"))
 	if !ok || !isLegacyVersion(version) {
 		return &failure{text: "speaks no protocol revision that Drawbridge knows. An update of either may help.", kind: lasting}
 	}

@@ -69,7 +69,7 @@ func newConversation(s *server, k key, client Client) *conversation {
 
 // do sends a request and waits for the answer, while peer gets what comes
 // meanwhile. Its error is an *rpc.Error, ctx's, or why the conversation ended.
-func (c *conversation) do(ctx context.Context, client Client, method string, params json.RawMessage, peer rpc.Peer) (json.RawMessage, error) {
+func (c *conversation) do(ctx context.Context, client Client, method string, params json.RawMessage, peer rpc.Peer) (rpc.Object, error) {
 	r, err := c.begin(ctx, client, method, params, peer)
 	if err != nil {
 		return nil, err
@@ -81,7 +81,9 @@ func (c *conversation) do(ctx context.Context, client Client, method string, par
 // begin registers a call.
 func (c *conversation) begin(ctx context.Context, client Client, method string, params json.RawMessage, peer rpc.Peer) (*call, error) {
 	r := &call{method: method, params: params, caller: client.caller(), origin: client.origin(), peer: peer, inbox: newInbox()}
-	r.acked, r.ack = context.WithCancel(context.Background())
+	if method == "subscriptions/listen" {
+		r.acked, r.ack = context.WithCancel(context.Background())
+	}
 	c.mu.Lock()
 	c.lastID++
 	r.id = c.lastID
@@ -109,7 +111,7 @@ func (c *conversation) begin(ctx context.Context, client Client, method string, 
 }
 
 // finish waits for the answer to r.
-func (c *conversation) finish(r *call) (json.RawMessage, error) {
+func (c *conversation) finish(r *call) (rpc.Object, error) {
 	result, err := r.inbox.wait(r.ctx, func(n note) {
 		if r.peer != nil {
 			r.peer.Notify(n.method, n.params)
@@ -171,7 +173,7 @@ func (c *conversation) answered(m *message) {
 	c.mu.Unlock()
 	switch {
 	case r != nil:
-		r.inbox.finish(m.outcome())
+		r.inbox.finish(m.outcome(r.method))
 	case !late: // late is that of a cancelled call
 		c.strayAnswer(m)
 	}
@@ -187,7 +189,7 @@ func (c *conversation) strayAnswer(m *message) {
 		return
 	}
 	said := ""
-	if _, err := m.outcome(); err != nil {
+	if _, err := m.outcome(""); err != nil {
 		said = ": " + err.Error()
 	}
 	c.server.log.say("It answered a request that was not made, with the id %s%s", m.ID, said)

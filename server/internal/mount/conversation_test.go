@@ -25,7 +25,7 @@ func (r *rig) program(sub, session, transport string) Client {
 
 func (r *rig) call(ctx context.Context, c Client, name, text string, peer rpc.Peer) (string, error) {
 	result, err := r.Call(ctx, "x", c, "tools/call", encode(map[string]any{"name": name, "arguments": map[string]any{"text": text, "n": 0}}), peer)
-	return string(result), err
+	return string(result.Raw()), err
 }
 
 // yes is a client that says yes to whatever it is asked.

@@ -324,19 +324,19 @@ func (f *fixture) call(m message) {
 		fmt.Fprintf(os.Stderr, "hanging %s\n", m.ID)
 		time.Sleep(time.Duration(n) * time.Millisecond)
 		if n > 0 {
-			f.result(m.ID, "late")
+			f.result(m.ID, map[string]string{"text": "late"})
 		}
 	case "crash":
 		os.Exit(4)
 	case "deaf": // reads no more
 		syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	case "big":
-		f.result(m.ID, strings.Repeat("x", n))
+		f.result(m.ID, map[string]string{"text": strings.Repeat("x", n)})
 	case "lie":
-		f.result(encode(424242), "nobody's")
-		f.result(json.RawMessage(`"a"`), "nobody's")
-		f.result(json.RawMessage(`{"b":[]}`), "nobody's")
-		f.result(m.ID, "true")
+		f.result(encode(424242), map[string]string{"text": "nobody's"})
+		f.result(json.RawMessage(`"a"`), map[string]string{"text": "nobody's"})
+		f.result(json.RawMessage(`{"b":[]}`), map[string]string{"text": "nobody's"})
+		f.result(m.ID, map[string]string{"text": "true"})
 	case "error":
 		f.fail(m.ID, -32042, "no <b>way</b>")
 	case "grow":

@@ -39,7 +39,7 @@ func TestNoise(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	if got := r.mustTool("ana", "big", "", 2<<20, nil); len(got) != 2<<20+2 {
+	if got := r.mustTool("ana", "big", "", 2<<20, nil); len(got) != 2<<20+len(`{"text":""}`) {
 		t.Errorf("%d bytes", len(got))
 	}
 	_, err := r.tool(within(t), "ana", "big", "", maxMessage+1, nil)

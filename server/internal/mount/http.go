@@ -257,7 +257,7 @@ func errorIn(body []byte) error {
 	if json.Unmarshal(body, &m) != nil || rpc.Given(m.Error) == nil || m.Error[0] != '{' {
 		return nil
 	}
-	_, err := m.outcome()
+	_, err := m.outcome("")
 	return err
 }
 

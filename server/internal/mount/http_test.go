@@ -46,8 +46,8 @@ func TestHTTP(t *testing.T) {
 			}
 			params := `{"name":"sql","arguments":{"region":" süd","opt":{"n":42}},"_meta":{"progressToken":"mine","drawbridge.app/identity":{"sub":"root"}}}`
 			result, err := r.Call(within(t), "x", r.client("ana"), "tools/call", json.RawMessage(params), l)
-			if err != nil || string(result) != `{"kept":1.0}` || l.all() != `notifications/progress {"progressToken":"mine","progress":1}` {
-				t.Fatalf("got %s, %v, got %s", result, err, l.all())
+			if err != nil || string(result.Raw()) != `{"kept":1.0}` || l.all() != `notifications/progress {"progressToken":"mine","progress":1}` {
+				t.Fatalf("got %s, %v, got %s", result.Raw(), err, l.all())
 			}
 			log := s.log()
 			want := `auth="Bearer token-of-ana" key="k hush" version="2025-06-18" method="" name="" region="" n="" cookie=""`
@@ -62,7 +62,7 @@ func TestHTTP(t *testing.T) {
 				if err != nil || !strings.Contains(string(got), `"result":{"ok":1}`) {
 					t.Errorf("asked: %s, %v", got, err)
 				}
-				if got, err := r.tool(within(t), "ana", "halves", "", 0, l); err != nil || string(got) != `"the rest"` {
+				if got, err := r.tool(within(t), "ana", "halves", "", 0, l); err != nil || string(got) != `{"text":"the rest"}` {
 					t.Errorf("halves: %s, %v", got, err)
 				}
 			}

@@ -223,7 +223,7 @@ func (s *httpServer) answer(w http.ResponseWriter, req *http.Request, m message)
 			event("id: 1\nretry: 1\ndata:\n\n")
 			go func() {
 				eventuallyStream(s)
-				s.tell(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":"the rest"}`, m.ID))
+				s.tell(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":{"text":"the rest"}}`, m.ID))
 			}()
 		case "cut":
 		case "flood":

@@ -17,6 +17,7 @@ import (
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
 // sseServer is mcp-go's server of HTTP+SSE at /sse and /message.
@@ -49,14 +50,14 @@ func TestSSE(t *testing.T) {
 				t.Fatalf("%+v, %v", c, err)
 			}
 			l := &listener{}
-			call := func(text string) (json.RawMessage, error) {
+			call := func(text string) (rpc.Object, error) {
 				return r.Call(within(t), "x", r.client("ana"), "tools/call", encode(map[string]any{"name": "echo", "arguments": map[string]string{"text": text}, "_meta": map[string]string{"progressToken": "mine"}}), l)
 			}
 			for _, text := range []string{"a", strings.Repeat("x", 100_000), "ü\u2028\n"} {
 				got, err := call(text)
 				var result struct{ Content []struct{ Text string } }
-				if err != nil || json.Unmarshal(got, &result) != nil || len(result.Content) != 1 || result.Content[0].Text != text {
-					t.Errorf("%.50q: %.200s, %v", text, got, err)
+				if err != nil || json.Unmarshal(got.Raw(), &result) != nil || len(result.Content) != 1 || result.Content[0].Text != text {
+					t.Errorf("%.50q: %.200s, %v", text, got.Raw(), err)
 				}
 			}
 			// mcp-go keeps no order between the two, so progress may come too late.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"sync"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
 // What may wait for a client that reads slowly, for one call.
@@ -27,7 +29,7 @@ type inbox struct {
 	notes  []note
 	size   int
 	done   bool
-	result json.RawMessage
+	result rpc.Object
 	err    error
 }
 
@@ -46,7 +48,7 @@ func (b *inbox) put(n note) bool {
 }
 
 // finish puts the answer behind all notes. Only the first counts.
-func (b *inbox) finish(result json.RawMessage, err error) {
+func (b *inbox) finish(result rpc.Object, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.done {
@@ -70,7 +72,7 @@ func (b *inbox) wake() {
 }
 
 // wait delivers notes until the answer comes or ctx ends.
-func (b *inbox) wait(ctx context.Context, deliver func(note)) (json.RawMessage, error) {
+func (b *inbox) wait(ctx context.Context, deliver func(note)) (rpc.Object, error) {
 	for {
 		select {
 		case <-b.ready:

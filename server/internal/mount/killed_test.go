@@ -27,10 +27,10 @@ func serveApp() {
 		os.Exit(1)
 	}
 	var got struct{ Pids []int }
-	_ = json.Unmarshal(result, &got)
+	_ = json.Unmarshal(result.Raw(), &got)
 	result, _ = s.Call(context.Background(), "x", Client{Caller: person("ana")}, "tools/call", json.RawMessage(`{"name":"params"}`), nil)
 	var self struct{ PID int }
-	_ = json.Unmarshal(result, &self)
+	_ = json.Unmarshal(result.Raw(), &self)
 	fmt.Println(append(got.Pids, self.PID))
 	select {}
 }

@@ -142,7 +142,7 @@ func (c *conversation) readList(ctx context.Context, list *oneList, room func(js
 			return nil, err
 		}
 		var page []json.RawMessage
-		if json.Unmarshal(result[list.key], &page) != nil {
+		if json.Unmarshal(result.Get(list.key), &page) != nil {
 			return nil, rpc.Errorf(rpc.CodeInternal, "the answer to %s holds no list", list.method)
 		}
 		for _, raw := range page {
@@ -162,11 +162,11 @@ func (c *conversation) readList(ctx context.Context, list *oneList, room func(js
 			items = append(items, Item{Name: name, Raw: raw})
 		}
 		var ms float64
-		if raw := rpc.Given(result["ttlMs"]); raw != nil && json.Unmarshal(raw, &ms) == nil && ms >= 0 {
+		if raw := rpc.Given(result.Get("ttlMs")); raw != nil && json.Unmarshal(raw, &ms) == nil && ms >= 0 {
 			list.ttls = append(list.ttls, time.Duration(min(ms, float64(maxTTL/time.Millisecond)))*time.Millisecond)
 		}
 		var cursor string
-		if json.Unmarshal(result["nextCursor"], &cursor) != nil || cursor == "" && rpc.Given(result["nextCursor"]) == nil {
+		if json.Unmarshal(result.Get("nextCursor"), &cursor) != nil || cursor == "" && rpc.Given(result.Get("nextCursor")) == nil {
 			return items, nil
 		}
 		params = encode(map[string]string{"cursor": cursor})
@@ -175,18 +175,17 @@ func (c *conversation) readList(ctx context.Context, list *oneList, room func(js
 }
 
 // page asks for one page of a list.
-func (c *conversation) page(ctx context.Context, method string, params json.RawMessage) (object, error) {
+func (c *conversation) page(ctx context.Context, method string, params json.RawMessage) (rpc.Object, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.server.set.tune.list)
 	defer cancel()
 	result, err := c.do(ctx, Client{}, method, params, nil)
 	if err != nil {
 		return nil, err
 	}
-	var o object
-	if json.Unmarshal(result, &o) != nil {
+	if result == nil {
 		return nil, rpc.Errorf(rpc.CodeInternal, "the answer to %s is no object", method)
 	}
-	return o, nil
+	return result, nil
 }
 
 // sayOdd notes what is odd now and was not before.

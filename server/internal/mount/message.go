@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/mend"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
@@ -23,6 +24,9 @@ type message struct {
 	Params json.RawMessage `json:"params"`
 	Result json.RawMessage `json:"result"`
 	Error  json.RawMessage `json:"error"`
+
+	members rpc.Object // of Result
+	nulls   bool       // somewhere in it is one
 }
 
 var errNoMessage = errors.New("this is no JSON-RPC message")
@@ -49,21 +53,23 @@ func parse(data []byte) ([]message, error) {
 // be long.
 func (m *message) read(data json.RawMessage) (ok bool) {
 	named := true
-	valid := rpc.ValidObject(data, func(name []byte, value json.RawMessage) {
-		switch string(name) {
+	members, result, nulls, valid := rpc.Read(data, "result")
+	m.members, m.nulls = result, nulls
+	for _, one := range members {
+		switch string(one.Name) {
 		case "id":
-			m.ID = rpc.Given(value)
+			m.ID = rpc.Given(one.Value)
 		case "method":
-			m.Method, named = rpc.String(value)
-			named = named || rpc.Given(value) == nil
+			m.Method, named = rpc.String(one.Value)
+			named = named || rpc.Given(one.Value) == nil
 		case "params":
-			m.Params = value
+			m.Params = one.Value
 		case "result":
-			m.Result = value
+			m.Result = one.Value
 		case "error":
-			m.Error = rpc.Given(value)
+			m.Error = rpc.Given(one.Value)
 		}
-	})
+	}
 	// An error without an id answers a request that the server could not read.
 	return valid && named && (m.Method != "" || m.Error != nil || m.ID != nil && m.Result != nil)
 }
@@ -95,10 +101,13 @@ func numberOf(raw json.RawMessage) (int64, bool) {
 
 func (m *message) number() (int64, bool) { return numberOf(m.ID) }
 
-// outcome is what an answer says.
-func (m *message) outcome() (json.RawMessage, error) {
+// outcome is what an answer to a request of that method says.
+func (m *message) outcome(method string) (rpc.Object, error) {
+	if m.Error == nil && m.nulls { // which few have
+		return rpc.ObjectOf(mend.Result(method, m.Result)), nil
+	}
 	if m.Error == nil {
-		return m.Result, nil
+		return m.members, nil
 	}
 	var e rpc.Error
 	if json.Unmarshal(m.Error, &e) != nil {

@@ -2,6 +2,7 @@ package mount
 
 import (
 	"encoding/json"
+	"strconv"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
@@ -50,59 +51,53 @@ func (c *conversation) prepare(r *call, params json.RawMessage) error {
 	if params = rpc.Given(params); len(params) > 0 && !rpc.IsObject(params) {
 		return errNoObject
 	}
-	meta, err := asObject(rpc.Get(params, "_meta"))
-	if err != nil {
-		return err
+	all := rpc.ObjectOf(params)
+	given := all.Get("_meta")
+	meta := rpc.ObjectOf(given)
+	if meta == nil && rpc.Given(given) != nil {
+		return errNoObject
 	}
-	if token := rpc.Given(meta[metaProgress]); token != nil {
+	meta = meta.Without(func(m rpc.Member) bool {
+		switch string(m.Name) {
+		case metaIdentity: // a client must not choose who it is
+			return true
+		case metaVersion, metaCapabilities, metaClient, metaLogLevel:
+			// They would make a server of both eras take the request for a modern one.
+			return !c.modern.Load() || rpc.Given(m.Value) == nil
+		}
+		return false
+	})
+	if token := rpc.Given(meta.Get(metaProgress)); token != nil {
 		r.token = token
-		meta[metaProgress] = encode(r.id)
+		meta = meta.With(metaProgress, strconv.AppendInt(nil, r.id, 10))
 	}
-	delete(meta, metaIdentity) // a client must not choose who it is
 	if !c.server.http && r.caller.User.Sub != "" {
-		meta[metaIdentity] = identityOf(r.caller)
+		meta = meta.With(metaIdentity, identityOf(r.caller))
 	}
 	if c.modern.Load() {
-		c.fill(meta)
-	} else {
-		// They would make a server of both eras take the request for a modern one.
-		for _, key := range []string{metaVersion, metaCapabilities, metaClient, metaLogLevel} {
-			delete(meta, key)
-		}
+		meta = c.fill(meta)
 	}
-	if len(meta) == 0 && params == nil {
+	if len(meta) == 0 && all == nil {
 		return nil
 	}
-	out := make([]byte, 1, len(params)+512)
-	out[0] = '{'
-	add := func(name []byte, value json.RawMessage) {
-		if len(out) > 1 {
-			out = append(out, ',')
-		}
-		out = append(append(append(out, encode(string(name))...), ':'), rpc.OneLine(value)...)
-	}
+	all = all.Without(func(m rpc.Member) bool { return string(m.Name) == "_meta" }) // also one that is there twice
 	if len(meta) > 0 {
-		add([]byte("_meta"), encode(meta))
+		all = all.With("_meta", meta.Raw())
 	}
-	for name, value := range rpc.Members(params) {
-		if string(name) != "_meta" { // also one that is there twice
-			add(name, value)
-		}
-	}
-	r.params = append(out, '}')
+	r.params = rpc.OneLine(all.Raw())
 	return nil
 }
 
 // fill adds what every request of the Modern era holds. The revision is the one
 // that this server speaks, whatever the client's is.
-func (c *conversation) fill(meta object) {
-	meta[metaVersion] = encode(c.version)
-	if rpc.Given(meta[metaCapabilities]) == nil {
-		meta[metaCapabilities] = json.RawMessage("{}")
+func (c *conversation) fill(meta rpc.Object) rpc.Object {
+	if meta.Get(metaCapabilities) == nil {
+		meta = meta.With(metaCapabilities, json.RawMessage("{}"))
 	}
-	if rpc.Given(meta[metaClient]) == nil {
-		meta[metaClient] = c.server.set.clientInfo()
+	if meta.Get(metaClient) == nil {
+		meta = meta.With(metaClient, c.server.set.clientInfo())
 	}
+	return meta.With(metaVersion, rpc.Quote(c.version))
 }
 
 var errNoObject = rpc.Errorf(rpc.CodeInvalidParams, "The params, and _meta in them, must be objects.")

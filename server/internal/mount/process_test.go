@@ -160,7 +160,7 @@ func TestIdle(t *testing.T) {
 	}
 	// Unused for so long it would end in the middle of the next call, were that
 	// not a use.
-	if got := string(r.mustTool("ana", "hang", "", 300, nil)); got != `"late"` {
+	if got := string(r.mustTool("ana", "hang", "", 300, nil)); got != `{"text":"late"}` {
 		t.Error(got)
 	}
 	conf.Idle = -1

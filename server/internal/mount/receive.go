@@ -17,7 +17,7 @@ func (c *conversation) receive(m *message, r *call) {
 		c.answered(m)
 	case m.isAnswer():
 		if id, ok := m.number(); ok && id == r.id || m.ID == nil {
-			r.inbox.finish(m.outcome())
+			r.inbox.finish(m.outcome(r.method))
 		} else {
 			c.strayAnswer(m)
 		}

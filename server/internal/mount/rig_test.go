@@ -111,7 +111,8 @@ func within(t *testing.T) context.Context {
 
 // tool calls a tool of server "x" with text and n.
 func (r *rig) tool(ctx context.Context, sub, name, text string, n int, peer rpc.Peer) (json.RawMessage, error) {
-	return r.Call(ctx, "x", r.client(sub), "tools/call", encode(map[string]any{"name": name, "arguments": map[string]any{"text": text, "n": n}}), peer)
+	result, err := r.Call(ctx, "x", r.client(sub), "tools/call", encode(map[string]any{"name": name, "arguments": map[string]any{"text": text, "n": n}}), peer)
+	return result.Raw(), err
 }
 
 func (r *rig) mustTool(sub, name, text string, n int, peer rpc.Peer) json.RawMessage {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/drawbridge-app/drawbridge/server/internal/mend"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
@@ -20,7 +19,7 @@ import (
 //
 // The error is an *rpc.Error if the server answered with one, ctx's, or an
 // [*Error].
-func (s *Set) Call(ctx context.Context, server string, client Client, method string, params json.RawMessage, peer rpc.Peer) (json.RawMessage, error) {
+func (s *Set) Call(ctx context.Context, server string, client Client, method string, params json.RawMessage, peer rpc.Peer) (rpc.Object, error) {
 	one, err := s.find(server)
 	if err != nil {
 		return nil, err
@@ -43,12 +42,12 @@ func (nobody) Request(context.Context, string, json.RawMessage) (json.RawMessage
 	return nil, rpc.ErrCannotAsk
 }
 
-func (s *server) call(ctx context.Context, client Client, method string, params json.RawMessage, peer rpc.Peer) (json.RawMessage, error) {
+func (s *server) call(ctx context.Context, client Client, method string, params json.RawMessage, peer rpc.Peer) (rpc.Object, error) {
 	timeout := cmp.Or(s.settings().Timeout, defaultTimeout)
 	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for again := true; ; again = false {
-		var result json.RawMessage
+		var result rpc.Object
 		c, err := s.conversationFor(within, client)
 		if err == nil {
 			c.setLevel(within, client)
@@ -56,7 +55,7 @@ func (s *server) call(ctx context.Context, client Client, method string, params 
 		}
 		switch {
 		case err == nil:
-			return mend.Result(method, result), nil
+			return result, nil
 		case again && errors.Is(err, errSessionGone):
 			continue // it did not look at the request, so it may be sent again
 		case again && method == "tools/call" && isCode(err, rpc.CodeHeaderMismatch) && s.http:
@@ -81,8 +80,7 @@ var levels = []string{"debug", "info", "notice", "warning", "error", "critical",
 // the more curious wants, and each is given its own.
 func (c *conversation) setLevel(ctx context.Context, client Client) {
 	want := slices.Index(levels, client.LogLevel)
-	offered, _ := asObject(c.description.Capabilities)
-	if want < 0 || c.modern.Load() || rpc.Given(offered["logging"]) == nil {
+	if want < 0 || c.modern.Load() || rpc.Given(rpc.Get(c.description.Capabilities, "logging")) == nil {
 		return
 	}
 	c.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"iter"
 	"math/bits"
+	"strings"
 )
 
 // Messages pass through Drawbridge as they stand, so JSON is read and changed
@@ -42,7 +43,7 @@ func Set(object json.RawMessage, name string, value json.RawMessage) json.RawMes
 		out = append(append(out, object[:start]...), value...)
 		return append(out, object[end:]...)
 	}
-	key, _ := json.Marshal(name) // a string is always JSON
+	key := Quote(name)
 	out := make([]byte, 0, len(object)+len(key)+len(value)+3)
 	out = append(append(append(append(out, '{'), key...), ':'), value...)
 	first := skipSpace(object, 0)
@@ -91,6 +92,19 @@ func Drop(object json.RawMessage, which func(name string, value json.RawMessage)
 		return object
 	}
 	return append(kept, '}')
+}
+
+// Quote writes text as a JSON string, without the escapes for HTML that
+// json.Marshal adds.
+func Quote(text string) json.RawMessage {
+	if strings.IndexFunc(text, func(c rune) bool { return c < ' ' || c > '~' || c == '"' || c == '\\' }) < 0 {
+		return json.RawMessage(`"` + text + `"`)
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(text) // a string always encodes
+	return bytes.TrimRight(b.Bytes(), "\n")
 }
 
 // String returns what a JSON string holds, and whether value is one.

@@ -1,7 +1,10 @@
 package rpc
 
 import (
+	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -22,7 +25,7 @@ func TestValid(t *testing.T) {
 	}
 }
 
-// It takes for JSON what encoding/json does.
+// It takes for JSON what encoding/json does, and finds what Members does.
 func FuzzValid(f *testing.F) {
 	for _, s := range seeds[:len(seeds)-2] {
 		f.Add([]byte(s))
@@ -31,5 +34,64 @@ func FuzzValid(f *testing.F) {
 		if got, want := Valid(b), json.Valid(b); got != want {
 			t.Errorf("%q: %t, want %t", b, got, want)
 		}
+		outer, within, nulls, ok := Read(b, "a")
+		if want := json.Valid(b) && IsObject(b); ok != want {
+			t.Errorf("%q is read: %t, want %t", b, ok, want)
+		}
+		if !ok {
+			return
+		}
+		same(t, outer, ObjectOf(b))
+		same(t, within, ObjectOf(Get(b, "a")))
+		var v any
+		if _ = json.Unmarshal(b, &v); nulls != hasNull(v) && !Doubled(b) {
+			t.Errorf("%q has nulls: %t", b, nulls)
+		}
+		if raw := outer.Raw(); !json.Valid(raw) {
+			t.Errorf("%q becomes %q", b, raw)
+		}
 	})
+}
+
+func same(t *testing.T, a, b Object) {
+	if len(a) != len(b) || (a == nil) != (b == nil) {
+		t.Fatalf("%d and %d members", len(a), len(b))
+	}
+	for i := range a {
+		if string(a[i].Name) != string(b[i].Name) || string(a[i].Value) != string(b[i].Value) || string(a[i].text) != string(b[i].text) {
+			t.Errorf("%q and %q", a[i].text, b[i].text)
+		}
+	}
+}
+
+func hasNull(v any) bool {
+	switch v := v.(type) {
+	case []any:
+		return slices.ContainsFunc(v, hasNull)
+	case map[string]any:
+		return slices.ContainsFunc(slices.Collect(maps.Values(v)), hasNull)
+	}
+	return v == nil
+}
+
+func TestObject(t *testing.T) {
+	o := ObjectOf(json.RawMessage(` { "a" : 1 , "b\u0062":"x" , "a":[2 ] } `))
+	long := json.RawMessage(`"` + strings.Repeat("x", longMember) + `"`)
+	for _, c := range []struct{ got, want string }{
+		{string(o.Raw()), `{ "a" : 1 , "b\u0062":"x" , "a":[2 ] }`},
+		{string(o.Get("a")), `[2 ]`}, {string(o.Get("bb")), `"x"`}, {string(o.Get("c")), ``},
+		{string(o.With("a", json.RawMessage("3")).Raw()), `{ "a" : 1 , "b\u0062":"x" ,"a":3}`},
+		{string(o.With("c", long).Raw()), `{"c":` + string(long) + `, "a" : 1 , "b\u0062":"x" , "a":[2 ] }`},
+		{string(o.Without(func(m Member) bool { return string(m.Name) == "a" }).Raw()), `{ "b\u0062":"x" }`},
+		{string(o.Raw()), `{ "a" : 1 , "b\u0062":"x" , "a":[2 ] }`}, // which none of these changed
+		{string(Object{}.Raw()), `{}`},
+		{string(bytes.Join(Object{}.With("a", long).Between("<", ">"), nil)), `<{"a":` + string(long) + `}>`},
+	} {
+		if c.got != c.want {
+			t.Errorf("%.60q, want %.60q", c.got, c.want)
+		}
+	}
+	if ObjectOf(json.RawMessage(`[1]`)) != nil || ObjectOf(nil) != nil {
+		t.Error("what is no object has members")
+	}
 }
