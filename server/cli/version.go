@@ -18,6 +18,8 @@ func (a *app) versionLine() string {
 			switch {
 			case s.Key == "vcs.revision":
 				revision = s.Value
+			case s.Key == "vcs.time":
+				revision += " of " + s.Value
 			case s.Key == "vcs.modified" && s.Value == "true":
 				revision += " (modified)"
 			}
