@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 
 	"github.com/atotto/clipboard"
 
@@ -63,6 +65,13 @@ func (s *system) setLogin(enabled bool) error {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
+	}
+	// On Windows a console program opens a console; the one beside it does not.
+	if runtime.GOOS == "windows" {
+		quiet := strings.TrimSuffix(self, ".exe") + "w.exe"
+		if _, err := os.Stat(quiet); err == nil {
+			self = quiet
+		}
 	}
 	return enableLogin(append([]string{self}, s.options.Arguments...))
 }

@@ -32,6 +32,7 @@ type app struct {
 	givenData string // as the command line names it, or ""
 	secrets   keystore.Store
 	log       *slog.Logger
+	logLevel  slog.Level
 }
 
 // take takes what is common to all commands.
@@ -42,11 +43,14 @@ func (a *app) take(c commands) {
 	if c.Keystore == "env" {
 		a.secrets = keystore.Env(os.LookupEnv)
 	}
-	level := slog.LevelInfo
 	if c.Verbose {
-		level = slog.LevelDebug
+		a.logLevel = slog.LevelDebug
 	}
-	a.log = slog.New(slog.NewTextHandler(a.errOut.Writer, &slog.HandlerOptions{Level: level}))
+	a.logTo(a.errOut.Writer)
+}
+
+func (a *app) logTo(w io.Writer) {
+	a.log = slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: a.logLevel}))
 }
 
 // mcpJSON is the file of the mounted servers.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,13 @@ type runCommand struct {
 }
 
 func (c runCommand) Run(a *app) error {
+	file := a.keepLog()
+	err := c.run(a)
+	slog.New(slog.NewTextHandler(file, nil)).Info("ended", "error", err) // which the command line prints
+	return err
+}
+
+func (c runCommand) run(a *app) error {
 	if err := checkListen(c.Listen); err != nil {
 		return err
 	}
@@ -43,6 +51,7 @@ func (c runCommand) Run(a *app) error {
 			_ = tray.Open(a.ctx, s.ConsoleLink("/setup")) // `drawbridge console` is the other way
 		}
 	}
+	tellReady()
 	return a.serve(c.Headless, s, s.Run, a.again(c.Listen))
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 )
 
@@ -76,7 +77,12 @@ func linked(path string) string {
 // Commit puts the draft in its place. Whoever reads there, and a crash, sees
 // the old file or the new one.
 func (d *Draft) Commit() error {
-	if err := os.Rename(d.temp, d.path); err != nil {
+	err := os.Rename(d.temp, d.path)
+	for try := 0; err != nil && runtime.GOOS == "windows" && try < 40; try++ { // another program has it open, for a moment: a virus scanner, an editor
+		time.Sleep(25 * time.Millisecond)
+		err = os.Rename(d.temp, d.path)
+	}
+	if err != nil {
 		d.Discard()
 		return fmt.Errorf("save the configuration: %w", err)
 	}
