@@ -93,17 +93,17 @@ linux_packages() {
 	cp "$work/docs/completions/_drawbridge" "$root/usr/share/zsh/vendor-completions/"
 	cp "$work/docs/completions/drawbridge.fish" "$root/usr/share/fish/vendor_completions.d/"
 	cp $parts/linux/copyright LICENSE server/e2e/licenses/LICENSES.md "$root/usr/share/doc/drawbridge/"
+	gzip -9n >"$root/usr/share/doc/drawbridge/changelog.gz" <<END
+drawbridge ($version) stable; urgency=medium
+
+  * Release $version: $url
+
+ -- The Drawbridge authors <drawbridge@users.noreply.github.com>  $(date -u -R -d "@$SOURCE_DATE_EPOCH")
+END
 	cp $parts/linux/lintian-overrides "$root/usr/share/lintian/overrides/drawbridge"
 	find "$root" -type f -exec chmod 644 {} +
 	chmod 755 "$root/usr/bin/drawbridge"
 	fill <$parts/linux/nfpm.yaml | sed -e "s|@ARCH@|$1|" -e "s|@TIME@|$time|" >"$pkg/nfpm.yaml"
-	cat >"$pkg/changelog.yaml" <<END
-- semver: $version
-  date: $time
-  packager: The Drawbridge authors <drawbridge@users.noreply.github.com>
-  changes:
-    - note: Release $version, see $url
-END
 	dated "$pkg"
 	local kind
 	for kind in deb rpm apk archlinux; do

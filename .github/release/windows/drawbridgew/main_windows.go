@@ -1,5 +1,3 @@
-//go:build windows
-
 // Drawbridgew starts drawbridge.exe, which stands beside it, without a console
 // window: what the Start menu opens and Windows runs at login. Drawbridge itself
 // is a console program, so that in a terminal its output, its exit code and
