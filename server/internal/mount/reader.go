@@ -46,6 +46,14 @@ func (r *reader) read(urgent bool) *reading {
 	return r.now
 }
 
+// again has it read anew: what is being read may be of before.
+func (r *reader) again() {
+	r.mu.Lock()
+	r.stale = r.now != nil
+	r.mu.Unlock()
+	r.read(true)
+}
+
 func (r *reading) wait(ctx context.Context) error {
 	select {
 	case <-r.done:

@@ -191,7 +191,7 @@ func (s *server) restart() {
 	})
 	s.endThose(nil, "was restarted by the owner. Try again.", func(*conversation) bool { return true })
 	s.log.say("It is started again, as the owner asked.")
-	s.lists.read(true)
+	s.lists.again()
 	s.watchAgain()
 }
 
