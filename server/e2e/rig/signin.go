@@ -56,6 +56,9 @@ func (b *Browser) step(p *Page, user, stop string) (*Page, bool) {
 	if f, ok := p.FormWith("user"); ok && f.offers("user", user) { // the built-in provider
 		return b.Submit(p, "user", user, stop), true
 	}
+	if f, ok := p.FormWith("username"); ok { // the Python SDK's example, which has one person
+		return b.Submit(p, "username", f.Values.Get("username"), stop), true
+	}
 	if f, ok := p.FormWith("prompt"); ok { // oidc-provider's development pages
 		if f.Values.Get("prompt") == "login" {
 			return b.Submit(p, "prompt", "login", stop, "login", user, "password", "any"), true

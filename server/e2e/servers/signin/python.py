@@ -70,12 +70,12 @@ def tools(server: FastMCP) -> FastMCP:
 store = MemoryStore()
 s, base = listen()
 proxy = OIDCProxy(config_url=f"{issuer}/.well-known/openid-configuration", client_id=client_id, client_secret=client_secret,
-    base_url=base, client_storage=store, required_scopes=["openid", "email"], verify_id_token=True, fastmcp_access_token_expiry_seconds=int(seconds))
+    base_url=base, client_storage=store, required_scopes=["openid", "email"], valid_scopes=["openid", "email", "offline_access"], verify_id_token=True, forward_resource=False, fastmcp_access_token_expiry_seconds=int(seconds))
 apps.append((s, tools(FastMCP("oidcproxy", auth=proxy)).http_app(path="/mcp")))
 urls["oidcproxy"] = f"{base}/mcp"
 
 s, base = listen()
-verifier = JWTVerifier(jwks_uri=f"{foreign}/jwks", issuer=foreign, audience=f"{base}/mcp", required_scopes=["tools"])
+verifier = JWTVerifier(jwks_uri=f"{foreign}/keys", issuer=foreign, audience=f"{base}/mcp", required_scopes=["tools"])
 apps.append((s, tools(FastMCP("remote", auth=RemoteAuthProvider(token_verifier=verifier, authorization_servers=[AnyHttpUrl(foreign)], base_url=base))).http_app(path="/mcp")))
 urls["remote"] = f"{base}/mcp"
 
@@ -94,7 +94,9 @@ urls["legacy"] = f"{base}/mcp"
 async def revoke() -> None:
     for p in providers:
         p.tokens.clear()
-    store._cache.clear()  # what OIDCProxy knows of tokens and clients
+    for collection in store._cache.values():  # what OIDCProxy knows of tokens and clients
+        for key in collection.keys():
+            collection.delete(key)
 
 
 async def main() -> None:
