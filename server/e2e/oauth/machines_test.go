@@ -31,6 +31,11 @@ func TestMachine(t *testing.T) {
 	ask(status.Client{ID: e.app.Register(t, rig.ClientURI).ID}, "").Want(t, 400, "unauthorized_client")
 
 	ci, secret := e.add(status.NewClient{Name: "ci", Grants: []string{"client_credentials"}})
+	for _, c := range e.app.Srv.Clients() {
+		if !c.LastUsed.IsZero() || !c.LastSignIn.IsZero() {
+			t.Errorf("nobody has used %s yet: %+v", c.Name, c)
+		}
+	}
 	other, otherSecret := e.add(status.NewClient{Name: "nightly", Grants: []string{"client_credentials"}})
 	if e.app.Get(t, "/.well-known/oauth-authorization-server").JSON(t, &meta); !slices.Contains(meta.Grants, "client_credentials") {
 		t.Error("client_credentials is not offered")

@@ -252,8 +252,8 @@ func (s *Grants) Clients() []status.Client {
 	list := make([]status.Client, 0, len(s.clients)+len(s.known))
 	add := func(c status.Client) {
 		c.Sessions, c.LastUsed = sessions[c.ID], c.LastSignIn
-		if at := time.UnixMilli(used[c.ID]).UTC(); at.After(c.LastUsed) {
-			c.LastUsed = at
+		if ms, ok := used[c.ID]; ok && time.UnixMilli(ms).After(c.LastUsed) {
+			c.LastUsed = time.UnixMilli(ms).UTC()
 		}
 		list = append(list, c)
 	}
