@@ -38,7 +38,7 @@ func TestTextsInEveryLanguage(t *testing.T) {
 // or by a key that is put together.
 func TestTextsAreSaid(t *testing.T) {
 	var sources strings.Builder
-	for _, dir := range []string{".", "../server/internal/console", "../server/cli", "../server/control", "../tray"} {
+	for _, dir := range []string{".", "../server/internal/console", "../server/cli", "../server/control", "../server/demo", "../tray"} {
 		err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 			if err == nil && (strings.HasSuffix(path, ".html") || strings.HasSuffix(path, ".go")) && !strings.HasSuffix(path, "_test.go") {
 				b, _ := os.ReadFile(path)

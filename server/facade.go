@@ -237,7 +237,7 @@ func (s *Server) Doctor(ctx context.Context) []status.Check {
 	look.Running = true
 	look.Tunnel = s.status().Tunnel
 	look.Notes = append(look.Notes, p.endpoints.Findings()...)
-	look.Documents = p.documents.Stale()
+	look.Clients, look.Documents = p.grants.Clients(), p.documents.Stale()
 	look.Front = v.public.Look
 	for i, server := range look.Servers {
 		look.Servers[i].Look = func(ctx context.Context) (int, error) { return p.endpoints.CountTools(ctx, server.Name) }

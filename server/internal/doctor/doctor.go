@@ -47,6 +47,9 @@ type Patient struct {
 	Tunnel status.Tunnel
 	Front  func(context.Context) tunnel.Finding // looks at the public URL from outside
 
+	// Clients are those that somebody has signed in with, or that were added.
+	Clients []status.Client
+
 	// Documents is which clients' metadata documents can't be had while their old
 	// copies count, a sentence each.
 	Documents []string
@@ -94,7 +97,11 @@ func Run(ctx context.Context, p Patient) []status.Check {
 		{"audience", p.audience},
 		{"tunnel", p.lookAtTunnel},
 		{"public URL", p.publicURL},
+		{"sign-in without a page", p.pageless},
 	} {
+		if c.name == "sign-in without a page" && len(p.Config.Trusted()) == 0 {
+			continue
+		}
 		ctx, cancel := context.WithTimeout(ctx, checkTime)
 		result, cure := c.look(ctx)
 		cancel()
