@@ -101,6 +101,7 @@ type ErrorPage struct {
 	Page       string // what a browser calls the page; "": that something went wrong
 	What       string // what happened, in sentences
 	Do         string // what the person can do now; "" leaves it out
+	Console    string // path of the console's page to go back to; "" leaves it out
 	EventID    string // finds the event in Drawbridge's history; "" leaves it out
 	ServerName string // shown beside our own name; "" and "Drawbridge" are left out
 	Lang       string // an Accept-Language header

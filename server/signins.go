@@ -53,10 +53,13 @@ func (s *Server) SignOutServer(_ context.Context, name string) error {
 // SignInAnswer takes the server's answer from the owner's browser. The guard of
 // the control listener lets any site lead here: the answer's state decides.
 func (s *Server) SignInAnswer(w http.ResponseWriter, r *http.Request) {
-	page := assets.ErrorPage{Lang: r.Header.Get("Accept-Language"), Title: signedIn, Page: signedIn, What: "Close this page. Drawbridge uses the server now."}
+	page := assets.ErrorPage{Lang: r.Header.Get("Accept-Language"), Title: signedIn, Page: signedIn, What: "Close this page. Drawbridge uses the server now.", Console: "/servers"}
 	code := http.StatusOK
 	err := s.do(func(p *parts) error {
-		_, err := p.endpoints.SignedIn(r.Context(), r.PathValue("id"), r.URL.Query())
+		server, err := p.endpoints.SignedIn(r.Context(), r.PathValue("id"), r.URL.Query())
+		if server != "" {
+			page.Console += "?" + url.Values{"server": {server}}.Encode()
+		}
 		return err
 	})
 	if err != nil {

@@ -59,7 +59,7 @@ func TestRealServers(t *testing.T) {
 	type steps = []step
 	walk := func(server string, more steps) string {
 		t.Helper()
-		read := browser.Ask(t, map[string]any{"do": "steps", "link": app.Srv.ConsoleLink("/servers"), "steps": slices.Concat(steps{{"key", "#signin-" + server + " button"}}, more, steps{{"wait", "You are signed in"}, {"read", "body"}})}).Texts
+		read := browser.Ask(t, map[string]any{"do": "steps", "link": app.Srv.ConsoleLink("/servers"), "steps": slices.Concat(steps{{"key", "#signin-" + server + " button"}}, more, steps{{"wait", "You are signed in"}, {"key", "#console"}, {"wait", "Sign-in at this server"}, {"read", "main"}})}).Texts
 		if len(read) == 0 {
 			t.Fatalf("no sign-in at %s: %s", server, app.Log)
 		}

@@ -119,9 +119,11 @@ func TestServers(t *testing.T) {
 		return 0, fmt.Errorf("look: %w", context.DeadlineExceeded)
 	}
 	away := func(context.Context) (int, error) { return 0, errors.New("web can't be reached. Is it running?") }
+	cure := "tracker needs a sign-in of its own. Sign in under Servers in the console, or with `drawbridge server sign-in tracker`."
+	wants := func(context.Context) (int, error) { return 0, errors.New(cure) }
 	p := patient(t)
 	p.Notes = []string{"put it there as ${keychain:NAME}", "The tool search of the server b is listed at /mcp as b__search."}
-	p.Servers = []Server{{Name: "files", Look: works}, {Name: "calendar", Look: hangs}, {Name: "mute", Look: mute}, {Name: "web", Look: away}, {Name: "notes", Off: true}, {Name: "idle"}}
+	p.Servers = []Server{{Name: "files", Look: works}, {Name: "calendar", Look: hangs}, {Name: "mute", Look: mute}, {Name: "web", Look: away}, {Name: "tracker", Look: wants}, {Name: "notes", Off: true}, {Name: "idle"}}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // so that the one that hangs does not
 	got := map[string]status.Check{}
@@ -129,11 +131,12 @@ func TestServers(t *testing.T) {
 		got[c.Name] = c
 	}
 	for name, want := range map[string]status.Check{
-		"mounted servers":  {OK: true, Result: "mcp.json names 6"},
+		"mounted servers":  {OK: true, Result: "mcp.json names 7"},
 		"server files":     {OK: true, Result: "it answers, and offers 12 tools"},
 		"server calendar":  {Result: "it can't be used", Cure: "calendar does not answer. `drawbridge logs calendar` shows what it wrote."},
 		"server mute":      {Result: "it can't be used", Cure: "It did not answer within 10 seconds. `drawbridge logs mute` shows what it wrote."},
 		"server web":       {Result: "it can't be used", Cure: "web can't be reached. Is it running? `drawbridge logs web` shows what it wrote."},
+		"server tracker":   {Result: "it can't be used", Cure: cure},
 		"server notes":     {OK: true, Result: "switched off"},
 		"server idle":      {OK: true, Result: "not checked: Drawbridge is not running"},
 		"what clients see": {OK: true, Result: p.Notes[0] + ". " + p.Notes[1]},

@@ -60,7 +60,9 @@ func (s Server) check(ctx context.Context) status.Check {
 		tools, err := s.Look(ctx)
 		if c.Result = fmt.Sprintf("it answers, and offers %d tools", tools); err != nil {
 			c.OK, c.Result = false, "it can't be used"
-			c.Cure = sentences(err.Error(), "`drawbridge logs "+s.Name+"` shows what it wrote.")
+			if c.Cure = sentences(err.Error()); !strings.Contains(c.Cure, "`drawbridge ") { // which cures it
+				c.Cure = sentences(c.Cure, "`drawbridge logs "+s.Name+"` shows what it wrote.")
+			}
 		}
 		if errors.Is(err, context.DeadlineExceeded) {
 			c.Cure = fmt.Sprintf("It did not answer within %d seconds. `drawbridge logs %s` shows what it wrote.", int(checkTime.Seconds()), s.Name)
