@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
@@ -51,7 +51,8 @@ func (r *call) isClients() bool { return r.origin != "" && r.method != "subscrip
 // body is the request in one line. The params are put in as they are: prepare
 // has written them, so there is no line break in them.
 func (r *call) body() []byte {
-	b := fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"method":%s`, r.id, rpc.Quote(r.method))
+	b := strconv.AppendInt([]byte(`{"jsonrpc":"2.0","id":`), r.id, 10)
+	b = append(append(b, `,"method":`...), rpc.Quote(r.method)...)
 	if r.params != nil {
 		b = append(append(b, `,"params":`...), r.params...)
 	}
