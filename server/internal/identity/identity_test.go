@@ -244,3 +244,18 @@ func TestTokensAreKeptForTheSamePerson(t *testing.T) {
 		}
 	}
 }
+
+// A server can tell a machine from a person, whatever either is called.
+func TestMachineIsTold(t *testing.T) {
+	s := signer(t, func() time.Time { return start })
+	machine := &oauth.Caller{Session: "s2", Through: status.Machine, User: status.User{Sub: "machine:ci", Name: "ci"}, Client: status.SessionClient{ID: "dbk_1", Name: "ci"}}
+	for caller, want := range map[*oauth.Caller]any{machine: true, ana(): nil} {
+		token, err := s.Token(caller, files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if claims, err := verify(t, s.JWKS(), token, jwt.Expected{Issuer: issuer, Subject: caller.User.Sub, Time: start}); err != nil || claims["machine"] != want {
+			t.Errorf("%v, %v", claims, err)
+		}
+	}
+}

@@ -249,3 +249,35 @@ func BenchmarkTool(b *testing.B) {
 		p.Tool(who, "files", "read_file", true)
 	}
 }
+
+// A machine may do what rules for it say, and what those say that are for everybody:
+// no list of people names it, and no person passes for it.
+func TestMachines(t *testing.T) {
+	p := policy.New([]config.Rule{{Machines: []string{"ci"}, Servers: []string{"files"}}, {Domains: []string{"example.org"}, Servers: []string{"git"}}, {Servers: []string{"drawbridge"}}})
+	machine := func(name string) *oauth.Caller {
+		return &oauth.Caller{Through: status.Machine, User: status.User{Sub: "machine:" + name, Name: name}, Client: status.SessionClient{Name: name}}
+	}
+	posing := person("eve@example.net", "ci")
+	posing.User.Name, posing.Client.Name, posing.User.Sub = "ci", "ci", "machine:ci"
+	for _, c := range []struct {
+		name   string
+		who    *oauth.Caller
+		server string
+		want   bool
+	}{
+		{"its server", machine("ci"), "files", true},
+		{"another server", machine("ci"), "git", false},
+		{"everybody's server", machine("ci"), "drawbridge", true},
+		{"another machine", machine("CI"), "files", false},
+		{"a person of its name", posing, "files", false},
+		{"a machine called like a domain", machine("x@example.org"), "git", false},
+		{"nobody", nil, "files", false},
+	} {
+		if got := p.Tool(c.who, c.server, "read", true); got != c.want {
+			t.Errorf("%s: %t", c.name, got)
+		}
+	}
+	if whom := p.Whom(func(p *policy.Policy) bool { return p.Server(nil, "files") }); !slices.Equal(whom, []string{"machine:ci"}) {
+		t.Errorf("whom: %q", whom)
+	}
+}
