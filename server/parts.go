@@ -82,7 +82,7 @@ func (a *app) build(cfg config.Config, base, local string, health http.HandlerFu
 	auth := authserver.New(authserver.Options{
 		Issuer: base, Assertions: a.assertions(cfg, p), MCPURL: p.mcpURL(), Scopes: cfg.IDP.Scopes, Grants: p.grants, Provider: p.provider,
 		ProviderIssuer: cfg.IDP.Issuer, NoRegistration: !cfg.Clients.Registration,
-		NoDocuments: !cfg.Clients.MetadataDocuments, Documents: p.documents, Recorder: keys.journal, DryRun: &a.dryRun, JWKS: signer.JWKS(), Now: o.Now, Log: o.Log})
+		NoDocuments: !cfg.Clients.MetadataDocuments, Documents: p.documents, Recorder: keys.journal, DryRun: &a.dryRun, SignIns: p.signIns, JWKS: signer.JWKS(), Now: o.Now, Log: o.Log})
 	p.handlers, err = routes(base, local, p.endpoints, auth, a.timeline, health)
 	return p, err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/endpoints"
 	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/resource"
+	"github.com/drawbridge-app/drawbridge/server/internal/serverauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 )
 
@@ -32,6 +33,7 @@ type route struct {
 
 var (
 	get     = []string{http.MethodGet, http.MethodHead}
+	getOnly = []string{http.MethodGet} // what is used up by one look
 	post    = []string{http.MethodPost}
 	getPost = []string{http.MethodGet, http.MethodHead, http.MethodPost}
 	mcp     = []string{http.MethodPost, http.MethodGet, http.MethodDelete}
@@ -74,15 +76,16 @@ func routes(base, local string, e *endpoints.Endpoints, auth *authserver.Server,
 		{"/authorize", getPost, limited(auth.Authorize)},             // RFC 6749 §3.1: browsers
 		{"/consent", get, limited(auth.Consent)},
 		{"/consent", post, limited(auth.Answer)},
-		{"/auth/callback", get, limited(auth.Callback)},      // browsers, sent by the provider
-		{"/token", post, auth.Limited(tokens, auth.Token)},   // RFC 6749 §3.2: clients
-		{"/revoke", post, auth.Limited(tokens, auth.Revoke)}, // RFC 7009: clients
+		{"/auth/callback", get, limited(auth.Callback)},        // browsers, sent by the provider
+		{serverauth.Path, getOnly, limited(auth.ServerSignIn)}, // people, with a link of theirs
+		{"/token", post, auth.Limited(tokens, auth.Token)},     // RFC 6749 §3.2: clients
+		{"/revoke", post, auth.Limited(tokens, auth.Revoke)},   // RFC 7009: clients
 		{mcpPath, mcp, e.All(mcpPath)},
 		{mcpPath + "/", mcp, e.All(mcpPath + "/")},
 		{"/", get, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { index(base)(w, r, http.StatusOK) })},
 		{"/health", get, health},
 	}
-	serve := attempts.Wrap(singleServers(e, metadata, openID, dispatch(table)))
+	serve := attempts.Wrap(atServers(limited(auth.ServerAnswer), singleServers(e, metadata, openID, dispatch(table))))
 	here, err := resource.NewBoundary(resource.BoundaryOptions{Public: base, Local: local, Timeline: attempts})
 	if err != nil {
 		return handlers{}, err
@@ -93,6 +96,18 @@ func routes(base, local string, e *endpoints.Endpoints, auth *authserver.Server,
 		return handlers{}, err
 	}
 	return handlers{local: here.Wrap(serve), tunnel: public.Wrap(serve)}, nil
+}
+
+// atServers answers where mounted servers send people's browsers back to, and
+// leaves others to next.
+func atServers(answer, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, serverauth.Path+"/") && r.URL.RawPath == "" {
+			dispatch([]route{{r.URL.Path, getOnly, answer}}).ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // singleServers answers at the paths of single servers, and leaves others to

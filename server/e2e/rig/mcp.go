@@ -36,6 +36,8 @@ type MCP struct {
 	Session string // Mcp-Session-Id, once initialized
 	Modern  bool   // speak 2026-07-28, without a session
 	ID      int
+
+	Capabilities map[string]any // that it declares; nil: none
 }
 
 // RPC is the answer to one JSON-RPC request.
@@ -80,7 +82,7 @@ func (m *MCP) Call(method string, params map[string]any) *RPC {
 	if m.Modern {
 		params["_meta"] = map[string]any{
 			"io.modelcontextprotocol/protocolVersion":    ModernVersion,
-			"io.modelcontextprotocol/clientCapabilities": map[string]any{},
+			"io.modelcontextprotocol/clientCapabilities": m.declared(),
 			"io.modelcontextprotocol/clientInfo":         map[string]any{"name": "e2e", "version": "1"},
 		}
 		name, _ := params["name"].(string)
@@ -100,11 +102,18 @@ func (m *MCP) Call(method string, params map[string]any) *RPC {
 	return m.post(method, params)
 }
 
+func (m *MCP) declared() map[string]any {
+	if m.Capabilities == nil {
+		return map[string]any{}
+	}
+	return m.Capabilities
+}
+
 // Initialize opens a transport session (2025-11-25).
 func (m *MCP) Initialize() *RPC {
 	m.T.Helper()
 	r := m.post("initialize", map[string]any{
-		"protocolVersion": LegacyVersion, "capabilities": map[string]any{},
+		"protocolVersion": LegacyVersion, "capabilities": m.declared(),
 		"clientInfo": map[string]any{"name": "e2e", "version": "1"},
 	})
 	m.Session = r.Header.Get("Mcp-Session-Id")

@@ -27,6 +27,8 @@ type Provider interface {
 	Exchange(ctx context.Context, upstreamCode string, up oauth.UpstreamRequest) (oauth.Upstream, error)
 	// Explain turns the provider's error at our callback into a sentence.
 	Explain(code, description string) *oauth.ProviderError
+	// Revoke gives back a refresh token that is not needed; "" is none.
+	Revoke(ctx context.Context, refreshToken string) error
 }
 
 // Assertions verifies what a trusted provider says of a person to a client.
@@ -50,6 +52,7 @@ type Options struct {
 	Provider       Provider
 	DryRun         DryRun     // nil: none is ever under way
 	Assertions     Assertions // nil: people sign in by the consent page alone
+	SignIns        SignIns    // at mounted servers; nil: there are none
 	ProviderIssuer string     // compared with the iss of the provider's answer (RFC 9207 §2.4)
 	NoRegistration bool
 	NoDocuments    bool // metadata documents are not offered, so that clients register

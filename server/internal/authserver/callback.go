@@ -31,6 +31,9 @@ func (s *Server) Callback(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if s.proves(w, r, query) {
+		return
+	}
 	flow, up, err := s.Grants.Callback(query.Get("state"), s.browser(r))
 	if err != nil {
 		s.refuse(w, r, &returning, err, whom{})

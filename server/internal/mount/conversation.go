@@ -19,12 +19,13 @@ const maxAsked = 16
 // HTTP. In the Legacy era it is one sign-in's, opened with what its client
 // declared; in the Modern era it is everybody's.
 type conversation struct {
-	server *server
-	key    key           // guarded by server.mu
-	client Client        // whom it was opened for
-	probes bool          // it finds out which era the server speaks
-	ready  chan struct{} // closed once it is open, or has failed to open
-	err    error         // why it did not open; set before ready is closed
+	server  *server
+	key     key           // guarded by server.mu
+	client  Client        // whom it was opened for
+	private bool          // and is for alone
+	probes  bool          // it finds out which era the server speaks
+	ready   chan struct{} // closed once it is open, or has failed to open
+	err     error         // why it did not open; set before ready is closed
 
 	// Set before it is open.
 	modern      atomic.Bool // its era
@@ -59,7 +60,7 @@ type conversation struct {
 }
 
 func newConversation(s *server, k key, client Client) *conversation {
-	c := &conversation{server: s, key: k, client: client, ready: make(chan struct{}), grants: make(map[string]bool), level: len(levels),
+	c := &conversation{server: s, key: k, client: client, private: k.who != "", ready: make(chan struct{}), grants: make(map[string]bool), level: len(levels),
 		calls: make(map[int64]*call), asked: make(map[string]context.CancelFunc), left: make(map[string]time.Time), used: s.set.o.Now()}
 	if k.who != "" {
 		c.lists = &reader{do: c.readOwnLists, start: s.set.working.start, settle: s.set.tune.settle}

@@ -96,6 +96,9 @@ func (w *httpWire) request(ctx context.Context, caller *oauth.Caller, method str
 		to = w.endpoint
 	}
 	signsIn := w.header.Get("Authorization") == ""
+	if caller.User.Sub == "" && w.conv.private { // a handshake, or the lists that one person is offered
+		caller = w.conv.client.caller()
+	}
 	for again := true; ; again = false {
 		token := ""
 		if signsIn {
