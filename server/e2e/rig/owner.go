@@ -90,3 +90,16 @@ func (app *App) Control(t testing.TB) *control.Client {
 	}
 	return c
 }
+
+// BeginSignIn begins the owner's sign-in at a mounted server, and returns the
+// address to open.
+func (app *App) BeginSignIn(t testing.TB, server string) string {
+	t.Helper()
+	c := app.Control(t)
+	defer c.Close()
+	url, err := c.SignIn(t.Context(), server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return url
+}

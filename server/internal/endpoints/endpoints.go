@@ -100,7 +100,7 @@ func New(o Options) (*Endpoints, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.set, err = mount.New(mount.Options{Saver: o.Journal, Records: o.Records, Secret: o.Secret, Identity: o.Identity.Token, SignIns: o.SignIns, Network: o.Network, OnChange: e.changed,
+	e.set, err = mount.New(mount.Options{Saver: o.Journal, Records: o.Records, Secret: o.Secret, Identity: o.Identity.Token, SignIns: o.SignIns, Issuer: o.Base, Network: o.Network, OnChange: e.changed,
 		Record: func(ev status.Event) { o.Journal.Record(ev) }, Version: o.Version, Now: o.Now, Log: o.Log})
 	if err != nil {
 		return nil, err

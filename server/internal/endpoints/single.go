@@ -1,6 +1,7 @@
 package endpoints
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/resource"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
 // Single is one MCP path: a mounted server at its own, for which it has its own
@@ -27,9 +29,24 @@ func (e *Endpoints) serve(path string, endpoint *gateway.Endpoint, handler http.
 	for _, path := range []string{path, path + "/"} {
 		g := e.guard(path)
 		s.guards = append(s.guards, g)
-		s.handlers[path] = g.Wrap(handler)
+		s.handlers[path] = g.Wrap(e.passing(handler))
 	}
 	return s
+}
+
+// passing refuses what other Drawbridges ask in a circle.
+func (e *Endpoints) passing(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r, err := e.set.Pass(w, r)
+		if err == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		body, _ := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": nil, "error": rpc.Errorf(rpc.CodeInvalidRequest, "%s.", err)})
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusLoopDetected)
+		_, _ = w.Write(body)
+	})
 }
 
 func (s *Single) cut() {

@@ -112,13 +112,21 @@ func (w *httpWire) request(ctx context.Context, caller *oauth.Caller, method str
 			return nil, err
 		}
 		req.Header = header
+		req.Header.Set(viaHeader, set.via(ctx))
 		if token != "" {
 			req.Header = header.Clone()
 			req.Header.Set("Authorization", "Bearer "+token)
 		}
 		resp, err := set.client.Do(req)
-		if err != nil || !signsIn {
-			return resp, err
+		if err != nil {
+			return nil, err
+		}
+		if f := w.conv.server.reaches(resp.Header); f != nil {
+			resp.Body.Close()
+			return nil, f
+		}
+		if !signsIn {
+			return resp, nil
 		}
 		retry, err := set.o.SignIns.Refused(ctx, name, w.url, caller, token, resp.StatusCode, resp.Header.Values("WWW-Authenticate"))
 		if err == nil && !(retry && again) {

@@ -45,6 +45,7 @@ type Options struct {
 	// Record takes events (server.failed). nil: nobody hears.
 	Record func(status.Event)
 
+	Issuer  string           // our public URL, by which other Drawbridges know us
 	Version string           // Drawbridge's own, for clientInfo
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: none

@@ -38,6 +38,7 @@ type server struct {
 	era     eras
 	catalog *Catalog
 	readAt  time.Time // when the catalog was read, in this run
+	reach   []string  // of another Drawbridge, see hops.go
 
 	state     string    // ok, starting, failed
 	problem   string    // a sentence, while state is not ok
