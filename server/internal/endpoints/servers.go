@@ -154,6 +154,9 @@ func (e *Endpoints) SignedIn(ctx context.Context, id string, answer url.Values) 
 // SignOut ends every sign-in at a server.
 func (e *Endpoints) SignOut(server string) error {
 	e.o.SignIns.SignOut(server)
+	if s, ok := e.Server(server); !ok || s.Off {
+		return nil
+	}
 	return e.Restart(server)
 }
 

@@ -176,7 +176,8 @@ func (s *SignIns) finish(ctx context.Context, f *flow, answer url.Values) error 
 		return err
 	}
 	s.mu.Lock()
-	_, mounted := s.servers[f.key.server]
+	as, mounted := s.servers[f.key.server]
+	r.Written = as.URL
 	before := s.records[f.key]
 	delete(s.challenges, f.key.server)
 	s.mu.Unlock()

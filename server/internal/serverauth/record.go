@@ -1,7 +1,6 @@
 package serverauth
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,7 +34,8 @@ type record struct {
 	Name    string `json:"server"`
 	Person  string `json:"person,omitempty"`
 
-	Server   string   `json:"url"` // the tokens are for this address alone
+	Written  string   `json:"written"` // the same in mcp.json
+	Server   string   `json:"url"`     // the tokens are for this address alone
 	Resource string   `json:"resource"`
 	Issuer   string   `json:"issuer"`
 	Token    string   `json:"token_endpoint"`
@@ -104,8 +104,11 @@ func (s *SignIns) opened(ctx context.Context, k key, r *record) (*record, error)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.records[k] != r {
-		return cmp.Or(s.records[k], full), nil
+	switch now := s.records[k]; {
+	case now == nil:
+		return nil, errGone
+	case now != r:
+		return now, nil
 	}
 	s.records[k] = full
 	return full, nil
@@ -114,13 +117,19 @@ func (s *SignIns) opened(ctx context.Context, k key, r *record) (*record, error)
 // save makes r last in place of what there was; old is what it was made of, nil
 // for a new one. A sign-in that has been ended meanwhile stays so.
 func (s *SignIns) save(ctx context.Context, k key, old, r *record) error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
 	s.mu.Lock()
-	if old != nil && s.records[k] != old {
-		s.mu.Unlock()
+	gone := old != nil && s.records[k] != old
+	s.mu.Unlock()
+	if gone {
 		return errGone
 	}
-	s.records[k] = r
-	s.mu.Unlock()
+	defer func() { // whether it could be saved or not
+		s.mu.Lock()
+		s.records[k] = r
+		s.mu.Unlock()
+	}()
 	r.Version, r.Name, r.Person, r.InKeychain = 1, k.server, k.person, false
 	stored := *r
 	if k.person == "" {
@@ -145,11 +154,13 @@ var errGone = errors.New("the sign-in has ended meanwhile")
 // forget ends sign-ins: here at once, there soon.
 func (s *SignIns) forget(gone []key) {
 	for _, k := range gone {
+		s.saving.Lock()
 		s.mu.Lock()
 		r := s.records[k]
 		delete(s.records, k)
 		s.mu.Unlock()
 		if r == nil {
+			s.saving.Unlock()
 			continue
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), giveBackTime)
@@ -165,6 +176,7 @@ func (s *SignIns) forget(gone []key) {
 				s.o.Log.Error("a sign-in at a server was not deleted from the keychain", "server", k.server, "cause", err)
 			}
 		}
+		s.saving.Unlock()
 		s.ending.Go(func() {
 			defer cancel()
 			if err := s.giveBack(ctx, full); err != nil {

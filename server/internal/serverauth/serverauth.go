@@ -53,6 +53,7 @@ type SignIns struct {
 	o       Options
 	flights singleflight.Group // refreshes
 	ending  sync.WaitGroup
+	saving  sync.Mutex // held while a record changes
 
 	mu         sync.Mutex // guards all below
 	servers    map[string]config.Server
@@ -180,6 +181,9 @@ func (s *SignIns) Refused(ctx context.Context, server, address string, who *oaut
 	}
 	s.mu.Unlock()
 	if r != nil && r.Server == address {
+		if r, err = s.opened(ctx, k, r); err != nil {
+			return false, err
+		}
 		switch {
 		case more:
 			if err := s.wants(k, r, strings.Fields(bearer["scope"])); err != nil {
@@ -235,8 +239,8 @@ func (s *SignIns) Status(server string) status.SignIn {
 }
 
 // Keep takes over what mcp.json and config.toml say. Sign-ins at servers that are
-// gone end, if all says that these are all there are; and people's own where they
-// are wanted no longer.
+// gone end, if all says that these are all there are; those at servers that are
+// elsewhere now; and people's own where they are wanted no longer.
 func (s *SignIns) Keep(servers []config.Server, all bool) {
 	s.mu.Lock()
 	before := s.servers
@@ -250,8 +254,8 @@ func (s *SignIns) Keep(servers []config.Server, all bool) {
 		}
 	}
 	var gone []key
-	for k := range s.records {
-		if one, ok := s.servers[k.server]; !ok && all || ok && k.person != "" && one.SignIn != status.AsEach {
+	for k, r := range s.records {
+		if one, ok := s.servers[k.server]; !ok && all || ok && (r.Written != one.URL || k.person != "" && one.SignIn != status.AsEach) {
 			gone = append(gone, k)
 		}
 	}
