@@ -101,6 +101,7 @@ func TestEnterpriseRefuses(t *testing.T) {
 		{"one good for no time", func(j *jag) { j.set(&j.claims, "exp", seconds(0)); j.set(&j.claims, "iat", seconds(5*time.Second)) }},
 		{"a time beyond all", func(j *jag) { j.set(&j.claims, "exp", "1e300"); j.set(&j.claims, "iat", "1e300") }},
 		{"a time before all", func(j *jag) { j.set(&j.claims, "iat", "-1e300") }},
+		{"nbf beyond all", func(j *jag) { j.set(&j.claims, "nbf", "1e300") }},
 		{"nbf of another form", func(j *jag) { j.set(&j.claims, "nbf", `"now"`) }},
 		{"a machine as a person", func(j *jag) { j.set(&j.claims, "sub", `"machine:ci"`) }},
 		{"a scope in a list", func(j *jag) { j.set(&j.claims, "scope", `["openid"]`) }},

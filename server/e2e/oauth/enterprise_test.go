@@ -290,3 +290,30 @@ func TestKnownClientSignsIn(t *testing.T) {
 		t.Errorf("%d %s", r.Status, r.Body)
 	}
 }
+
+// Panic makes every secret void and blocks who was in: a new secret alone lets nobody
+// back.
+func TestEnterprisePanic(t *testing.T) {
+	e := newEnterprise(t)
+	tokens := e.in()
+	if _, err := e.app.Srv.Panic(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.app.Srv.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rig.WaitFor(t, "Drawbridge to be ready", func() bool { return e.app.Srv.Status().State == status.Ready })
+	e.app.MustNotOpen(t, tokens.Access)
+	e.redeem(e.jag().text()).Want(t, 401, "invalid_client")
+	var err error
+	if e.secret, _, err = e.app.Srv.RotateClient(t.Context(), e.client.ID); err != nil {
+		t.Fatal(err)
+	}
+	e.redeem(e.jag().text()).Want(t, 400, "invalid_grant")
+	for _, b := range e.app.Srv.Snapshot().Blocked {
+		if err := e.app.Srv.Unblock(t.Context(), b.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.app.MustWorkWith(t, e.in().Access)
+}

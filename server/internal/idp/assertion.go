@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	strictjson "github.com/go-jose/go-jose/v4/json"
+	"github.com/go-jose/go-jose/v4/jwt"
 	"golang.org/x/time/rate"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
@@ -53,114 +53,92 @@ func (v *Assertions) Verify(ctx context.Context, raw, client string) (oauth.Asse
 	if len(raw) > maxAssertion || !compactJWT.MatchString(raw) {
 		return none, badForm("it is no signed JWT in the compact form")
 	}
+	var head jagHeader
+	var c jagClaims
 	parts := strings.Split(raw, ".")
-	header, _, err := readPart(parts[0])
-	if err != nil {
-		return none, badForm("its header can't be read")
+	payload, err := readPart(parts[1], &c)
+	if _, bad := readPart(parts[0], &head); err != nil || bad != nil {
+		return none, badForm("a member is there twice or of another type, or it can't be read")
 	}
-	cl, payload, err := readPart(parts[1])
-	if err != nil {
-		return none, badForm("its claims can't be read, or one is there twice")
-	}
-	if typ, _ := exact(header, "typ"); typ != assertionType {
+	switch {
+	case head.Type != assertionType:
 		return none, badForm("its typ is not oauth-id-jag+jwt")
-	}
-	if alg, _ := exact(header, "alg"); !slices.Contains(asymmetric, alg) {
+	case !slices.Contains(asymmetric, head.Algorithm):
 		return none, badForm("it is not signed with a private key (alg)")
-	}
-	if header.has("crit") || cl.has("cnf") { // what must be understood, and a key that the client would have to prove
+	case head.Critical != nil || c.Confirmation != nil: // what must be understood, and a key that the client would have to prove
 		return none, badForm("it demands what is not done here (crit, cnf)")
-	}
-	a, issuer, err := v.read(cl)
-	if err != nil {
-		return none, err
-	}
-	if a.ClientID != client {
+	case c.Issuer == "", badSubject(c.Subject), c.ClientID == "", c.ID == "", c.Expiry == nil, c.IssuedAt == nil, len(c.Audience) != 1, c.Resource != nil && (len(c.Resource) == 0 || slices.Contains(c.Resource, "")):
+		return none, badForm("iss, sub, client_id, jti, exp, iat, one aud or what resource names is missing")
+	case c.Audience[0] != v.audience && c.Audience[0] != v.audience+"/":
+		return none, oauth.BadAssertion(&oauth.AudienceError{Audience: c.Audience[0]}).
+			Telling("the assertion was made for " + address(c.Audience[0]) + ", but this server's issuer is " + v.audience + "; correct the issuer URL of the resource app at the provider")
+	case c.ClientID != client:
 		return none, oauth.BadAssertion(oauth.ErrAssertionClient)
 	}
-	i := slices.IndexFunc(v.providers, func(c *Client) bool { return c.cfg.Issuer == issuer })
+	i := slices.IndexFunc(v.providers, func(p *Client) bool { return p.cfg.Issuer == c.Issuer })
 	if i < 0 {
-		return none, oauth.BadAssertion(&oauth.AudienceError{Issuer: issuer}).
-			Telling("the assertion is of " + address(issuer) + ", which is not trusted here; if it is the company's provider, add it to [enterprise] issuers in config.toml")
+		return none, oauth.BadAssertion(&oauth.AudienceError{Issuer: c.Issuer}).
+			Telling("the assertion is of " + address(c.Issuer) + ", which is not trusted here; if it is the company's provider, add it to [enterprise] issuers in config.toml")
 	}
-	if err := checkTimes(cl, &a, v.providers[i].cfg.Now()); err != nil {
-		return none, err
+	provider := v.providers[i]
+	if why := c.outOfTime(provider.cfg.Now()); why != "" {
+		return none, oauth.BadAssertion(fmt.Errorf("%w: %s", oauth.ErrAssertionClock, why))
 	}
-	signed, err := v.providers[i].signedAssertion(ctx, raw)
+	signed, err := provider.signedAssertion(ctx, raw)
 	if err != nil {
 		return none, err
 	}
-	if !bytes.Equal(signed, payload) {
+	all, err := parseClaims(signed)
+	if err != nil || !bytes.Equal(signed, payload) {
 		return none, oauth.BadAssertion(oauth.ErrAssertionKey)
 	}
 	// The provider is the company's own, and its owner has said that it vouches for
 	// people here: an address counts unless the provider denies it.
-	r := v.providers[i].reader
+	r := provider.reader
 	r.trustEmail = true
-	a.Identity = r.identity(issuer, a.Identity.Subject, cl)
+	a := oauth.Assertion{Identity: r.identity(c.Issuer, c.Subject, all), ClientID: c.ClientID, Resource: c.Resource, Scope: c.Scope, ID: c.ID, Expires: timeOf(c.Expiry)}
 	a.Identity.Unsaid.Cure = "Let the provider put the groups into its assertions (ID-JAG), or let the person sign in here once in a browser"
 	return a, nil
 }
 
-// read reads the claims, and checks whom they are for.
-func (v *Assertions) read(cl claims) (a oauth.Assertion, issuer string, err error) {
-	for name, to := range map[string]*string{"iss": &issuer, "sub": &a.Identity.Subject, "client_id": &a.ClientID, "jti": &a.ID} {
-		var ok bool
-		if *to, ok = exact(cl, name); !ok || *to == "" || len(*to) > 4*maxSubject {
-			return a, "", badForm("a claim is missing or of another form: iss, sub, client_id and jti are texts")
-		}
-	}
-	if badSubject(a.Identity.Subject) {
-		return a, "", badForm("its sub can't be a person's")
-	}
-	audience, ok := texts(cl, "aud")
-	switch {
-	case !ok || len(audience) != 1:
-		return a, "", badForm("its aud is not one text")
-	case audience[0] != v.audience && audience[0] != v.audience+"/":
-		return a, "", oauth.BadAssertion(&oauth.AudienceError{Audience: audience[0]}).
-			Telling("the assertion was made for " + address(audience[0]) + ", but this server's issuer is " + v.audience + "; correct the issuer URL of the resource app at the provider")
-	}
-	if cl.has("resource") {
-		if a.Resource, ok = texts(cl, "resource"); !ok || len(a.Resource) == 0 || slices.Contains(a.Resource, "") {
-			return a, "", badForm("its resource is no address")
-		}
-	}
-	if cl.has("scope") {
-		scope, ok := exact(cl, "scope")
-		if !ok {
-			return a, "", badForm("its scope is no text")
-		}
-		a.Scope = &scope
-	}
-	return a, issuer, nil
+type jagHeader struct {
+	Type      string `json:"typ"`
+	Algorithm string `json:"alg"`
+	Critical  any    `json:"crit"`
 }
 
-// checkTimes checks that the assertion is of now.
-func checkTimes(cl claims, a *oauth.Assertion, now time.Time) error {
-	at := map[string]time.Time{}
-	for _, name := range []string{"exp", "iat", "nbf"} {
-		var seconds float64
-		switch err := json.Unmarshal(cl[name], &seconds); {
-		case name == "nbf" && !cl.has(name):
-		case !cl.has(name) || err != nil || seconds < 0 || seconds > 1e11:
-			return badForm("exp, iat or nbf is missing or no time")
-		default:
-			at[name] = time.UnixMilli(int64(seconds * 1000))
-		}
+// jagClaims are what is looked at before the signature is.
+type jagClaims struct {
+	Issuer       string       `json:"iss"`
+	Subject      string       `json:"sub"`
+	Audience     jwt.Audience `json:"aud"`
+	ClientID     string       `json:"client_id"`
+	ID           string       `json:"jti"`
+	Expiry       *float64     `json:"exp"`
+	IssuedAt     *float64     `json:"iat"`
+	NotBefore    *float64     `json:"nbf"`
+	Resource     jwt.Audience `json:"resource"`
+	Scope        *string      `json:"scope"`
+	Confirmation any          `json:"cnf"`
+}
+
+// outOfTime says why the assertion is not of now, or "".
+func (c *jagClaims) outOfTime(now time.Time) string {
+	expires, issued, latest := timeOf(c.Expiry), timeOf(c.IssuedAt), now.Add(oauth.AssertionSkew)
+	switch {
+	case !now.Before(expires.Add(oauth.AssertionSkew)):
+		return "it has expired"
+	case issued.After(latest), c.NotBefore != nil && timeOf(c.NotBefore).After(latest):
+		return "it is of the future"
+	case expires.Sub(issued) > maxAssertionLife, !issued.Before(expires):
+		return "it is good for more than five minutes, or for none"
 	}
-	why := ""
-	switch a.Expires = at["exp"]; {
-	case !now.Before(a.Expires.Add(oauth.AssertionSkew)):
-		why = "it has expired"
-	case at["iat"].After(now.Add(oauth.AssertionSkew)), at["nbf"].After(now.Add(oauth.AssertionSkew)):
-		why = "it is of the future"
-	case a.Expires.Sub(at["iat"]) > maxAssertionLife, !at["iat"].Before(a.Expires):
-		why = "it is good for more than five minutes, or for none"
-	default:
-		return nil
-	}
-	return oauth.BadAssertion(fmt.Errorf("%w: %s", oauth.ErrAssertionClock, why))
+	return ""
+}
+
+// timeOf is a NumericDate (RFC 7519 §2), of those that a calendar has.
+func timeOf(seconds *float64) time.Time {
+	return time.UnixMilli(int64(min(max(*seconds, 0), 1e11) * 1000))
 }
 
 func badForm(why string) error {
@@ -187,23 +165,17 @@ func (c *Client) signedAssertion(ctx context.Context, raw string) ([]byte, error
 	return payload, nil
 }
 
-// readPart reads header or payload: base64url in its one spelling, JSON without a
-// doubled name, as go-jose reads headers.
-func readPart(part string) (c claims, text []byte, err error) {
-	if text, err = base64.RawURLEncoding.Strict().DecodeString(part); err != nil {
-		return nil, nil, err
+// readPart reads header or payload into v: base64url in its one spelling, JSON
+// without a doubled name, names by their exact letters, and returns it.
+func readPart(part string, v any) ([]byte, error) {
+	text, err := base64.RawURLEncoding.Strict().DecodeString(part)
+	if err == nil {
+		err = strictjson.Unmarshal(text, v)
 	}
-	var all map[string]strictjson.RawMessage
-	if err := strictjson.Unmarshal(text, &all); err != nil || all == nil {
-		return nil, nil, errors.Join(err, errNotCompact)
+	if err == nil && (len(text) == 0 || text[0] != '{') {
+		err = errNotCompact
 	}
-	c = claims{}
-	for name, raw := range all {
-		if string(raw) != "null" {
-			c[name] = json.RawMessage(raw)
-		}
-	}
-	return c, text, nil
+	return text, err
 }
 
 // address is an address of others as far as it may be shown.
@@ -213,20 +185,6 @@ func address(s string) string {
 		return "another address"
 	}
 	return clean(u.Scheme + "://" + u.Host + u.EscapedPath())
-}
-
-// exact is a claim that is a text, as it stands.
-func exact(c claims, name string) (s string, ok bool) {
-	return s, c.has(name) && json.Unmarshal(c[name], &s) == nil
-}
-
-// texts is a claim that is a text or a list of them.
-func texts(c claims, name string) (list []string, ok bool) {
-	if one, ok := exact(c, name); ok {
-		return []string{one}, true
-	}
-	err := json.Unmarshal(c[name], &list)
-	return list, c.has(name) && err == nil
 }
 
 // badSubject reports whether a subject can't be a person's.
