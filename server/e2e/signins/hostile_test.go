@@ -2,6 +2,7 @@ package signins_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -127,7 +130,9 @@ func TestHostileServer(t *testing.T) {
 		"authorization metadata elsewhere":    {as, redirect, ""},
 		"a registration that leads elsewhere": {"/register", redirect, "register"},
 		"10 MB of registration":               {"/register", flood, ""},
-		"nothing but the wrong kinds":         {as, func(w http.ResponseWriter, _ *http.Request, _ map[string]any) { answer(w, map[string]any{"issuer": 7, "token_endpoint": []int{1}}) }, ""},
+		"nothing but the wrong kinds": {as, func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
+			answer(w, map[string]any{"issuer": 7, "token_endpoint": []int{1}})
+		}, ""},
 	} {
 		h.set(c.path, c.spoil)
 		location, err := app.Srv.SignInServer(t.Context(), "evil")
@@ -199,6 +204,51 @@ func TestHostileServer(t *testing.T) {
 	for _, secret := range []string{"the-token", "the-code"} {
 		if strings.Contains(app.Log.String(), secret) {
 			t.Errorf("%s is in the log", secret)
+		}
+	}
+}
+
+// A server that lets no program register itself, as many do: it is said what to
+// register there, and the owner's client and its secret are used then.
+func TestOwnClient(t *testing.T) {
+	h := startHostile(t)
+	app := rig.StartApp(t, rig.Mounting(t, rig.AppOptions{}, map[string]rig.MCPServer{"github": {URL: h.URL + "/mcp"}}))
+	h.set("/.well-known/oauth-authorization-server", with(map[string]any{"registration_endpoint": nil}))
+	_, err := app.Srv.SignInServer(t.Context(), "github")
+	if err == nil || !strings.Contains(err.Error(), "redirect URI http://127.0.0.1:") || !strings.Contains(err.Error(), "client_id in [server.github]") {
+		t.Fatalf("without a client: %v", err)
+	}
+	if err := app.Srv.ChangeConfig(t.Context(), func(c *config.Config) error {
+		c.Servers = map[string]config.ServerSettings{"github": {ClientID: "app 7"}}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := app.Srv.SetSecret(t.Context(), "github", config.ClientSecret, "hunter2"); err != nil {
+		t.Fatal(err)
+	}
+	location, err := app.Srv.SignInServer(t.Context(), "github")
+	if err != nil || rig.MustParse(t, location).Query().Get("client_id") != "app 7" {
+		t.Fatalf("with one: %s, %v", location, err)
+	}
+	var id, secret string
+	h.set("/token", func(w http.ResponseWriter, r *http.Request, honest map[string]any) {
+		id, secret, _ = r.BasicAuth()
+		answer(w, honest)
+	})
+	sent := rig.MustParse(t, location).Query()
+	if err := app.Srv.FinishSignIn(t.Context(), "github", sent.Get("redirect_uri")+"?"+url.Values{"code": {"c"}, "state": sent["state"], "iss": {h.URL}}.Encode()); err != nil {
+		t.Fatal(err)
+	}
+	if id != "app+7" || secret != "hunter2" { // RFC 6749 §2.3.1
+		t.Errorf("it came as %q with %q", id, secret)
+	}
+	if err := app.Srv.RemoveServer(t.Context(), "github"); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{config.ClientSecret, "sign-in"} {
+		if _, err := app.Options.Keystore.Get(t.Context(), keystore.ServerSecret("github", name)); !errors.Is(err, keystore.ErrNotFound) {
+			t.Errorf("%s is still in the keychain: %v", name, err)
 		}
 	}
 }

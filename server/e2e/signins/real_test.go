@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
@@ -23,6 +24,7 @@ var real = map[string]struct {
 	"oidcproxy":  {"whose", "alice@example.com", true, false},
 	"remote":     {"whose", "alice", true, true},
 	"split":      {"get_time", "current_time", false, false},
+	"own":        {"whose", "bob@example.com", true, false},
 	"legacy":     {"get_time", "current_time", false, false},
 	"typescript": {"whose", "alice", true, true},
 }
@@ -36,7 +38,10 @@ func TestRealServers(t *testing.T) {
 	for name, url := range servers.URLs {
 		mounted[name] = rig.MCPServer{URL: url}
 	}
-	app := rig.StartApp(t, rig.Mounting(t, rig.AppOptions{}, mounted))
+	mounted["own"] = mounted["oidcproxy"] // where each person uses an account of their own
+	app := rig.StartApp(t, rig.Mounting(t, rig.AppOptions{Config: func(c *config.Config) {
+		c.Servers = map[string]config.ServerSettings{"own": {SignIn: status.AsEach}}
+	}}, mounted))
 	names := slices.Sorted(maps.Keys(real))
 	await := func(what, state string, of ...string) {
 		t.Helper()
@@ -85,6 +90,18 @@ func TestRealServers(t *testing.T) {
 		return
 	}
 	app.WaitForServers(t)
+	program := app.Register(t, rig.ClientURI)
+	for _, user := range []string{"alice", "bob"} {
+		b := rig.NewBrowser(t)
+		m := app.MCP(t, app.SignIn(t, b, program, user).Access)
+		link := linkIn.FindString(m.TryTool("own__whose", nil).Body)
+		if page := b.Walk(b.Open(link), user, ""); page.Status != 200 || !strings.Contains(page.Text(), "You are signed in") {
+			t.Fatalf("%s's own account, by %q: %d %s\n%s", user, link, page.Status, page.Text(), app.Log)
+		}
+		if got := m.CallTool("own__whose", nil); got != user+"@example.com" {
+			t.Errorf("%s uses it as %s", user, got)
+		}
+	}
 	client := rig.StartRealClient(t, app.MCPURL, "v2", "2026-07-28", "bob")
 	call := func(name string) rig.ToolAnswer { return client.TryTool(name+"__"+real[name].tool, nil) }
 	for _, name := range names {
@@ -103,6 +120,9 @@ func TestRealServers(t *testing.T) {
 
 	servers.Revoke()
 	for _, name := range names {
+		if name == "own" { // the owner's account there was not asked for
+			continue
+		}
 		rig.WaitFor(t, name+" to want a sign-in again", func() bool {
 			got := call(name)
 			return got.IsError && signInOf(app, name).SignIn.State == status.SignInAgain
