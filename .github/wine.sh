@@ -1,0 +1,154 @@
+#!/bin/bash
+# What of Windows can be run on Linux: unit tests as .exe, a server mounted and
+# killed, the tray. Wine is not Windows: its shell looks for variables where
+# Windows does not, it has no AF_UNIX and no toasts, and it
+# makes up the list of who may open a file (TestFolderIsPrivate needs Windows). Two minutes.
+#
+#   bash .github/wine.sh [FOLDER]      pictures and logs go to FOLDER
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export GOFLAGS=-trimpath
+out=$(realpath -m "${1:-/tmp/drawbridge-wine}")
+for tool in wine wineserver x86_64-w64-mingw32-ld Xvfb xdotool import; do
+	command -v $tool >/dev/null || { echo "$tool is missing: apt-get install -y wine64 wine binutils-mingw-w64-x86-64 xvfb xdotool imagemagick" >&2; exit 1; }
+done
+mkdir -p "$out"
+work=$(mktemp -d)
+export WINEPREFIX=$work/prefix WINEARCH=win64 WINEDEBUG=-all WINEDLLOVERRIDES="mscoree=;mshtml="
+exec 3< <(Xvfb -displayfd 1 -screen 0 1000x700x24 -nolisten tcp 2>/dev/null & echo "pid $!"; wait)
+read -r _ xvfb <&3
+read -r display <&3
+export DISPLAY=:$display
+trap 'wineserver -k 2>/dev/null || true; kill $xvfb 2>/dev/null || true; rm -rf "$work"' EXIT
+failed=0
+note() { printf '%-62s %s\n' "$1" "$2"; }
+check() { if [ "$2" = "$3" ]; then note "$1" ok; else note "$1" "FAILED: $2, not $3"; failed=1; fi; }
+
+wine wineboot -i >/dev/null 2>&1
+# Go wants a library that Wine 8 has not: one that hands the call on.
+cd "$work"
+printf 'LIBRARY bcryptprimitives.dll\nEXPORTS\n  ProcessPrng = advapi32.SystemFunction036\n' >b.def
+: >e.s
+x86_64-w64-mingw32-as e.s -o e.o
+x86_64-w64-mingw32-ld -shared -e 0 --subsystem windows -o "$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll" e.o b.def
+cd - >/dev/null
+# RemoveAll wants a call that Wine 8 has not; what tests leave goes with the prefix.
+testing=$(go env GOROOT)/src/testing/testing.go
+sed "s/^func removeAll(path string) error {/func removeAll(string) error { return nil }\n\nfunc removeAllAsBefore(path string) error {/" "$testing" >"$work/testing.go"
+printf '{"Replace": {"%s": "%s"}}' "$testing" "$work/testing.go" >"$work/overlay.json"
+
+export GOOS=windows GOARCH=amd64 CGO_ENABLED=0
+for pkg in ./server/internal/mount/process ./server/config; do
+	name=${pkg##*/}
+	go test -c -overlay "$work/overlay.json" -o "$work/$name.exe" "$pkg"
+	run=.
+	if [ "$name" != process ]; then run='TestSave|TestOverwrite|TestWrite|TestSeal|TestJournal'; fi
+	(cd "$pkg" && timeout 100 wine "$work/$name.exe" -test.v -test.run "$run") >"$out/$name.log" 2>&1 || { failed=1; grep -B20 -e '--- FAIL' "$out/$name.log" | tail -40; }
+	note "$pkg" "$(grep -c -e '^--- PASS' "$out/$name.log" || true) passed, $(grep -c -e '^--- FAIL' "$out/$name.log" || true) failed"
+done
+
+go build -ldflags -s -o "$work/drawbridge.exe" .
+go build -ldflags "-s -H windowsgui" -o "$work/drawbridgew.exe" ./.github/release/windows/drawbridgew
+cat >"$work/server.go" <<'END'
+// An MCP server with a child that would outlive it, and arguments that it shows.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+)
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "child" {
+		time.Sleep(time.Hour)
+	}
+	_ = exec.Command(os.Args[0], "child").Start()
+	args, _ := json.Marshal(fmt.Sprintf("%q", os.Args[1:]))
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		var m struct {
+			ID     json.RawMessage
+			Method string
+			Params struct{ ProtocolVersion string }
+		}
+		_ = json.Unmarshal(in.Bytes(), &m)
+		switch {
+		case m.Method == "initialize":
+			fmt.Printf(`{"jsonrpc":"2.0","id":%s,"result":{"protocolVersion":%q,"capabilities":{"tools":{}},"serverInfo":{"name":"wine","version":"1"}}}`+"\n", m.ID, m.Params.ProtocolVersion)
+		case m.Method == "tools/list":
+			fmt.Printf(`{"jsonrpc":"2.0","id":%s,"result":{"tools":[{"name":"args","description":%s,"inputSchema":{"type":"object"}}]}}`+"\n", m.ID, args)
+		case m.ID != nil:
+			fmt.Printf(`{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"no such method"}}`+"\n", m.ID)
+		}
+	}
+}
+END
+go build -ldflags -s -o "$work/server.exe" "$work/server.go"
+unset GOOS GOARCH CGO_ENABLED
+bridge() { wine "$work/drawbridge.exe" "$@" 2>"$out/command.log" | tr -d '\r'; }
+# servers: how many run. Linux lists them by their Windows names.
+servers() { pgrep -fc 'Files.a & b.server[.]exe' || true; }
+await() { # SECONDS COMMAND…
+	local until=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $until ] || return 1
+		sleep 0.2
+	done
+}
+
+check "a command in a terminal has its exit code" "$(wine "$work/drawbridge.exe" status >/dev/null 2>&1; echo $?)" 1
+check "and its output" "$(bridge version | cut -d' ' -f1)" drawbridge
+
+# A server that is a .cmd, in a folder with a space, as npx is one.
+apps="$WINEPREFIX/drive_c/Program Files/a & b"
+mkdir -p "$apps"
+cp "$work/server.exe" "$apps/server.exe"
+printf '@"%%~dp0server.exe" %%*\r\n' >"$apps/server.cmd"
+home=$WINEPREFIX/drive_c/users/Public/elsewhere
+mkdir -p "$home"
+cat >"$home/config.toml" <<'END'
+listen = "127.0.0.1:18431"
+[idp]
+issuer = "http://127.0.0.1:18432"
+client_id = "drawbridge-demo"
+[access]
+anyone = true
+[tunnel]
+provider = "none"
+END
+cat >"$home/mcp.json" <<'END'
+{"mcpServers": {"files": {"command": "C:\\Program Files\\a & b\\server.cmd", "args": ["a&b", "two words", "say \"hi\""]}}}
+END
+base='C:\users\Public\elsewhere'
+export DRAWBRIDGE_IDP_CLIENT_SECRET=drawbridge-demo DRAWBRIDGE_DATA_KEY=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=
+wine "$work/drawbridge.exe" demo --provider-only --listen 127.0.0.1:18432 >"$out/provider.log" 2>&1 &
+start() { wine explorer /desktop=db,1000x700 "$work/drawbridgew.exe" run --keystore env --config "$base\\config.toml" --data "$base\\data" >/dev/null 2>&1 & }
+status() { bridge status --json --config "$base\\config.toml" --data "$base\\data"; }
+offered() { status | tr -d ' \n' | grep -q '"name":"files","state":"ok"'; }
+start
+if await 90 offered; then note "started without a console, with a server that is a .cmd" ok; else note "started without a console, with a server that is a .cmd" FAILED; failed=1; fi
+status >"$out/status.json"
+check "the server and its child run" "$(servers)" 2
+import -window root "$out/tray.png"
+xdotool mousemove 988 690 click 3
+sleep 2
+import -window root "$out/menu.png"
+xdotool key Escape
+pid=$(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' "$out/status.json")
+wine taskkill /f /pid "$pid" >/dev/null 2>&1 || true
+gone() { [ "$(servers)" = 0 ]; }
+if await 30 gone; then note "killed hard, it leaves no server" ok; else note "killed hard, it leaves no server" "FAILED: $(servers) left"; failed=1; fi
+start
+await 90 offered || true
+pid=$(status | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p')
+timeout 30 wine explorer /desktop=db taskkill.exe /pid "$pid" >/dev/null 2>&1 || true # WM_CLOSE, to what is on that desktop
+ended() { ! status | grep -q pid; }
+if [ -n "$pid" ] && await 30 ended && await 30 gone; then note "WM_CLOSE ends it" ok; else note "WM_CLOSE ends it" FAILED; failed=1; fi
+cp "$home/data/drawbridge.log" "$out/" 2>/dev/null || { note "its log is among the data" FAILED; failed=1; }
+check "the log says that it ended" "$(grep -c 'msg=ended error=<nil>' "$out/drawbridge.log" || true)" 1
+note "took" "$SECONDS s"
+exit $failed
