@@ -82,6 +82,13 @@ func TestOwner(t *testing.T) {
 	if err := near.Srv.SignOutServer(t.Context(), "laptop"); err != nil {
 		t.Fatal(err)
 	}
-	rig.WaitFor(t, "the sign-out to reach the other", func() bool { return len(far.Srv.Snapshot().Sessions) == 0 })
+	gone := func() bool { return len(far.Srv.Snapshot().Sessions) == 0 }
+	rig.WaitFor(t, "the sign-out to reach the other", gone)
 	rig.WaitFor(t, "the need to sign in", func() bool { return signInOf(near, "laptop").SignIn.State == status.SignInNeeded })
+	signInAt(t, near, "laptop", "alice")
+	near.WaitForServers(t)
+	if _, err := near.Srv.Panic(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rig.WaitFor(t, "the panic to reach the other", gone)
 }

@@ -41,7 +41,7 @@ type viaKey struct{}
 // via is the value of Drawbridge-Via of what a request causes.
 func (s *Set) via(ctx context.Context) string {
 	before, _ := ctx.Value(viaKey{}).([]string)
-	return strings.Join(append(slices.Clone(before), hopOf(s.o.Issuer)), ",")
+	return strings.Join(append(slices.Clone(before), s.hop), ",")
 }
 
 // errLoop and errFar are why a request of another Drawbridge is not answered.
@@ -57,12 +57,12 @@ func (s *Set) Pass(w http.ResponseWriter, r *http.Request) (*http.Request, error
 	switch {
 	case len(before) == 0:
 		return r, nil
-	case slices.Contains(before, hopOf(s.o.Issuer)):
+	case slices.Contains(before, s.hop):
 		return r, errLoop
 	case len(before) > maxHops:
 		return r, errFar
 	}
-	reach := []string{hopOf(s.o.Issuer)}
+	reach := []string{s.hop}
 	for _, one := range s.all() {
 		one.mu.Lock()
 		reach = append(reach, one.reach...)
@@ -83,7 +83,7 @@ func (s *server) reaches(header http.Header) *failure {
 	if said == "" { // no Drawbridge, or none that looked at the request
 		return nil
 	}
-	if s.reach = hops(said); !slices.Contains(s.reach, hopOf(s.set.o.Issuer)) {
+	if s.reach = hops(said); !slices.Contains(s.reach, s.set.hop) {
 		return nil
 	}
 	s.reach = nil

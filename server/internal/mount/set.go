@@ -21,6 +21,7 @@ type Set struct {
 	o      Options // with all its functions
 	tune   tuning
 	client *http.Client
+	hop    string // our name among Drawbridges
 
 	slots   chan struct{} // held while a server is started in the background
 	room    room
@@ -67,7 +68,7 @@ func newSet(o Options, tune tuning) *Set {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Set{o: o, tune: tune, client: newClient(o.Network), slots: make(chan struct{}, inBackground), quit: make(chan struct{}),
+	s := &Set{o: o, tune: tune, client: newClient(o.Network), hop: hopOf(o.Issuer), slots: make(chan struct{}, inBackground), quit: make(chan struct{}),
 		room: room{taken: make(map[*conversation]bool)}, records: records{saver: o.Saver}, servers: make(map[string]*server)}
 	s.working.start(s.sweep)
 	return s

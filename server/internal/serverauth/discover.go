@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/oauth2"
 
@@ -261,10 +260,9 @@ func (s *SignIns) clientFor(ctx context.Context, server *url.URL, name, ownID st
 	}
 	req.Header.Set("Content-Type", "application/json")
 	var got struct {
-		ID      string `json:"client_id"`
-		Secret  string `json:"client_secret"`
-		Method  string `json:"token_endpoint_auth_method"`
-		Expires int64  `json:"client_secret_expires_at"`
+		ID     string `json:"client_id"`
+		Secret string `json:"client_secret"`
+		Method string `json:"token_endpoint_auth_method"`
 	}
 	if err := s.ask(req, server.String(), &got); err != nil || got.ID == "" {
 		if err == nil || errors.Is(err, errNothing) {
@@ -272,11 +270,7 @@ func (s *SignIns) clientFor(ctx context.Context, server *url.URL, name, ownID st
 		}
 		return client{}, "", err
 	}
-	c := client{ID: got.ID, Style: style(got.Method, got.Secret)}
-	if got.Expires > 0 {
-		c.Expires = time.Unix(got.Expires, 0)
-	}
-	return c, got.Secret, nil
+	return client{ID: got.ID, Style: style(got.Method, got.Secret)}, got.Secret, nil
 }
 
 // describes is what a client of ours says of itself (RFC 7591 §2).

@@ -50,6 +50,7 @@ type record struct {
 	Ahead   time.Time `json:"ahead,omitzero"` // from when on they are refreshed
 	Since   time.Time `json:"since"`
 	Account string    `json:"account,omitempty"`
+	Left    time.Time `json:"left,omitzero"` // when it ended here
 
 	InKeychain bool `json:"in_keychain,omitempty"` // the secrets
 	secrets    `json:"secrets,omitzero"`
@@ -63,23 +64,43 @@ type secrets struct {
 
 // client is who we are there.
 type client struct {
-	ID      string           `json:"id"`
-	Style   oauth2.AuthStyle `json:"style"` // how the secret is sent
-	Own     bool             `json:"own,omitempty"`
-	Expires time.Time        `json:"expires,omitzero"`
+	ID    string           `json:"id"`
+	Style oauth2.AuthStyle `json:"style"` // how the secret is sent
+	Own   bool             `json:"own,omitempty"`
 }
 
 func (r *record) recordKey() string { return r.Name + "/" + r.Person }
 
 func (s *SignIns) load() error {
-	return s.o.Records.Load(bucket, func(_ string, value []byte) error {
+	return s.o.Records.Load(bucket, func(place string, value []byte) error {
 		var r record
 		if err := json.Unmarshal(value, &r); err != nil || r.Name == "" {
 			return fmt.Errorf("a sign-in at a server can't be read: %w", err)
 		}
+		if strings.HasPrefix(place, leaving) {
+			s.ending.Go(func() { s.leave(&r) })
+			return nil
+		}
 		s.records[key{r.Name, r.Person}] = &r
 		return nil
 	})
+}
+
+// leaving begins the keys of records that have ended here and not there yet.
+const leaving = "~"
+
+// leave revokes what r holds. If that can't be done now it is tried again at the
+// next start, for a day.
+func (s *SignIns) leave(r *record) {
+	ctx, cancel := context.WithTimeout(context.Background(), giveBackTime)
+	defer cancel()
+	if err := s.giveBack(ctx, r); err != nil && s.o.Now().Sub(r.Left) < 24*time.Hour {
+		s.o.Log.Warn("a sign-in was not revoked at its server yet", "server", r.Name, "cause", err)
+		return
+	}
+	if err := s.o.Saver.Save([]oauth.Change{{Bucket: bucket, Key: leaving + r.recordKey()}}); err != nil {
+		s.o.Log.Error("a sign-in at a server was not deleted", "server", r.Name, "cause", err)
+	}
 }
 
 // read is r with its secrets.
@@ -163,28 +184,35 @@ func (s *SignIns) forget(gone []key) {
 			s.saving.Unlock()
 			continue
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), giveBackTime)
-		full, err := s.read(ctx, r)
-		if err != nil {
-			s.o.Log.Warn("a sign-in at a server can't be read to end it there", "server", k.server, "cause", err)
-		}
-		if err := s.o.Saver.Save([]oauth.Change{{Bucket: bucket, Key: r.recordKey()}}); err != nil {
-			s.o.Log.Error("a sign-in at a server was not deleted", "server", k.server, "cause", err)
-		}
-		if r.InKeychain {
-			if err := s.o.Keystore.Delete(ctx, account(k.server)); err != nil && !errors.Is(err, keystore.ErrNotFound) {
-				s.o.Log.Error("a sign-in at a server was not deleted from the keychain", "server", k.server, "cause", err)
-			}
-		}
+		s.unsave(k, r)
 		s.saving.Unlock()
-		s.ending.Go(func() {
-			defer cancel()
-			if err := s.giveBack(ctx, full); err != nil {
-				s.o.Log.Warn("a sign-in was not revoked at its server, its tokens end by themselves", "server", k.server, "cause", err)
-			}
-		})
 		s.o.Changed(k.server)
 	}
+}
+
+// unsave has r last no longer, but as what is still to be revoked.
+func (s *SignIns) unsave(k key, r *record) {
+	ctx, cancel := context.WithTimeout(context.Background(), giveBackTime)
+	defer cancel()
+	full, err := s.read(ctx, r)
+	if err != nil {
+		s.o.Log.Warn("a sign-in at a server can't be read to end it there", "server", k.server, "cause", err)
+	}
+	left := *full
+	left.Left, left.InKeychain = s.o.Now(), false
+	value, err := json.Marshal(left)
+	if err == nil {
+		err = s.o.Saver.Save([]oauth.Change{{Bucket: bucket, Key: r.recordKey()}, {Bucket: bucket, Key: leaving + r.recordKey(), Value: value}})
+	}
+	if err != nil {
+		s.o.Log.Error("a sign-in at a server was not deleted", "server", k.server, "cause", err)
+	}
+	if r.InKeychain {
+		if err := s.o.Keystore.Delete(ctx, account(k.server)); err != nil && !errors.Is(err, keystore.ErrNotFound) {
+			s.o.Log.Error("a sign-in at a server was not deleted from the keychain", "server", k.server, "cause", err)
+		}
+	}
+	s.ending.Go(func() { s.leave(&left) })
 }
 
 // giveBackTime bounds what is done to end a sign-in.

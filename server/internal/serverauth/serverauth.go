@@ -158,13 +158,13 @@ func (s *SignIns) Token(ctx context.Context, server, address string, who *oauth.
 // token, with a challenge. It reports whether the same request may succeed with
 // another token now; else err is a [Needed].
 func (s *SignIns) Refused(ctx context.Context, server, address string, who *oauth.Caller, token string, code int, values []string) (again bool, err error) {
-	schemes := Challenges(values)
-	bearer, ok := schemes["bearer"]
-	if _, basic := schemes["basic"]; basic && !ok {
+	if s == nil || code != http.StatusUnauthorized && code != http.StatusForbidden {
 		return false, nil
 	}
+	schemes := Challenges(values)
+	bearer, ok := schemes["bearer"]
 	more := code == http.StatusForbidden && bearer["error"] == "insufficient_scope"
-	if s == nil || code != http.StatusUnauthorized && !more {
+	if schemes["basic"] != nil && !ok || code != http.StatusUnauthorized && !more {
 		return false, nil
 	}
 	k := s.keyFor(server, who)

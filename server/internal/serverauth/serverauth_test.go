@@ -2,6 +2,7 @@ package serverauth
 
 import (
 	"encoding/json"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -181,6 +182,26 @@ func TestRemoved(t *testing.T) {
 	r.Close()
 	if form := r.last(); form.Get("token") != "refresh-1" {
 		t.Errorf("revoked with %v", form)
+	}
+}
+
+// What can't be revoked now is at the next start.
+func TestRevokedLater(t *testing.T) {
+	r := newRig(t)
+	r.signIn()
+	r.set(func() {
+		r.routes[issuer+"/revoke"] = func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "away", http.StatusBadGateway) }
+	})
+	r.SignOut("tools")
+	r.Close()
+	if r.token(nil) != "" || len(r.disk.data) != 1 {
+		t.Errorf("away, there are %d records", len(r.disk.data))
+	}
+	r.set(func() { clear(r.routes) })
+	r.start(config.Server{Name: "tools", URL: toolsURL})
+	r.Close()
+	if form := r.last(); r.token(nil) != "" || form.Get("token") != "refresh-1" || len(r.disk.data) != 0 {
+		t.Errorf("later: %v, %d records", form, len(r.disk.data))
 	}
 }
 
