@@ -11,6 +11,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/config"
+	"github.com/drawbridge-app/drawbridge/server/internal/serverauth"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -93,12 +94,16 @@ func (s *Server) rewrite(change func(path string) error) error {
 // RemoveServer takes a server out of mcp.json, with its settings and secrets.
 func (s *Server) RemoveServer(ctx context.Context, name string) error {
 	var secrets []string
+	entry, _, _ := s.Entry(name)
 	err := s.rewrite(func(string) (err error) {
 		secrets, err = config.Unmount(s.opts.ConfigFile, name)
 		return err
 	})
 	if err == nil {
 		err = s.load(false)
+	}
+	if entry.ClientID != "" {
+		secrets = append(secrets, serverauth.ClientSecret)
 	}
 	for _, secret := range secrets {
 		if gone := s.opts.Keystore.Delete(ctx, keystore.ServerSecret(name, secret)); err == nil && !errors.Is(gone, keystore.ErrNotFound) && !keystore.IsReadOnly(s.opts.Keystore) {

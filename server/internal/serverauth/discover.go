@@ -241,14 +241,14 @@ func (s *SignIns) clientFor(ctx context.Context, server *url.URL, name, ownID st
 		return oauth2.AuthStyleInHeader
 	}
 	if ownID != "" {
-		secret, err := keystore.Text(ctx, s.o.Keystore, keystore.ServerSecret(name, clientSecret))
+		secret, err := keystore.Text(ctx, s.o.Keystore, keystore.ServerSecret(name, ClientSecret))
 		return client{ID: ownID, Style: style("", secret), Own: true}, secret, err
 	}
 	if f.Documents && strings.HasPrefix(s.o.Base, "https://") {
 		return client{ID: s.o.Base + Path + "/" + s.id(name) + "/client", Style: oauth2.AuthStyleInParams}, "", nil
 	}
 	if f.Registration == "" {
-		return client{}, "", sentence("lets no program register itself. Register Drawbridge there with the redirect URI %s, and set the id that you get as client_id in [server.%s] of config.toml, its secret with `drawbridge secret set %[2]s/%[3]s`", redirect, name, clientSecret)
+		return client{}, "", sentence("lets no program register itself. Register Drawbridge there with the redirect URI %s, and set the id that you get as client_id in [server.%s] of config.toml, its secret with `drawbridge secret set %[2]s/%[3]s`", redirect, name, ClientSecret)
 	}
 	body, err := json.Marshal(s.describes(redirect))
 	if err != nil {

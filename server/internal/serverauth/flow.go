@@ -31,6 +31,9 @@ func (s *SignIns) public(id string) string   { return s.o.Base + Path + "/" + id
 // flowTime is how long a person may take to sign in.
 const flowTime = 10 * time.Minute
 
+// askTime bounds a request for tokens.
+const askTime = 25 * time.Second
+
 // flow is a sign-in under way.
 type flow struct {
 	key
@@ -140,7 +143,7 @@ func (s *SignIns) Finish(ctx context.Context, id, browser string, answer url.Val
 	delete(s.flows, state)
 	s.mu.Unlock()
 	// Once the code is sent it is used up, whoever hangs up.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*giveBackTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
 	defer cancel()
 	if err := s.finish(ctx, f, answer); err != nil {
 		return f.key.server, named(f.key.server, err)
@@ -259,7 +262,7 @@ func (s *SignIns) refresh(ctx context.Context, k key, r *record) (*record, error
 		if now == nil || now != r && now.Given != r.Given {
 			return now, nil // somebody else's came first
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), 2*giveBackTime)
+		ctx, cancel := context.WithTimeout(context.Background(), askTime)
 		defer cancel()
 		return s.renew(ctx, k, now)
 	})

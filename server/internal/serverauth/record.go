@@ -24,9 +24,9 @@ const bucket = "serverauth"
 // one.
 func account(server string) string { return keystore.ServerSecret(server, "sign-in") }
 
-// clientSecret is the secret of a client that the owner registered, by `drawbridge
+// ClientSecret is the secret of a client that the owner registered, by `drawbridge
 // secret set`.
-const clientSecret = "client_secret"
+const ClientSecret = "client_secret"
 
 // record is one sign-in. It is never changed: another takes its place.
 type record struct {
@@ -216,7 +216,7 @@ func (s *SignIns) unsave(k key, r *record) {
 }
 
 // giveBackTime bounds what is done to end a sign-in.
-const giveBackTime = 10 * time.Second
+const giveBackTime = 5 * time.Second
 
 // giveBack revokes what r holds (RFC 7009): the refresh token takes the access
 // token along.
@@ -262,7 +262,7 @@ func (s *SignIns) secretOf(ctx context.Context, r *record) (string, error) {
 	if !r.Client.Own {
 		return r.secrets.Client, nil
 	}
-	return keystore.Text(ctx, s.o.Keystore, keystore.ServerSecret(r.Name, clientSecret))
+	return keystore.Text(ctx, s.o.Keystore, keystore.ServerSecret(r.Name, ClientSecret))
 }
 
 // end notes that the server takes what r holds no longer.
