@@ -104,7 +104,11 @@ func (c serverAdd) Run(a *app) error {
 	if len(plan.Taken()) == 0 {
 		return failure("cli.server.refused")
 	}
-	return a.savePlan(plan)
+	err = a.savePlan(plan)
+	if s := plan.Taken()[0].Server(); err == nil && s.URL != "" && s.Headers["Authorization"] == "" {
+		a.say("cli.signin.hint", s.Name)
+	}
+	return err
 }
 
 type serverRemove struct {
