@@ -17,17 +17,16 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
-// It handles no assertion but one that a trusted provider made, just now, for this
-// client at this server (RFC 7523 §3; draft-ietf-oauth-identity-assertion-authz-grant
-// §4). What was refused uses nothing up: the good one of the same jti comes after it.
-func TestEnterpriseRefuses(t *testing.T) {
-	e := newEnterprise(t)
-	attacker, good := newCompany(t), e.jag()
-	type row struct {
-		name   string
-		change func(j *jag)
-	}
-	rows := []row{
+// refusal is an assertion that is refused: a good one, changed.
+type refusal struct {
+	name   string
+	change func(j *jag)
+}
+
+// refusals are all but those that are no JWT.
+func refusals(t *testing.T, e *enterprise, attacker *company) []refusal {
+	good := e.jag()
+	rows := []refusal{
 		{"another issuer's key", func(j *jag) { j.sign = signRS256(attacker.key) }},
 		{"a trusted issuer's name for another's key", func(j *jag) {
 			j.set(&j.header, "kid", quoted(attacker.kid))
@@ -122,14 +121,22 @@ func TestEnterpriseRefuses(t *testing.T) {
 		if name == "exp" || name == "iat" {
 			others = []string{quoted(raw), "null", "{}", "true", "[" + raw + "]"}
 		}
-		rows = append(rows, row{name + " missing", func(j *jag) { j.set(&j.claims, name, "") }},
-			row{name + " twice", func(j *jag) { j.claims = append(j.claims, name, raw) }},
-			row{name + " twice, differently", func(j *jag) { j.claims = append([]string{name, `"other"`}, j.claims...) }})
+		rows = append(rows, refusal{name + " missing", func(j *jag) { j.set(&j.claims, name, "") }},
+			refusal{name + " twice", func(j *jag) { j.claims = append(j.claims, name, raw) }},
+			refusal{name + " twice, differently", func(j *jag) { j.claims = append([]string{name, `"other"`}, j.claims...) }})
 		for _, other := range others {
-			rows = append(rows, row{name + " as " + other, func(j *jag) { j.set(&j.claims, name, other) }})
+			rows = append(rows, refusal{name + " as " + other, func(j *jag) { j.set(&j.claims, name, other) }})
 		}
 	}
-	for _, row := range rows {
+	return rows
+}
+
+// It handles no assertion but one that a trusted provider made, just now, for this
+// client at this server (RFC 7523 §3; draft-ietf-oauth-identity-assertion-authz-grant
+// §4). What was refused uses nothing up: the good one of the same jti comes after it.
+func TestEnterpriseRefuses(t *testing.T) {
+	e := newEnterprise(t)
+	for _, row := range refusals(t, e, newCompany(t)) {
 		j := e.jag()
 		jti := j.claims[9]
 		row.change(j)
@@ -140,8 +147,7 @@ func TestEnterpriseRefuses(t *testing.T) {
 			t.Errorf("after %s: %d %s", row.name, r.Status, r.Body)
 		}
 	}
-	good = e.jag()
-	text := good.text()
+	text := e.jag().text()
 	parts := strings.Split(text, ".")
 	for name, text := range map[string]string{
 		"the JSON form of a JWS": fmt.Sprintf(`{"protected":%q,"payload":%q,"signature":%q}`, parts[0], parts[1], parts[2]),

@@ -46,6 +46,10 @@ func (o *Okta) SetMode(mode string) { o.do(map[string]any{"do": "mode", "value":
 // RotateKeys replaces the provider's signing key.
 func (o *Okta) RotateKeys() { o.do(map[string]any{"do": "rotateKeys"}, &struct{}{}) }
 
+// RequestingApp is the client id, at the provider, of the app that gets assertions.
+// Its secret is that of Drawbridge.
+const RequestingApp = "0oaRequesting"
+
 // ResourceApp adds Drawbridge as the administrator does: by its issuer, and with the
 // id by which it knows the requesting app.
 func (o *Okta) ResourceApp(issuer, client string) {
