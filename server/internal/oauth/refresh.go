@@ -194,8 +194,11 @@ func (s *Grants) rotate(g *grant, rec Grant, typ, remote string, more ...Change)
 	rec.RotatedAt = now
 	rec.Used = false
 	ttl := s.accessTTL(&rec)
-	if rec.UpstreamRefresh != "" {
+	switch {
+	case rec.UpstreamRefresh != "":
 		ttl = s.opts.RefreshTTL
+	case rec.Through != "":
+		ttl *= 2 // clients come for another token only once theirs has run out
 	}
 	rec.ExpiresAt = now.Add(ttl).Truncate(time.Millisecond)
 	if err := s.opts.Saver.Save(append(more, change(BucketGrants, rec.ID, rec)), rec.event(typ, status.OK, "", remote)); err != nil {
