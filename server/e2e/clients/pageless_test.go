@@ -142,16 +142,8 @@ func livePageless(t *testing.T, app *rig.App, program []string, options map[stri
 	})
 
 	app.RevokeSession(t, first.ID)
-	if text, err := conn.do("call"); err == nil {
-		t.Errorf("revoked, it answers %q", text)
-	} else {
-		t.Logf("revoked: %v", err)
-	}
-	if text, err := conn.do("connect"); err == nil {
-		t.Errorf("blocked, it answers %q", text)
-	} else {
-		t.Logf("blocked: %v", err)
-	}
+	t.Logf("revoked: %s", refusal(t, conn.script, "call"))
+	t.Logf("blocked: %s", refusal(t, rig.StartProcess(t, nil, program[0], program[1:]...), "connect"))
 	if n := len(mine()); n != 0 {
 		t.Errorf("%d sessions while blocked", n)
 	}
@@ -170,6 +162,23 @@ func livePageless(t *testing.T, app *rig.App, program []string, options map[stri
 	if list = mine(); len(list) != 1 || list[0].ID == first.ID {
 		t.Errorf("after the block: %+v", list)
 	}
+}
+
+// refusal has a program do what fails, and returns what it says of that. A program
+// of the Python SDK ends of it.
+func refusal(t *testing.T, script *rig.Script, what string) string {
+	t.Helper()
+	script.Write(map[string]string{"do": what})
+	select {
+	case line, ok := <-script.Lines:
+		if ok && !strings.Contains(line, `"error"`) {
+			t.Errorf("%s: it says %s", what, line)
+		}
+		return line + " " + rig.Clip(script.Log.String())
+	case <-time.After(time.Minute):
+		t.Fatalf("%s: it says nothing for a minute", what)
+	}
+	return ""
 }
 
 // idTokenAt signs alice in at a provider as app does, and returns her ID token.

@@ -60,7 +60,8 @@ func (s *Server) checkAssertion(ctx context.Context, client *oauth.Client, asser
 	if err := claims.ValidateWithLeeway(jwt.Expected{Issuer: client.ID, Subject: client.ID, Time: now}, assertionLeeway); err != nil {
 		return bad(err)
 	}
-	ours := func(aud string) bool { return aud == s.Issuer || aud == s.Issuer+"/token" }
+	// The Python SDKs write an issuer without a path with a slash at its end.
+	ours := func(aud string) bool { return aud == s.Issuer || aud == s.Issuer+"/" || aud == s.Issuer+"/token" }
 	switch {
 	case !slices.ContainsFunc(claims.Audience, ours):
 		return oauth.InvalidClient("The client assertion is for another audience; it must name %s.", s.Issuer)
