@@ -82,7 +82,7 @@ func (c clientList) Run(a *app) error {
 }
 
 func (s *screen) known(list []status.Client) error {
-	t := table{none: "cli.client.none", head: s.heads("id", "name", "may", "proof", "used", "sessions"), drop: []int{4, 5}}
+	t := table{none: "cli.client.none", head: s.heads("id", "name", "may", "proof", "used", "sessions"), drop: []int{4, 5}, most: 100}
 	for _, c := range list {
 		proof := c.JWKSURI
 		if !c.SecretSince.IsZero() {
