@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -219,6 +220,11 @@ func TestEnterpriseByDocument(t *testing.T) {
 	}
 	doc.Set("grant_types", []string{"authorization_code", "refresh_token", jagGrant})
 	e.app.MustWorkWith(t, e.app.MustTokens(t, redeem()).Access)
+	if c := e.app.Srv.Clients(); !slices.ContainsFunc(c, func(c status.Client) bool {
+		return c.ID == doc.ID && slices.Equal(c.RedirectURIs, []string{rig.ClientURI})
+	}) {
+		t.Errorf("what the document says is not kept: %+v", c)
+	}
 	if s := e.app.Sessions(t)[0]; s.Client.Kind != "cimd" || s.Through != status.Enterprise {
 		t.Errorf("session: %+v", s)
 	}

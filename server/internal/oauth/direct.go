@@ -160,7 +160,7 @@ func (s *Grants) RedeemAssertion(c *Client, a Assertion, r TokenRequest) (tokens
 	if !s.presented.First(name, by, until, s.opts.Now()) {
 		return Tokens{}, false, BadAssertion(ErrAssertionTwice)
 	}
-	tokens, renewed, err = s.direct(rec, change(BucketAssertions, onceKey(name), usedAssertion{1, by, until}))
+	tokens, renewed, err = s.direct(c, rec, change(BucketAssertions, onceKey(name), usedAssertion{1, by, until}))
 	if err != nil {
 		s.presented.again(name)
 	}
@@ -180,7 +180,7 @@ func (s *Grants) ForMachine(c *Client, r TokenRequest) (Tokens, bool, error) {
 	}
 	rec := s.directGrant(c, Identity{Subject: MachinePrefix + c.Name, Name: c.Name}, resource, scopes, r.Remote)
 	rec.Through = status.Machine
-	return s.direct(rec)
+	return s.direct(c, rec)
 }
 
 // MachinePrefix begins the subject of a machine. No provider's subject may.
@@ -232,9 +232,9 @@ func (s *Grants) remember(rec *Grant) {
 	id.Name = cmp.Or(id.Name, newest.Identity.Name)
 }
 
-// direct begins the session of rec, or renews the one that is there, and saves more
+// direct begins the session of rec with c, or renews the one that is there, and saves more
 // with it.
-func (s *Grants) direct(rec Grant, more ...Change) (Tokens, bool, error) {
+func (s *Grants) direct(c *Client, rec Grant, more ...Change) (Tokens, bool, error) {
 	id := newGrantID()
 	rec.ID, rec.ExpiresAt = id.String(), rec.CreatedAt.Add(s.accessTTL(&rec))
 	fresh := newGrant(id, rec)
@@ -251,7 +251,7 @@ func (s *Grants) direct(rec Grant, more ...Change) (Tokens, bool, error) {
 	s.mu.Unlock()
 	if begins {
 		defer fresh.mu.Unlock()
-		tokens, err := s.rotate(fresh, rec, status.TokenIssued, rec.Remote, append(more, s.uses(rec.Client, rec.CreatedAt)...)...)
+		tokens, err := s.rotate(fresh, rec, status.TokenIssued, rec.Remote, append(more, s.uses(c, rec.CreatedAt))...)
 		if err != nil {
 			fresh.kill()
 			fresh.gone = true
@@ -288,15 +288,10 @@ func (s *Grants) direct(rec Grant, more ...Change) (Tokens, bool, error) {
 }
 
 // uses notes that a client was used, and returns the change that keeps that.
-func (s *Grants) uses(c GrantClient, now time.Time) []Change {
-	key := clientKeyOf(c.ID)
+func (s *Grants) uses(c *Client, now time.Time) Change {
+	r := s.signedIn(c, now)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, ok := s.clients[key]
-	if !ok {
-		r = clientRecord{Version: 1, FirstSeen: now, Client: Client{ID: c.ID, Name: c.Name, Kind: c.Kind, AuthMethod: c.AuthMethod}}
-	}
-	r.LastSignIn = now
-	s.clients[key] = r
-	return []Change{change(BucketClients, key, r)}
+	s.clients[clientKeyOf(c.ID)] = r
+	return change(BucketClients, clientKeyOf(c.ID), r)
 }
