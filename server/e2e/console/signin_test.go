@@ -28,9 +28,7 @@ func TestSignInPages(t *testing.T) {
 	browser := rig.StartConsoleBrowser(t)
 	for _, p := range []picture{
 		{name: "signin-servers", path: "/servers", en: "Needs your sign-in again", ja: "再サインインが必要です"},
-		{name: "signin-needed", path: "/servers?server=github", en: "Your account there is used for whoever your rules let in", ja: "ルールで許可された全員に、あなたのアカウントが使われます"},
-		{name: "signin-again", path: "/servers?server=linear", en: "Client secret", ja: "クライアントシークレット"},
-		{name: "signin-ok", path: "/servers?server=notion", en: "ana@example.com", ja: "サインイン済み"},
+		{name: "signin-again", path: "/servers?server=linear", en: "Your account there is used for whoever your rules let in", ja: "ルールで許可された全員に、あなたのアカウントが使われます"},
 		{name: "signin-each", path: "/servers?server=tracker", en: "So far 2 people have.", ja: "現在 2 人がサインインしています"},
 	} {
 		p.take(t, browser, shown.Link)
