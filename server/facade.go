@@ -38,8 +38,8 @@ func (s *Server) Snapshot() status.Snapshot {
 		leaves := p.endpoints.Leaves()
 		for i := range snap.Sessions {
 			snap.Sessions[i].Leaves = leaves[snap.Sessions[i].ID]
-			if snap.Sessions[i].Through == status.Enterprise {
-				snap.Sessions[i].Provider = providerName(snap.Status.IDP.Issuer)
+			if vouched := snap.Sessions[i].Provider; vouched != "" {
+				snap.Sessions[i].Provider = providerName(vouched)
 			}
 		}
 	}

@@ -40,7 +40,8 @@ func TestEnterprise(t *testing.T) {
 	if len(before) != 1 || len(after) != 1 || after[0].ID != before[0].ID || !after[0].ExpiresAt.After(before[0].ExpiresAt) {
 		t.Fatalf("sessions: %+v, then %+v", before, after)
 	}
-	if s := after[0]; s.Through != status.Enterprise || s.User.Email != "alice@example.com" || s.Client.Name != "Claude for Acme" || s.Client.Kind != "static" {
+	if s := after[0]; s.Through != status.Enterprise || "http://"+s.Provider != e.company.issuer || // not [idp]'s, which never spoke for her
+		s.User.Email != "alice@example.com" || s.Client.Name != "Claude for Acme" || s.Client.Kind != "static" {
 		t.Errorf("session: %+v", s)
 	}
 	var who struct{ Through string }

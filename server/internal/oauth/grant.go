@@ -172,8 +172,12 @@ func (r *Grant) client() status.SessionClient {
 
 func (g *grant) session() status.Session {
 	r := g.withUse(*g.record())
+	vouched := ""
+	if r.Through == status.Enterprise {
+		vouched = r.Identity.Issuer
+	}
 	return status.Session{ID: r.ID, Label: r.Label, Leaving: r.Leaving, User: r.user(), Client: r.client(), Scopes: r.Scopes, CreatedAt: r.CreatedAt,
-		LastUsedAt: r.LastUsedAt, ExpiresAt: r.ExpiresAt, Requests: r.Requests, LastTool: r.LastTool, Remote: r.Remote, Through: r.Through, GroupsOf: r.GroupsOf,
+		LastUsedAt: r.LastUsedAt, ExpiresAt: r.ExpiresAt, Requests: r.Requests, LastTool: r.LastTool, Remote: r.Remote, Through: r.Through, Provider: vouched, GroupsOf: r.GroupsOf,
 		Server: status.ServerOf(strings.TrimPrefix(r.Resource, origin(r.Resource)))}
 }
 
