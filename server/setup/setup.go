@@ -295,6 +295,9 @@ func (s *session) report() {
 		s.print("    https://NAME%s, where https://NAME is the address that the tunnel gets\n", callbackPath)
 	}
 	s.print("Who may sign in: %s\n", who(s.config.Access))
+	if kind, _ := wizard.KindOf(s.config.IDP); kind == wizard.Okta {
+		s.print("Later, for sign-ins without a page (Cross App Access): add the client with `drawbridge client add`; the console's page Clients shows what to enter at Okta.\n")
+	}
 	s.print("Next: drawbridge run (and `drawbridge doctor` checks everything)\n")
 }
 

@@ -118,7 +118,7 @@ func TestFlags(t *testing.T) {
 		t.Errorf("stored %q", got)
 	}
 	says(t, r.out.String(), "    https://name.ngrok.app/auth/callback\n",
-		"Who may sign in: ana@example.com, everyone at example.org, group admins\n", "Next: drawbridge run", r.ConfigPath)
+		"Who may sign in: ana@example.com, everyone at example.org, group admins\n", "without a page (Cross App Access): add the client with `drawbridge client add`;", "Next: drawbridge run", r.ConfigPath)
 	if data, _ := os.ReadFile(r.ConfigPath); strings.Contains(string(data), "s3cret") {
 		t.Error("the secret is in the file")
 	}
