@@ -91,6 +91,13 @@ func TestKnownClients(t *testing.T) {
 	if got := h.run(t, showSessions{}); !strings.Contains(got, "s0: through Okta, no consent page") || !strings.Contains(got, "drawbridge sessions unblock b1") {
 		t.Errorf("sessions:\n%s", got)
 	}
+	var kept []status.Block
+	if err := json.Unmarshal([]byte(h.run(t, showSessions{Blocked: true, asJSON: asJSON{true}})), &kept); err != nil || len(kept) != 1 || kept[0].ID != "b1" {
+		t.Errorf("blocked %+v, %v", kept, err)
+	}
+	if got := h.run(t, showSessions{Blocked: true}); strings.Contains(got, "s0") || !strings.Contains(got, "drawbridge sessions unblock b1") {
+		t.Errorf("only who is blocked:\n%s", got)
+	}
 	for _, c := range []runner{clientRotate{Client: "other"}, unblockSession{ID: "x"}} {
 		if err := c.Run(&h.app); !errors.Is(err, control.ErrNotFound) {
 			t.Errorf("%+v: %v", c, err)

@@ -79,13 +79,23 @@ type sessions struct {
 	Unblock unblockSession `cmd:""`
 }
 
-type showSessions struct{ asJSON }
+type showSessions struct {
+	Blocked bool
+	asJSON
+}
 
 func (c showSessions) Run(a *app) error {
-	if err := show(a, c.asJSON, (*control.Client).Sessions, a.out.sessions); err != nil || c.JSON {
-		return err
+	if !c.Blocked {
+		if err := show(a, c.asJSON, (*control.Client).Sessions, a.out.sessions); err != nil || c.JSON {
+			return err
+		}
 	}
-	return show(a, c.asJSON, (*control.Client).Blocked, a.out.blocked)
+	return show(a, c.asJSON, (*control.Client).Blocked, func(list []status.Block) error {
+		if c.Blocked && len(list) == 0 {
+			return a.out.print(a.out.texts.Say("cli.blocked.none"))
+		}
+		return a.out.blocked(list)
+	})
 }
 
 func (s *screen) blocked(list []status.Block) error {
