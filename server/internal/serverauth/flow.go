@@ -38,8 +38,11 @@ const askTime = 25 * time.Second
 type flow struct {
 	key
 	server   string // its address
+	written  string // the same in mcp.json
+	answered bool   // its code is being redeemed
 	session  string // that asked for it, unless it is the owner's
 	browser  string // that it belongs to; the owner's, to whichever has the state
+	state    string
 	verifier string
 	config   oauth2.Config
 	client   client
@@ -74,6 +77,7 @@ func (s *SignIns) begin(ctx context.Context, f *flow, redirect string) (string, 
 	}
 	s.mu.Lock()
 	ownID := s.servers[f.key.server].ClientID
+	f.written = s.servers[f.key.server].URL
 	f.scopes = f.found.asked
 	if r := s.records[f.key]; r != nil && r.Server == f.server && r.Issuer == f.found.Issuer {
 		f.scopes = union(union(r.Scopes, r.Wants), f.scopes) // it had them, or would have had to
@@ -96,10 +100,18 @@ func (s *SignIns) begin(ctx context.Context, f *flow, redirect string) (string, 
 	state := oauth2.GenerateVerifier() // 32 random bytes
 	s.mu.Lock()
 	maps.DeleteFunc(s.flows, func(_ string, other *flow) bool { return other.key == f.key || !s.o.Now().Before(other.until) })
-	s.flows[state] = f
+	moved := s.servers[f.key.server].URL != f.written
+	if !moved {
+		f.state, s.flows[state] = state, f
+	}
 	s.mu.Unlock()
+	if moved {
+		return "", errMeanwhile
+	}
 	return f.config.AuthCodeURL(state, append(options, oauth2.S256ChallengeOption(f.verifier))...), nil
 }
+
+var errMeanwhile = errors.New("was taken out, moved or signed out of meanwhile. Begin again")
 
 const offline = "offline_access"
 
@@ -136,12 +148,19 @@ func (s *SignIns) Finish(ctx context.Context, id, browser string, answer url.Val
 	state := answer.Get("state")
 	s.mu.Lock()
 	f := s.flows[state]
-	if f == nil || f.browser != browser || f.until.Before(s.o.Now()) || id != s.id(f.key.server) {
+	if f == nil || f.answered || f.browser != browser || f.until.Before(s.o.Now()) || id != s.id(f.key.server) {
 		s.mu.Unlock()
 		return "", errNoFlow
 	}
-	delete(s.flows, state)
+	f.answered = true // it stays until it is saved, so that what ends sign-ins ends it
 	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.flows[state] == f {
+			delete(s.flows, state)
+		}
+	}()
 	// Once the code is sent it is used up, whoever hangs up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
 	defer cancel()
@@ -170,7 +189,7 @@ func (s *SignIns) finish(ctx context.Context, f *flow, answer url.Values) error 
 	if err != nil {
 		return plain(err)
 	}
-	r := &record{Server: f.server, Resource: f.found.resource, Issuer: f.found.Issuer, Token: f.found.Token, Revoke: f.found.Revocation,
+	r := &record{Written: f.written, Server: f.server, Resource: f.found.resource, Issuer: f.found.Issuer, Token: f.found.Token, Revoke: f.found.Revocation,
 		Client: f.client, Scopes: f.scopes, Since: s.o.Now().UTC().Truncate(time.Second), secrets: secrets{Client: f.config.ClientSecret}}
 	if f.client.Own {
 		r.secrets.Client = ""
@@ -179,15 +198,14 @@ func (s *SignIns) finish(ctx context.Context, f *flow, answer url.Values) error 
 		return err
 	}
 	s.mu.Lock()
-	as, mounted := s.servers[f.key.server]
-	r.Written = as.URL
 	before := s.records[f.key]
 	delete(s.challenges, f.key.server)
 	s.mu.Unlock()
-	if !mounted {
-		return sentence("is not mounted any more")
-	}
-	if err := s.save(ctx, f.key, nil, r); err != nil {
+	switch err := s.save(ctx, f.key, nil, r, f); {
+	case errors.Is(err, errGone):
+		_ = s.giveBack(ctx, r)
+		return errMeanwhile
+	case err != nil:
 		s.o.Log.Error("a sign-in was not saved", "server", f.key.server, "cause", err)
 		return sentence("was signed in at, but that could not be saved: it lasts until Drawbridge ends")
 	}
@@ -301,7 +319,7 @@ func (s *SignIns) renew(ctx context.Context, k key, r *record) (*record, error) 
 	if fresh.Account == "" {
 		fresh.Account = r.Account
 	}
-	switch err := s.save(ctx, k, r, &fresh); {
+	switch err := s.save(ctx, k, r, &fresh, nil); {
 	case errors.Is(err, errGone):
 		_ = s.giveBack(ctx, &fresh)
 		return nil, err

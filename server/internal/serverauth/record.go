@@ -135,13 +135,13 @@ func (s *SignIns) opened(ctx context.Context, k key, r *record) (*record, error)
 	return full, nil
 }
 
-// save makes r last in place of what there was; old is what it was made of, nil
-// for a new one. A sign-in that has been ended meanwhile stays so.
-func (s *SignIns) save(ctx context.Context, k key, old, r *record) error {
+// save makes r last in place of what there was; old is what it was made of, or of
+// is the flow that it comes from. A sign-in that has been ended meanwhile stays so.
+func (s *SignIns) save(ctx context.Context, k key, old, r *record, of *flow) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	s.mu.Lock()
-	gone := old != nil && s.records[k] != old
+	gone := old != nil && s.records[k] != old || of != nil && s.flows[of.state] != of
 	s.mu.Unlock()
 	if gone {
 		return errGone
@@ -269,7 +269,7 @@ func (s *SignIns) secretOf(ctx context.Context, r *record) (string, error) {
 func (s *SignIns) end(k key, r *record) {
 	over := *r
 	over.Ended = true
-	if err := s.save(context.Background(), k, r, &over); err != nil && !errors.Is(err, errGone) {
+	if err := s.save(context.Background(), k, r, &over, nil); err != nil && !errors.Is(err, errGone) {
 		s.o.Log.Warn("a sign-in's end was not saved", "server", k.server, "cause", err)
 	}
 	s.o.Changed(k.server)
@@ -280,11 +280,14 @@ func (s *SignIns) end(k key, r *record) {
 func (s *SignIns) wants(k key, r *record, scopes []string) error {
 	more := *r
 	more.Wants = union(r.Wants, scopes)
+	if len(strings.Join(more.Wants, " ")) > maxChallenge {
+		more.Wants = scopes
+	}
 	if len(union(r.Scopes, scopes)) == len(r.Scopes) {
 		return errors.New("these scopes were granted")
 	}
 	if len(more.Wants) == len(r.Wants) {
 		return nil
 	}
-	return s.save(context.Background(), k, r, &more)
+	return s.save(context.Background(), k, r, &more, nil)
 }

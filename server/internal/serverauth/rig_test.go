@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -199,6 +200,25 @@ func (r *rig) begin(code string) url.Values {
 	r.codes[code] = u.Query().Get("code_challenge")
 	r.mu.Unlock()
 	return u.Query()
+}
+
+// personBegins is begin for somebody with a link, and returns the state.
+func (r *rig) personBegins(who *oauth.Caller, browser, code string) string {
+	r.t.Helper()
+	_, err := r.Refused(r.t.Context(), "tools", toolsURL, who, "", 401, []string{r.challenge})
+	needed, _ := errors.AsType[*Needed](err)
+	if needed == nil {
+		r.t.Fatal(err)
+	}
+	_, id, _ := strings.Cut(needed.Link, "link=")
+	r.Open(id, browser)
+	at, err := r.Proven(r.t.Context(), id, browser, oauth.Identity{Issuer: who.Issuer, Subject: who.User.Sub})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	u, _ := url.Parse(at)
+	r.set(func() { r.codes[code] = u.Query().Get("code_challenge") })
+	return u.Query().Get("state")
 }
 
 // answer is what the provider sends the browser back with.

@@ -16,6 +16,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -253,26 +254,36 @@ func (s *SignIns) Keep(servers []config.Server, all bool) {
 			delete(s.challenges, one.Name)
 		}
 	}
+	over := func(k key, written string) bool {
+		one, ok := s.servers[k.server]
+		return !ok && all || ok && (written != one.URL || k.person != "" && one.SignIn != status.AsEach)
+	}
 	var gone []key
 	for k, r := range s.records {
-		if one, ok := s.servers[k.server]; !ok && all || ok && (r.Written != one.URL || k.person != "" && one.SignIn != status.AsEach) {
+		if over(k, r.Written) {
 			gone = append(gone, k)
 		}
 	}
+	maps.DeleteFunc(s.flows, func(_ string, f *flow) bool { return over(f.key, f.written) })
+	maps.DeleteFunc(s.links, func(_ string, l *link) bool { return over(l.key, before[l.key.server].URL) })
 	s.mu.Unlock()
 	s.forget(gone)
 }
 
-// SignOut ends every sign-in at a server; at all of them if it is "".
+// SignOut ends every sign-in at a server, those under way too; at all of them if it
+// is "".
 func (s *SignIns) SignOut(server string) {
 	var gone []key
+	s.saving.Lock() // what is being saved is there, or comes to nothing
 	s.mu.Lock()
 	for k := range s.records {
 		if server == "" || k.server == server {
 			gone = append(gone, k)
 		}
 	}
+	maps.DeleteFunc(s.flows, func(_ string, f *flow) bool { return server == "" || f.key.server == server })
 	s.mu.Unlock()
+	s.saving.Unlock()
 	s.forget(gone)
 }
 

@@ -2,8 +2,10 @@ package serverauth
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -182,6 +184,74 @@ func TestRemoved(t *testing.T) {
 	r.Close()
 	if form := r.last(); form.Get("token") != "refresh-1" {
 		t.Errorf("revoked with %v", form)
+	}
+}
+
+// Who takes a server out, moves it, signs out or gives everybody's accounts up means
+// the sign-in under way as well, also while its code is being redeemed.
+func TestEndedWhileUnderWay(t *testing.T) {
+	each := config.Server{Name: "tools", URL: toolsURL, ServerSettings: config.ServerSettings{SignIn: status.AsEach}}
+	for name, end := range map[string]func(*rig){
+		"signed out": func(r *rig) { r.SignOut("tools") },
+		"everywhere": func(r *rig) { r.SignOut("") },
+		"taken out":  func(r *rig) { r.Keep(nil, true) },
+		"moved":      func(r *rig) { r.Keep([]config.Server{{Name: "tools", URL: "https://evil.example.com/mcp"}}, true) },
+		"the session is over": func(r *rig) {
+			r.Forget(func(session string) bool { return session == "session-b" })
+		},
+		"as the owner": func(r *rig) { r.Keep([]config.Server{{Name: "tools", URL: toolsURL}}, true) },
+	} {
+		for _, redeeming := range []bool{false, true} {
+			r := newRig(t, each)
+			bob, browser := person("bob", "session-b"), "b1"
+			state := r.personBegins(bob, browser, "code-1")
+			if name != "as the owner" && name != "the session is over" {
+				browser, state = "", r.begin("code-1").Get("state")
+			}
+			if redeeming {
+				r.set(func() {
+					r.routes[issuer+"/token"] = func(w http.ResponseWriter, _ *http.Request) {
+						r.mu.Unlock() // of serve
+						end(r)
+						r.mu.Lock()
+						w.Header().Set("Content-Type", "application/json")
+						_ = json.NewEncoder(w).Encode(r.grant)
+					}
+				})
+			} else {
+				end(r)
+			}
+			if _, err := r.Finish(t.Context(), r.id("tools"), browser, answer(state, "code-1")); err == nil {
+				t.Errorf("%s, redeeming %v: signed in", name, redeeming)
+			}
+			r.Keep([]config.Server{each}, true)
+			if r.token(nil) != "" || r.token(bob) != "" || r.Status("tools").People != 0 || len(r.disk.data) != 0 {
+				t.Errorf("%s, redeeming %v: a token is left, %d records", name, redeeming, len(r.disk.data))
+			}
+			if redeeming && (r.forms == nil || r.last().Get("token") != "refresh-1") {
+				t.Errorf("%s: what was given was not given back: %v", name, r.forms)
+			}
+		}
+	}
+}
+
+// A server that asks for other scopes at each request costs no memory for it.
+func TestScopesWithoutEnd(t *testing.T) {
+	r := newRig(t)
+	r.signIn()
+	for i := range 300 {
+		_, err := r.Refused(t.Context(), "tools", toolsURL, nil, "access-1", 403, []string{fmt.Sprintf(`Bearer error="insufficient_scope", scope="s%d %s"`, i, strings.Repeat(strconv.Itoa(i), 500))})
+		if i == 0 && err == nil {
+			t.Fatal("no new sign-in is asked for")
+		}
+	}
+	for place, value := range r.disk.data {
+		if len(value) > 20_000 {
+			t.Errorf("%s has %d bytes", place, len(value))
+		}
+	}
+	if r.Status("tools").State != status.SignInAgain {
+		t.Error("nobody is told")
 	}
 }
 
