@@ -35,6 +35,7 @@ func (l *logFile) Write(line []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.file != nil && l.size > maxLog {
+		_ = debug.SetCrashOutput(nil, debug.CrashOptions{}) // Windows renames nothing that is open
 		_ = l.file.Close()
 		l.file = nil
 		_ = os.Rename(l.path, filepath.Join(filepath.Dir(l.path), "drawbridge.old.log"))

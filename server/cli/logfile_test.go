@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 )
@@ -14,6 +15,7 @@ import (
 // loses no line between them, and is no one else's to read.
 func TestLogFile(t *testing.T) {
 	folder := t.TempDir()
+	t.Cleanup(func() { _ = debug.SetCrashOutput(nil, debug.CrashOptions{}) }) // Windows deletes nothing that is open
 	log := &logFile{path: filepath.Join(folder, "none", "drawbridge.log")}
 	if n, err := log.Write([]byte("too early\n")); n != 10 || err != nil {
 		t.Fatalf("without a folder: %d, %v", n, err)
