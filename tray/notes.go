@@ -1,7 +1,9 @@
 package tray
 
 import (
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/assets"
@@ -42,7 +44,24 @@ const pause = time.Minute
 
 // paced is what is told once a pause, with what came since, and the page of the
 // console that says more.
-var paced = map[string]string{status.SigninRefused: "/activity", status.ServerFailed: "/servers", status.ServerChanged: "/servers"}
+var paced = map[string]string{status.SigninRefused: "/activity", status.ServerFailed: "/servers", status.ServerChanged: "/servers", serverSignIn: "/servers"}
+
+// serverSignIn is a [status.ServerFailed] that the owner's sign-in there cures; its
+// Tool is the server.
+const serverSignIn = "server.signin"
+
+// signInPage is where the owner signs in at a server.
+func signInPage(server string) string { return "/servers?server=" + url.QueryEscape(server) }
+
+// curable makes of a server's failure a [serverSignIn], if it is one.
+func curable(e status.Event, servers []status.Server) status.Event {
+	for _, s := range servers {
+		if e.Type == status.ServerFailed && s.SignIn.Wanted() && strings.HasPrefix(e.Reason, s.Name+" ") {
+			e.Type, e.Tool = serverSignIn, s.Name
+		}
+	}
+	return e
+}
 
 // notifier decides what is worth a note: a sign-in of a client that the person
 // has no session with, a refused one, a replayed token, a server that failed or
@@ -61,6 +80,9 @@ type notifier struct {
 // look again though nothing changes; 0 for no need.
 func (n *notifier) look(snap status.Snapshot, now time.Time) (notes []note, again time.Duration) {
 	fresh := n.fresh(snap.Events)
+	for i, e := range fresh {
+		fresh[i] = curable(e, snap.Status.Servers)
+	}
 	for i, e := range fresh {
 		if _, is := paced[e.Type]; is {
 			notes = append(notes, n.paced(e, fresh[i+1:], now)...)
@@ -92,8 +114,14 @@ func (n *notifier) paced(e status.Event, after []status.Event, now time.Time) []
 		return nil
 	}
 	what := note{Title: n.texts.Say("paced." + e.Type), Body: eventDetail(n.texts, e), Page: paced[e.Type]}
-	if more := n.untold[e.Type] - 1; more > 0 {
+	more := n.untold[e.Type] - 1
+	if more > 0 {
 		what.Body += n.texts.Say("tray.since", more)
+	}
+	if e.Type == serverSignIn {
+		if what.Otherwise = n.texts.Say("tray.signin.otherwise"); more == 0 {
+			what.Page = signInPage(e.Tool)
+		}
 	}
 	n.told[e.Type], n.untold[e.Type] = now, 0
 	return []note{what}

@@ -2,7 +2,6 @@ package tray
 
 import (
 	"cmp"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -200,7 +199,7 @@ func (p painter) signIn() row {
 	switch len(names) {
 	case 0:
 	case 1:
-		r.Title, r.does.page = label(p.Say("tray.signin", names[0])), "/servers?server="+url.QueryEscape(names[0])
+		r.Title, r.does.page = label(p.Say("tray.signin", names[0])), signInPage(names[0])
 	default:
 		r.Title = p.Say("tray.signins", len(names))
 	}

@@ -31,6 +31,8 @@ func eventDetail(t *assets.Texts, e status.Event) string {
 		parts = []string{reason}
 	case status.ServerChanged:
 		parts = []string{field(e.Tool, 60), reason}
+	case serverSignIn:
+		return t.Say("tray.signin.wanted", field(e.Tool, 60))
 	default:
 		parts = []string{user, client}
 	}

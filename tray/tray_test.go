@@ -285,6 +285,36 @@ func TestServerNotes(t *testing.T) {
 	})
 }
 
+// A server that waits for its owner's sign-in has a note of its own, and a click
+// on it leads there; one that fails in the same minute has its own, too.
+func TestSignInNotes(t *testing.T) {
+	snap := ready()
+	snap.Status.Servers = []status.Server{{Name: "notes", State: "failed", SignIn: status.SignIn{State: status.SignInNeeded}}, {Name: "mail", State: "failed", SignIn: status.SignIn{State: status.SignInAgain}}}
+	play(t, snap, func(t *testing.T, s *stage) {
+		fails := func(reasons ...string) {
+			s.set(func(snap *status.Snapshot) {
+				for _, reason := range reasons {
+					snap.Events = append(snap.Events, status.Event{ID: reason, Time: time.Now(), Type: status.ServerFailed, Reason: reason})
+				}
+			})
+			time.Sleep(pace)
+			synctest.Wait()
+		}
+		fails("notes needs a sign-in of its own. Sign in under Servers in the console, or with `drawbridge server sign-in notes`.", "files ended")
+		if got := s.titles(); got != "A server needs your sign-in, A mounted server has failed" {
+			t.Fatalf("told %q", got)
+		}
+		if got := s.look().notes[0]; got.Body != "Nobody can use notes until you sign in there." || got.Page != "/servers?server=notes" || got.Otherwise != "Sign in from Drawbridge’s menu." {
+			t.Errorf("told %+v", got)
+		}
+		time.Sleep(pause)
+		fails("notes needs a sign-in of its own.", "mail no longer accepts its sign-in.")
+		if got := s.look().notes[2]; got.Body != "Nobody can use mail until you sign in there. (and 1 more)" || got.Page != "/servers" {
+			t.Errorf("told %+v", got)
+		}
+	})
+}
+
 // A tunnel that stumbles is no news; one that is away for a minute is, and its
 // return.
 func TestTunnelNotes(t *testing.T) {
