@@ -79,9 +79,12 @@ func (c serverAdd) Run(a *app) error {
 	if len(rest) > 0 && rest[0] == "--" {
 		rest = rest[1:]
 	}
-	if len(rest) == 1 && len(c.Env) == 0 {
+	switch {
+	case len(rest) == 1 && len(c.Env) == 0:
 		text = rest[0] // a URL, a JSON entry, or a command line in quotes
-	} else if len(rest) > 0 {
+	case len(rest) > 0 && (strings.HasPrefix(rest[0], "https://") || strings.HasPrefix(rest[0], "http://")):
+		return usage("cli.server.url", c.Name, rest[0])
+	case len(rest) > 0:
 		env := map[string]string{}
 		for _, pair := range c.Env {
 			name, value, ok := strings.Cut(pair, "=")

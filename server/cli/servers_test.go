@@ -28,6 +28,8 @@ func TestServers(t *testing.T) {
 		{"add memory -- npx -y @modelcontextprotocol/server-memory", "taken     memory", 0},
 		{"add gh --env GITHUB_TOKEN=<YOUR_TOKEN> npx -y gh-mcp --read-only", "Run `drawbridge secret set gh/GITHUB_TOKEN` before you use it.", 0},
 		{"add far https://mcp.example.com/mcp", "taken     far", 0},
+		{"add far https://mcp.example.com/mcp --data x", "flags stand before the name: `drawbridge server add FLAGS far https://mcp.example.com/mcp`", 2},
+		{"add far --env A=B https://mcp.example.com/mcp", "takes no arguments and no --env", 2},
 		{"add bad --env NOPE npx", "write NAME=VALUE", 2},
 		{"add bad https://user:pw@mcp.example.com/mcp", "left out  bad", 1},
 		{"remove nothing", "there is no server nothing", 1},
