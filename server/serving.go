@@ -152,7 +152,9 @@ func (v *serving) adjust(cfg config.Config) error {
 		return nil
 	}
 	p.endpoints.Adjust(cfg)
-	return p.grants.SetAccess(accessList(cfg.Access))
+	err := p.grants.SetAccess(accessList(cfg.Access)) // their sign-ins under way end, too
+	p.signIns.SetAccess(accessList(cfg.Access))
+	return err
 }
 
 // answer hands a request to whatever answers now.

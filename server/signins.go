@@ -54,9 +54,9 @@ func (s *Server) SignOutServer(_ context.Context, name string) error {
 // the control listener lets any site lead here: the answer's state decides.
 func (s *Server) SignInAnswer(w http.ResponseWriter, r *http.Request) {
 	page := assets.ErrorPage{Lang: r.Header.Get("Accept-Language"), Title: signedIn, Page: signedIn, What: "Close this page. Drawbridge uses the server now.", Console: "/servers"}
-	code := http.StatusOK
-	err := s.do(func(p *parts) error {
-		server, err := p.endpoints.SignedIn(r.Context(), r.PathValue("id"), r.URL.Query())
+	code, server := http.StatusOK, ""
+	err := s.do(func(p *parts) (err error) {
+		server, err = p.endpoints.SignedIn(r.Context(), r.PathValue("id"), r.URL.Query())
 		if server != "" {
 			page.Console += "?" + url.Values{"server": {server}}.Encode()
 		}
@@ -64,7 +64,11 @@ func (s *Server) SignInAnswer(w http.ResponseWriter, r *http.Request) {
 	})
 	if err != nil {
 		code = http.StatusForbidden
-		page.Page, page.Title, page.What, page.Do = "", "Signing in did not work", status.FullStop(status.Capital(err.Error())), "Begin again under Servers in the console."
+		said := err.Error()
+		if server == "" {
+			said = status.Capital(said)
+		}
+		page.Page, page.Title, page.What, page.Do = "", "Signing in did not work", status.FullStop(said), "Begin again under Servers in the console."
 	}
 	var b bytes.Buffer
 	if err := assets.Error(&b, page); err != nil {

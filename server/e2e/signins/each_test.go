@@ -55,7 +55,7 @@ func TestEach(t *testing.T) {
 		}
 	}
 	link := linkFor(t, ofBob)
-	if page := walk(bob, link, "bob"); page.Status != 200 || !strings.Contains(page.Text(), "You are signed in") {
+	if page := walk(bob, link, "bob"); page.Status != 200 || !strings.Contains(page.Text(), "laptop is used with your own account now") {
 		t.Fatalf("bob's sign-in: %d %s\n%s", page.Status, page.Text(), near.Log)
 	}
 	refused("a link used twice", walk(bob, link, "bob"))
@@ -67,7 +67,11 @@ func TestEach(t *testing.T) {
 	}
 	// alice has nothing of bob's, nor of the owner's, who is she herself.
 	link = linkFor(t, ofAlice)
-	refused("a link that somebody else opened", walk(rig.NewBrowser(t), link, "bob"))
+	foreign := walk(rig.NewBrowser(t), link, "bob")
+	refused("a link that somebody else opened", foreign)
+	if text := foreign.Text(); !strings.Contains(text, "Open only links that your own program shows you") || strings.Contains(text, "call the tool again") {
+		t.Errorf("who opened another's link is told: %s", text)
+	}
 	link = linkFor(t, ofAlice)
 	thief := rig.NewBrowser(t)
 	thief.Open(link)

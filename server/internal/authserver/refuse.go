@@ -23,6 +23,7 @@ type place struct {
 	coded  bool          // the history names the code: it is what the client acts on
 	title  string        // of the page that a browser gets; "": programs come here, and read JSON
 	do     string        // on that page
+	named  bool          // what it says may begin with a server's name
 }
 
 // cause is a cause of refusals and what it is to the timeline and on the page.
@@ -176,13 +177,17 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, at *place, err e
 	}
 	s.log(r, &e, to.client)
 	event := s.tell(r, at, &e, what, to.client)
+	said := e.Description
+	if !at.named {
+		said = status.Capital(said)
+	}
 	switch {
 	case to.redirectURI != "":
 		s.answerClient(w, to.redirectURI, to.state, url.Values{"error": {e.Code}, "error_description": {printable(e.Description)}})
 	case at.title != "" && strings.Contains(r.Header.Get("Accept"), "text/html"):
 		retryAfter(w, &e)
 		s.page(w, e.Status, "'none'", func(b *bytes.Buffer) error {
-			return assets.Error(b, assets.ErrorPage{Lang: r.Header.Get("Accept-Language"), Title: at.title, What: status.FullStop(status.Capital(e.Description)), Do: do, EventID: event.ID, ServerName: hostOf(s.Issuer)})
+			return assets.Error(b, assets.ErrorPage{Lang: r.Header.Get("Accept-Language"), Title: at.title, What: status.FullStop(said), Do: do, EventID: event.ID, ServerName: hostOf(s.Issuer)})
 		})
 	default:
 		failJSON(w, r, &e)

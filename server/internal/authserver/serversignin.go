@@ -27,7 +27,9 @@ type SignIns interface {
 }
 
 // atServer is where a sign-in at a mounted server is refused.
-var atServer = place{title: "Signing in did not work", do: "Go back to your program, have it call the tool again, and open the new link."}
+var atServer = place{title: "Signing in did not work", do: "Go back to your program, have it call the tool again, and open the new link.", named: true, causes: []cause{
+	{of: is(serverauth.ErrNotTheirs), do: "Close this page. Open only links that your own program shows you."},
+}}
 
 func refusedThere(status int, description string) *oauth.Error {
 	return &oauth.Error{Code: "access_denied", Status: status, Description: description}
@@ -76,7 +78,7 @@ func (s *Server) proves(w http.ResponseWriter, r *http.Request, answer url.Value
 		go s.giveBack(person.RefreshToken)
 		location, err := s.SignIns.Proven(r.Context(), link, browser, person.Identity)
 		if err != nil {
-			s.refuse(w, r, &atServer, refusedThere(http.StatusForbidden, err.Error()), whom{})
+			s.refuse(w, r, &atServer, refusedThere(http.StatusForbidden, err.Error()).Because(err), whom{})
 			break
 		}
 		redirect(w, location)
@@ -107,13 +109,14 @@ func (s *Server) ServerAnswer(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(document)
 		return
 	}
+	var server string
 	query, err := parameters(w, r)
 	if err == nil {
 		browser := s.browser(r)
 		if browser == "" {
 			browser = "none" // which is no flow's
 		}
-		if _, err = s.SignIns.Finish(r.Context(), id, browser, query); err != nil {
+		if server, err = s.SignIns.Finish(r.Context(), id, browser, query); err != nil {
 			err = refusedThere(http.StatusForbidden, err.Error())
 		}
 	}
@@ -123,6 +126,6 @@ func (s *Server) ServerAnswer(w http.ResponseWriter, r *http.Request) {
 	}
 	s.page(w, http.StatusOK, "'none'", func(b *bytes.Buffer) error {
 		return assets.Error(b, assets.ErrorPage{Lang: r.Header.Get("Accept-Language"), Title: "You are signed in", Page: "You are signed in",
-			What: "Close this page, go back to your program, and have it call the tool again.", ServerName: hostOf(s.Issuer)})
+			What: server + " is used with your own account now. Close this page, go back to your program, and have it call the tool again.", ServerName: hostOf(s.Issuer)})
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -190,7 +191,9 @@ func TestLinks(t *testing.T) {
 		}
 		return strings.TrimPrefix(needed.Link, "https://me.example.com/sign-in?link=")
 	}
-	who := func(sub string) oauth.Identity { return oauth.Identity{Issuer: bob.Issuer, Subject: sub} }
+	who := func(sub string) oauth.Identity {
+		return oauth.Identity{Issuer: bob.Issuer, Subject: sub, Email: sub + "@example.com", EmailVerified: true}
+	}
 	id := link()
 	if id != link() {
 		t.Error("each call makes another link")
@@ -228,8 +231,8 @@ func TestLinks(t *testing.T) {
 	if _, err := r.Proven(t.Context(), id, "b1", who("bob")); err == nil {
 		t.Error("a link counts twice")
 	}
-	_, rest, _ := strings.Cut(at, "state=")
-	state, _, _ := strings.Cut(rest, "&")
+	led, _ := url.Parse(at)
+	state := led.Query().Get("state")
 	for _, browser := range []string{"", "none", "b2"} { // "": the control listener
 		if _, err := r.Finish(t.Context(), r.id("tools"), browser, answer(state, "code-1")); err == nil {
 			t.Errorf("the server's answer counts in browser %q", browser)
@@ -237,6 +240,22 @@ func TestLinks(t *testing.T) {
 	}
 	if r.token(person("alice", "a")) != "" || r.token(nil) != "" || r.token(bob) != "" {
 		t.Error("somebody has a token")
+	}
+	// Whoever is on the access list no longer has nothing there either.
+	r.codes["code-2"] = led.Query().Get("code_challenge")
+	if _, err := r.Finish(t.Context(), r.id("tools"), "b1", answer(state, "code-2")); err != nil || r.token(bob) != "access-1" {
+		t.Fatalf("bob has %q: %v", r.token(bob), err)
+	}
+	r.signIn()
+	r.SetAccess(oauth.AccessList{Emails: []string{"alice@example.com", "BOB@example.com"}})
+	if r.token(bob) != "access-1" {
+		t.Error("bob is on the list, and has lost what he had")
+	}
+	r.start(config.Server{Name: "tools", URL: toolsURL, ServerSettings: config.ServerSettings{SignIn: status.AsEach}})
+	r.SetAccess(oauth.AccessList{Emails: []string{"alice@example.com"}})
+	r.Close()
+	if form := r.last(); r.token(bob) != "" || r.token(nil) == "" || form.Get("token") != "refresh-1" || len(r.disk.data) != 1 {
+		t.Errorf("off the list bob has %q, the owner %q; revoked with %v; %d records", r.token(bob), r.token(nil), form, len(r.disk.data))
 	}
 	id = link()
 	r.Forget(func(session string) bool { return session == "session-b" })

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
@@ -41,6 +42,7 @@ type flow struct {
 	written  string // the same in mcp.json
 	answered bool   // its code is being redeemed
 	session  string // that asked for it, unless it is the owner's
+	who      oauth.Identity
 	browser  string // that it belongs to; the owner's, to whichever has the state
 	state    string
 	verifier string
@@ -189,7 +191,7 @@ func (s *SignIns) finish(ctx context.Context, f *flow, answer url.Values) error 
 	if err != nil {
 		return plain(err)
 	}
-	r := &record{Written: f.written, Server: f.server, Resource: f.found.resource, Issuer: f.found.Issuer, Token: f.found.Token, Revoke: f.found.Revocation,
+	r := &record{Who: f.who, Written: f.written, Server: f.server, Resource: f.found.resource, Issuer: f.found.Issuer, Token: f.found.Token, Revoke: f.found.Revocation,
 		Client: f.client, Scopes: f.scopes, Since: s.o.Now().UTC().Truncate(time.Second), secrets: secrets{Client: f.config.ClientSecret}}
 	if f.client.Own {
 		r.secrets.Client = ""

@@ -2,6 +2,7 @@ package serverauth
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"time"
 
@@ -20,6 +21,9 @@ type link struct {
 	sent            map[string]oauth.UpstreamRequest
 	until           time.Time
 }
+
+// ErrNotTheirs is why a link does nothing for whoever has opened it.
+var ErrNotTheirs = errors.New("This link was made for somebody else, so nobody was signed in")
 
 // maxLinks bounds the links of one session.
 const maxLinks = 20
@@ -91,9 +95,9 @@ func (s *SignIns) Proven(ctx context.Context, id, browser string, who oauth.Iden
 		return "", errNoFlow
 	}
 	if l.issuer != who.Issuer || l.subject != who.Subject {
-		return "", sentence("This link was made for somebody else, so nobody was signed in at %s. Open only links that your own program shows you", l.key.server)
+		return "", ErrNotTheirs
 	}
-	location, err := s.begin(ctx, &flow{key: l.key, server: l.server, session: l.session, browser: browser}, s.public(s.id(l.key.server)))
+	location, err := s.begin(ctx, &flow{key: l.key, server: l.server, session: l.session, who: who, browser: browser}, s.public(s.id(l.key.server)))
 	if err != nil {
 		return "", named(l.key.server, err)
 	}

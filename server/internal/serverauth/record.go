@@ -34,6 +34,8 @@ type record struct {
 	Name    string `json:"server"`
 	Person  string `json:"person,omitempty"`
 
+	Who oauth.Identity `json:"who,omitzero"` // the person, when they signed in
+
 	Written  string   `json:"written"` // the same in mcp.json
 	Server   string   `json:"url"`     // the tokens are for this address alone
 	Resource string   `json:"resource"`
@@ -172,8 +174,16 @@ func (s *SignIns) save(ctx context.Context, k key, old, r *record, of *flow) err
 
 var errGone = errors.New("the sign-in has ended meanwhile")
 
-// forget ends sign-ins: here at once, there soon.
-func (s *SignIns) forget(gone []key) {
+// forget ends the sign-ins that are over: here at once, there soon.
+func (s *SignIns) forget(over func(key, *record) bool) {
+	var gone []key
+	s.mu.Lock()
+	for k, r := range s.records {
+		if over(k, r) {
+			gone = append(gone, k)
+		}
+	}
+	s.mu.Unlock()
 	for _, k := range gone {
 		s.saving.Lock()
 		s.mu.Lock()

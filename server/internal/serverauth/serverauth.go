@@ -258,33 +258,27 @@ func (s *SignIns) Keep(servers []config.Server, all bool) {
 		one, ok := s.servers[k.server]
 		return !ok && all || ok && (written != one.URL || k.person != "" && one.SignIn != status.AsEach)
 	}
-	var gone []key
-	for k, r := range s.records {
-		if over(k, r.Written) {
-			gone = append(gone, k)
-		}
-	}
 	maps.DeleteFunc(s.flows, func(_ string, f *flow) bool { return over(f.key, f.written) })
 	maps.DeleteFunc(s.links, func(_ string, l *link) bool { return over(l.key, before[l.key.server].URL) })
 	s.mu.Unlock()
-	s.forget(gone)
+	s.forget(func(k key, r *record) bool { return over(k, r.Written) })
+}
+
+// SetAccess says who may sign in to us: what others have at servers ends. Of a
+// person is known what our provider said when they signed in there.
+func (s *SignIns) SetAccess(list oauth.AccessList) {
+	s.forget(func(k key, r *record) bool { return k.person != "" && list.Check(r.Who) != nil })
 }
 
 // SignOut ends every sign-in at a server, those under way too; at all of them if it
 // is "".
 func (s *SignIns) SignOut(server string) {
-	var gone []key
 	s.saving.Lock() // what is being saved is there, or comes to nothing
 	s.mu.Lock()
-	for k := range s.records {
-		if server == "" || k.server == server {
-			gone = append(gone, k)
-		}
-	}
 	maps.DeleteFunc(s.flows, func(_ string, f *flow) bool { return server == "" || f.key.server == server })
 	s.mu.Unlock()
 	s.saving.Unlock()
-	s.forget(gone)
+	s.forget(func(k key, _ *record) bool { return server == "" || k.server == server })
 }
 
 // Forget drops the links of sessions that have ended.
