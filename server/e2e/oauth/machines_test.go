@@ -103,6 +103,10 @@ func TestMachineByKey(t *testing.T) {
 	e.app.MustWorkWith(t, e.app.MustTokens(t, ask(good)).Access)
 	ask(good).Want(t, 401, "invalid_client")
 	ask(rig.NewSigner(t, "one").Sign(rig.ClaimsOf(e.app, ci.ID))).Want(t, 401, "invalid_client")
+	e.app.Stop()
+	e.app.Start()
+	ask(good).Want(t, 401, "invalid_client")
+	e.app.MustTokens(t, ask(signer.Sign(rig.ClaimsOf(e.app, ci.ID))))
 	if _, _, err := e.app.Srv.RotateClient(t.Context(), "ci"); err == nil {
 		t.Error("a secret was made for a client that has keys")
 	}

@@ -69,10 +69,17 @@ func (s *Server) checkAssertion(ctx context.Context, client *oauth.Client, asser
 		return oauth.InvalidClient("The client assertion must expire within ten minutes.")
 	case claims.ID == "":
 		return oauth.InvalidClient("The client assertion must have a jti.")
-	case !s.assertions.First(client.ID+"\x00"+claims.ID, hostOf(client.ID), claims.Expiry.Time().Add(assertionLeeway), now):
+	}
+	var first bool
+	if until := claims.Expiry.Time().Add(assertionLeeway); client.Kind == oauth.KindStatic {
+		first, err = s.Grants.ShownOnce(client.ID, claims.ID, until)
+	} else { // anybody's, whose token takes a person besides
+		first = s.assertions.First(client.ID+"\x00"+claims.ID, hostOf(client.ID), until, now)
+	}
+	if err == nil && !first {
 		return oauth.InvalidClient("The client assertion was used before.")
 	}
-	return nil
+	return err
 }
 
 // verify checks the signature with the client's keys.

@@ -131,7 +131,7 @@ func (s *Grants) Known(id string) (*Client, bool) {
 	added, ok := s.known[id]
 	s.mu.RUnlock()
 	if ok {
-		return &added.Client, true
+		return &added.Client, added.AuthMethod == BySecret || s.secretKey.valid(added.keys(), added.Secret)
 	}
 	if id == s.opts.StaticClientID {
 		return &Client{ID: id, Name: "Client of your provider's id", Kind: KindStatic, RedirectURIs: s.opts.Redirects.URIs, AuthMethod: "none"}, true

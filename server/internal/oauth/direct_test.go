@@ -285,6 +285,7 @@ func TestAddClientRefuses(t *testing.T) {
 func TestSecretsAreMACs(t *testing.T) {
 	r := newRig(t, trusting)
 	c, secret := r.add(status.NewClient{Name: "Claude"})
+	keyed, _ := r.add(status.NewClient{Name: "ci", Grants: []string{GrantMachine}, JWKSURI: "https://ci.example/jwks.json"})
 	if !r.ProveSecret(c.ID, secret) || r.ProveSecret(c.ID, secret+"x") || r.ProveSecret(c.ID, "") || r.ProveSecret("", secret) || r.ProveSecret("dbk_x", "") {
 		t.Error("another secret than its own proves a client")
 	}
@@ -310,6 +311,31 @@ func TestSecretsAreMACs(t *testing.T) {
 	r.restart()
 	if r.ProveSecret(c.ID, next) {
 		t.Error("a secret works under another data key")
+	}
+	if _, ok := r.Known(keyed.ID); ok {
+		t.Error("so does a client with keys of its own")
+	}
+	if _, _, err := r.RotateClient("ci"); err == nil || !strings.Contains(err.Error(), "add it again") || len(r.Clients()) != 3 {
+		t.Errorf("the owner is not told what to do: %v", err)
+	}
+}
+
+// What proves a client with keys is good once, also after a restart, and no other
+// client's is in its way.
+func TestShownOnce(t *testing.T) {
+	r := newRig(t, trusting)
+	until := r.clock.Now().Add(time.Minute)
+	for _, c := range []struct {
+		client, id string
+		restart    bool
+		first      bool
+	}{{"dbk_a", "1", false, true}, {"dbk_a", "1", false, false}, {"dbk_b", "1", false, true}, {"dbk_a", "1", true, false}, {"dbk_b", "1", true, false}, {"dbk_a", "2", false, true}} {
+		if c.restart {
+			r.restart()
+		}
+		if first, err := r.ShownOnce(c.client, c.id, until); err != nil || first != c.first {
+			t.Errorf("%+v: %v, %v", c, first, err)
+		}
 	}
 }
 

@@ -39,6 +39,9 @@ type knownClient struct {
 	OldUntil time.Time `json:"old_until,omitzero"`
 }
 
+// keys is what the MAC of a client with keys of its own is over.
+func (k knownClient) keys() []byte { return []byte(k.ID + "\x00" + k.JWKSURI) }
+
 func (k knownClient) shown(now time.Time) status.Client {
 	c := status.Client{ID: k.ID, Name: k.Name, Kind: k.Kind, RedirectURIs: k.RedirectURIs, FirstSeen: k.Added, Known: true, Grants: k.Grants, JWKSURI: k.JWKSURI, SecretSince: k.Since}
 	if now.Before(k.OldUntil) {
@@ -81,7 +84,7 @@ func (s *Grants) AddClient(n status.NewClient) (status.Client, string, error) {
 	}
 	secret := s.newSecret(&k)
 	if n.JWKSURI != "" {
-		k.AuthMethod, k.Secret, k.Since, secret = "private_key_jwt", nil, time.Time{}, ""
+		k.AuthMethod, k.Secret, k.Since, secret = "private_key_jwt", s.secretKey.mac(nil, k.keys()), time.Time{}, ""
 	}
 	s.owner.Lock()
 	defer s.owner.Unlock()
@@ -131,7 +134,7 @@ func (s *Grants) RotateClient(client string) (secret string, oldUntil time.Time,
 		return "", time.Time{}, ErrNotFound
 	}
 	if k.AuthMethod != BySecret {
-		return "", time.Time{}, fmt.Errorf("%s has no secret, but keys of its own at %s", k.Name, k.JWKSURI)
+		return "", time.Time{}, fmt.Errorf("%s has no secret, but keys of its own at %s. If they count no more since Panic, delete it and add it again", k.Name, k.JWKSURI)
 	}
 	k.Old, k.OldUntil = k.Secret, s.opts.Now().UTC().Add(oldSecretTime)
 	secret = s.newSecret(&k)

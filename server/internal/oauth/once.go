@@ -91,3 +91,18 @@ func onceKey(name string) string {
 	sum := sha256.Sum256([]byte(name))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
+
+// ShownOnce reports whether a client that the owner has added shows what proves it, by
+// its jti, for the first time. It remembers that across restarts: nothing else stands
+// between who has seen one and a token.
+func (s *Grants) ShownOnce(client, id string, until time.Time) (bool, error) {
+	name := client + "\x00" + id
+	if !s.presented.First(name, client, until, s.opts.Now()) {
+		return false, nil
+	}
+	if err := s.opts.Saver.Save([]Change{change(BucketAssertions, onceKey(name), usedAssertion{1, client, until.UTC()})}); err != nil {
+		s.presented.again(name)
+		return false, ServerError(err)
+	}
+	return true, nil
+}
