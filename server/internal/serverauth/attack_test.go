@@ -1,6 +1,7 @@
 package serverauth
 
 import (
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -261,5 +262,27 @@ func TestLinks(t *testing.T) {
 	r.Forget(func(session string) bool { return session == "session-b" })
 	if _, ok := r.Open(id, "b1"); ok {
 		t.Error("the link outlives its session")
+	}
+}
+
+// What stands in the query of a server's address may be a secret: it is not in the
+// address that a browser gets.
+func TestSecretInAddress(t *testing.T) {
+	at := toolsURL + "?key=hush"
+	r := newRig(t, config.Server{Name: "tools", URL: at})
+	r.server["issuer"] = "https://tools.example.com"
+	r.routes[at] = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		w.WriteHeader(http.StatusUnauthorized)
+	}
+	for _, place := range []string{"/mcp", ""} { // a server of 2025-03-26
+		r.routes["https://tools.example.com/.well-known/oauth-protected-resource"+place] = http.NotFound
+	}
+	r.routes["https://tools.example.com/.well-known/oauth-authorization-server"] = func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(r.server)
+	}
+	location, err := r.Begin(t.Context(), "tools", at)
+	if err != nil || strings.Contains(location, "hush") || !strings.Contains(location, "resource=https%3A%2F%2Ftools.example.com%2Fmcp&") {
+		t.Errorf("led to %q: %v", location, err)
 	}
 }

@@ -59,7 +59,9 @@ func (s *SignIns) discover(ctx context.Context, server *url.URL, challenge map[s
 	if named := challenge["resource_metadata"]; named != "" {
 		places = []string{named}
 	}
-	f := &found{resource: server.String(), asked: strings.Fields(challenge["scope"])}
+	bare := *server
+	bare.RawQuery, bare.ForceQuery = "", false // RFC 8707 §2; it may be a secret
+	f := &found{resource: bare.String(), asked: strings.Fields(challenge["scope"])}
 	err := s.firstOf(ctx, server, places, &about)
 	switch {
 	case err == nil && !binds(about.Resource, server):
