@@ -68,7 +68,8 @@ func (a *app) build(cfg config.Config, base, local string, health http.HandlerFu
 		return nil, err
 	}
 	p.signIns, err = serverauth.New(serverauth.Options{Base: base, Loopback: a.loopback, DataKey: keys.dataKey, Keystore: o.Keystore, Saver: keys.journal, Records: a.db,
-		Network: network, Changed: func(string) { a.board.Wake() }, Now: o.Now, Log: o.Log})
+		Network: network, Changed: func(string) { a.board.Wake() },
+		Told: func(session, server, asked string) { p.endpoints.Elicited(session, server, asked) }, Now: o.Now, Log: o.Log})
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package signins_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"net/http"
 	"regexp"
@@ -152,6 +153,19 @@ func TestEachElicits(t *testing.T) {
 		bob := rig.NewBrowser(t)
 		if page := bob.Walk(bob.Open(one.Params.URL), "bob", ""); page.Status != 200 {
 			t.Fatalf("ended with %d %s", page.Status, page.Text())
+		}
+		// Whoever was asked with sessions hears that it is done.
+		resp, err := rig.PlainHTTP.Do(old.Request(http.MethodGet, nil, "Accept", "text/event-stream"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		stream, told := bufio.NewScanner(resp.Body), ""
+		for !strings.Contains(told, "elicitation/complete") && stream.Scan() {
+			told = stream.Text()
+		}
+		if !strings.Contains(told, `"elicitationId":"`+asked.Error.Data.Elicitations[0].ElicitationID+`"`) {
+			t.Errorf("told %q of %+v", told, asked.Error.Data.Elicitations)
 		}
 		again := modern.Call("tools/call", map[string]any{"name": "laptop__whoami", "arguments": map[string]any{}, "requestState": input.RequestState,
 			"inputResponses": map[string]any{name: map[string]any{"action": "accept"}}})

@@ -197,6 +197,14 @@ func (e *Endpoints) changed(server string, what mount.Change) {
 	e.o.Wake()
 }
 
+// Elicited tells the client of a session that its person has done what it was
+// asked to have them do at a server.
+func (e *Endpoints) Elicited(session, server, asked string) {
+	for _, single := range e.singles() {
+		single.endpoint.Elicited(session, server, asked)
+	}
+}
+
 func (e *Endpoints) settings(server string) config.ServerSettings {
 	return e.config.Load().Servers[server]
 }

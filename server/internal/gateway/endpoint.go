@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 )
 
 // EndpointOptions make an [Endpoint].
@@ -86,6 +87,19 @@ func (e *Endpoint) Handler() http.Handler { return http.HandlerFunc(e.serve) }
 func (e *Endpoint) Changed(list List, match func(*oauth.Caller) bool) {
 	e.sessions.changed(list, match)
 	e.listeners.changed(list, match)
+}
+
+// Elicited tells the client of a grant that opens addresses that what it opened
+// for an elicitation is done (MCP 2025-11-25, "Completion Notifications for URL
+// Mode"). Of one subject only the newest counts. It blocks on no client.
+func (e *Endpoint) Elicited(grant, subject, elicitation string) {
+	const method = "notifications/elicitation/complete"
+	params := json.RawMessage(`{"elicitationId":` + string(rpc.Quote(elicitation)) + `}`)
+	e.sessions.each(func(t *session, caller *oauth.Caller) {
+		if t.grant == grant && rpc.Get(rpc.Get(t.capabilities, "elicitation"), "url") != nil {
+			t.outbox.add(queued{key: method + " " + subject, method: method, params: params})
+		}
+	})
 }
 
 // EndSessions ends the transport sessions and streams of grants. Their requests

@@ -191,6 +191,7 @@ func TestChangedForSome(t *testing.T) {
 	anas := newEvents(t, r.do("GET", nil, r.initialize()))
 	bobs := newEvents(t, r.do("GET", nil, r.initialize("X-Caller: bob"), "X-Caller: bob"))
 	r.e.Changed(ToolList, func(c *oauth.Caller) bool { return c.User.Sub == bob.User.Sub })
+	r.e.Elicited(ana.Session, "far", "e1") // to a client that opens no addresses
 	r.e.Changed(PromptList, everybody)
 	if m, _ := anas.next(); m.Method != "notifications/prompts/list_changed" {
 		t.Errorf("ana: %+v", m)

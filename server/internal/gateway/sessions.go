@@ -188,16 +188,23 @@ func (s *sessions) join(t *session, x *exchange) (leave func(), ok bool) {
 }
 
 func (s *sessions) changed(list List, match func(*oauth.Caller) bool) {
+	s.each(func(t *session, caller *oauth.Caller) {
+		if match(caller) {
+			t.outbox.add(listChanged(list))
+		}
+	})
+}
+
+// each calls see, which is others' code, without the lock.
+func (s *sessions) each(see func(*session, *oauth.Caller)) {
 	s.mu.Lock()
 	callers := map[*session]*oauth.Caller{}
 	for _, t := range s.byKey {
 		callers[t] = t.caller
 	}
 	s.mu.Unlock()
-	for t, caller := range callers { // match is others' code
-		if match(caller) {
-			t.outbox.add(listChanged(list))
-		}
+	for t, caller := range callers {
+		see(t, caller)
 	}
 }
 

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,7 +48,7 @@ func openFirst(c *gateway.Client, failure error) (rpc.Object, error) {
 // it opens addresses (MCP 2025-11-25 and 2026-07-28, "URL Mode Elicitation"), else
 // by a sentence.
 func signInFirst(c *gateway.Client, method string, why error, needed *serverauth.Needed) (rpc.Object, error) {
-	place := encode(object{"mode": rpc.Quote("url"), "elicitationId": rpc.Quote(rand.Text()), "url": rpc.Quote(needed.Link), "message": rpc.Quote(why.Error())})
+	place := encode(object{"mode": rpc.Quote("url"), "elicitationId": rpc.Quote(needed.Asked), "url": rpc.Quote(needed.Link), "message": rpc.Quote(why.Error())})
 	ask := &rpc.Error{Code: codeURLRequired, Message: why.Error(), Data: encode(object{"elicitations": json.RawMessage("[" + string(place) + "]")})}
 	_, cannot := refused(c.Capabilities, "elicitation/create", place)
 	switch text := why.Error() + " Open " + needed.Link + " in your browser, sign in, then try again."; {

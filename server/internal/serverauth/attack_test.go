@@ -183,6 +183,7 @@ func TestHostileAnswers(t *testing.T) {
 func TestLinks(t *testing.T) {
 	r := newRig(t, config.Server{Name: "tools", URL: toolsURL, ServerSettings: config.ServerSettings{SignIn: status.AsEach}})
 	bob := person("bob", "session-b")
+	var asked string
 	link := func() string {
 		t.Helper()
 		_, err := r.Refused(t.Context(), "tools", toolsURL, bob, "", 401, []string{r.challenge})
@@ -190,6 +191,7 @@ func TestLinks(t *testing.T) {
 		if !ok || !strings.HasPrefix(needed.Link, "https://me.example.com/sign-in?link=") || strings.Contains(needed.Error(), "link=") {
 			t.Fatalf("got %v", err)
 		}
+		asked = needed.Asked
 		return strings.TrimPrefix(needed.Link, "https://me.example.com/sign-in?link=")
 	}
 	who := func(sub string) oauth.Identity {
@@ -225,6 +227,7 @@ func TestLinks(t *testing.T) {
 	}
 	id = link()
 	r.Open(id, "b1")
+	first := asked
 	at, err := r.Proven(t.Context(), id, "b1", who("bob"))
 	if err != nil || !strings.Contains(at, "redirect_uri=https%3A%2F%2Fme.example.com%2Fsign-in%2F"+r.id("tools")) {
 		t.Fatalf("led to %q: %v", at, err)
@@ -242,12 +245,18 @@ func TestLinks(t *testing.T) {
 	if r.token(person("alice", "a")) != "" || r.token(nil) != "" || r.token(bob) != "" {
 		t.Error("somebody has a token")
 	}
+	if len(r.heard) != 0 {
+		t.Errorf("heard of %v", r.heard)
+	}
 	// Whoever is on the access list no longer has nothing there either.
 	r.codes["code-2"] = led.Query().Get("code_challenge")
 	if _, err := r.Finish(t.Context(), r.id("tools"), "b1", answer(state, "code-2")); err != nil || r.token(bob) != "access-1" {
 		t.Fatalf("bob has %q: %v", r.token(bob), err)
 	}
 	r.signIn()
+	if len(r.heard) != 1 || first == "" || r.heard[0] != "session-b tools "+first {
+		t.Errorf("heard of %v, asked as %s", r.heard, first)
+	}
 	r.SetAccess(oauth.AccessList{Emails: []string{"alice@example.com", "BOB@example.com"}})
 	if r.token(bob) != "access-1" {
 		t.Error("bob is on the list, and has lost what he had")

@@ -42,6 +42,7 @@ type flow struct {
 	written  string // the same in mcp.json
 	answered bool   // its code is being redeemed
 	session  string // that asked for it, unless it is the owner's
+	asked    string // the elicitation's ID, the same
 	who      oauth.Identity
 	browser  string // that it belongs to; the owner's, to whichever has the state
 	state    string
@@ -170,6 +171,9 @@ func (s *SignIns) Finish(ctx context.Context, id, browser string, answer url.Val
 		return f.key.server, named(f.key.server, err)
 	}
 	s.o.Changed(f.key.server)
+	if f.session != "" {
+		s.o.Told(f.session, f.key.server, f.asked)
+	}
 	return f.key.server, nil
 }
 

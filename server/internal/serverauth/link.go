@@ -2,6 +2,7 @@ package serverauth
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"maps"
 	"time"
@@ -17,6 +18,7 @@ type link struct {
 	server          string
 	session         string
 	issuer, subject string
+	asked           string // the elicitation's ID
 	browser         string // the first that opened it
 	sent            map[string]oauth.UpstreamRequest
 	until           time.Time
@@ -29,8 +31,8 @@ var ErrNotTheirs = errors.New("This link was made for somebody else, so nobody w
 const maxLinks = 20
 
 // linkFor returns the address where a person signs in at a server, on behalf of
-// the session that called.
-func (s *SignIns) linkFor(k key, address string, who *oauth.Caller) string {
+// the session that called, and the ID of the elicitation that says so.
+func (s *SignIns) linkFor(k key, address string, who *oauth.Caller) (at, asked string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	mine, now := 0, s.o.Now()
@@ -40,7 +42,7 @@ func (s *SignIns) linkFor(k key, address string, who *oauth.Caller) string {
 			delete(s.links, id)
 		case l.key == k && l.session == who.Session && l.server == address && l.browser == "":
 			l.until = now.Add(flowTime)
-			return s.o.Base + Path + "?link=" + id
+			return s.o.Base + Path + "?link=" + id, l.asked
 		case l.session == who.Session:
 			mine++
 		}
@@ -49,9 +51,10 @@ func (s *SignIns) linkFor(k key, address string, who *oauth.Caller) string {
 		maps.DeleteFunc(s.links, func(_ string, l *link) bool { return l.session == who.Session })
 	}
 	id := oauth2.GenerateVerifier()
-	s.links[id] = &link{key: k, server: address, session: who.Session, issuer: who.Issuer, subject: who.User.Sub,
+	asked = rand.Text()
+	s.links[id] = &link{key: k, server: address, session: who.Session, asked: asked, issuer: who.Issuer, subject: who.User.Sub,
 		sent: map[string]oauth.UpstreamRequest{}, until: now.Add(flowTime)}
-	return s.o.Base + Path + "?link=" + id
+	return s.o.Base + Path + "?link=" + id, asked
 }
 
 // Open begins with a link: the person first proves at our own provider that they
@@ -97,7 +100,7 @@ func (s *SignIns) Proven(ctx context.Context, id, browser string, who oauth.Iden
 	if l.issuer != who.Issuer || l.subject != who.Subject {
 		return "", ErrNotTheirs
 	}
-	location, err := s.begin(ctx, &flow{key: l.key, server: l.server, session: l.session, who: who, browser: browser}, s.public(s.id(l.key.server)))
+	location, err := s.begin(ctx, &flow{key: l.key, server: l.server, session: l.session, asked: l.asked, who: who, browser: browser}, s.public(s.id(l.key.server)))
 	if err != nil {
 		return "", named(l.key.server, err)
 	}

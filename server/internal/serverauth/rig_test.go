@@ -46,6 +46,7 @@ type rig struct {
 	code      int            // its status
 	codes     map[string]string
 	asked     []string // what was requested: METHOD URL
+	heard     []string // who has done what they were asked to
 	forms     []url.Values
 	routes    map[string]http.HandlerFunc // by URL, before all else
 }
@@ -97,7 +98,7 @@ func (r *rig) start(servers ...config.Server) {
 	r.t.Helper()
 	var err error
 	r.SignIns, err = New(Options{Base: "https://me.example.com", Loopback: func() string { return "http://127.0.0.1:4711" }, DataKey: make([]byte, 32), Keystore: r.keys,
-		Saver: r.disk, Records: r.disk, Changed: func(string) {}, Now: r.now, Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Saver: r.disk, Records: r.disk, Changed: func(string) {}, Told: r.told, Now: r.now, Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Client: func(host string) *http.Client {
 			c := *(*outbound.Network)(nil).Named(host)
 			c.Transport = world{r, c.Transport}
@@ -108,6 +109,10 @@ func (r *rig) start(servers ...config.Server) {
 	}
 	r.Keep(servers, true)
 	r.t.Cleanup(r.Close)
+}
+
+func (r *rig) told(session, server, asked string) {
+	r.heard = append(r.heard, session+" "+server+" "+asked)
 }
 
 func (r *rig) now() time.Time {

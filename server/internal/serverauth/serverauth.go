@@ -41,7 +41,8 @@ type Options struct {
 	Saver    oauth.Saver
 	Records  oauth.Records
 	Network  *outbound.Network
-	Changed  func(server string) // hears of another state; must not block
+	Changed  func(server string)                       // hears of another state; must not block
+	Told     func(session, server, elicitation string) // hears that the person of a session has signed in, as they were asked to; the same
 	Now      func() time.Time
 	Log      *slog.Logger
 
@@ -81,6 +82,7 @@ func New(o Options) (*SignIns, error) {
 type Needed struct {
 	Server string
 	Link   string // where the caller signs in; "": the owner does, on their computer
+	Asked  string // the ID of the elicitation that leads to Link
 	Again  bool   // what was given is taken no longer
 }
 
@@ -205,7 +207,7 @@ func (s *SignIns) Refused(ctx context.Context, server, address string, who *oaut
 	}
 	needed := &Needed{Server: server, Again: r != nil && r.Server == address}
 	if k.person != "" {
-		needed.Link = s.linkFor(k, address, who)
+		needed.Link, needed.Asked = s.linkFor(k, address, who)
 	}
 	s.o.Changed(server)
 	return false, needed
