@@ -11,6 +11,7 @@ if [ "$(cat node_modules/.installed 2>/dev/null)" != "$want" ]; then
 	# not npm ci: it refuses a lock file without the builds for other systems, as npm
 	# writes it here
 	npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
+	node node_modules/@anthropic-ai/claude-code/install.cjs # its script, without which it is a stub
 	echo "$want" >node_modules/.installed
 fi
 go vet -tags programs .

@@ -1,8 +1,5 @@
 //go:build programs
 
-// Package programs has the programs that people use speak with Drawbridge, as
-// they come from npm, without an account: what they want of a language model
-// they get from [model]. It is big, and a command of its own: programs.sh.
 package programs
 
 import (
@@ -51,10 +48,13 @@ type person struct {
 	urls  string // file of the addresses that were opened
 }
 
-func newPerson(t *testing.T, c program) *person {
+func newPerson(t *testing.T, c program, change ...func(*config.Config)) *person {
 	p := &person{t: t, model: startModel(t), home: t.TempDir()}
 	p.app = rig.StartBinary(t, rig.AppOptions{Config: func(cfg *config.Config) {
 		cfg.Clients.MetadataDocuments = false // their makers' can't be fetched without internet
+		for _, f := range change {
+			f(cfg)
+		}
 	}})
 	p.urls = filepath.Join(p.home, "opened")
 	bin := filepath.Join(p.home, "bin")
