@@ -153,8 +153,8 @@ func (s *Grants) RedeemAssertion(c *Client, a Assertion, r TokenRequest) (tokens
 	if a.Identity.Unsaid.Groups {
 		s.remember(&rec)
 	}
-	if err := s.access.Load().Check(rec.Identity); err != nil {
-		return Tokens{}, false, InvalidGrant("%s. Ask the owner of this Drawbridge.", err).Because(fmt.Errorf("%w: %w", ErrNotListed, err)).Telling(err.Error())
+	if err := s.lets(&rec); err != nil {
+		return Tokens{}, false, err
 	}
 	name, by, until := a.Identity.Issuer+"\x00"+a.ID, rec.place().party.key(), a.Expires.Add(AssertionSkew).UTC()
 	if !s.presented.First(name, by, until, s.opts.Now()) {
@@ -181,6 +181,18 @@ func (s *Grants) ForMachine(c *Client, r TokenRequest) (Tokens, bool, error) {
 	rec := s.directGrant(c, Identity{Subject: MachinePrefix + c.Name, Name: c.Name}, resource, scopes, r.Remote)
 	rec.Through = status.Machine
 	return s.direct(c, rec)
+}
+
+// lets refuses a person who is not on the access list.
+func (s *Grants) lets(rec *Grant) error {
+	if rec.Through == status.Machine {
+		return nil
+	}
+	err := s.access.Load().Check(rec.Identity)
+	if err == nil {
+		return nil
+	}
+	return InvalidGrant("%s. Ask the owner of this Drawbridge.", err).Because(fmt.Errorf("%w: %w", ErrNotListed, err)).Telling(err.Error())
 }
 
 // MachinePrefix begins the subject of a machine. No provider's subject may.
@@ -251,7 +263,11 @@ func (s *Grants) direct(c *Client, rec Grant, more ...Change) (Tokens, bool, err
 	s.mu.Unlock()
 	if begins {
 		defer fresh.mu.Unlock()
-		tokens, err := s.rotate(fresh, rec, status.TokenIssued, rec.Remote, append(more, s.uses(c, rec.CreatedAt))...)
+		var tokens Tokens
+		err := s.lets(&rec) // the list may have changed before it was there to be ended
+		if err == nil {
+			tokens, err = s.rotate(fresh, rec, status.TokenIssued, rec.Remote, append(more, s.uses(c, rec.CreatedAt))...)
+		}
 		if err != nil {
 			fresh.kill()
 			fresh.gone = true

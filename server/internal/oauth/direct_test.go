@@ -367,3 +367,35 @@ func TestDeleteClientWhileItAsks(t *testing.T) {
 		}
 	}
 }
+
+// Who is taken off the access list while their assertion is redeemed, after it was
+// looked at, has no session afterwards.
+func TestTakenOffWhileVouched(t *testing.T) {
+	var onTime func()
+	r := newRig(t, trusting, func(o *Options) {
+		now := o.Now
+		o.Now = func() time.Time {
+			if f := onTime; f != nil {
+				onTime = nil
+				f()
+			}
+			return now()
+		}
+	})
+	c, _ := r.add(status.NewClient{Name: "Claude"})
+	a := r.vouches(c, "ana")
+	onTime = func() { // when the session is made
+		onTime = func() { // when the assertion is noted
+			if err := r.SetAccess(AccessList{Emails: []string{"else@example.com"}}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if _, err := r.redeem(c, a); !errors.Is(err, ErrNotListed) || r.Count() != 0 {
+		t.Errorf("%d sessions, %v", r.Count(), err)
+	}
+	if err := r.SetAccess(AccessList{Anyone: true}); err != nil {
+		t.Fatal(err)
+	}
+	r.mustRedeem(c, a)
+}
