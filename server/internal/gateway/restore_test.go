@@ -328,3 +328,22 @@ func FuzzSessionID(f *testing.F) {
 		}
 	})
 }
+
+// Two trusted providers may call two people by one subject: neither has the other's
+// transport session, while another assertion of the same person goes on with theirs.
+func TestSessionsOfTwoProviders(t *testing.T) {
+	k, err := newSealer(make([]byte, 32), "/mcp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	vouched := func(issuer, session string) *oauth.Caller {
+		return &oauth.Caller{Session: session, Issuer: issuer, User: status.User{Sub: "00u1"}, Client: status.SessionClient{ID: "dbk_1"}, Through: status.Enterprise}
+	}
+	id := k.seal(&session{version: legacyVersions[0]}, vouched("https://a.example", "1"))
+	if k.open(id, vouched("https://b.example", "2")) != nil {
+		t.Error("another provider's person has the session")
+	}
+	if k.open(id, vouched("https://a.example", "3")) == nil {
+		t.Error("the person has lost the session")
+	}
+}

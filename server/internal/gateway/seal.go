@@ -11,6 +11,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
+	"github.com/drawbridge-app/drawbridge/server/status"
 )
 
 // Most clients never initialize again when their transport session is gone, as
@@ -80,7 +81,11 @@ func (k *sealer) open(id string, caller *oauth.Caller) *session {
 }
 
 func (k *sealer) bound(caller *oauth.Caller) []byte {
-	b, _ := json.Marshal([]string{k.path, caller.User.Sub, caller.Client.ID}) // strings are always JSON
+	to := []string{k.path, caller.User.Sub, caller.Client.ID}
+	if caller.Through == status.Enterprise { // several providers may vouch for people
+		to = append(to, caller.Issuer)
+	}
+	b, _ := json.Marshal(to) // strings are always JSON
 	return b
 }
 
