@@ -130,9 +130,11 @@ func TestSecFloodOfSignIns(t *testing.T) {
 	}
 	rig.Flood(t, 16, func(int) (*http.Client, *http.Request) { return begin(rig.PlainHTTP) })
 	before := rig.HeapSize()
+	begun := time.Now()
 	statuses := rig.Flood(t, 1500, func(int) (*http.Client, *http.Request) { return begin(rig.PlainHTTP) })
-	if statuses[302] < 250 || statuses[429] < 500 {
-		t.Errorf("answers %v", statuses)
+	// 300 at once, then a hundred a second: a slow machine may serve all of them.
+	if most := 300 + int(100*time.Since(begun).Seconds()) + 1; statuses[302] < 250 || statuses[302] > most || statuses[302]+statuses[429] != 1500 {
+		t.Errorf("answers %v, and at most %d may be served", statuses, most)
 	}
 	if grown := int64(rig.HeapSize()) - int64(before); grown > 6<<20 {
 		t.Errorf("%d unfinished sign-ins hold %d KB", statuses[302], grown>>10)
