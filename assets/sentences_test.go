@@ -48,7 +48,7 @@ func TestTranslateHostile(t *testing.T) {
 		Translate("ja", strings.Repeat(part, 1<<20)) // too long to be one of ours
 		Translate("ja", strings.Repeat(part, maxTranslated/len(part)))
 	}
-	if took := time.Since(start); took > time.Second {
+	if took := time.Since(start); took > 10*time.Second { // twice over for each letter would be hours
 		t.Errorf("it took %s", took)
 	}
 }

@@ -96,11 +96,11 @@ func TestHostileTexts(t *testing.T) {
 // It handles texts without end: a page stays a page.
 func TestLongTexts(t *testing.T) {
 	d := consoletest.Sample()
-	long := strings.Repeat("long ", 200_000)
+	long := strings.Repeat("long ", 40_000) // each alone is longer than a page may be
 	for i := range d.Sessions {
 		d.Sessions[i].Client.Name, d.Sessions[i].User.Email, d.Sessions[i].LastTool = long, long, long
 	}
-	d.Approvals[0].Arguments, d.Changes[0].New, d.Changes[0].Tool = strings.Repeat("{\n", 200_000), long, long
+	d.Approvals[0].Arguments, d.Changes[0].New, d.Changes[0].Tool = strings.Repeat("{\n", 100_000), long, long
 	d.Status.IDP.Error, d.Checks[0].Result = long, long
 	for i := range d.Events {
 		d.Events[i].Reason, d.Events[i].Client = long, long
