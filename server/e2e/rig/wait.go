@@ -19,15 +19,15 @@ func FreePort(t testing.TB) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// WaitFor calls cond until it is true, for half a minute.
+// WaitFor calls cond until it is true, for two minutes.
 func WaitFor(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if cond() {
 			return
 		}
 	}
-	t.Fatalf("waited half a minute for %s", what)
+	t.Fatalf("waited two minutes for %s", what)
 }
 
 // The long runs of the tests that try to break Drawbridge are asked for by
