@@ -177,7 +177,7 @@ func (s *Grants) ProveSecret(id, secret string) bool {
 	return s.secretKey.valid(text, k.Secret) || s.opts.Now().Before(k.OldUntil) && s.secretKey.valid(text, k.Old)
 }
 
-// Known reports what clients that the owner has added can do besides what all can:
+// Features reports what clients that the owner has added can do besides what all can:
 // authenticate by a secret, or by keys, and act for themselves.
 func (s *Grants) Features() (secrets, keys, machines bool) {
 	s.mu.RLock()
