@@ -25,9 +25,10 @@ type Limit struct {
 	all   *rate.Limiter
 	rest  *rate.Limiter // of addresses that found no place
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards what follows, and the limiters' turns
 	byAddr map[netip.Prefix]*rate.Limiter
 	swept  time.Time
+	latest time.Time // no question is answered for a time before it
 }
 
 // New allows each address burst at once and every a second after that, and ten
@@ -54,6 +55,14 @@ func Each(every float64, burst int) *Limit {
 // Allow takes one from the share of address, an IP address, at now. If there is
 // none left it takes nothing and returns how long to wait.
 func (l *Limit) Allow(address string, now time.Time) (wait time.Duration, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	// Callers look at the clock before they get here, and not in that order. A
+	// rate.Limiter goes back in time with them, and fills up a second time.
+	if now.Before(l.latest) {
+		now = l.latest
+	}
+	l.latest = now
 	for _, limiter := range []*rate.Limiter{l.of(address, now), l.all} {
 		r := limiter.ReserveN(now, 1)
 		if wait := r.DelayFrom(now); wait > 0 {
@@ -64,10 +73,9 @@ func (l *Limit) Allow(address string, now time.Time) (wait time.Duration, ok boo
 	return 0, true
 }
 
+// of is called with the lock held.
 func (l *Limit) of(address string, now time.Time) *rate.Limiter {
 	key := Actor(address)
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if limiter, ok := l.byAddr[key]; ok {
 		return limiter
 	}

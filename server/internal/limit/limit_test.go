@@ -85,3 +85,21 @@ func TestEachPaysForItself(t *testing.T) {
 		}
 	}
 }
+
+// Requests look at the clock and then wait for their turn: on a busy machine
+// they come in another order.
+func TestLimitAskedOutOfOrder(t *testing.T) {
+	l := New(100, 300)
+	now := time.Now()
+	served := 0
+	for range 1000 {
+		for _, at := range []time.Time{now.Add(time.Second), now} {
+			if _, ok := l.Allow("203.0.113.7", at); ok {
+				served++
+			}
+		}
+	}
+	if served > 300+100 {
+		t.Errorf("%d served in a second, want at most 400", served)
+	}
+}
