@@ -5,6 +5,8 @@ package tray
 import (
 	"context"
 	"errors"
+
+	"github.com/drawbridge-app/drawbridge/assets"
 )
 
 // Available says that this build has no tray: on macOS it needs cgo.
@@ -13,3 +15,10 @@ func Available() error {
 }
 
 func show(context.Context, Backend, Options, func()) {}
+
+type notifications struct{}
+
+func newNotifications(*assets.Texts, func(action)) *notifications { return nil }
+func (*notifications) close()                                     {}
+func (*notifications) notify(context.Context, note) error         { return nil }
+func (*notifications) withdraw(context.Context, string) error     { return nil }

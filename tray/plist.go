@@ -6,7 +6,8 @@ import (
 )
 
 // launchAgent is the property list by which macOS starts command at login
-// (launchd.plist(5)).
+// (launchd.plist(5)). It names no StandardErrorPath, which grows without end: what
+// is said there stands in drawbridge.log among the data, too.
 func launchAgent(command []string) string {
 	var args strings.Builder
 	for _, a := range command {
