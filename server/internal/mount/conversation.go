@@ -28,8 +28,7 @@ type conversation struct {
 	err     error         // why it did not open; set before ready is closed
 
 	// Set before it is open.
-	modern      atomic.Bool // its era
-	version     string
+	spoken      atomic.Pointer[revision] // read by whoever ends it meanwhile, too
 	description rpc.Description
 	lists       *reader // of what is offered here; nil if that is what all are offered
 	opened      time.Time
@@ -94,7 +93,7 @@ func (c *conversation) begin(ctx context.Context, client Client, method string, 
 			return nil, err
 		}
 	}
-	if method == "tools/call" && c.modern.Load() && c.server.http {
+	if method == "tools/call" && c.era() == rpc.Modern && c.server.http {
 		r.header = c.server.paramHeaders(r.params)
 	}
 	r.ctx, r.cancel = context.WithCancel(ctx)
@@ -280,18 +279,24 @@ func (c *conversation) broke(f *failure) {
 	}
 }
 
-// speak sets what is spoken.
-func (c *conversation) speak(era rpc.Era, version string) {
-	c.modern.Store(era == rpc.Modern)
-	c.version = version
+// revision is what a conversation is in: an era, and the protocol's version,
+// which is empty until it is agreed.
+type revision struct {
+	era     rpc.Era
+	version string
 }
 
-func (c *conversation) era() rpc.Era {
-	if c.modern.Load() {
-		return rpc.Modern
+// speak sets what is spoken.
+func (c *conversation) speak(era rpc.Era, version string) { c.spoken.Store(&revision{era, version}) }
+
+func (c *conversation) speaks() revision {
+	if r := c.spoken.Load(); r != nil {
+		return *r
 	}
-	return rpc.Legacy
+	return revision{}
 }
+
+func (c *conversation) era() rpc.Era { return c.speaks().era }
 
 // link returns the wire. There is one before there is anything to say.
 func (c *conversation) link() wire {

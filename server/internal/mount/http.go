@@ -39,7 +39,7 @@ type httpWire struct {
 // start sends a request in the background.
 func (w *httpWire) start(r *call) {
 	header := w.headers(r.caller)
-	if w.conv.modern.Load() {
+	if w.conv.era() == rpc.Modern {
 		addMethod(header, r)
 	}
 	w.streams.start(func() {
@@ -76,8 +76,8 @@ func (w *httpWire) headers(caller *oauth.Caller) http.Header {
 	h.Set("User-Agent", "Drawbridge/"+set.o.Version)
 	h.Set("Content-Type", "application/json")
 	h.Set("Accept", "application/json, text/event-stream")
-	if w.conv.version != "" {
-		h.Set("MCP-Protocol-Version", w.conv.version)
+	if version := w.conv.speaks().version; version != "" {
+		h.Set("MCP-Protocol-Version", version)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -322,7 +322,7 @@ func errTooBig() *failure {
 
 // cancel tells a legacy server; a modern one sees the stream close.
 func (w *httpWire) cancel(r *call, message []byte) {
-	if w.conv.modern.Load() || r.method == "initialize" {
+	if w.conv.era() == rpc.Modern || r.method == "initialize" {
 		return
 	}
 	w.streams.start(func() { _ = w.tell(message) })

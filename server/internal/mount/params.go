@@ -63,7 +63,7 @@ func (c *conversation) prepare(r *call, params json.RawMessage) error {
 			return true
 		case metaVersion, metaCapabilities, metaClient, metaLogLevel:
 			// They would make a server of both eras take the request for a modern one.
-			return !c.modern.Load() || rpc.Given(m.Value) == nil
+			return c.era() != rpc.Modern || rpc.Given(m.Value) == nil
 		}
 		return false
 	})
@@ -74,7 +74,7 @@ func (c *conversation) prepare(r *call, params json.RawMessage) error {
 	if !c.server.http && r.caller.User.Sub != "" {
 		meta = meta.With(metaIdentity, identityOf(r.caller))
 	}
-	if c.modern.Load() {
+	if c.era() == rpc.Modern {
 		meta = c.fill(meta)
 	}
 	if len(meta) == 0 && all == nil {
@@ -97,7 +97,7 @@ func (c *conversation) fill(meta rpc.Object) rpc.Object {
 	if meta.Get(metaClient) == nil {
 		meta = meta.With(metaClient, c.server.set.clientInfo())
 	}
-	return meta.With(metaVersion, rpc.Quote(c.version))
+	return meta.With(metaVersion, rpc.Quote(c.speaks().version))
 }
 
 var errNoObject = rpc.Errorf(rpc.CodeInvalidParams, "The params, and _meta in them, must be objects.")

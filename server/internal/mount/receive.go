@@ -62,7 +62,7 @@ func (c *conversation) notified(m *message, r *call) {
 // updated passes a change of a resource to whoever watches it here: in the Legacy
 // era that is whose conversation it is, in the Modern one whose stream it came on.
 func (c *conversation) updated(params json.RawMessage, r *call) {
-	if !c.modern.Load() {
+	if c.era() != rpc.Modern {
 		c.server.mu.Lock()
 		k := c.key
 		c.server.mu.Unlock()
@@ -105,7 +105,7 @@ func (c *conversation) progressed(params json.RawMessage) {
 // a subscription that it ends.
 func (c *conversation) withdrawn(params json.RawMessage) {
 	asked := rpc.Get(params, "requestId")
-	if c.modern.Load() {
+	if c.era() == rpc.Modern {
 		if r := c.callOf(asked); r != nil && r.method == "subscriptions/listen" {
 			r.inbox.finish(nil, errors.New("the server ended the subscription"))
 		}
@@ -121,7 +121,7 @@ func (c *conversation) withdrawn(params json.RawMessage) {
 // requested takes a request of the server. What can't be asked is answered with
 // an error, so that the server can go on without.
 func (c *conversation) requested(m *message, r *call) {
-	if c.modern.Load() {
+	if c.era() == rpc.Modern {
 		c.server.log.say("It sent a request, which its protocol revision forbids.")
 		c.reply(m.ID, nil, rpc.Errorf(rpc.CodeMethodNotFound, "This protocol revision has no requests of servers."))
 		return

@@ -46,7 +46,7 @@ func (s *server) call(ctx context.Context, client Client, method string, params 
 	timeout := cmp.Or(s.settings().Timeout, defaultTimeout)
 	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	for again := true; ; again = false {
+	for tries := 1; ; tries++ {
 		var result rpc.Object
 		c, err := s.conversationFor(within, client)
 		if err == nil {
@@ -56,9 +56,12 @@ func (s *server) call(ctx context.Context, client Client, method string, params 
 		switch {
 		case err == nil:
 			return result, nil
-		case again && errors.Is(err, errSessionGone):
-			continue // it did not look at the request, so it may be sent again
-		case again && method == "tools/call" && isCode(err, rpc.CodeHeaderMismatch) && s.http:
+		case tries < 3 && errors.Is(err, errSessionGone):
+			// It did not look at the request, so it may be sent again. The second
+			// conversation may have been opened in the background, for a list,
+			// before the server forgot them all.
+			continue
+		case tries == 1 && method == "tools/call" && isCode(err, rpc.CodeHeaderMismatch) && s.http:
 			// The tool's schema has changed, and with it the headers that it
 			// wants (MCP 2026-07-28, "Client Behavior").
 			if err := s.lists.read(true).wait(within); err != nil {
@@ -80,7 +83,7 @@ var levels = []string{"debug", "info", "notice", "warning", "error", "critical",
 // the more curious wants, and each is given its own.
 func (c *conversation) setLevel(ctx context.Context, client Client) {
 	want := slices.Index(levels, client.LogLevel)
-	if want < 0 || c.modern.Load() || rpc.Given(rpc.Get(c.description.Capabilities, "logging")) == nil {
+	if want < 0 || c.era() == rpc.Modern || rpc.Given(rpc.Get(c.description.Capabilities, "logging")) == nil {
 		return
 	}
 	c.mu.Lock()

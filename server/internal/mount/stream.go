@@ -11,6 +11,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/server/internal/limit"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
+	"github.com/drawbridge-app/drawbridge/server/internal/rpc"
 	"github.com/drawbridge-app/drawbridge/server/internal/wait"
 )
 
@@ -34,7 +35,7 @@ func (w *httpWire) follow(ctx context.Context, r *call, header http.Header, body
 			return err
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case w.conv.modern.Load() || place.id == "" || wait.For(ctx, place.pause) != nil:
+		case w.conv.era() == rpc.Modern || place.id == "" || wait.For(ctx, place.pause) != nil:
 			return halfway
 		}
 		resp, err := w.get(ctx, r.caller, header, place.id)
