@@ -24,6 +24,7 @@ install_packages() {
 	need secret-tool libsecret-tools
 	need ip iproute2 # a network with a proxy alone
 	need chromium chromium
+	[ -e /usr/lib/chromium/chromium-headless-shell ] || packages+=(chromium-headless-shell)
 	need Xvfb xvfb # from here on: a panel to show the tray in
 	need xfce4-panel xfce4-panel
 	need xdotool xdotool

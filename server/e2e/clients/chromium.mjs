@@ -1,5 +1,6 @@
-// A real browser on Drawbridge's pages: pictures of them as they look by day and
-// night, on a phone and a desk, and a whole sign-in with nothing but the keyboard.
+// A real browser on Drawbridge's pages: by day and night, on a phone and a desk
+// (with pictures, where DRAWBRIDGE_PICTURES asks for them), and a whole sign-in
+// with nothing but the keyboard.
 //
 // usage: node chromium.mjs /path/to/chromium
 // Lines of JSON. In: {"do":"pictures","url":…,"file":…} or
@@ -39,7 +40,7 @@ async function pictures({ url, file }) {
     if (wide > room) problems.push(`${view.name}: ${wide} px wide, and there are ${room}`);
     if (!(await page.evaluate(() => document.documentElement.lang && document.title))) problems.push(`${view.name}: no language or title`);
     texts.push(await page.evaluate(() => [document.body.innerText, ...[...document.querySelectorAll('textarea')].map((area) => area.value)].join('\n')));
-    await page.screenshot({ path: `${file}-${view.name}.png`, fullPage: true });
+    if (process.env.DRAWBRIDGE_PICTURES) await page.screenshot({ path: `${file}-${view.name}.png`, fullPage: true });
     await page.context().close();
   }
   return { problems, texts };

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -149,23 +148,12 @@ func (p picture) take(t *testing.T, browser *rig.Script, link string) {
 	}
 }
 
-func startChromium(t *testing.T) *rig.Script {
-	t.Helper()
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return rig.StartScript(t, nil, "clients/chromium.mjs", path)
-		}
-	}
-	rig.Missing(t, "chromium")
-	return nil
-}
-
 // The pages people see stay within the screen and raise no error in Chromium,
 // by day and night, on a phone and a desk. The pictures land in out/.
 func TestPages(t *testing.T) {
 	app := rig.StartApp(t, rig.AppOptions{})
 	client := app.Register(t, rig.ClientURI)
-	chromium := startChromium(t)
+	chromium := rig.StartScript(t, nil, "clients/chromium.mjs", rig.NeedHeadless(t))
 	document := rig.ServeMetadata(t, rig.ClientURI).Client()
 	wrongRedirect := app.NewAuthRequest(client)
 	wrongRedirect.Values.Set("redirect_uri", "https://evil.example/callback")
@@ -203,7 +191,7 @@ func TestSignInWithKeyboard(t *testing.T) {
 	defer waiting.Close()
 	client := app.Register(t, strings.Replace(waiting.URL, "127.0.0.1", "localhost", 1)+"/callback")
 	req := app.NewAuthRequest(client)
-	r := startChromium(t).Ask(t, map[string]string{"do": "signIn", "url": req.URL(app), "user": "alice"})
+	r := rig.StartScript(t, nil, "clients/chromium.mjs", rig.NeedChromium(t)).Ask(t, map[string]string{"do": "signIn", "url": req.URL(app), "user": "alice"})
 	if t.Failed() {
 		return
 	}
