@@ -58,7 +58,7 @@ func TestKeychain(t *testing.T) {
 	start := time.Now()
 	locked := rig.StartProcess(t, nil, path, append([]string{"run", "--headless"}, place...)...)
 	st := app.WaitForState(t, place, status.Error)
-	if took := time.Since(start); took > 3*time.Second {
+	if took := time.Since(start); took > 20*time.Second { // a question to the keychain ends after 2.5 s; the rest is a busy machine's
 		t.Errorf("it took %v to say that the keychain is locked", took)
 	}
 	if !strings.Contains(st.Error, "locked") || !strings.Contains(st.Error, "unlock") {
