@@ -18,6 +18,9 @@ const maxAddresses = 20_000
 // inAll is how many addresses' worth may come in all.
 const inAll = 10
 
+// outOfOrder is how long a request may wait for its turn.
+const outOfOrder = 10 * time.Second
+
 // Limit is safe for concurrent use.
 type Limit struct {
 	every rate.Limit
@@ -58,8 +61,9 @@ func (l *Limit) Allow(address string, now time.Time) (wait time.Duration, ok boo
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	// Callers look at the clock before they get here, and not in that order. A
-	// rate.Limiter goes back in time with them, and fills up a second time.
-	if now.Before(l.latest) {
+	// rate.Limiter goes back in time with them, and fills up a second time. A
+	// clock that was put back is another matter: with it time goes on from there.
+	if late := l.latest.Sub(now); late > 0 && late < outOfOrder {
 		now = l.latest
 	}
 	l.latest = now

@@ -103,3 +103,15 @@ func TestLimitAskedOutOfOrder(t *testing.T) {
 		t.Errorf("%d served in a second, want at most 400", served)
 	}
 }
+
+// A clock that is put back stops nobody.
+func TestLimitOfAClockPutBack(t *testing.T) {
+	l := New(1, 1)
+	now := time.Unix(1_000_000, 0)
+	l.Allow("203.0.113.7", now)
+	for i := range 5 {
+		if _, ok := l.Allow("203.0.113.7", now.Add(-time.Hour).Add(time.Duration(i)*2*time.Second)); !ok && i > 0 {
+			t.Errorf("refused %d s after the clock was put back", 2*i)
+		}
+	}
+}
