@@ -190,6 +190,9 @@ func (s *Server) AcceptURL(context.Context) (string, error) {
 		url, mcpPath, authserver.RedirectURI(url)), nil
 }
 
+// CopyState puts a copy of the state file, sealed as it is, beside it.
+func (s *Server) CopyState() (path string, err error) { return s.db.Copy() }
+
 // parts is what answers now; nil while nothing does.
 func (s *Server) parts() *parts {
 	if v := s.current(); v != nil {

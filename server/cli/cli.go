@@ -15,6 +15,7 @@ import (
 
 	"github.com/drawbridge-app/drawbridge/assets"
 	"github.com/drawbridge-app/drawbridge/server/config"
+	archive "github.com/drawbridge-app/drawbridge/server/internal/backup"
 	"github.com/drawbridge-app/drawbridge/server/setup"
 )
 
@@ -52,6 +53,9 @@ type commands struct {
 	Client knownClients  `cmd:"" group:"change"`
 	Secret secret        `cmd:"" group:"change"`
 
+	Backup  backup  `cmd:"" group:"change"`
+	Restore restore `cmd:"" group:"change"`
+
 	Version    versionCommand `cmd:"" group:"more"`
 	Help       helpCommand    `cmd:"" group:"more"`
 	Completion completion     `cmd:"" group:"more"`
@@ -83,6 +87,9 @@ func Run(ctx context.Context, args []string, version string, in io.Reader, out, 
 		return a.fail(mistake(err, a.model))
 	}
 	a.take(c)
+	if err := archive.Finish(a.data); err != nil {
+		return a.fail(failure("cli.restore.failed", err))
+	}
 	return a.fail(chosen.Run(a))
 }
 

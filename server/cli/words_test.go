@@ -190,7 +190,7 @@ func TestCompletion(t *testing.T) {
 		words []string
 		want  string
 	}{
-		{[]string{"re"}, "revoke resume"},
+		{[]string{"re"}, "revoke resume restore"},
 		{[]string{"secret", ""}, "set delete list"},
 		{[]string{"secret", "=s"}, "set"},
 		{[]string{"--verbose", "secret", "l"}, "list"},

@@ -83,6 +83,10 @@ func (s *Server) routes() http.Handler {
 		"server/sign-out": func(ctx context.Context, in request) (any, error) {
 			return nothing, s.backend.SignOutServer(ctx, in.Server)
 		},
+		"backup": func(context.Context, request) (any, error) {
+			path, err := s.backend.CopyState()
+			return map[string]string{"path": path}, err
+		},
 		"console": func(context.Context, request) (any, error) { return map[string]string{"url": s.ConsoleLink()}, nil },
 	} {
 		mux.HandleFunc("POST /api/"+path, func(w http.ResponseWriter, r *http.Request) {

@@ -161,6 +161,16 @@ func (c *Client) AcceptURL(ctx context.Context) (string, error) {
 	return answer["next"], err
 }
 
+// CopyState has the running instance put a copy of its state file, sealed as it
+// is, beside it. The caller takes it away.
+func (c *Client) CopyState(ctx context.Context) (path string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*answerTime)
+	defer cancel()
+	var answer map[string]string
+	err = c.do(ctx, "POST", "/api/backup", nil, &answer)
+	return answer["path"], err
+}
+
 // Doctor has the running instance check itself and returns each check's result.
 func (c *Client) Doctor(ctx context.Context) (list []status.Check, err error) {
 	ctx, cancel := context.WithTimeout(ctx, doctorTime+answerTime)

@@ -70,6 +70,7 @@ func (b *fakeBackend) Unblock(_ context.Context, id string) error {
 	}
 	return b.tell("unblock " + id)
 }
+func (b *fakeBackend) CopyState() (string, error)   { return "/data/copy", b.tell("copy state") }
 func (b *fakeBackend) Quit()                        { _ = b.tell("quit") }
 func (b *fakeBackend) Pause(context.Context) error  { return b.tell("pause") }
 func (b *fakeBackend) Resume(context.Context) error { return b.tell("resume") }

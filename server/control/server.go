@@ -68,6 +68,8 @@ type Backend interface {
 	// AcceptURL takes the other public URL that the tunnel gives, and returns
 	// what to do next.
 	AcceptURL(ctx context.Context) (string, error)
+	// CopyState puts a copy of the state file, sealed as it is, beside it.
+	CopyState() (path string, err error)
 	// SignInServer begins the owner's sign-in at a mounted server and returns the
 	// address to open in a browser; the answer comes to [SignInPath], or by
 	// FinishSignIn, as the address that the browser ended at. SignOutServer ends

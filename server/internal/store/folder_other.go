@@ -4,5 +4,5 @@ package store
 
 import "os"
 
-// makeFolder makes the folder at path, for this person alone, if there is none.
-func makeFolder(path string) error { return os.MkdirAll(path, 0o700) }
+// MakeFolder makes the folder at path, for this person alone, if there is none.
+func MakeFolder(path string) error { return os.MkdirAll(path, 0o700) }

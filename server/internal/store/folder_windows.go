@@ -7,11 +7,11 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// makeFolder makes the folder at path if there is none, for this person, the
+// MakeFolder makes the folder at path if there is none, for this person, the
 // system and its administrators alone: the mode that others would go by means
 // nothing here, and what stands outside the person's profile is everybody's to
 // read. One that was there before stays as its owner has it.
-func makeFolder(path string) error {
+func MakeFolder(path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}

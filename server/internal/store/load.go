@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"go.etcd.io/bbolt"
 )
@@ -48,4 +50,22 @@ func (db *DB) Load(bucket string, fn func(key string, value []byte) error) error
 		}
 		return failed
 	})
+}
+
+// Copy puts the file as it is at one moment, sealed as ever, beside itself and
+// returns its path. The caller takes it away; a start of Drawbridge does if not.
+func (db *DB) Copy() (path string, err error) {
+	f, err := os.CreateTemp(filepath.Dir(db.path), ".drawbridge-*.tmp") // see config.WriteFile
+	if err != nil {
+		return "", err
+	}
+	err = db.view(func(tx *bbolt.Tx) error {
+		_, err := tx.WriteTo(f)
+		return err
+	})
+	if err = cmp.Or(err, f.Close()); err != nil {
+		_ = os.Remove(f.Name())
+		return "", fmt.Errorf("copy the state file: %w", err)
+	}
+	return f.Name(), nil
 }

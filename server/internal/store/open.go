@@ -16,7 +16,7 @@ import (
 // lock until Close. The errors are [ErrInUse], [ErrDamaged], [ErrNewer], or
 // the system's; none of them leaves the file changed.
 func Open(path string) (*DB, error) {
-	if err := makeFolder(filepath.Dir(path)); err != nil {
+	if err := MakeFolder(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
 	db := &DB{path: path, turn: make(chan struct{}, 1)}

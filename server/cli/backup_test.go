@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"encoding/base64"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/drawbridge-app/drawbridge/assets"
+	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server/internal/store"
+)
+
+// A restored state file opens with a data key of the keychain, and at no moment
+// is there none for the one that stands there.
+func TestDataKeyOfABackup(t *testing.T) {
+	old, other := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("a", 32))), base64.StdEncoding.EncodeToString([]byte(strings.Repeat("b", 32)))
+	state := filepath.Join(t.TempDir(), "state.db")
+	if err := opens(state, old); err != nil { // made, and sealed with it
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, has, inFile string
+		replace           bool
+		says              string // key of the refusal
+		before, after     string // data-key then
+		next              string // data-key-next before it is in place
+	}{
+		{name: "the same computer", has: old, before: old, after: old},
+		{name: "the same, with the key in the file", has: old, inFile: old, before: old, after: old},
+		{name: "another computer, with the key", inFile: old, before: old, after: old},
+		{name: "another computer", says: "cli.restore.nokey"},
+		{name: "after Panic", has: other, says: "cli.restore.otherkey", before: other, after: other},
+		{name: "after Panic, with the key", has: other, inFile: old, says: "cli.restore.keythere", before: other, after: other},
+		{name: "after Panic, wanted all the same", has: other, inFile: old, replace: true, before: other, next: old, after: old},
+		{name: "a key that opens nothing", inFile: other, says: "damaged"},
+		{name: "no key at all", inFile: "no key", says: "damaged"},
+	} {
+		t.Run("it handles "+c.name, func(t *testing.T) {
+			keys := keystore.Memory()
+			holds := func(account, want string) {
+				t.Helper()
+				if got, err := keystore.Text(t.Context(), keys, account); err != nil || got != want {
+					t.Errorf("%s: %q, want %q (%v)", account, got, want, err)
+				}
+			}
+			if c.has != "" {
+				_ = keys.Set(t.Context(), keystore.DataKey, keystore.NewSecret(c.has))
+			}
+			a := &app{ctx: t.Context(), secrets: keys}
+			promote, err := a.adopt(state, c.inFile, c.replace)
+			holds(keystore.DataKey, c.before)
+			holds(keystore.NextDataKey, c.next)
+			if c.says != "" {
+				said := assets.TextsFor("en").Say(c.says)
+				if err == nil || !strings.Contains(err.Error(), c.says) && !strings.Contains(err.Error(), said) {
+					t.Errorf("%v, want %s", err, c.says)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			promote()
+			holds(keystore.DataKey, c.after)
+			holds(keystore.NextDataKey, "")
+			if err := opens(state, c.after); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	db, err := store.Open(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+}
