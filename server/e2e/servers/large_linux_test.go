@@ -88,7 +88,7 @@ func callOf(t *testing.T, m *rig.MCP, name string, arguments map[string]any) fun
 // Many calls at once for results of 15 MB: each is answered, the program stays
 // small, and is as small as before soon after.
 func TestManyLargeResults(t *testing.T) {
-	n := 16
+	n := 10
 	if rig.Long() {
 		n = 64
 	}

@@ -60,7 +60,7 @@ const (
 // soakTime is how long the load lasts, and the part of it that is compared.
 func soakTime(t *testing.T) (load, window time.Duration) {
 	if !rig.Long() {
-		return 20 * time.Second, 0
+		return 10 * time.Second, 0
 	}
 	load = time.Hour
 	if d, err := time.ParseDuration(os.Getenv("DRAWBRIDGE_SOAK")); err == nil {

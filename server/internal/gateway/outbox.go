@@ -66,10 +66,12 @@ func (o *outbox) listen() (wake <-chan struct{}, leave func()) {
 }
 
 // deliver sends what comes into o, each as the message that as makes of it, until
-// stop is closed or the exchange is over.
+// stop is closed or the exchange is over. A client that sees the stream begin is
+// told what comes from then on.
 func (x *exchange) deliver(o *outbox, as func(method string, params json.RawMessage) []byte, stop <-chan struct{}) {
 	wake, leave := o.listen()
 	defer leave()
+	x.open()
 	for {
 		select {
 		case <-wake:

@@ -123,7 +123,6 @@ func (e *Endpoint) stream(w http.ResponseWriter, r *http.Request, s *session, ca
 		return
 	}
 	defer leave()
-	x.open()
 	x.deliver(&s.outbox, notification, e.ctx.Done())
 }
 

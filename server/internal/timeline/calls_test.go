@@ -80,7 +80,7 @@ func TestConcurrentUse(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
-			for j := range 300 {
+			for j := range 60 {
 				for _, f := range goodSteps {
 					f.Flow, f.Session = f.Flow+fmt.Sprint(i), f.Session+fmt.Sprint(i)
 					r.record(seen{Facts: f, at: time.Now(), remote: fmt.Sprintf("192.0.2.%d", j%200)})
