@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/drawbridge-app/drawbridge/keystore"
+	"github.com/drawbridge-app/drawbridge/server/internal/metrics"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/store"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
@@ -23,6 +24,7 @@ type app struct {
 	db       *store.DB
 	board    *status.Board
 	timeline *timeline.Recorder // attempts to connect
+	calls    metrics.Calls
 
 	loopback func() string // URL of the control listener
 

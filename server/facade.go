@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/authserver"
 	"github.com/drawbridge-app/drawbridge/server/internal/doctor"
 	"github.com/drawbridge-app/drawbridge/server/internal/idp"
+	"github.com/drawbridge-app/drawbridge/server/internal/metrics"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/timeline"
 	"github.com/drawbridge-app/drawbridge/server/internal/tunnel"
@@ -192,6 +194,11 @@ func (s *Server) AcceptURL(context.Context) (string, error) {
 
 // CopyState puts a copy of the state file, sealed as it is, beside it.
 func (s *Server) CopyState() (path string, err error) { return s.db.Copy() }
+
+// Metrics writes figures for Prometheus.
+func (s *Server) Metrics(w io.Writer) {
+	metrics.Write(w, s.Status(), s.timeline.Refusals(), &s.calls)
+}
 
 // parts is what answers now; nil while nothing does.
 func (s *Server) parts() *parts {

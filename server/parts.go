@@ -76,7 +76,7 @@ func (a *app) build(cfg config.Config, base, local string, health http.HandlerFu
 	p.signIns.SetAccess(accessList(cfg.Access))
 	p.endpoints, err = endpoints.New(endpoints.Options{Base: base, Config: cfg, File: o.mcpFile(),
 		Grants: p.grants, Journal: keys.journal, Records: a.db, DataKey: keys.dataKey, Identity: signer, Secret: a.serverSecret, SignIns: p.signIns, Network: network,
-		Paused: a.paused.Load, Page: index(base), Timeline: a.timeline, AskWait: o.AskWait, Wake: a.board.Wake, Version: o.Version, Now: o.Now, Log: o.Log})
+		Paused: a.paused.Load, Page: index(base), Timeline: a.timeline, Calls: &a.calls, AskWait: o.AskWait, Wake: a.board.Wake, Version: o.Version, Now: o.Now, Log: o.Log})
 	if err != nil {
 		return nil, err
 	}

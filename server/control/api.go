@@ -22,6 +22,10 @@ func (s *Server) routes() http.Handler {
 	top, mux := http.NewServeMux(), http.NewServeMux()
 	top.Handle("/", s.console)
 	top.Handle("/api/", mux) // apart, so that a wrong method is refused there
+	top.HandleFunc("GET "+metricsPath, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		s.backend.Metrics(w)
+	})
 	top.HandleFunc("GET "+proofPath, s.prove)
 	top.HandleFunc("GET "+SignInPath+"{id}", s.backend.SignInAnswer) // by its state alone
 

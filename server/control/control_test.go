@@ -70,6 +70,7 @@ func (b *fakeBackend) Unblock(_ context.Context, id string) error {
 	}
 	return b.tell("unblock " + id)
 }
+func (b *fakeBackend) Metrics(w io.Writer)          { _, _ = io.WriteString(w, "drawbridge_sessions 2\n") }
 func (b *fakeBackend) CopyState() (string, error)   { return "/data/copy", b.tell("copy state") }
 func (b *fakeBackend) Quit()                        { _ = b.tell("quit") }
 func (b *fakeBackend) Pause(context.Context) error  { return b.tell("pause") }
@@ -273,6 +274,7 @@ func TestAttacks(t *testing.T) {
 		{"no key on a leave", "POST", "/api/end-leave", nil, 401},
 		{"no leave named", "POST", "/api/end-leave", map[string]string{"Key": r.key}, 400},
 		{"no key on an unknown path", "GET", "/api/secret", nil, 401},
+		{"no key on the figures", "GET", "/metrics", nil, 401},
 		{"an empty key", "GET", "/api/status", map[string]string{"Key": ""}, 401},
 		{"a wrong key", "GET", "/api/status", map[string]string{"Key": strings.Repeat("A", 43)}, 401},
 		{"the beginning of the key", "GET", "/api/status", map[string]string{"Key": r.key[:42]}, 401},

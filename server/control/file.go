@@ -3,6 +3,7 @@ package control
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
 )
@@ -37,9 +38,29 @@ func readFile(path string) (address, error) {
 	return a, json.Unmarshal(data, &a)
 }
 
-// removeFile removes the file unless a later instance has written its own.
+// What Prometheus has to be told: where (file_sd_config), and the key
+// (credentials_file). Both are others at each start.
+const (
+	targetFile = "metrics.json"
+	keyFile    = "metrics.key"
+)
+
+func writeTarget(dataDir, addr, key string) error {
+	target, err := json.Marshal([]map[string][]string{{"targets": {addr}}})
+	if err == nil {
+		err = config.WriteFile(filepath.Join(dataDir, targetFile), append(target, '\n'))
+	}
+	if err == nil {
+		err = config.WriteFile(filepath.Join(dataDir, keyFile), []byte(key))
+	}
+	return err
+}
+
+// removeFile removes the file, and those for Prometheus, unless a later instance has written its own.
 func removeFile(path, key string) {
 	if a, err := readFile(path); err == nil && a.Key == key {
-		os.Remove(path)
+		for _, name := range []string{fileName, targetFile, keyFile} {
+			os.Remove(filepath.Join(filepath.Dir(path), name))
+		}
 	}
 }

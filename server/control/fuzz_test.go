@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -65,6 +66,7 @@ func (b *idle) Watch(context.Context) <-chan struct{}     { return nil }
 func (b *idle) Clients() []status.Client                  { return nil }
 func (b *idle) Revoke(_ context.Context, id string) error { b.did = "revoke"; return ErrNotFound }
 func (b *idle) RevokeAll(context.Context) (int, error)    { b.did = "revoke all"; return 0, nil }
+func (b *idle) Metrics(io.Writer)                         {}
 func (b *idle) CopyState() (string, error)                { b.did = "backup"; return "", nil }
 func (b *idle) Quit()                                     { b.did = "quit" }
 func (b *idle) Pause(context.Context) error               { b.did = "pause"; return nil }

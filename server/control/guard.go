@@ -17,6 +17,8 @@ const (
 	// answerTime is how long an answer may take, but for doctor and streams.
 	answerTime = 30 * time.Second
 
+	metricsPath = "/metrics" // where Prometheus looks
+
 	proofPath  = "/prove"
 	proofLabel = "drawbridge control, proof of the key, v1"
 	nonceLen   = 43 // characters of base64url, 32 bytes
@@ -41,7 +43,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Content-Type-Options", "nosniff")
 		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
-		api := strings.HasPrefix(r.URL.Path, "/api/")
+		api := strings.HasPrefix(r.URL.Path, "/api/") || r.URL.Path == metricsPath
 		if api {
 			r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
 		}

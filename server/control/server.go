@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -68,6 +69,8 @@ type Backend interface {
 	// AcceptURL takes the other public URL that the tunnel gives, and returns
 	// what to do next.
 	AcceptURL(ctx context.Context) (string, error)
+	// Metrics writes figures for Prometheus.
+	Metrics(w io.Writer)
 	// CopyState puts a copy of the state file, sealed as it is, beside it.
 	CopyState() (path string, err error)
 	// SignInServer begins the owner's sign-in at a mounted server and returns the
@@ -145,7 +148,11 @@ func Listen(dataDir, version string, b Backend, console Console, board *status.B
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	if err := writeFile(s.file, address{s.URL(), s.key, os.Getpid(), version}); err != nil {
+	err = writeFile(s.file, address{s.URL(), s.key, os.Getpid(), version})
+	if err == nil {
+		err = writeTarget(dataDir, s.addr, s.key)
+	}
+	if err != nil {
 		s.stop()
 		listener.Close()
 		return nil, fmt.Errorf("write %s: %w", s.file, err)

@@ -3,6 +3,7 @@ package endpoints
 import (
 	"cmp"
 	"errors"
+	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/approve"
 	"github.com/drawbridge-app/drawbridge/server/internal/hub"
@@ -11,7 +12,8 @@ import (
 )
 
 // called makes an event of each tool call.
-func (e *Endpoints) called(who *oauth.Caller, server, tool string, err error) {
+func (e *Endpoints) called(who *oauth.Caller, server, tool string, took time.Duration, err error) {
+	mounted := server
 	if server != hub.Own {
 		tool = server + "/" + tool
 	}
@@ -25,6 +27,7 @@ func (e *Endpoints) called(who *oauth.Caller, server, tool string, err error) {
 	case err != nil:
 		ev.Outcome = status.Failed
 	}
+	e.o.Calls.Add(mounted, ev.Outcome, took)
 	e.o.Journal.Record(ev)
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/drawbridge-app/drawbridge/server/internal/hub"
 	"github.com/drawbridge-app/drawbridge/server/internal/identity"
 	"github.com/drawbridge-app/drawbridge/server/internal/limit"
+	"github.com/drawbridge-app/drawbridge/server/internal/metrics"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
 	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
@@ -52,6 +53,7 @@ type Options struct {
 	Paused   func() bool
 	Page     func(w http.ResponseWriter, r *http.Request, status int) // for a person who opens an MCP URL
 	Timeline *timeline.Recorder
+	Calls    *metrics.Calls
 	AskWait  time.Duration // how long a call waits for the owner's word; 0: as long as a person needs
 	Wake     func()        // hears that there is something else to show; must not block
 	Version  string

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/gateway"
@@ -79,7 +80,7 @@ func (s *endpoint) callTool(ctx context.Context, c *gateway.Client, params objec
 		return s.h.callOwn(ctx, who, t.name, params["arguments"])
 	}
 	if s.h.held(t) {
-		s.h.o.OnCall(who, t.server, t.name, ErrHeld)
+		s.h.o.OnCall(who, t.server, t.name, 0, ErrHeld)
 		return failed(heldBack(t)), nil
 	}
 	if !s.h.resumes(c, t.mounted, params) { // else it was asked when the call began
@@ -88,20 +89,21 @@ func (s *endpoint) callTool(ctx context.Context, c *gateway.Client, params objec
 		}
 	}
 	params["name"] = rpc.Quote(t.name)
+	began := time.Now()
 	result, err := s.h.forward(ctx, c, t.mounted, "tools/call", t.name, params)
-	return s.h.outcome(ctx, who, t.server, t.name, result, err)
+	return s.h.outcome(ctx, who, t.server, t.name, time.Since(began), result, err)
 }
 
 // outcome tells of a call, and turns what the protocol has no error for into a
 // result that the model reads.
-func (h *Hub) outcome(ctx context.Context, who *oauth.Caller, server, tool string, result rpc.Object, err error) (rpc.Object, error) {
+func (h *Hub) outcome(ctx context.Context, who *oauth.Caller, server, tool string, took time.Duration, result rpc.Object, err error) (rpc.Object, error) {
 	if err == nil {
 		if asks, failure := saysOfItself(result); !asks { // else the call goes on
-			h.o.OnCall(who, server, tool, failure)
+			h.o.OnCall(who, server, tool, took, failure)
 		}
 		return result, nil
 	}
-	h.o.OnCall(who, server, tool, err)
+	h.o.OnCall(who, server, tool, took, err)
 	var own *rpc.Error
 	switch {
 	case ctx.Err() != nil || errors.As(err, &own):
@@ -120,7 +122,7 @@ func heldBack(t *item) string {
 func (h *Hub) admit(ctx context.Context, c *gateway.Client, t *item, arguments json.RawMessage) (rpc.Object, error) {
 	who := c.Caller
 	if wait, ok := h.limit.take(who.Session); !ok {
-		h.o.OnCall(who, t.server, t.name, ErrTooMany)
+		h.o.OnCall(who, t.server, t.name, 0, ErrTooMany)
 		return failed(fmt.Sprintf("Too many calls in a short time. Go on in %d seconds.", int(math.Ceil(wait.Seconds())))), nil
 	}
 	if !h.asks(t) {
@@ -134,13 +136,14 @@ func (h *Hub) admit(ctx context.Context, c *gateway.Client, t *item, arguments j
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	}
-	h.o.OnCall(who, t.server, t.name, err)
+	h.o.OnCall(who, t.server, t.name, 0, err)
 	return failed(err.Error()), nil
 }
 
 func (h *Hub) callOwn(ctx context.Context, who *oauth.Caller, name string, arguments json.RawMessage) (rpc.Object, error) {
+	began := time.Now()
 	result, err := h.o.Builtin.Call(ctx, who, name, arguments)
-	return h.outcome(ctx, who, Own, name, rpc.ObjectOf(result), err)
+	return h.outcome(ctx, who, Own, name, time.Since(began), rpc.ObjectOf(result), err)
 }
 
 // saysOfItself reads of a result whether it asks for input, and whether the tool

@@ -72,9 +72,9 @@ type Options struct {
 	Ask            func(ctx context.Context, call status.Approval) error
 	Pins           Pins
 	CallsPerMinute func() int // of mounted servers' tools by one session; 0: no limit
-	// OnCall hears of each finished tool call; server is [Own] for a built-in
+	// OnCall hears of each finished tool call, and how long its tool took; server is [Own] for a built-in
 	// one. err is nil if the tool did what it was asked. It must not block.
-	OnCall   func(caller *oauth.Caller, server, tool string, err error)
+	OnCall   func(caller *oauth.Caller, server, tool string, took time.Duration, err error)
 	Settings func(server string) config.ServerSettings
 
 	ServerInfo json.RawMessage // what /mcp says it is

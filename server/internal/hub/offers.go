@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/internal/builtin"
 	"github.com/drawbridge-app/drawbridge/server/internal/mount"
@@ -63,7 +64,8 @@ func (h *Hub) Try(ctx context.Context, server, tool string, arguments json.RawMe
 	if err != nil {
 		return nil, err
 	}
+	began := time.Now()
 	result, err := h.o.Mounts.Call(ctx, server, mount.Client{Era: cat.Speaks(rpc.Legacy)}, "tools/call", encode(params), nil)
-	result, err = h.outcome(ctx, owner, server, tool, result, err)
+	result, err = h.outcome(ctx, owner, server, tool, time.Since(began), result, err)
 	return result.Raw(), err
 }

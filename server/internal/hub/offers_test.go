@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
 	"github.com/drawbridge-app/drawbridge/server/internal/oauth"
@@ -51,7 +52,7 @@ func TestTry(t *testing.T) {
 		o.Ask = func(context.Context, status.Approval) error { return errors.New("asked") }
 		o.CallsPerMinute = func() int { return 1 }
 		o.Settings = func(string) config.ServerSettings { return config.ServerSettings{Ask: []string{"*"}} }
-		o.OnCall = func(who *oauth.Caller, server, tool string, err error) {
+		o.OnCall = func(who *oauth.Caller, server, tool string, _ time.Duration, err error) {
 			heard = append(heard, fmt.Sprintf("%s with %s, session %q: %s/%s %v", who.User.Sub, who.Client.Name, who.Session, server, tool, err))
 		}
 	})

@@ -246,7 +246,7 @@ func newRig(t testing.TB, servers map[string]*server, change ...func(*Options)) 
 		Ask:  func(context.Context, status.Approval) error { return errors.New("nobody can be asked") },
 		Pins: &fakePins{}, CallsPerMinute: func() int { return 0 }, Settings: func(string) config.ServerSettings { return config.ServerSettings{} },
 		ServerInfo: json.RawMessage(`{"name":"drawbridge","title":"Drawbridge","version":"dev"}`), Now: time.Now, Log: slog.New(slog.DiscardHandler),
-		OnCall: func(_ *oauth.Caller, server, tool string, err error) {
+		OnCall: func(_ *oauth.Caller, server, tool string, _ time.Duration, err error) {
 			r.calls <- strings.TrimSpace(fmt.Sprint(server, " ", tool, " ", err))
 		}}
 	for _, c := range change {

@@ -117,6 +117,9 @@ func (a *attempt) sawOnly(these []What) bool {
 // record takes s in. It is the one way in.
 func (rec *Recorder) record(s seen) {
 	rec.mu.Lock()
+	if s.What.Outcome() != status.OK {
+		rec.refused[string(s.What)]++
+	}
 	a := rec.attemptOf(s)
 	a.learn(s.Facts)
 	if a.browser && !s.browser {

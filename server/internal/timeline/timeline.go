@@ -13,6 +13,7 @@ package timeline
 
 import (
 	"hash/maphash"
+	"maps"
 	"sync"
 	"time"
 
@@ -40,14 +41,22 @@ type Recorder struct {
 	mu      sync.Mutex // guards all below
 	byKey   map[key]*attempt
 	classes [classes][]*attempt // oldest first
+	refused map[string]int      // requests that did not go well, by [What]
 	probes  *attempt            // the one of all bare probes; nil until there was one
 	last    time.Time           // of the latest change that a stranger caused and that woke somebody
 }
 
 // New returns an empty recorder.
 func New(now func() time.Time) *Recorder {
-	return &Recorder{now: now, seed: maphash.MakeSeed(), byKey: map[key]*attempt{},
+	return &Recorder{now: now, seed: maphash.MakeSeed(), byKey: map[key]*attempt{}, refused: map[string]int{},
 		situation: func() Situation { return Situation{} }, wake: func() {}}
+}
+
+// Refusals is how many requests did not go well, by what was seen, a [What].
+func (rec *Recorder) Refusals() map[string]int {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	return maps.Clone(rec.refused)
 }
 
 // Tell sets where a verdict learns about the situation, and who is woken when the

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -181,6 +182,7 @@ func (b *Backend) RevokeAll(context.Context) (int, error) {
 	return b.revoke(func(status.Session) bool { return true }, "revoke all")
 }
 
+func (*Backend) Metrics(io.Writer)          {}
 func (*Backend) CopyState() (string, error) { return "", nil }
 func (b *Backend) Quit()                    {}
 
