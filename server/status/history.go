@@ -162,7 +162,7 @@ func (h *History) Events() []Event {
 // itself is told in order: there only the very last one counts. Tool calls are
 // told one by one.
 func (r *room) repeated(ev *Event) int {
-	if ev.Type == ToolCalled {
+	if ev.Type == ToolCalled || r.count[actorOf(ev)] == 0 { // most of a flood is new here
 		return -1
 	}
 	what := said(ev)
