@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -11,13 +12,28 @@ import (
 	"github.com/drawbridge-app/drawbridge/assets"
 )
 
-var shellNotifyIcon = windows.NewLazySystemDLL("shell32.dll").NewProc("Shell_NotifyIconW")
+var (
+	shellNotifyIcon = windows.NewLazySystemDLL("shell32.dll").NewProc("Shell_NotifyIconW")
+	getWindowLong   = user32.NewProc("GetWindowLongPtrW")
+	setWindowLong   = user32.NewProc("SetWindowLongPtrW")
+	callWindowProc  = user32.NewProc("CallWindowProcW")
+)
 
 // notifications shows notes as balloons of the tray's own icon: plain text
-// that passes through no script and no markup. They have no buttons.
-type notifications struct{ last string } // the name of the one shown last
+// that passes through no script and no markup. They have no buttons; a click on
+// one opens its page of the console. Buttons would want a COM server, or an
+// address that any web page can open.
+type notifications struct {
+	click func(action)
+	once  sync.Once // for listen
 
-func newNotifications(*assets.Texts, func(action)) *notifications { return &notifications{} }
+	mu   sync.Mutex // guards last
+	last note       // the one shown last
+}
+
+func newNotifications(_ *assets.Texts, click func(action)) *notifications {
+	return &notifications{click: click}
+}
 
 func (*notifications) close() {}
 
@@ -38,33 +54,61 @@ type notifyIconData struct {
 }
 
 const (
-	nimModify     = 1
-	nifInfo       = 0x10
-	niifInfo      = 1
-	niifWarning   = 2
-	libraryIconID = 100            // of the tray library's icon
-	libraryClass  = "SystrayClass" // of its window
+	nimModify           = 1
+	nifInfo             = 0x10
+	niifInfo            = 1
+	niifWarning         = 2
+	libraryIconID       = 100            // of the tray library's icon
+	libraryClass        = "SystrayClass" // of its window
+	libraryMessage      = 0x400 + 1      // of its icon, to its window
+	ninBalloonUserClick = 0x400 + 5
+	gwlpWndProc         = ^uintptr(3) // -4
 )
 
 func (s *notifications) notify(_ context.Context, n note) error {
-	s.last = n.Name
-	return balloon(n)
+	s.mu.Lock()
+	s.last = n
+	s.mu.Unlock()
+	return s.balloon(n)
 }
 
 // withdraw takes the balloon away by one without text, unless it is of another.
 func (s *notifications) withdraw(_ context.Context, name string) error {
-	if s.last != name {
+	s.mu.Lock()
+	is := s.last.Name == name
+	if is {
+		s.last = note{}
+	}
+	s.mu.Unlock()
+	if !is {
 		return nil
 	}
-	s.last = ""
-	return balloon(note{})
+	return s.balloon(note{})
 }
 
-func balloon(n note) error {
+// listen hears of clicks on balloons before the library, which passes them over.
+func (s *notifications) listen(window uintptr) {
+	library, _, _ := getWindowLong.Call(window, gwlpWndProc)
+	setWindowLong.Call(window, gwlpWndProc, windows.NewCallback(func(window, message, w, l uintptr) uintptr {
+		if message == libraryMessage && l == ninBalloonUserClick {
+			s.mu.Lock()
+			page := s.last.Page
+			s.mu.Unlock()
+			if page != "" {
+				s.click(action{kind: openConsole, page: page})
+			}
+		}
+		r, _, _ := callWindowProc.Call(library, window, message, w, l)
+		return r
+	}))
+}
+
+func (s *notifications) balloon(n note) error {
 	window := ownTrayWindow()
 	if window == 0 {
 		return errors.New("the tray icon is not there yet")
 	}
+	s.once.Do(func() { s.listen(window) })
 	data := notifyIconData{Window: windows.Handle(window), ID: libraryIconID, Flags: nifInfo, InfoFlags: niifInfo}
 	data.Size = uint32(unsafe.Sizeof(data))
 	if n.Urgent {
