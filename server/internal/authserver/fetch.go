@@ -213,7 +213,7 @@ func whyNot(err error) string {
 		return "the host does not speak TLS as it should"
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.Canceled):
 		return "the host does not answer in time"
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case outbound.Is(err, syscall.ECONNREFUSED):
 		return "the host refuses the connection"
 	}
 	return "the connection failed"

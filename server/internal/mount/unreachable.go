@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"syscall"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/outbound"
 )
 
 // noAnswer says why a request got no answer, and what to do.
@@ -54,13 +56,13 @@ func whyNoAnswer(rawURL string, err error) string {
 		return "there is no host named " + dns.Name + ". Correct its URL in mcp.json, or connect the network or VPN that knows it."
 	case errors.As(err, &dns):
 		return "the host name " + dns.Name + " could not be looked up. Is this computer online?"
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case outbound.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens at " + host + ". Start the server, or correct the port in its URL in mcp.json."
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+	case outbound.Is(err, syscall.EHOSTUNREACH), outbound.Is(err, syscall.ENETUNREACH):
 		return "there is no way from here to " + host + ". Connect the network or VPN that it is in."
 	case errors.As(err, &netErr) && netErr.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return host + " does not answer. Is it running, and does a firewall let you reach it?"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), strings.Contains(err.Error(), "server closed idle connection"):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), outbound.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), strings.Contains(err.Error(), "server closed idle connection"):
 		return "it closed the connection without an answer. Look into its own log."
 	}
 	return "the connection failed. Is it running, and is its URL in mcp.json right?"

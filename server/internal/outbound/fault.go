@@ -9,7 +9,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
+	"syscall"
 	"unicode"
 )
 
@@ -101,6 +103,17 @@ func Why(err error) *Fault {
 		return &Fault{Text: Direct, Err: err}
 	}
 	return nil
+}
+
+// Is reports whether a connection failed with errno, which Windows counts by
+// numbers of its own.
+func Is(err error, errno syscall.Errno) bool {
+	return errors.Is(err, errno) || runtime.GOOS == "windows" && errors.Is(err, winsock[errno])
+}
+
+// winsock is errno as Winsock has it ("Windows Sockets Error Codes").
+var winsock = map[syscall.Errno]syscall.Errno{
+	syscall.ECONNREFUSED: 10061, syscall.ECONNRESET: 10054, syscall.EHOSTUNREACH: 10065, syscall.ENETUNREACH: 10051,
 }
 
 // Direct is the text of the fault that something can't be reached without a
