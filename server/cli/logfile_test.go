@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -55,6 +56,9 @@ func TestLogFile(t *testing.T) {
 
 // systemd is told once all is up, on the socket that it names (sd_notify(3)).
 func TestReady(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("it has neither systemd nor such sockets")
+	}
 	folder, err := os.MkdirTemp("", "n") // the name of a socket is short
 	if err != nil {
 		t.Fatal(err)

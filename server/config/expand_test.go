@@ -85,7 +85,7 @@ func TestExpandRefused(t *testing.T) {
 func TestExpandEverywhere(t *testing.T) {
 	for _, c := range []struct{ in, want config.Server }{
 		{config.Server{Command: "~/bin/x", Dir: "~", Args: []string{"${DB:-x}", "~/x", "$HOME"}}, // ~ in an argument is the shell's, and there is none
-			config.Server{Command: "/home/ana/bin/x", Dir: "/home/ana", Args: []string{"sqlite://y", "~/x", "/home/ana"}}},
+			config.Server{Command: filepath.FromSlash("/home/ana/bin/x"), Dir: filepath.FromSlash("/home/ana"), Args: []string{"sqlite://y", "~/x", "/home/ana"}}},
 		{config.Server{Command: "${HOME}/x", Dir: "${userHome}/d"}, config.Server{Command: "/home/ana/x", Dir: "/home/ana/d"}},
 		{config.Server{URL: "https://${HOST}/mcp?x=${DB}"}, config.Server{URL: "https://mcp.example/mcp?x=sqlite://y"}},
 		// mcp-remote fills in what stands in its own env.

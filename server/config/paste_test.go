@@ -13,6 +13,7 @@ import (
 
 // What stands on the pages of servers and programs, as people paste it.
 func TestPaste(t *testing.T) {
+	t.Setenv("HOME", "/home/ana") // Windows has none
 	for _, c := range []struct{ name, text, called, want string }{
 		{"an entry with all around it", `{"mcpServers": {"files": {"command": "npx", "args": ["-y", "@modelcontextprotocol/server-filesystem", "/tmp"]}}}`, "",
 			`files {"command": "npx", "args": ["-y","@modelcontextprotocol/server-filesystem","/tmp"]}`},
