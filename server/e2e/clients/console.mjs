@@ -13,10 +13,10 @@ import { chromium } from 'playwright-core';
 const browser = await chromium.launch({ executablePath: process.argv[2], args: process.argv.slice(3) });
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const views = [
-  { name: 'light-phone', colorScheme: 'light', viewport: { width: 390, height: 844 }, judged: true },
+  { name: 'light-phone', colorScheme: 'light', viewport: { width: 390, height: 844 }, judged: 'ja' },
   { name: 'dark-phone', colorScheme: 'dark', viewport: { width: 390, height: 844 } },
   { name: 'light-desk', colorScheme: 'light', viewport: { width: 1280, height: 800 } },
-  { name: 'dark-desk', colorScheme: 'dark', viewport: { width: 1280, height: 800 }, judged: true },
+  { name: 'dark-desk', colorScheme: 'dark', viewport: { width: 1280, height: 800 }, judged: 'en' },
 ];
 
 // open opens a page in a fresh profile, which notes what the page complains of.
@@ -64,8 +64,8 @@ async function pictures({ link, path, lang, file, fill, press }) {
     if (wide > room) problems.push(`${view.name}: ${wide} px wide, and there are ${room}`);
     texts.push(await page.evaluate(() => `${document.documentElement.lang} ${document.title}\n${document.body.innerText}`));
     await picture(`${view.name}-open`);
-    // A rule of axe's looks at colours or at sizes: two views show all of both.
-    if (!view.judged) continue;
+    // A rule of axe's looks at words, colours or sizes: two views show all of them.
+    if (!process.env.DRAWBRIDGE_PICTURES && !lang.startsWith(view.judged)) continue;
     for (const found of await judge(page)) problems.push(`${view.name}: ${found}`);
   }
   await page.context().close();
