@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -31,7 +32,8 @@ type app struct {
 	missing sync.Map      // accounts of secrets that servers asked for in vain
 	dryRun  wizard.DryRun // a sign-in that Setup tries
 	paused  atomic.Bool
-	quiet   atomic.Bool        // no desktop notifications
+	quiet   atomic.Bool // no desktop notifications
+	update  atomic.Pointer[updateSeen]
 	retry   chan struct{}      // holds one: open the keychain again now
 	streams context.Context    // of every public request; ends when Run is told to end
 	stop    context.CancelFunc // ends streams
@@ -133,6 +135,11 @@ func (a *app) loadSettings() (url string, err error) {
 			a.quiet.Store(string(value) == "true")
 		case urlSetting:
 			url = string(value)
+		case updateSetting:
+			var seen updateSeen
+			if json.Unmarshal(value, &seen) == nil { // else it is asked again
+				a.update.Store(&seen)
+			}
 		}
 		return nil
 	})

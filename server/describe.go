@@ -21,6 +21,7 @@ func (s *Server) status() status.Status {
 	st := status.Status{State: status.Error, Version: s.opts.Version, PID: os.Getpid(), Servers: []status.Server{}, IDP: status.IDP{State: status.IDPOK}}
 	s.mu.Lock()
 	v, unset, stale := s.now, s.unset, s.stale
+	st.Update = s.updateNotice(s.cfg)
 	if s.ctl != nil {
 		st.ConsoleURL = s.ctl.ConsoleURL()
 	}

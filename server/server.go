@@ -124,6 +124,7 @@ func (s *Server) Run(ctx context.Context) error {
 	context.AfterFunc(ctx, s.stop) // streams would hold the drain for its whole five seconds
 	group.Go(s.serveAll)
 	group.Go(func() error { return s.watchFiles(ctx) })
+	group.Go(func() error { return s.watchUpdates(ctx) })
 	group.Go(func() error {
 		select {
 		case err := <-s.broken:

@@ -28,6 +28,10 @@ func (t *tray) act(ctx context.Context, a action) (copied bool) {
 		return t.share(ctx, a)
 	case openConsole:
 		t.openPage(ctx, a.page)
+	case openNotes:
+		if notes := t.snap.Status.Update.URL; strings.HasPrefix(notes, "https://") {
+			t.open(ctx, notes)
+		}
 	case allowCall, refuseCall:
 		err = t.answer(ctx, a.id, a.kind == allowCall)
 	case revokeSlot, unblockSlot:

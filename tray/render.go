@@ -89,6 +89,7 @@ func (p painter) view() view {
 		p.cure(),
 		p.problem(),
 		p.signIn(),
+		p.update(),
 		{Title: label(st.MCPURL), does: action{kind: copyURL}},
 		copied,
 		{Title: p.Say("tray.connect"), rows: p.clients()},
@@ -202,6 +203,15 @@ func (p painter) signIn() row {
 		r.Title, r.does.page = label(p.Say("tray.signin", names[0])), signInPage(names[0])
 	default:
 		r.Title = p.Say("tray.signins", len(names))
+	}
+	return r
+}
+
+// update leads to the notes of a newer release.
+func (p painter) update() row {
+	r := row{does: action{kind: openNotes}}
+	if v := p.Status.Update.Version; v != "" {
+		r.Title = label(p.Say("update.out", v))
 	}
 	return r
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -173,6 +174,17 @@ func (v view) String() string {
 	fmt.Fprintf(&b, "[%s] %s\n", v.Icon, v.Tooltip)
 	draw("", v.Rows)
 	return b.String()
+}
+
+// A newer release is one row, which opens its notes.
+func TestUpdateRow(t *testing.T) {
+	snap := status.Snapshot{Status: status.Status{State: status.Ready, Update: status.Update{Version: "1.2.0", URL: "https://example.com/notes"}}}
+	for texts, want := range map[*assets.Texts]string{english: "Drawbridge 1.2.0 is out", japanese: "Drawbridge 1.2.0 が公開されました"} {
+		rows := painter{texts, snap, noon, switches{}}.view().Rows
+		if !slices.ContainsFunc(rows, func(r row) bool { return r.Title == want && r.does.kind == openNotes }) {
+			t.Errorf("no row %q", want)
+		}
+	}
 }
 
 func golden(t *testing.T, name, got string) {

@@ -109,6 +109,7 @@ const (
 	togglePause
 	toggleQuiet
 	toggleLogin
+	openNotes   // of the newer release
 	openConsole // page
 	readNotices // page
 	allowCall   // id

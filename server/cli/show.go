@@ -57,6 +57,9 @@ func (s *screen) status(st status.Status) error {
 	for _, note := range st.Notes {
 		row("note", word{}, s.translate(note))
 	}
+	if st.Update.Version != "" {
+		row("update", word{}, s.texts.Say("update.out", st.Update.Version), st.Update.URL)
+	}
 	row("version", word{}, s.texts.Say("cli.process", st.Version, st.PID))
 	return s.table(t)
 }

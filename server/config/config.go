@@ -28,6 +28,7 @@ type Config struct {
 	Tools      Tools      `key:"tools"`
 	Limits     Limits     `key:"limits"`
 	Network    Network    `key:"network"`
+	Updates    Updates    `key:"updates"`
 
 	// Servers is what is set for mounted servers, by name: [server.NAME].
 	Servers map[string]ServerSettings
@@ -125,6 +126,12 @@ type Network struct {
 	CAFile  string   `key:"ca_file" check:"printable"`     // PEM file with authorities that count besides the system's
 }
 
+// Updates is the notice of newer releases. Nothing is ever fetched but the notice.
+type Updates struct {
+	Check bool   `key:"check"`
+	Feed  string `key:"feed" check:"feed"` // URL of a release as GitHub's API gives it; "": nobody is asked
+}
+
 // Tokens are the lifetimes of what Drawbridge issues, each at least a second
 // and Access not longer than Refresh.
 type Tokens struct {
@@ -154,6 +161,7 @@ func Default() Config {
 		Enterprise: Enterprise{Access: 15 * time.Minute},
 		Tools:      Tools{Echo: true, Add: true, Whoami: true},
 		Limits:     Limits{CallsPerMinute: 6000},
+		Updates:    Updates{Check: true},
 	}
 }
 

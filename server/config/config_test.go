@@ -32,6 +32,7 @@ func full() config.Config {
 		Tools:      config.Tools{Echo: true},
 		Limits:     config.Limits{CallsPerMinute: 1200},
 		Network:    config.Network{Proxy: "http://ana@proxy.example:8080", NoProxy: []string{".example.com", "10.0.0.0/8"}, CAFile: "/etc/company.pem"},
+		Updates:    config.Updates{Feed: "https://api.github.com/repos/drawbridge-app/drawbridge/releases/latest"},
 		Servers: map[string]config.ServerSettings{
 			"files": {Ask: []string{"write_*", "delete_file"}, HoldChanges: true, Timeout: 90 * time.Second, Idle: -1},
 			"a.b":   {ToolsOff: []string{"delete_*"}, Idle: time.Hour, Start: 2 * time.Minute, Shared: true}},

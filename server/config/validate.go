@@ -139,6 +139,8 @@ var checks = map[string]func(string) string{
 	}, "must be https://HOST, with nothing after the host (http only on this machine: localhost, 127.0.0.1, [::1])"),
 	"issuer": must(func(s string) bool { return webURL(s) != nil },
 		"must be the https URL that the provider calls its issuer, such as https://dev-123.okta.com/oauth2/default (http only on this machine)"),
+	"feed": must(func(s string) bool { return webURL(s) != nil },
+		"must be the https URL of a release feed, such as https://api.github.com/repos/NAME/NAME/releases/latest (http only on this machine)"),
 	"listen":        must(isHostPort, `must be an address and a port, such as "127.0.0.1:8000" ("0.0.0.0:8000" listens to the whole network)`),
 	"host":          must(hostname.Valid, `must be a host name alone, such as "name.ngrok.app"`),
 	"host and port": must(isHostPort, `must be a host and a port, such as "host.example.com:443"`),

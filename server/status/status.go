@@ -34,7 +34,14 @@ type Status struct {
 	IDP        IDP      `json:"idp"`
 	Sessions   int      `json:"sessions"`
 	Servers    []Server `json:"servers"`
+	Update     Update   `json:"update,omitzero"` // a release that is newer than Version
 	Notes      []string `json:"notes,omitempty"` // what a person should know although nothing failed
+}
+
+// Update is a release, and where its notes are: an https address.
+type Update struct {
+	Version string `json:"version"` // without a v before it
+	URL     string `json:"url"`
 }
 
 // Tunnel is the state of the way in from the internet.

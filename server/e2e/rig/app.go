@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"log/slog"
@@ -46,6 +47,8 @@ type AppOptions struct {
 	// folder where all that it writes is kept, with --verbose. For StartBinary.
 	Env    []string
 	LogDir string
+
+	Version string // "": e2e, which is no release. For StartApp
 
 	// RealFetch fetches metadata documents as in earnest: from public
 	// addresses only, and with the system's authorities.
@@ -126,7 +129,7 @@ func (app *App) start() {
 	app.T.Helper()
 	o := app.Options
 	srv, err := server.New(server.Options{
-		Config: app.Config, ConfigFile: o.ConfigFile, DataDir: o.DataDir, Keystore: o.Keystore, Version: "e2e", Documents: app.documents(), Front: o.Front, Now: o.Now,
+		Config: app.Config, ConfigFile: o.ConfigFile, DataDir: o.DataDir, Keystore: o.Keystore, Version: cmp.Or(o.Version, "e2e"), Documents: app.documents(), Front: o.Front, Now: o.Now,
 		Log: slog.New(slog.NewTextHandler(app.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {

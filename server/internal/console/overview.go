@@ -32,6 +32,8 @@ type overviewData struct {
 
 	CanPause, CanResume, CanRetry, CanAccept bool
 
+	Notes string // https address of a newer release's
+
 	QR        template.HTML
 	PerServer []pair // names of single servers, and their URLs
 	Connect   []card
@@ -58,6 +60,9 @@ func (c *Console) overviewOf(r *Request) overviewData {
 		Connect:   cards(st.MCPURL, c.backend.Clients()),
 	}
 	d.Well = d.CanPause && !slices.ContainsFunc(d.Facts, func(f fact) bool { return f.Look == "bad" || f.Look == "wait" || f.More != "" })
+	if strings.HasPrefix(st.Update.URL, "https://") {
+		d.Notes = st.Update.URL
+	}
 	if st.MCPURL != "" {
 		d.QR = qrCode(st.MCPURL)
 		for _, server := range st.Servers {
