@@ -103,7 +103,7 @@ func TestOSFails(t *testing.T) {
 			} {
 				start := time.Now()
 				err := call()
-				if took := time.Since(start); took > time.Second {
+				if took := time.Since(start); took > 10*time.Second {
 					t.Errorf("%s took %v", op, took)
 				}
 				if !keystore.IsKind(err, c.kind) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "hunter2") {

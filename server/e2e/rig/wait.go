@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"runtime"
@@ -28,6 +29,20 @@ func WaitFor(t testing.TB, what string, cond func() bool) {
 		}
 	}
 	t.Fatalf("waited two minutes for %s", what)
+}
+
+// Within is how long something may take here that takes at most d on a machine
+// with nothing else to do: longer by the queue for its processors.
+func Within(d time.Duration) time.Duration {
+	var load float64
+	data, err := os.ReadFile("/proc/loadavg")
+	if err == nil {
+		_, err = fmt.Sscan(string(data), &load)
+	}
+	if err != nil {
+		return 4 * d // not Linux
+	}
+	return time.Duration(float64(d) * (1 + 2*load/float64(runtime.NumCPU())))
 }
 
 // The long runs of the tests that try to break Drawbridge are asked for by

@@ -51,7 +51,7 @@ func TestTunnelRecoversAlone(t *testing.T) {
 			mended := time.Now()
 			rig.WaitFor(t, "tunnel.down and tunnel.up", func() bool { return len(app.TunnelEvents()) >= before+2 })
 			app.WaitTunnel("up")
-			if took := time.Since(mended); took > fault.within {
+			if took := time.Since(mended); took > rig.Within(fault.within) {
 				t.Errorf("back after %v", took)
 			}
 			events := app.TunnelEvents()[before:]
@@ -251,7 +251,7 @@ func TestTunnelSleep(t *testing.T) {
 	woke := time.Now()
 	slept.Store(int64(5 * time.Minute))
 	rig.WaitFor(t, "the dead line to be given up", func() bool { return app.Tunnel().State != "up" })
-	if took := time.Since(woke); took > 8*time.Second {
+	if took := time.Since(woke); took > rig.Within(8*time.Second) {
 		t.Errorf("given up after %v", took)
 	}
 	e.Freeze(false)

@@ -26,12 +26,12 @@ func TestTunnelPause(t *testing.T) {
 			t.Fatal(err)
 		}
 		rig.WaitFor(t, "the endpoint to go", func() bool { return !app.Edge.Online(app.Host) })
-		if took := time.Since(began); took > 2*time.Second {
+		if took := time.Since(began); took > rig.Within(2*time.Second) {
 			t.Errorf("closed after %v", took)
 		}
 		select {
 		case <-ended:
-		case <-time.After(2 * time.Second):
+		case <-time.After(rig.Within(2 * time.Second)):
 			t.Error("a stream outlives the pause")
 		}
 		if r := app.Get(t, "/health"); r.Status != http.StatusNotFound || r.Header.Get("Ngrok-Error-Code") != "ERR_NGROK_3200" {
@@ -46,7 +46,7 @@ func TestTunnelPause(t *testing.T) {
 		}
 		app.WaitTunnel("up")
 		alive()
-		if took := time.Since(began); took > 2*time.Second {
+		if took := time.Since(began); took > rig.Within(2*time.Second) {
 			t.Errorf("open and serving after %v", took)
 		}
 	}
@@ -162,7 +162,7 @@ func TestTunnelDrains(t *testing.T) {
 		return st.State == status.Error && st.Error == "Drawbridge is stopping."
 	})
 	<-stopped
-	if took := time.Since(began); took < 4*time.Second || took > 8*time.Second {
+	if took := time.Since(began); took < 4*time.Second || took > rig.Within(8*time.Second) {
 		t.Errorf("stopped after %v, want the five seconds of the drain", took)
 	}
 	rig.WaitFor(t, "the agent to leave", func() bool { return app.Edge.Sessions() == 0 })

@@ -89,7 +89,7 @@ func TestSlowDocumentsHoldUpNobody(t *testing.T) {
 			if err != nil || got.Name != "App" {
 				t.Fatalf("%+v, %v", got, err)
 			}
-			if took := time.Since(began); took > 3*time.Second {
+			if took := time.Since(began); took >= 5*time.Second { // when those before it are given up
 				t.Errorf("took %v", took)
 			}
 		})
