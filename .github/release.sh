@@ -75,9 +75,10 @@ cp README.md LICENSE server/e2e/licenses/LICENSES.md "$work/docs/"
 
 # linux_packages ARCH PROGRAM: .deb, .rpm, .apk and .pkg.tar.zst.
 linux_packages() {
-	local pkg=$work/pkg_$1 root=$work/pkg_$1/root
-	mkdir -p "$root"/usr/{bin,lib/systemd/user} "$root"/usr/share/{applications,metainfo,man/man1,man/ja/man1,doc/drawbridge,lintian/overrides} \
-		"$root"/usr/share/{bash-completion/completions,zsh/vendor-completions,fish/vendor_completions.d,icons/hicolor/scalable/apps}
+	local pkg=$work/pkg_$1 root=$work/pkg_$1/root deb=$work/pkg_$1/deb/usr/share rest=$work/pkg_$1/rest/usr/share
+	mkdir -p "$root"/usr/{bin,lib/systemd/user} "$root"/usr/share/{applications,metainfo,man/man1,man/ja/man1,doc/drawbridge} \
+		"$root"/usr/share/{bash-completion/completions,fish/vendor_completions.d,icons/hicolor/scalable/apps} \
+		"$deb"/{doc/drawbridge,lintian/overrides,zsh/vendor-completions} "$rest"/{licenses/drawbridge,zsh/site-functions}
 	cp -r $parts/linux "$pkg/linux"
 	cp "$2" "$root/usr/bin/drawbridge"
 	cp $parts/linux/drawbridge.service "$root/usr/lib/systemd/user/"
@@ -90,23 +91,32 @@ linux_packages() {
 	gzip -9n <"$work/docs/drawbridge.1" >"$root/usr/share/man/man1/drawbridge.1.gz"
 	gzip -9n <"$work/docs/drawbridge.ja.1" >"$root/usr/share/man/ja/man1/drawbridge.1.gz"
 	cp "$work/docs/completions/drawbridge.bash" "$root/usr/share/bash-completion/completions/drawbridge"
-	cp "$work/docs/completions/_drawbridge" "$root/usr/share/zsh/vendor-completions/"
+	cp "$work/docs/completions/_drawbridge" "$deb/zsh/vendor-completions/"
+	cp "$work/docs/completions/_drawbridge" "$rest/zsh/site-functions/"
 	cp "$work/docs/completions/drawbridge.fish" "$root/usr/share/fish/vendor_completions.d/"
-	cp $parts/linux/copyright LICENSE server/e2e/licenses/LICENSES.md "$root/usr/share/doc/drawbridge/"
-	gzip -9n >"$root/usr/share/doc/drawbridge/changelog.gz" <<END
+	cp server/e2e/licenses/LICENSES.md "$root/usr/share/doc/drawbridge/"
+	cp LICENSE "$rest/licenses/drawbridge/"
+	cp $parts/linux/copyright "$deb/doc/drawbridge/"
+	gzip -9n >"$deb/doc/drawbridge/changelog.gz" <<END
 drawbridge ($version) stable; urgency=medium
 
   * Release $version: $url
 
  -- The Drawbridge authors <drawbridge@users.noreply.github.com>  $(date -u -R -d "@$SOURCE_DATE_EPOCH")
 END
-	cp $parts/linux/lintian-overrides "$root/usr/share/lintian/overrides/drawbridge"
-	find "$root" -type f -exec chmod 644 {} +
+	cp $parts/linux/lintian-overrides "$deb/lintian/overrides/drawbridge"
+	find "$pkg" -type f -exec chmod 644 {} +
 	chmod 755 "$root/usr/bin/drawbridge"
-	fill <$parts/linux/nfpm.yaml | sed -e "s|@ARCH@|$1|" -e "s|@TIME@|$time|" >"$pkg/nfpm.yaml"
 	dated "$pkg"
-	local kind
+	local kind own
 	for kind in deb rpm apk archlinux; do
+		if [ $kind = deb ]; then own=deb; else own=rest; fi
+		{
+			fill <$parts/linux/nfpm.yaml | sed -e "s|@ARCH@|$1|" -e "s|@TIME@|$time|"
+			# File by file: of a folder given as one, a package would own also what is everybody's.
+			(cd "$pkg" && find root $own -type f -printf '  - {src: "%p", dst: "/%P"}\n' | sort)
+		} >"$pkg/nfpm.yaml"
+		if [ $kind = rpm ]; then sed -i -E 's#(dst: "/usr/share/(doc|man)/[^"]*")#\1, type: doc#; s#(dst: "/usr/share/licenses/[^"]*")#\1, type: license#' "$pkg/nfpm.yaml"; fi
 		(cd "$pkg" && "$work/nfpm" package --config nfpm.yaml --packager $kind --target "$out/")
 	done
 }
