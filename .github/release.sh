@@ -100,7 +100,8 @@ linux_packages() {
 	gzip -9n >"$deb/doc/drawbridge/changelog.gz" <<END
 drawbridge ($version) stable; urgency=medium
 
-  * Release $version: $url
+  * Release $version:
+    $url
 
  -- The Drawbridge authors <drawbridge@users.noreply.github.com>  $(date -u -R -d "@$SOURCE_DATE_EPOCH")
 END
