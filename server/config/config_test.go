@@ -311,3 +311,19 @@ func save(path string, c config.Config) error {
 	}
 	return d.Commit()
 }
+
+// The first file there was says what it said then, by the defaults of now for what
+// came later.
+func TestLoadsTheFirstForm(t *testing.T) {
+	got, err := config.Load("testdata/full-v1.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := full()
+	want.Enterprise, want.Limits, want.Network, want.Updates, want.Servers = config.Default().Enterprise, config.Default().Limits, config.Network{}, config.Default().Updates, nil
+	want.IDP.GroupsClaim, want.IDP.TrustEmail, want.IDP.Tenants = "groups", false, nil
+	want.Tunnel.TrustedProxies, want.Access.Rules, want.Clients.Allowed, want.Clients.MetadataDocuments = nil, nil, nil, true
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}

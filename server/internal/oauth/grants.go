@@ -4,6 +4,7 @@
 package oauth
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -145,12 +146,35 @@ func New(opts Options, records Records) (*Grants, error) {
 func load[T any](records Records, bucket string, keep func(key string, r T)) error {
 	return records.Load(bucket, func(key string, value []byte) error {
 		var r T
-		if err := json.Unmarshal(value, &r); err != nil {
-			return fmt.Errorf("read a record of %s: %w", bucket, err)
+		if err := ReadRecord(bucket, value, &r); err != nil {
+			return err
 		}
 		keep(key, r)
 		return nil
 	})
+}
+
+// ErrNewerRecord means that a newer Drawbridge wrote a record.
+var ErrNewerRecord = errors.New("the state file holds what a newer version of Drawbridge wrote")
+
+// ReadRecord reads a record of a bucket, whose first member is its version, 1. A
+// newer one is [ErrNewerRecord], in a sentence: saved again, it would lose what is
+// not known here.
+func ReadRecord(bucket string, value []byte, record any) error {
+	var of struct {
+		Version int `json:"v"`
+	}
+	if !bytes.HasPrefix(value, []byte(`{"v":1,`)) { // as each of ours begins
+		_ = json.Unmarshal(value, &of) // what is no JSON is found below
+	}
+	err := json.Unmarshal(value, record)
+	switch {
+	case of.Version > 1:
+		return fmt.Errorf("%w (in %s). Update Drawbridge, or put back a backup of before: nothing was changed", ErrNewerRecord, bucket)
+	case err != nil:
+		return fmt.Errorf("read a record of %s: %w", bucket, err)
+	}
+	return nil
 }
 
 // endWhere ends the grants for which why says why.

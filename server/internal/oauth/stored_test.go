@@ -5,7 +5,10 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/drawbridge-app/drawbridge/server/internal/store/storetest"
 )
 
 // What the first version with sign-ins without a page has written is understood for
@@ -68,4 +71,32 @@ func TestStoredRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.mustRedeem(acme, r.vouches(acme, "bob"))
+}
+
+// Each kind of record is what it was, and one of a newer Drawbridge is refused
+// instead of losing what only that one knows.
+func TestStoredFormats(t *testing.T) {
+	data, err := os.ReadFile("testdata/records-v1.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var samples map[string]json.RawMessage
+	if err := json.Unmarshal(data, &samples); err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]any{BucketGrants: new(Grant), BucketClients: new(clientRecord), BucketConsents: new(consentRecord), BucketRevocations: new(revocation),
+		BucketKnown: new(knownClient), BucketBlocks: new(block), BucketAssertions: new(usedAssertion)}
+	for bucket, record := range kinds {
+		t.Run(bucket, func(t *testing.T) {
+			storetest.Hold(t, bucket, samples[bucket], record)
+			r := newRig(t)
+			newer := strings.Replace(string(samples[bucket]), `"v": 1`, `"more": "", "v": 2`, 1)
+			if err := r.disk.Save([]Change{{bucket, "AAECAwQFBgcICQoLDA0ODw", []byte(newer)}}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := New(r.opts, r.disk); !errors.Is(err, ErrNewerRecord) {
+				t.Errorf("a record of a newer version: %v", err)
+			}
+		})
+	}
 }

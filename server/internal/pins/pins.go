@@ -124,11 +124,8 @@ func Open(o Options) (*Pins, error) {
 	ps := &Pins{opts: o, pins: map[id]*pin{}, size: map[string]int{}, used: map[string]bool{}}
 	err := o.Records.Load(Bucket, func(key string, value []byte) error {
 		var p pin
-		if err := json.Unmarshal(value, &p); err != nil {
-			return fmt.Errorf("read a record of %s: %w", Bucket, err)
-		}
-		if p.Version != pinVersion {
-			return fmt.Errorf("a record of %s has version %d: it was written by a newer Drawbridge", Bucket, p.Version)
+		if err := oauth.ReadRecord(Bucket, value, &p); err != nil {
+			return err
 		}
 		ps.put(&p)
 		return nil

@@ -1,6 +1,7 @@
 package serverauth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -76,8 +77,8 @@ func (r *record) recordKey() string { return r.Name + "/" + r.Person }
 func (s *SignIns) load() error {
 	return s.o.Records.Load(bucket, func(place string, value []byte) error {
 		var r record
-		if err := json.Unmarshal(value, &r); err != nil || r.Name == "" {
-			return fmt.Errorf("a sign-in at a server can't be read: %w", err)
+		if err := oauth.ReadRecord(bucket, value, &r); err != nil || r.Name == "" {
+			return cmp.Or(err, errors.New("a sign-in at a server names no server"))
 		}
 		if strings.HasPrefix(place, leaving) {
 			s.ending.Go(func() { s.leave(&r) })
