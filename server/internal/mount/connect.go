@@ -26,6 +26,8 @@ func (c *conversation) connect(ctx context.Context) error {
 	c.setProbing(true)
 	err := c.meet(ctx)
 	switch ended := c.setProbing(false); {
+	case errors.Is(err, errAskedTwice):
+		return c.meetAgain(ctx)
 	case ended == nil:
 		return err
 	case err == nil:
@@ -112,10 +114,11 @@ func (c *conversation) send(ctx context.Context, method string, params json.RawM
 // Compatibility"). A server that doesn't answer soon ignores the question, or
 // is slow to start; then it is asked in the old way too.
 //
-// From there on the connection is of the Legacy era if the server agrees, even
-// if it answers the first question after all: a server of both eras has bound
-// the connection to what initialize said. Taken for a modern one, it would ask
-// in a way that nobody answers, and no subscription would begin.
+// From there on the connection is of the Legacy era if the server agrees. If it
+// answers the first question after all, it is of both eras, and has bound the
+// connection to what initialize said: taken for a modern one, it would ask in a
+// way that nobody answers, and no subscription would begin. The error then is
+// [errAskedTwice].
 func (c *conversation) meet(ctx context.Context) error {
 	asking, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -136,6 +139,13 @@ func (c *conversation) meet(ctx context.Context) error {
 	}
 	initialized := <-c.send(ctx, "initialize", c.initializeParams())
 	if !isOwn(initialized.err) {
+		select { // it was read first, and answered first
+		case a := <-discovered:
+			if modern, _ := c.acceptModern(a); modern {
+				return errAskedTwice
+			}
+		case <-time.After(answersCross):
+		}
 		return c.acceptLegacy(initialized)
 	}
 	select { // a modern server that is slow to answer the first, as it seems
@@ -146,6 +156,27 @@ func (c *conversation) meet(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	return c.acceptLegacy(initialized)
+}
+
+var errAskedTwice = errors.New("the server is of both eras, and was asked in both")
+
+// answersCross is how far two answers to two requests may be apart that come
+// in the other order.
+const answersCross = 200 * time.Millisecond
+
+// meetAgain starts a server anew that is modern and slow to start, as those are
+// that a package manager fetches first, and waits until it says so.
+func (c *conversation) meetAgain(ctx context.Context) error {
+	before := c.link()
+	if err := c.launch(ctx); err != nil {
+		return err
+	}
+	c.server.set.closing.start(before.close)
+	c.speak(rpc.Modern, modernVersion)
+	if modern, err := c.acceptModern(<-c.send(ctx, "server/discover", nil)); modern || err != nil {
+		return err
+	}
+	return c.initialize(ctx)
 }
 
 // acceptModern reports whether a, of server/discover, is a modern server's.
