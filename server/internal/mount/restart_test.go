@@ -29,7 +29,7 @@ func TestRestartWhileItIsRead(t *testing.T) {
 		}
 		s.ServeHTTP(w, r)
 	}))
-	defer front.Close()
+	t.Cleanup(front.Close) // after whoever listens to it
 	r := newRig(t, quick, Options{})
 	r.Apply([]config.Server{{Name: "x", URL: front.URL}})
 	if _, err := r.Catalog(within(t), "x", Client{}, Needed); err != nil {
