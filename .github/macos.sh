@@ -20,7 +20,7 @@ while [ \$# -gt 0 ]; do
 	if [ "\$1" = -framework ]; then shift; else words+=("\$1"); fi
 	shift
 done
-exec "$zig/bin/python" -m ziglang cc -target aarch64-macos -Wl,-undefined,dynamic_lookup "\${words[@]}"
+exec "$zig/bin/python" -m ziglang cc -target x86_64-macos -Wl,-undefined,dynamic_lookup "\${words[@]}"
 CC
 chmod +x "$work/cc"
 go mod download fyne.io/systray
@@ -31,5 +31,5 @@ cp go.mod "$work/go.mod"
 cp go.sum "$work/go.sum"
 go mod edit -replace "fyne.io/systray=$work/systray" "$work/go.mod"
 printf '{"Replace": {"%s/tray/notify_darwin.m": ""}}' "$PWD" >"$work/overlay.json"
-GOOS=darwin GOARCH=arm64 CGO_ENABLED=1 CC=$work/cc go vet -modfile "$work/go.mod" -overlay "$work/overlay.json" ./tray
+GOOS=darwin GOARCH=amd64 CGO_ENABLED=1 CC=$work/cc go vet -modfile "$work/go.mod" -overlay "$work/overlay.json" ./tray
 echo "the tray of macOS type-checks ($SECONDS s)"
