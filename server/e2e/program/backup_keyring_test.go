@@ -18,7 +18,7 @@ import (
 // On another computer, whose keychain has no data key, sessions go on by a backup
 // with a passphrase, and are refused without.
 func TestBackupToAnotherComputer(t *testing.T) {
-	path, err := rig.Binary()
+	path, err := rig.PlainBinary() // the race detector makes minutes of the second that a passphrase takes
 	if err != nil {
 		t.Fatal(err)
 	}

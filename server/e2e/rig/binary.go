@@ -15,9 +15,9 @@ import (
 // file is still good.
 var Binary = sync.OnceValues(func() (string, error) { return build(raced()) })
 
-// plainBinary is the program as people have it, for tests that measure it: the
+// PlainBinary is the program as people have it, for tests that measure it: the
 // race detector multiplies memory.
-var plainBinary = sync.OnceValues(func() (string, error) { return build(false) })
+var PlainBinary = sync.OnceValues(func() (string, error) { return build(false) })
 
 func build(race bool) (string, error) {
 	name, args := "drawbridge", []string{"build"}

@@ -98,7 +98,7 @@ func (s *Script) read(stdout io.Reader) {
 	s.exit <- s.Cmd.Wait()
 }
 
-// Line returns the next line of standard output, or fails after a minute.
+// Line returns the next line of standard output, or fails after some minutes.
 func (s *Script) Line() string {
 	s.t.Helper()
 	select {
@@ -107,8 +107,8 @@ func (s *Script) Line() string {
 			s.t.Fatalf("%s ended early:\n%s", s.name, s.Log)
 		}
 		return line
-	case <-time.After(time.Minute):
-		s.t.Fatalf("%s said nothing for a minute:\n%s", s.name, s.Log)
+	case <-time.After(patience):
+		s.t.Fatalf("%s said nothing for %v:\n%s", s.name, patience, s.Log)
 	}
 	return ""
 }
@@ -149,15 +149,15 @@ func (s *Script) stop() {
 }
 
 // Logged waits until standard error has text that matches re, and returns what
-// its first group holds. It fails after a minute.
+// its first group holds. It fails after some minutes.
 func (s *Script) Logged(re *regexp.Regexp) string {
 	s.t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if m := re.FindStringSubmatch(s.Log.String()); m != nil {
 			return m[1]
 		}
 	}
-	s.t.Fatalf("%s did not write %v within a minute:\n%s", s.name, re, s.Log)
+	s.t.Fatalf("%s did not write %v within %v:\n%s", s.name, re, patience, s.Log)
 	return ""
 }
 

@@ -59,7 +59,7 @@ func (app *App) startProgram() {
 	app.T.Helper()
 	program := Binary
 	if app.Options.Plain {
-		program = plainBinary
+		program = PlainBinary
 	}
 	path, err := app.Options.Binary, error(nil)
 	if path == "" {

@@ -20,15 +20,18 @@ func FreePort(t testing.TB) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// WaitFor calls cond until it is true, for two minutes.
+// patience is how long is waited for what comes at once on a quiet machine.
+const patience = 3 * time.Minute
+
+// WaitFor calls cond until it is true, for some minutes.
 func WaitFor(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if cond() {
 			return
 		}
 	}
-	t.Fatalf("waited two minutes for %s", what)
+	t.Fatalf("waited %v for %s", patience, what)
 }
 
 // Within is how long something may take here that takes at most d on a machine
