@@ -3,6 +3,7 @@ package servers
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -71,8 +72,9 @@ var (
 // must pass.
 func conform(t *testing.T, address, revision string, scenarios int, but ...string) {
 	t.Helper()
+	results := t.TempDir()
 	suite := rig.StartProcess(t, nil, rig.NeedNode(t), "node_modules/@modelcontextprotocol/conformance/dist/index.js", "server",
-		"--url", address, "--requirements", revision, "-o", t.TempDir())
+		"--url", address, "--requirements", revision, "-o", results)
 	out, code := suite.Wait()
 	left := map[string]bool{}
 	for _, m := range unscored.FindAllStringSubmatch(out, -1) {
@@ -91,6 +93,13 @@ func conform(t *testing.T, address, revision string, scenarios int, but ...strin
 	t.Logf("%s at %s: %d scenarios passed, %d did not", revision, rig.MustParse(t, address).Path, passed, len(failed))
 	if len(failed) > 0 || passed+len(but) != scenarios || (code != 0 && len(but) == 0) {
 		t.Errorf("%s: %d of %d scenarios passed, exit code %d; failed: %v\n%s", revision, passed, scenarios, code, failed, failures(out))
+		for _, scenario := range failed {
+			files, _ := filepath.Glob(filepath.Join(results, "server-"+scenario+"-*", "checks.json"))
+			for _, file := range files {
+				checks, _ := os.ReadFile(file)
+				t.Logf("%s: %s", scenario, checks)
+			}
+		}
 	}
 }
 
