@@ -71,7 +71,7 @@ func TestTrayPanelStates(t *testing.T) {
 	states := map[string]status.Status{
 		"starting": {State: status.Starting},
 		"ready":    {State: status.Ready, Tunnel: status.Tunnel{State: "up"}},
-		"paused":   {State: status.Paused},
+		"paused":   {State: status.Paused, Update: status.Update{Version: "1.2.0", URL: "https://drawbridge.example/notes"}},
 		"error":    {State: status.Error, Error: "the keychain is locked, so data-key could not be read: unlock it, then try again"},
 		"unset":    {State: status.Error, Error: "Drawbridge is not set up: there is no configuration at /home/ana/.config/drawbridge/config.toml yet. Open Setup with `drawbridge console`, or run `drawbridge setup`."},
 		"provider": {State: status.Ready, IDP: status.IDP{State: status.IDPMisconfigured, Error: "dev-1.okta.com refused the client secret: run drawbridge setup"}},
