@@ -97,7 +97,7 @@ func (l *Limit) of(address string, now time.Time) *rate.Limiter {
 // sweep forgets, once a second at most, who has been quiet long enough to have
 // a full burst again: a new limiter would say the same.
 func (l *Limit) sweep(now time.Time) {
-	if now.Sub(l.swept) < time.Second {
+	if since := now.Sub(l.swept); since >= 0 && since < time.Second { // negative: the clock was put back
 		return
 	}
 	l.swept = now

@@ -25,8 +25,12 @@ func (c *conversation) connect(ctx context.Context) error {
 	}
 	c.setProbing(true)
 	err := c.meet(ctx)
+	twice := errors.Is(err, errAskedTwice)
+	if twice {
+		c.link().close() // first: it may hold what the next one wants
+	}
 	switch ended := c.setProbing(false); {
-	case errors.Is(err, errAskedTwice):
+	case twice:
 		return c.meetAgain(ctx)
 	case ended == nil:
 		return err
@@ -167,11 +171,9 @@ const answersCross = 200 * time.Millisecond
 // meetAgain starts a server anew that is modern and slow to start, as those are
 // that a package manager fetches first, and waits until it says so.
 func (c *conversation) meetAgain(ctx context.Context) error {
-	before := c.link()
 	if err := c.launch(ctx); err != nil {
 		return err
 	}
-	c.server.set.closing.start(before.close)
 	c.speak(rpc.Modern, modernVersion)
 	if modern, err := c.acceptModern(<-c.send(ctx, "server/discover", nil)); modern || err != nil {
 		return err

@@ -12,8 +12,10 @@ import (
 
 // A server that was started again does not know the transport sessions of the
 // one before. It must say so with 404 (MCP 2025-11-25, "Session Management");
-// many say it in words of their own. Then a new session begins and the request
-// is sent once more, which is safe because it was refused unread.
+// many say it in words of their own, which may also be a tool's that has done its
+// work. So, unless it is 404, the session is asked for something that needs no more
+// than it is. If it is over, a new one begins and the request is sent once more,
+// which is safe because it was refused unread.
 
 // refusesUnread reports whether a status says that the request was not looked
 // at. 401 and 403 are about who asks, 429 about when.
@@ -39,10 +41,10 @@ func (w *httpWire) endsSession(r *call, status int, body []byte) bool {
 		return false
 	case status == http.StatusNotFound && !isCode(errorIn(body), rpc.CodeMethodNotFound):
 		return true
-	case refusesUnread(status):
-		return !answers(body, r) || sessionWord.Match(body)
+	case refusesUnread(status) && !answers(body, r), (refusesUnread(status) || status >= 500) && sessionWord.Match(body):
+		return r.method == "ping" || w.isLost(r.ctx)
 	}
-	return status >= 500 && sessionWord.Match(body)
+	return false
 }
 
 // answers reports whether body is an error that names the request: the server
@@ -57,12 +59,10 @@ func answers(body []byte, r *call) bool {
 }
 
 // deniesSession reports whether an answer with status 200 is an error that says
-// so. It may also be a tool's own word about a session of
-// its own, a browser's for one. So the server is asked for something that needs
-// no more than a transport session.
+// so.
 func (w *httpWire) deniesSession(ctx context.Context, r *call, messages []message) bool {
 	if len(messages) != 1 || !messages[0].isAnswer() || messages[0].Error == nil || !sessionWord.Match(messages[0].Error) || !w.inSession(r) ||
-		r.method != "ping" && w.answersPing(ctx) {
+		r.method != "ping" && !w.isLost(ctx) {
 		return false
 	}
 	w.conv.server.sessionEnded(w.conv)
@@ -72,12 +72,12 @@ func (w *httpWire) deniesSession(ctx context.Context, r *call, messages []messag
 // pingTime bounds how long the answer to a ping is waited for.
 const pingTime = 10 * time.Second
 
-// answersPing reports whether the session still answers.
-func (w *httpWire) answersPing(ctx context.Context) bool {
+// isLost reports whether a ping, too, is answered with that the session is over.
+func (w *httpWire) isLost(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
 	_, err := w.conv.do(ctx, w.conv.client, "ping", nil, nil)
-	return err == nil || isOwn(err) && !errors.Is(err, errSessionGone) && !sessionWord.MatchString(err.Error())
+	return errors.Is(err, errSessionGone) || isOwn(err) && sessionWord.MatchString(err.Error())
 }
 
 // retire has no new call come to c, and ends it with the last that is under way:
