@@ -15,6 +15,13 @@ import (
 // day, however often Drawbridge starts.
 const updateSetting = "update"
 
+// updateEvery is how long the feed's answer is good for, updateAgain when it is
+// asked again after it gave none.
+const (
+	updateEvery = 24 * time.Hour
+	updateAgain = time.Hour
+)
+
 // updateLook is how often a look is taken whether a day has passed: the computer
 // may have slept, and the keychain open late.
 const updateLook = 5 * time.Second
@@ -39,7 +46,7 @@ func (s *Server) watchUpdates(ctx context.Context) error {
 		s.mu.Unlock()
 		if keys := s.unlocked(); keys != nil && s.opts.wantsUpdates(cfg) {
 			now, last := s.opts.Now(), s.update.Load()
-			if last == nil || last.Feed != cfg.Updates.Feed || now.Before(last.Asked) || now.Sub(last.Asked) >= 24*time.Hour {
+			if last == nil || last.Feed != cfg.Updates.Feed || now.Before(last.Asked) || now.Sub(last.Asked) >= updateEvery {
 				said = s.askFeed(ctx, cfg, said)
 			}
 		}
@@ -57,10 +64,13 @@ func (s *Server) askFeed(ctx context.Context, cfg config.Config, said string) st
 	var err error
 	if seen.Update, err = updates.Look(ctx, s.opts.network(cfg.Network).Client(providerTime), seen.Feed); err != nil && ctx.Err() == nil && said != err.Error() {
 		said = err.Error()
-		s.opts.Log.Warn("the release feed ([updates] feed) says nothing that can be used; it is asked again tomorrow", "cause", said)
+		s.opts.Log.Warn("the release feed ([updates] feed) says nothing that can be used; it is asked again in an hour", "cause", said)
 	}
-	if last := s.update.Load(); err != nil && last != nil && last.Feed == seen.Feed {
-		seen.Update = last.Update
+	if err != nil { // a computer that has just woken up may have no network yet
+		seen.Asked = seen.Asked.Add(updateAgain - updateEvery)
+		if last := s.update.Load(); last != nil && last.Feed == seen.Feed {
+			seen.Update = last.Update
+		}
 	}
 	s.update.Store(&seen)
 	if value, err := json.Marshal(seen); err == nil && ctx.Err() == nil {
