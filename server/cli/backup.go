@@ -157,16 +157,22 @@ func (c restore) Run(a *app) error {
 	about, err := archive.Read(file, dir, func() (string, error) { return a.readSecret(a.out.texts.Say("cli.backup.passphrase")) })
 	state := filepath.Join(dir, archive.State)
 	promote := func() {}
+	var keep []string
+	if err == nil {
+		err = a.idle(places[archive.State]) // the passphrase took its time
+	}
 	if c.ConfigOnly {
-		_ = os.Remove(state)
-		_ = os.Remove(filepath.Join(dir, archive.Names))
+		keep = []string{archive.State, archive.Names}
 	} else if _, none := os.Stat(state); err == nil && none == nil {
 		promote, err = a.adopt(state, about.DataKey, c.Replace)
 	}
 	if err != nil {
 		return unusable(c.File, err)
 	}
-	if err := archive.Commit(dir, a.data, a.config); err != nil {
+	if err := a.idle(places[archive.State]); err != nil { // one may have started since
+		return err
+	}
+	if err := archive.Commit(dir, a.data, a.config, keep...); err != nil {
 		return failure("cli.restore.failed", err)
 	}
 	promote()

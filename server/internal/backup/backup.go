@@ -90,15 +90,20 @@ func Write(to io.Writer, a About, files map[string]string, passphrase string) er
 	if err == nil {
 		err = add(about, text)
 	}
+	any := false // of the two without which it is no backup
 	for _, name := range []string{Config, Servers, Names, State} {
 		data, readErr := os.ReadFile(files[name])
 		switch {
 		case err != nil:
 		case readErr == nil:
+			any = any || name == Config || name == State
 			err = add(name, data)
 		case files[name] != "" && !errors.Is(readErr, os.ErrNotExist):
 			err = readErr
 		}
+	}
+	if err == nil && !any {
+		err = errors.New("there is neither a configuration nor a state to save")
 	}
 	if err == nil && passphrase != "" && a.DataKey != "" {
 		err = add(dataKey, []byte(a.DataKey))
@@ -145,7 +150,7 @@ func Read(from io.Reader, dir string, passphrase func() (string, error)) (a Abou
 		}
 	}
 	n, err := io.Copy(io.Discard, io.LimitReader(packed, 1<<20)) // the sum of all stands at its end
-	if err != nil || n == 1<<20 || len(seen) == 0 {
+	if err != nil || n == 1<<20 || !seen[Config] && !seen[State] {
 		return a, damaged(err)
 	}
 	return a, nil

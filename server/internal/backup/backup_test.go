@@ -4,11 +4,14 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -129,6 +132,7 @@ func TestHostileFiles(t *testing.T) {
 		{"itself not first", packed(t, file(Config, "a"), head()), ErrDamaged},
 		{"a huge member", packed(t, head(), file(Config, strings.Repeat("x", 2<<20))), ErrDamaged},
 		{"a data key in clear", packed(t, head(), file(dataKey, "c2VjcmV0")), ErrDamaged},
+		{"neither a configuration nor a state", packed(t, head(), file(Servers, "{}")), ErrDamaged},
 		{"no format", packed(t, file(about, `{}`)), ErrDamaged},
 		{"a newer format", packed(t, file(about, `{"format":2,"more":true}`), file("more.db", "")), ErrNewer},
 		{"another passphrase", sealed, ErrPassphrase},
@@ -224,11 +228,100 @@ func TestCutShort(t *testing.T) {
 		}
 		holds(now)
 	}
-	if left := entries(t, data); len(left) != 2 {
+	if left := entries(t, data); len(left) != 3 { // the lock is one
 		t.Errorf("it left %v", left)
 	}
 	if err := Commit(read(), data, conf); err != nil {
 		t.Errorf("once more: %v", err)
+	}
+}
+
+// A member that the backup lacks goes away, but for what is kept; and what is
+// called like the folder of a restore and is none is nothing.
+func TestWhatABackupLacks(t *testing.T) {
+	for _, keep := range [][]string{nil, {Names, State}} {
+		data := t.TempDir()
+		places := Places(filepath.Join(data, "conf", Config), data)
+		for _, path := range places {
+			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range []string{"restore", ".restore"} {
+			if err := os.WriteFile(filepath.Join(data, name), []byte("a file"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		killed := filepath.Join(data, ".restore-1")
+		if err := os.Mkdir(killed, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(killed, time.Time{}, time.Now().Add(-2*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if err := Finish(data); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(killed); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("what a killed restore left is there: %v", err)
+		}
+		dir, err := Stage(data)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, Config), []byte("new"), 0o600)
+		}
+		if err == nil {
+			err = Commit(dir, data, places[Config], keep...)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, path := range places {
+			_, err := os.Stat(path)
+			if there := name == Config || slices.Contains(keep, name); there != (err == nil) {
+				t.Errorf("keep %v: %s: %v", keep, name, err)
+			}
+		}
+	}
+}
+
+// Commands that start at once all finish the same restore.
+func TestFinishAtOnce(t *testing.T) {
+	for range 10 {
+		data := t.TempDir()
+		places := Places(filepath.Join(data, Config), data)
+		dir := filepath.Join(data, ready)
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for name := range places {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte("new"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		text, err := json.Marshal(plan{Config: places[Config], Put: []string{Config, Servers, Names, State}})
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, where), text, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				if err := Finish(data); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		for name, path := range places {
+			if text, err := os.ReadFile(path); string(text) != "new" {
+				t.Fatalf("%s: %q, %v", name, text, err)
+			}
+		}
 	}
 }
 

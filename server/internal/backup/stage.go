@@ -7,15 +7,25 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
 )
 
 const (
-	ready = "restore"    // in the data folder: what is to be put in place, whole
-	parts = ".restore-*" // the same, not whole yet
-	where = "place.json" // beside the members: the path of config.toml
+	ready = ".restore"      // in the data folder: what is to be put in place, whole
+	parts = ".restore-*"    // the same, not whole yet
+	turn  = ".restore.lock" // who holds it puts it in place
+	where = "place.json"    // beside the members: a plan
 )
+
+// plan is what is to be done with each member. It says so itself: a member that
+// is not in the folder may have been put in place before.
+type plan struct {
+	Config      string // its path
+	Put, Remove []string
+}
 
 // Stage makes an empty folder in the data folder for [Read]. What earlier ones
 // left goes away; [Finish] has been called.
@@ -30,11 +40,23 @@ func Stage(data string) (dir string, err error) {
 	return os.MkdirTemp(data, parts)
 }
 
-// Commit has what is in dir, which [Stage] made, take the place of what is there:
-// until it has renamed one folder the old is untouched, from then on [Finish]
-// brings the new, at the next start if this process is ended first.
-func Commit(dir, data, configFile string) error {
-	text, err := json.Marshal(configFile)
+// Commit has what is in dir, which [Stage] made, take the place of what is there,
+// but for the members to keep: until it has renamed one folder the old is
+// untouched, from then on [Finish] brings the new, at the next start if this
+// process is ended first.
+func Commit(dir, data, configFile string, keep ...string) error {
+	p := plan{Config: configFile}
+	for name := range Places(configFile, data) {
+		if slices.Contains(keep, name) {
+			continue
+		}
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			p.Put = append(p.Put, name)
+		} else {
+			p.Remove = append(p.Remove, name)
+		}
+	}
+	text, err := json.Marshal(p)
 	if err == nil {
 		err = config.WriteFile(filepath.Join(dir, where), text)
 	}
@@ -48,37 +70,55 @@ func Commit(dir, data, configFile string) error {
 }
 
 // Finish puts in place what a restore was about to when it was cut short. It does
-// nothing where there is nothing to do, and may be called again.
+// nothing where there is nothing to do, and may be called again, also at once.
 func Finish(data string) error {
+	old, _ := filepath.Glob(filepath.Join(data, parts))
+	for _, dir := range old { // of a restore that was ended; a young one may go on
+		if info, err := os.Lstat(dir); err == nil && info.IsDir() && time.Since(info.ModTime()) > time.Hour {
+			_ = os.RemoveAll(dir)
+		}
+	}
 	dir := filepath.Join(data, ready)
+	if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
+		return nil
+	}
+	unlock, err := lock(filepath.Join(data, turn))
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	text, err := os.ReadFile(filepath.Join(dir, where))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	var configFile string
+	var p plan
 	if err == nil {
-		err = json.Unmarshal(text, &configFile)
+		err = json.Unmarshal(text, &p)
 	}
 	if err != nil {
 		return fmt.Errorf("read %s: %w", dir, err)
 	}
-	for name, path := range Places(configFile, data) {
+	places := Places(p.Config, data)
+	for _, name := range p.Put {
 		from := filepath.Join(dir, name)
 		if name == State {
-			err = os.Rename(from, path)
+			err = os.Rename(from, places[name])
 		} else if text, err = os.ReadFile(from); err == nil { // perhaps on another disk
-			if err = config.WriteFile(path, text); err == nil && name != Servers {
+			if err = config.WriteFile(places[name], text); err == nil {
 				err = os.Remove(from)
 			}
-		} else if name == Servers && errors.Is(err, fs.ErrNotExist) {
-			err = os.Remove(path) // servers that the backup does not mount
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("put %s in place: %w", path, err)
+			return fmt.Errorf("put %s in place: %w", places[name], err)
+		}
+	}
+	for _, name := range p.Remove { // the backup has none
+		if err := os.Remove(places[name]); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
 	}
 	// Without where it stands in nobody's way.
-	if err := os.Remove(filepath.Join(dir, where)); err != nil {
+	if err := os.Remove(filepath.Join(dir, where)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return os.RemoveAll(dir)
