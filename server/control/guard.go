@@ -14,7 +14,7 @@ import (
 const (
 	// bodyLimit is the most a request of the API may carry, in bytes.
 	bodyLimit = 4 << 10
-	// answerTime is how long an answer may take, but for doctor and streams.
+	// answerTime is how long an answer may take, but for backup, doctor and streams.
 	answerTime = 30 * time.Second
 
 	metricsPath = "/metrics" // where Prometheus looks
@@ -42,7 +42,11 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Content-Type-Options", "nosniff")
-		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
+		most := answerTime
+		if r.URL.Path == "/api/backup" {
+			most = 10 * answerTime // as long as the client waits: a large state file takes its time
+		}
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(most))
 		api := strings.HasPrefix(r.URL.Path, "/api/") || r.URL.Path == metricsPath
 		if api {
 			r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
