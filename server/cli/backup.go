@@ -35,6 +35,9 @@ func (c backup) Run(a *app) error {
 	if info, err := os.Stat(c.File); err == nil && (!c.Replace || !info.Mode().IsRegular()) {
 		return failure("cli.backup.exists", c.File)
 	}
+	if a.owns(c.File) {
+		return failure("cli.backup.own", c.File)
+	}
 	about := archive.About{Version: a.version, Time: time.Now().UTC().Truncate(time.Second)}
 	files := archive.Places(a.config, a.data)
 	var err error
@@ -69,7 +72,35 @@ func (c backup) Run(a *app) error {
 	}
 	a.say(key, c.File)
 	a.say("cli.backup.without")
+	if !c.Passphrase {
+		a.say("cli.backup.clear")
+	}
 	return a.out.err
+}
+
+// owns reports whether a file is one that a backup is made of, or is in the data
+// folder.
+func (a *app) owns(path string) bool {
+	same := func(x, y string) bool {
+		one, err := os.Stat(x)
+		other, err2 := os.Stat(y)
+		return err == nil && err2 == nil && os.SameFile(one, other)
+	}
+	for _, own := range archive.Places(a.config, a.data) {
+		if same(path, own) {
+			return true
+		}
+	}
+	dir := filepath.Dir(path)
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	for ; !same(dir, a.data); dir = filepath.Dir(dir) {
+		if dir == filepath.Dir(dir) {
+			return false
+		}
+	}
+	return true
 }
 
 // copyState copies the state file, by the running instance if there is one; ""

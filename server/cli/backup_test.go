@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/base64"
+	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,6 +13,37 @@ import (
 	"github.com/drawbridge-app/drawbridge/keystore"
 	"github.com/drawbridge-app/drawbridge/server/internal/store"
 )
+
+// A backup is not written over what it is made of, by whichever name.
+func TestBackupOntoItsOwn(t *testing.T) {
+	root := t.TempDir()
+	data, conf := filepath.Join(root, "data"), filepath.Join(root, "conf", "config.toml")
+	state := filepath.Join(data, "state.db")
+	for _, path := range []string{conf, state} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := filepath.Join(root, "other")
+	if err := os.Link(state, other); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{conf, state, other, filepath.Join(data, "new")} {
+		a := &app{ctx: t.Context(), data: data, config: conf, out: plainScreen(&bytes.Buffer{})}
+		var said *assets.Message
+		if err := (backup{File: path, Replace: true}).Run(a); !errors.As(err, &said) || said.Key != "cli.backup.own" {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	for _, path := range []string{conf, state, other} {
+		if text, err := os.ReadFile(path); string(text) != "mine" {
+			t.Errorf("%s: %q, %v", path, text, err)
+		}
+	}
+}
 
 // A restored state file opens with a data key of the keychain, and at no moment
 // is there none for the one that stands there.

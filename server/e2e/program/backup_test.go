@@ -45,7 +45,7 @@ func TestBackupAndRestore(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "drawbridge.backup")
 	must(t, app, 0, "to be entered anew on another computer: the client secret, the ngrok authtoken", "backup", file)
 	must(t, app, 1, "is there already", "backup", file)
-	must(t, app, 0, "Saved", "backup", file, "--replace")
+	must(t, app, 0, "In it in clear: what stands in mcp.json itself", "backup", file, "--replace")
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
