@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,6 +43,52 @@ func TestBackupOntoItsOwn(t *testing.T) {
 		if text, err := os.ReadFile(path); string(text) != "mine" {
 			t.Errorf("%s: %q, %v", path, text, err)
 		}
+	}
+}
+
+// starting is a person who starts Drawbridge before they type the passphrase.
+type starting struct {
+	io.Reader
+	start func()
+}
+
+func (s *starting) Read(p []byte) (int, error) { s.start(); return s.Reader.Read(p) }
+
+// A Drawbridge that starts while the passphrase is typed keeps its state.
+func TestStartedMeanwhile(t *testing.T) {
+	const phrase = "correct horse battery"
+	root := t.TempDir()
+	data, conf, file := filepath.Join(root, "data"), filepath.Join(root, "config.toml"), filepath.Join(root, "file")
+	key := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("a", 32)))
+	state := filepath.Join(data, "state.db")
+	if err := opens(state, key); err != nil { // made, and sealed with it
+		t.Fatal(err)
+	}
+	keys := keystore.Memory()
+	_ = keys.Set(t.Context(), keystore.DataKey, keystore.NewSecret(key))
+	var db *store.DB
+	a := &app{ctx: t.Context(), data: data, config: conf, secrets: keys, out: plainScreen(&bytes.Buffer{}), in: strings.NewReader(phrase)}
+	if err := (backup{File: file, Passphrase: true}).Run(a); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.Stat(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.in = &starting{strings.NewReader(phrase), func() {
+		if db == nil {
+			if db, err = store.Open(state); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}}
+	var said *assets.Message
+	if err := (restore{File: file, Replace: true}).Run(a); !errors.As(err, &said) || said.Key != "cli.restore.running" {
+		t.Errorf("%v, want that it runs", err)
+	}
+	defer db.Close()
+	if after, err := os.Stat(state); err != nil || !os.SameFile(before, after) {
+		t.Errorf("the state file of one that runs is another: %v", err)
 	}
 }
 
