@@ -177,6 +177,10 @@ func (c restore) Run(a *app) error {
 		return failure("cli.restore.unreadable", err)
 	}
 	defer file.Close()
+	if info, err := file.Stat(); err != nil || info.IsDir() {
+		_, err = file.Read(make([]byte, 1)) // the system's word for it
+		return failure("cli.restore.unreadable", err)
+	}
 	if err := store.MakeFolder(a.data); err != nil {
 		return err
 	}

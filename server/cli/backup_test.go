@@ -75,6 +75,10 @@ func TestStartedMeanwhile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var said *assets.Message
+	if err := (restore{File: root, Replace: true}).Run(a); !errors.As(err, &said) || said.Key != "cli.restore.unreadable" {
+		t.Errorf("a folder: %v", err)
+	}
 	a.in = &starting{strings.NewReader(phrase), func() {
 		if db == nil {
 			if db, err = store.Open(state); err != nil {
@@ -82,7 +86,6 @@ func TestStartedMeanwhile(t *testing.T) {
 			}
 		}
 	}}
-	var said *assets.Message
 	if err := (restore{File: file, Replace: true}).Run(a); !errors.As(err, &said) || said.Key != "cli.restore.running" {
 		t.Errorf("%v, want that it runs", err)
 	}
