@@ -178,12 +178,17 @@ func (m *modelRun) use(g *modelGrant, a modelToken) {
 		m.t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+a.text)
-	resp, err := rig.PlainHTTP.Do(req)
-	if err != nil {
-		m.t.Fatal(err)
+	var resp *http.Response
+	for range 2 { // a request amid which its grant ends is to be sent again
+		if resp, err = rig.PlainHTTP.Do(req); err != nil {
+			m.t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusServiceUnavailable {
+			break
+		}
 	}
-	_, _ = io.Copy(io.Discard, resp.Body)
-	resp.Body.Close()
 	if resp.StatusCode == http.StatusTooManyRequests && m.clock == nil { // too many bad tokens for the real clock
 		time.Sleep(time.Second)
 		return
