@@ -80,6 +80,7 @@ func (e *Edge) visit(w http.ResponseWriter, r *http.Request) {
 		own(w, http.StatusOK, "ERR_NGROK_6024", "You are about to visit "+host+".")
 		return
 	}
+	_ = http.NewResponseController(w).EnableFullDuplex() // an answer may begin while the end of the body is still looked for
 	proxy := &httputil.ReverseProxy{
 		ErrorLog:      log.New(io.Discard, "", 0),
 		FlushInterval: -1, // no buffering

@@ -99,13 +99,19 @@ func (app *App) SignedIn(t testing.TB, access string) (url string) {
 	t.Helper()
 	target := MustParse(t, app.URL)
 	var own string
-	proxy := httptest.NewUnstartedServer(&httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) {
+	pass := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
 		if r.Out.Host = r.In.Host; strings.HasSuffix(own, r.In.Host) {
 			r.Out.Host = target.Host
 		}
 		r.Out.Header.Set("Authorization", "Bearer "+access)
-	}, Transport: &http.Transport{MaxIdleConnsPerHost: 16}})
+	}, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+	proxy := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Else an answer that begins while the end of the body is still looked for
+		// closes that, and is cut.
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		pass.ServeHTTP(w, r)
+	}))
 	own = "http://" + strings.Replace(proxy.Listener.Addr().String(), "127.0.0.1", "localhost", 1)
 	proxy.Start()
 	t.Cleanup(proxy.Close)

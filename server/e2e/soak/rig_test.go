@@ -124,6 +124,7 @@ func (s *soak) watchServer(target string) string {
 			http.Error(w, "no key", http.StatusUnauthorized)
 			return
 		}
+		_ = http.NewResponseController(w).EnableFullDuplex() // see rig.SignedIn
 		proxy.ServeHTTP(w, r)
 	}))
 	s.t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
