@@ -22,6 +22,7 @@ func (s *server) failed(f *failure) {
 		s.failedAt = s.set.o.Now()
 		s.retryAt = s.failedAt.Add(pause)
 		s.problem, s.detail = s.name+" "+f.text, f.detail
+		s.refusal = s.problem // stays when another conversation of the server opens meanwhile
 		s.state = stateStarting
 		if f.kind != crashed || s.failures >= crashLoop {
 			s.state = stateFailed

@@ -88,7 +88,7 @@ func (s *server) pick(k key, client Client) (*conversation, time.Duration, error
 		return c, 0, nil
 	}
 	if pause := s.retryAt.Sub(s.set.o.Now()); pause > patience {
-		return nil, 0, &Error{Server: s.name, Message: s.problem}
+		return nil, 0, &Error{Server: s.name, Message: s.refusal}
 	} else if pause > 0 {
 		return nil, pause, nil
 	}

@@ -4,11 +4,14 @@ package mount
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/config"
 )
@@ -45,4 +48,25 @@ func TestRestartWhileItIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "it is read again", func() bool { return r.Status()[0].State == "ok" })
+}
+
+// One person's process crashes while another's begins: whoever has to wait for
+// the next start is told why, though the server is well by then.
+func TestCrashBesideAStart(t *testing.T) {
+	tune := quick
+	tune.firstPause, tune.maxPause = time.Hour, time.Hour
+	r := newRig(t, tune, Options{})
+	r.Apply([]config.Server{own("x")})
+	client := r.client("ana")
+	s, err := r.find("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.failed(&failure{text: "crashed.", kind: crashed})
+	s.recovered(false)
+	_, err = r.Call(within(t), "x", client, "tools/call", json.RawMessage(`{"name":"params"}`), nil)
+	var told *Error
+	if !errors.As(err, &told) || told.Message != "x crashed." {
+		t.Errorf("told %v", err)
+	}
 }

@@ -48,6 +48,7 @@ type server struct {
 	failedAt  time.Time
 	told      bool // the event of this row is recorded
 	retryAt   time.Time
+	refusal   string // a sentence, what is answered until retryAt
 	retry     *time.Timer
 }
 
