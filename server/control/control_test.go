@@ -450,3 +450,12 @@ func TestFollowEndsWithTheServer(t *testing.T) {
 		t.Error("Close:", err)
 	}
 }
+
+// What Prometheus reads is not worth a Drawbridge that does not start.
+func TestStartsWithoutFilesForPrometheus(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, targetFile, "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	start(t, dir)
+}

@@ -149,13 +149,13 @@ func Listen(dataDir, version string, b Backend, console Console, board *status.B
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	err = writeFile(s.file, address{s.URL(), s.key, os.Getpid(), version})
-	if err == nil {
-		err = writeTarget(dataDir, s.addr, s.key)
-	}
 	if err != nil {
 		s.stop()
 		listener.Close()
 		return nil, fmt.Errorf("write %s: %w", s.file, err)
+	}
+	if err := writeTarget(dataDir, s.addr, s.key); err != nil {
+		log.Warn("Prometheus can't find this instance", "error", err)
 	}
 	go func() {
 		defer close(s.served)
