@@ -86,7 +86,7 @@ func (d *Draft) Commit() error {
 		d.Discard()
 		return fmt.Errorf("save the configuration: %w", err)
 	}
-	syncFolder(filepath.Dir(d.path))
+	SyncFolder(filepath.Dir(d.path))
 	return nil
 }
 
@@ -140,9 +140,9 @@ func draft(path string, data []byte) (*Draft, error) {
 	return d, nil
 }
 
-// syncFolder makes a rename last, where the system can; where it can't, there is
+// SyncFolder makes a rename last, where the system can; where it can't, there is
 // still the whole file.
-func syncFolder(path string) {
+func SyncFolder(path string) {
 	if d, err := os.Open(path); err == nil {
 		_ = d.Sync()
 		_ = d.Close()

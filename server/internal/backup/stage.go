@@ -66,6 +66,7 @@ func Commit(dir, data, configFile string, keep ...string) error {
 	if err != nil {
 		return err
 	}
+	config.SyncFolder(data)
 	return Finish(data)
 }
 
@@ -117,6 +118,7 @@ func Finish(data string) error {
 			return err
 		}
 	}
+	config.SyncFolder(data)
 	// Without where it stands in nobody's way.
 	if err := os.Remove(filepath.Join(dir, where)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
