@@ -215,6 +215,9 @@ func (c restore) Run(a *app) error {
 	if !c.ConfigOnly {
 		a.say("cli.restore.since")
 	}
+	if _, err := config.Load(a.config); err != nil {
+		a.say("cli.restore.config", err)
+	}
 	for _, missing := range a.missing() {
 		a.say("cli.restore.enter", missing)
 	}

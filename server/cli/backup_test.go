@@ -159,3 +159,23 @@ func TestDataKeyOfABackup(t *testing.T) {
 	}
 	db.Close()
 }
+
+// A config.toml that can't be read is put back as it was, and that is said.
+func TestBrokenConfigIsSaid(t *testing.T) {
+	root := t.TempDir()
+	conf, file := filepath.Join(root, "config.toml"), filepath.Join(root, "file")
+	if err := os.WriteFile(conf, []byte("listen = nonsense\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	a := &app{ctx: t.Context(), data: filepath.Join(root, "data"), config: conf, secrets: keystore.Memory(), out: plainScreen(&said)}
+	if err := (backup{File: file}).Run(a); err != nil {
+		t.Fatal(err)
+	}
+	if err := (restore{File: file, Replace: true}).Run(a); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(said.String(), "won't start with the config.toml of this backup: ") {
+		t.Errorf("said %s", said.String())
+	}
+}
