@@ -24,7 +24,7 @@ type Client struct {
 type key struct {
 	era          rpc.Era
 	who          string // the sign-in, or the person where processes are shared; "" is everybody, or Drawbridge itself
-	capabilities string // declared when the conversation began
+	capabilities string // as the client spells them, each time alike
 }
 
 // everybody is the key of the conversation of the Modern era. That of the
@@ -41,7 +41,7 @@ func keyOf(c Client, shared bool) key {
 	if !shared {
 		k.who += c.Caller.Session
 		if c.Era == rpc.Legacy { // where shared, whoever comes first declares for all
-			k.capabilities = string(declared(c.Capabilities))
+			k.capabilities = string(c.Capabilities)
 		}
 	}
 	return k
@@ -71,8 +71,8 @@ func (c Client) caller() *oauth.Caller {
 	return c.Caller
 }
 
-// declared is what a server of the Legacy era is told that the client can do, in
-// one spelling: all but tasks, whose methods Drawbridge does not carry.
+// declared is what a server of the Legacy era is told that the client can do:
+// all but tasks, whose methods Drawbridge does not carry.
 func declared(capabilities json.RawMessage) json.RawMessage {
 	var all map[string]any
 	if json.Unmarshal(capabilities, &all) != nil || all == nil {
