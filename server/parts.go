@@ -126,6 +126,7 @@ func (p *parts) run(ctx context.Context) {
 
 func (p *parts) close() {
 	p.endpoints.Close()
+	p.grants.Close()
 	p.signIns.Close()
 	for _, provider := range append(p.vouching, p.provider) {
 		provider.Close()

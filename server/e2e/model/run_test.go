@@ -304,7 +304,7 @@ func (m *modelRun) settle() {
 	m.compareList()
 	for i, g := range m.grants {
 		if g.over && !g.overDoubt && !g.spared && g.upstream != "" {
-			rig.WaitFor(m.t, fmt.Sprintf("grant %d to end at the provider", i), func() bool { return !m.provider.lives(g.upstream) })
+			rig.WaitFor(m.t, fmt.Sprintf("grant %d, over %s, to end at the provider", i, g.why), func() bool { return !m.provider.lives(g.upstream) })
 		}
 		if !g.over && !g.overDoubt && g.upstream != "" && m.now().Before(g.expires) && !m.provider.lives(g.upstream) {
 			m.t.Fatalf("grant %d lives, but the provider's token does not", i)

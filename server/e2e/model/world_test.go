@@ -87,6 +87,7 @@ func (m *modelRun) kill(o op) {
 	m.seen["killed"]++
 	for _, g := range m.grants {
 		g.killed()
+		g.spared = g.spared || g.gen == 0 // it was in memory alone, and what the provider gave for it
 	}
 	m.forgotten()
 }

@@ -196,11 +196,26 @@ func (s *Grants) disallowed(r *Grant) string {
 	case origin(r.Resource) != origin((*s.resources.Load())[0]):
 		return "the MCP URL was changed"
 	case r.Generation == 0:
-		return "the sign-in was never finished"
+		return unfinished(r)
 	case r.Through == status.Enterprise && !slices.Contains(s.opts.Trusted, r.Identity.Issuer):
 		return "the provider's assertions are not taken any more ([enterprise] in config.toml)"
 	}
 	return s.access.Load().bars(r)
+}
+
+func unfinished(r *Grant) string {
+	if r.Generation == 0 {
+		return "the sign-in was never finished"
+	}
+	return ""
+}
+
+// Close ends the sign-ins that are in memory alone, since nobody redeemed their
+// codes: what the provider gave for them is revoked at the next start.
+func (s *Grants) Close() {
+	if err := s.endWhere(unfinished); err != nil {
+		s.opts.Log.Warn("unfinished sign-ins not ended", "cause", err)
+	}
 }
 
 // Run does what has to be done in time: ends what has expired, writes counters,

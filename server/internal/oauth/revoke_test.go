@@ -233,3 +233,18 @@ func TestRevokeAllTogether(t *testing.T) {
 		t.Errorf("%d were revoked at the provider", len(r.provider.revoked))
 	}
 }
+
+// A sign-in whose code nobody redeemed is in memory alone. Whoever stops
+// Drawbridge then leaves no refresh token alive at the provider.
+func TestStoppedBeforeTheCodeIsRedeemed(t *testing.T) {
+	r := newRig(t)
+	if _, err := r.code(r.client(), ana()); err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	r.restart()
+	r.revokeOnce(t.Context())
+	if !slices.Equal(r.provider.revoked, []string{"upstream-rt"}) || len(r.disk.records[BucketRevocations]) != 0 {
+		t.Errorf("revoked at the provider: %v", r.provider.revoked)
+	}
+}
