@@ -98,6 +98,6 @@ for name in sdk1 sdk2; do
 	once "server/e2e/venv/$name" "server/e2e/python/$name.txt" install_python "$name"
 done
 if [ $# -eq 0 ]; then # those that take longest begin first
-	set -- ./server/e2e/tunnel ./server/e2e/security ./server/e2e/console ./server/e2e/setup ./server/e2e/tray ./server/e2e/servers ./...
+	set -- ./server/e2e/servers ./server/e2e/soak ./server/e2e/clients ./server/e2e/security ./server/e2e/console ./server/e2e/tunnel ./server/e2e/program ./server/e2e/tray ./...
 fi
 run_tests "$@"

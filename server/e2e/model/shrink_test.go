@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	modelSeed  = flag.Uint64("model.seed", 0, "seed of TestModel; 0: a fixed and a random one")
+	modelSeed  = flag.Uint64("model.seed", 0, "seed of TestModel; 0: 1 and those behind it, or chance with DRAWBRIDGE_LONG")
 	modelTotal = flag.Int("model.steps", 0, "steps of TestModel in all; 0: 2,000, or 100,000 with DRAWBRIDGE_LONG")
 )
 
@@ -92,7 +92,9 @@ func TestModel(t *testing.T) {
 			break
 		}
 		t.Logf("%d steps, seed %d", taken, seed)
-		seed = rand.Uint64()
+		if seed++; rig.Long() {
+			seed = rig.Seed()
+		}
 	}
 	if !rig.Long() {
 		return
@@ -135,7 +137,7 @@ func TestModelProgram(t *testing.T) {
 	if rig.Long() {
 		n = 3000
 	}
-	seed := rand.Uint64()
+	seed := rig.Seed()
 	if *modelSeed != 0 {
 		seed = *modelSeed
 	}

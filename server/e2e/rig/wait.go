@@ -2,6 +2,7 @@ package rig
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"runtime"
@@ -51,6 +52,15 @@ func Within(d time.Duration) time.Duration {
 // The long runs of the tests that try to break Drawbridge are asked for by
 // DRAWBRIDGE_LONG=1; README.md says what each then does.
 func Long() bool { return os.Getenv("DRAWBRIDGE_LONG") != "" }
+
+// Seed is one for chance: another each time in the long runs, which look for
+// faults, and always the same where a change is judged, which has not made them.
+func Seed() uint64 {
+	if Long() {
+		return rand.Uint64()
+	}
+	return 1
+}
 
 func HeapSize() uint64 {
 	runtime.GC()

@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
 	"github.com/drawbridge-app/drawbridge/server/internal/mend"
@@ -97,7 +96,7 @@ func TestMendedListsAreTaken(t *testing.T) {
 	if n := os.Getenv("DRAWBRIDGE_TEST_ROUNDS"); n != "" {
 		_, _ = fmt.Sscan(n, &rounds)
 	}
-	seed := uint64(time.Now().UnixNano())
+	seed := rig.Seed()
 	t.Logf("seed %d", seed)
 	o := odd{rand.New(rand.NewPCG(seed, 0))}
 	listed, kept, outputs, lost := 0, 0, 0, 0
@@ -139,7 +138,7 @@ func TestMendedListsAreTaken(t *testing.T) {
 // output schema keeps.
 func TestMendedPatterns(t *testing.T) {
 	judge := rig.StartScript(t, nil, "servers/judge.mjs")
-	seed := uint64(time.Now().UnixNano())
+	seed := rig.Seed()
 	t.Logf("seed %d", seed)
 	o := odd{rand.New(rand.NewPCG(seed, 0))}
 	tool := func(pattern string) json.RawMessage {
