@@ -239,7 +239,7 @@ func (c *conversation) initialize(ctx context.Context) error {
 // initializeParams declares what the client did, and says who it is. Drawbridge
 // itself can be asked nothing.
 func (c *conversation) initializeParams() json.RawMessage {
-	info := c.server.set.clientInfo()
+	info := c.server.set.info
 	if c.client.Caller != nil {
 		info = c.server.set.introduced(c.client.Info)
 	}

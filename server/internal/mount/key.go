@@ -88,7 +88,7 @@ func (s *Set) introduced(info json.RawMessage) json.RawMessage {
 	o, err := asObject(info)
 	var name string
 	if err != nil || json.Unmarshal(o["name"], &name) != nil || name == "" {
-		return s.clientInfo()
+		return s.info
 	}
 	o["name"] = encode(name + " (via Drawbridge)")
 	if rpc.Given(o["version"]) == nil {

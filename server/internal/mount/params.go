@@ -95,7 +95,7 @@ func (c *conversation) fill(meta rpc.Object) rpc.Object {
 		meta = meta.With(metaCapabilities, json.RawMessage("{}"))
 	}
 	if meta.Get(metaClient) == nil {
-		meta = meta.With(metaClient, c.server.set.clientInfo())
+		meta = meta.With(metaClient, c.server.set.info)
 	}
 	return meta.With(metaVersion, rpc.Quote(c.speaks().version))
 }

@@ -21,7 +21,8 @@ type Set struct {
 	o      Options // with all its functions
 	tune   tuning
 	client *http.Client
-	hop    string // our name among Drawbridges
+	hop    string          // our name among Drawbridges
+	info   json.RawMessage // how Drawbridge introduces itself
 
 	slots   chan struct{} // held while a server is started in the background
 	room    room
@@ -68,7 +69,7 @@ func newSet(o Options, tune tuning) *Set {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Set{o: o, tune: tune, client: newClient(o.Network), hop: hopOf(o.Issuer), slots: make(chan struct{}, inBackground), quit: make(chan struct{}),
+	s := &Set{o: o, tune: tune, client: newClient(o.Network), hop: hopOf(o.Issuer), info: encode(map[string]string{"name": "Drawbridge", "version": o.Version}), slots: make(chan struct{}, inBackground), quit: make(chan struct{}),
 		room: room{taken: make(map[*conversation]bool)}, records: records{saver: o.Saver}, servers: make(map[string]*server)}
 	s.working.start(s.sweep)
 	return s
@@ -246,9 +247,4 @@ func (s *Set) sweep() {
 			one.sweep(s.o.Now())
 		}
 	}
-}
-
-// clientInfo is how Drawbridge introduces itself.
-func (s *Set) clientInfo() json.RawMessage {
-	return encode(map[string]string{"name": "Drawbridge", "version": s.o.Version})
 }
