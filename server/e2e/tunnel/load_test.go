@@ -2,9 +2,12 @@ package tunnel
 
 import (
 	"bufio"
+	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"slices"
@@ -12,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.ngrok.com/ngrok/v2"
 
 	"github.com/drawbridge-app/drawbridge/server/e2e/edge"
 	"github.com/drawbridge-app/drawbridge/server/e2e/rig"
@@ -80,34 +85,68 @@ func TestTunnelLoad(t *testing.T) {
 }
 
 // BenchmarkTunnel compares a call through the tunnel with one on loopback, by
-// one caller in turns. Run it with -benchtime=1x.
+// one caller in turns, and both with a program of ngrok's SDK that does nothing but
+// answer (bare): its ratio is what the edge and the SDK cost alone. Run it with
+// -benchtime=1x.
 func BenchmarkTunnel(b *testing.B) {
-	app := rig.StartTunnelApp(b, rig.StartEdge(b, edge.Options{}), nil)
+	e := rig.StartEdge(b, edge.Options{})
+	app := rig.StartTunnelApp(b, e, nil)
 	tokens := app.SignIn(b, app.Browser(b), app.Register(b, rig.ClientURI), "alice")
-	direct := strings.Replace(app.MCPURL, app.URL, app.Status(b).LocalURL, 1)
-	var local, through []time.Duration
+	bareDirect, bareThrough := serveBare(b, e)
+	ways := []struct {
+		name, url string
+		took      []time.Duration
+	}{
+		{name: "loopback", url: strings.Replace(app.MCPURL, app.URL, app.Status(b).LocalURL, 1)}, {name: "tunnel", url: app.MCPURL},
+		{name: "bare-loopback", url: bareDirect}, {name: "bare-tunnel", url: bareThrough},
+	}
 	for b.Loop() {
 		for range 10 {
-			for _, way := range []struct {
-				url string
-				to  *[]time.Duration
-			}{{direct, &local}, {app.MCPURL, &through}} {
-				m := &rig.MCP{T: b, URL: way.url, Token: tokens.Access, Modern: true}
+			for i := range ways {
+				m := &rig.MCP{T: b, URL: ways[i].url, Token: tokens.Access, Modern: true}
 				for range 100 {
 					began := time.Now()
 					m.CallTool("echo", map[string]any{"message": "hello"})
-					*way.to = append(*way.to, time.Since(began))
+					ways[i].took = append(ways[i].took, time.Since(began))
 				}
 			}
 		}
 	}
-	slices.Sort(local)
-	slices.Sort(through)
-	l, t := local[len(local)/2], through[len(through)/2]
-	b.ReportMetric(float64(l.Microseconds()), "loopback-p50-µs")
-	b.ReportMetric(float64(t.Microseconds()), "tunnel-p50-µs")
-	b.ReportMetric(float64(t)/float64(l), "p50-ratio")
+	var p50 []float64
+	for _, way := range ways {
+		slices.Sort(way.took)
+		p50 = append(p50, float64(way.took[len(way.took)/2].Microseconds()))
+		b.ReportMetric(p50[len(p50)-1], way.name+"-p50-µs")
+	}
+	b.ReportMetric(p50[1]/p50[0], "p50-ratio")
+	b.ReportMetric(p50[3]/p50[2], "bare-p50-ratio")
 	b.ReportMetric(0, "ns/op")
+}
+
+// serveBare answers every request with one result, on loopback and through e.
+func serveBare(b *testing.B, e *edge.Edge) (direct, through string) {
+	b.Helper()
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(e.CAs())
+	agent, err := ngrok.NewAgent(ngrok.WithAuthtoken("any"), ngrok.WithAgentConnectURL(e.AgentAddr()), ngrok.WithAgentConnectCAs(pool))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = agent.Disconnect() })
+	listener, err := agent.Listen(b.Context(), ngrok.WithURL("https://bare.example.test"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var q struct{ ID json.RawMessage }
+		_ = json.NewDecoder(r.Body).Decode(&q)
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":{"resultType":"complete","content":[{"type":"text","text":"Echo: hello"}]}}`, q.ID)
+	}))
+	b.Cleanup(server.Close)
+	go func() { _ = http.Serve(listener, server.Config.Handler) }()
+	rig.Edges.Store("bare.example.test", e.VisitorAddr())
+	return server.URL, "https://bare.example.test"
 }
 
 // Fifty reconnections leave nothing behind.
