@@ -61,7 +61,7 @@ func (n Ngrok) Open(ctx context.Context, url string) (*Line, error) {
 		return nil, err
 	}
 	call.opened()
-	l := &ngrokListener{EndpointListener: endpoint, call: call}
+	l := newNgrokListener(endpoint, call)
 	return &Line{Listener: l, URL: strings.TrimSuffix(endpoint.URL().String(), "/"), Lost: call.lost,
 		Hangup: func() {
 			call.cut()
