@@ -53,11 +53,21 @@ const commands = {
   whoami: async () => JSON.stringify((await client.callTool({ name: 'whoami', arguments: {} })).structuredContent),
 };
 
+// signIn has somebody sign in. The connection's stream may ask for a sign-in of its
+// own meanwhile, which takes the place of the one before, as in the hosts that these
+// SDKs are made for: the newest counts.
 async function signIn() {
-  say({ authorize: keeper.authorize });
-  const { searchParams } = new URL((await hear()).callback);
-  if (searchParams.get('state') !== keeper.sentState) throw new Error('another state came back');
-  await transport.finishAuth(old ? searchParams.get('code') : searchParams);
+  for (;;) {
+    const asked = keeper.authorize;
+    say({ authorize: asked });
+    const { searchParams } = new URL((await hear()).callback);
+    if (searchParams.get('state') !== new URL(asked).searchParams.get('state')) throw new Error('another state came back');
+    if (searchParams.get('state') === keeper.sentState) {
+      await transport.finishAuth(old ? searchParams.get('code') : searchParams);
+      return;
+    }
+    while (keeper.authorize === asked) await new Promise((later) => { setTimeout(later, 20); });
+  }
 }
 
 for (;;) {
