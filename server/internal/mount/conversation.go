@@ -346,6 +346,14 @@ func (c *conversation) touch() {
 
 func (c *conversation) alive() bool { return c.why() == nil }
 
+// takesCalls reports whether a call may begin in it: it has not ended, nor ends
+// with the last that is under way.
+func (c *conversation) takesCalls() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.over == nil && !c.retired
+}
+
 // isReady reports whether it is open and has not ended.
 func (c *conversation) isReady() bool {
 	c.mu.Lock()

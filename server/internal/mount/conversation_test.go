@@ -183,7 +183,8 @@ func FuzzDeclared(f *testing.F) {
 	for _, seed := range []string{`{"elicitation":{},"tasks":{"a":1}}`, `{}`, `null`, `[]`, `{"name":"Cla\u2028ude"}`, `{"name":null,"version":3}`, "\x00"} {
 		f.Add([]byte(seed))
 	}
-	s := &Set{o: Options{Version: "1"}}
+	s := newSet(Options{Version: "1"}, quick)
+	f.Cleanup(s.Close)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var o map[string]json.RawMessage
 		if json.Unmarshal(declared(data), &o) != nil || o == nil || o["tasks"] != nil {

@@ -147,3 +147,33 @@ func TestOthersInFlight(t *testing.T) {
 		t.Errorf("it was sent %d times", n)
 	}
 }
+
+// A call comes while another has found the session over, and a third is still
+// under way in it: a conversation that ends with its last call takes no new one,
+// so that it is not refused again and again.
+func TestRetiredTakesNoCall(t *testing.T) {
+	s := newHTTPServer(t, false)
+	r := newRig(t, quick, Options{})
+	r.Apply([]config.Server{{Name: "x", URL: s.URL}})
+	r.mustTool("ana", "sql", "", 0, nil)
+	done := make(chan error)
+	go func() { _, err := r.tool(within(t), "ana", "held", "", 0, nil); done <- err }()
+	eventually(t, "it is under way", func() bool { return s.count(`"held"`) == 1 })
+	s.forget()
+	one, err := r.find("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	one.mu.Lock()
+	for _, c := range one.clientsLocked() {
+		c.retire() // and whoever found it over has not come further yet
+	}
+	one.mu.Unlock()
+	if _, err := r.tool(within(t), "ana", "sql", "", 0, nil); err != nil {
+		t.Errorf("the call got %v", err)
+	}
+	close(s.hold)
+	if err := <-done; err != nil {
+		t.Errorf("the call under way got %v", err)
+	}
+}

@@ -83,7 +83,7 @@ func (s *server) pick(k key, client Client) (*conversation, time.Duration, error
 	if s.ctx.Err() != nil {
 		return nil, 0, s.errorf(nil, "is not mounted any more.")
 	}
-	if c := s.convs[k]; c != nil && c.alive() {
+	if c := s.convs[k]; c != nil && c.takesCalls() {
 		c.usedBy(client)
 		return c, 0, nil
 	}
