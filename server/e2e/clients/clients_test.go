@@ -40,9 +40,6 @@ func TestSDKClientsNoticeNoRestart(t *testing.T) {
 			}
 			app.RevokeSession(t, app.Sessions(t)[0].ID)
 			script.Write(map[string]string{"do": "signInAgain"})
-			var again struct{ Authorize string }
-			script.Read(&again)
-			script.Write(map[string]string{"callback": rig.NewBrowser(t).SignIn(again.Authorize, rig.ClientURI, "alice").String()})
 			rig.CheckCalls(t, script, c)
 		})
 	}

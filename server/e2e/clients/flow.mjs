@@ -62,6 +62,20 @@ export class Keeper {
   redirectToAuthorization(url) { this.authorize = url.href; }
 }
 
+// browse has somebody sign in, and returns what the callback says. A connection's
+// stream may ask for a sign-in of its own meanwhile, which takes the place of the one
+// before, as in the hosts that these SDKs are made for: the newest counts.
+export async function browse(keeper, say, hear) {
+  for (;;) {
+    const asked = keeper.authorize;
+    say({ authorize: asked });
+    const { searchParams } = new URL((await hear()).callback);
+    if (searchParams.get('state') !== new URL(asked).searchParams.get('state')) throw new Error('another state came back');
+    if (searchParams.get('state') === keeper.sentState) return searchParams;
+    while (keeper.authorize === asked) await new Promise((later) => { setTimeout(later, 20); });
+  }
+}
+
 // drive runs the conversation. connect() returns a connected client, or throws
 // what isUnauthorized knows; finish(URLSearchParams) redeems the code.
 export async function drive({ keeper, connect, finish, isUnauthorized }) {
@@ -73,10 +87,7 @@ export async function drive({ keeper, connect, finish, isUnauthorized }) {
     if (!isUnauthorized(err)) throw err;
   }
   const signIn = async () => {
-    say({ authorize: keeper.authorize });
-    const { searchParams } = new URL((await hear()).callback);
-    if (searchParams.get('state') !== keeper.sentState) throw new Error('another state came back');
-    await finish(searchParams);
+    await finish(await browse(keeper, say, hear));
   };
   await signIn();
   client = await connect();

@@ -10,7 +10,7 @@ import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import readline from 'node:readline';
-import { Keeper, options } from '../flow.mjs';
+import { browse, Keeper, options } from '../flow.mjs';
 import { pageless } from './pageless.mjs';
 
 const old = options.sdk === 'v1';
@@ -53,21 +53,9 @@ const commands = {
   whoami: async () => JSON.stringify((await client.callTool({ name: 'whoami', arguments: {} })).structuredContent),
 };
 
-// signIn has somebody sign in. The connection's stream may ask for a sign-in of its
-// own meanwhile, which takes the place of the one before, as in the hosts that these
-// SDKs are made for: the newest counts.
 async function signIn() {
-  for (;;) {
-    const asked = keeper.authorize;
-    say({ authorize: asked });
-    const { searchParams } = new URL((await hear()).callback);
-    if (searchParams.get('state') !== new URL(asked).searchParams.get('state')) throw new Error('another state came back');
-    if (searchParams.get('state') === keeper.sentState) {
-      await transport.finishAuth(old ? searchParams.get('code') : searchParams);
-      return;
-    }
-    while (keeper.authorize === asked) await new Promise((later) => { setTimeout(later, 20); });
-  }
+  const params = await browse(keeper, say, hear);
+  await transport.finishAuth(old ? params.get('code') : params);
 }
 
 for (;;) {
