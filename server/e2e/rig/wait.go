@@ -6,19 +6,32 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// FreePort returns a loopback port on which nobody listens.
+// The ports that FreePort gives: the system gives none of them to connections,
+// which would take one away from who is about to listen there, or does so again
+// after a restart.
+const firstPort, somePorts = 20_000, 12_000
+
+var nextPort atomic.Int64
+
+func init() { nextPort.Store(rand.Int64N(somePorts)) }
+
+// FreePort returns a loopback port on which nobody listens, another each time.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range somePorts {
+		port := firstPort + int(nextPort.Add(1)%somePorts)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
 
 // patience is how long is waited for what comes at once on a quiet machine.
