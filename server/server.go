@@ -139,6 +139,11 @@ func (s *Server) Run(ctx context.Context) error {
 // serveAll serves one configuration after the other, until Run is told to end.
 func (s *Server) serveAll() error {
 	var led *listener // what was served last
+	defer func() {
+		if led != nil {
+			led.drain() // another may be configured that was not served yet, and Close knows that one alone
+		}
+	}()
 	for !s.stopping() {
 		now, l := s.current(), s.currentListener()
 		if l != led && l != nil {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -98,7 +97,7 @@ func (app *App) Prepare(o AppOptions) {
 		secret = o.Secret
 	}
 	cfg := config.Default()
-	cfg.Listen = fmt.Sprintf("127.0.0.1:%d", FreePort(app.T)) // its own after a restart, too
+	cfg.Listen = "127.0.0.1:0"
 	cfg.IDP.Issuer, cfg.IDP.ClientID = o.Issuer, clientID
 	if o.Okta != nil {
 		cfg.IDP.Audience = o.Okta.Audience
