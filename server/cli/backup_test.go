@@ -175,7 +175,7 @@ func TestBrokenConfigIsSaid(t *testing.T) {
 	if err := (restore{File: file, Replace: true}).Run(a); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(said.String(), "won't start with the config.toml of this backup: ") {
+	if !strings.Contains(said.String(), "Mend the config.toml of this backup before you start Drawbridge: ") {
 		t.Errorf("said %s", said.String())
 	}
 }

@@ -155,7 +155,7 @@ func Listen(dataDir, version string, b Backend, console Console, board *status.B
 		return nil, fmt.Errorf("write %s: %w", s.file, err)
 	}
 	if err := writeTarget(dataDir, s.addr, s.key); err != nil {
-		log.Warn("Prometheus can't find this instance", "error", err)
+		log.Warn("Prometheus can't find this instance: mend what is in the way of its files, then start Drawbridge again", "error", err)
 	}
 	go func() {
 		defer close(s.served)

@@ -39,8 +39,7 @@ func TestSDKClientsNoticeNoRestart(t *testing.T) {
 				rig.CheckCalls(t, script, c)
 			}
 			app.RevokeSession(t, app.Sessions(t)[0].ID)
-			script.Write(map[string]string{"do": "signInAgain"})
-			rig.CheckCalls(t, script, c)
+			rig.SignInAgain(t, script, c)
 		})
 	}
 }

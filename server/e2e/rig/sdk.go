@@ -68,30 +68,45 @@ func SignInSDK(t *testing.T, c SDKClient, app *App, doc *Metadata) *Script {
 	return script
 }
 
-// readSignedIn reads what script says next, and signs alice in as often as it asks
-// for that before.
+// SignInAgain signs alice in on the connection that script has, which calls then.
+func SignInAgain(t *testing.T, script *Script, c SDKClient) {
+	t.Helper()
+	script.Write(map[string]string{"do": "signInAgain"})
+	var got SDKCalls
+	readSignedIn(t, script, &got)
+	got.check(t, c)
+}
+
+// readSignedIn signs alice in as often as script asks for it, which is once at
+// least, and reads what it says then.
 func readSignedIn(t *testing.T, script *Script, v any) {
 	t.Helper()
-	for {
+	for n := range 4 {
 		var line json.RawMessage
 		var ask struct{ Authorize string }
 		script.Read(&line)
 		if _ = json.Unmarshal(line, &ask); ask.Authorize == "" {
-			if err := json.Unmarshal(line, v); err != nil {
-				t.Fatalf("%s: %v", line, err)
+			if err := json.Unmarshal(line, v); err != nil || n == 0 {
+				t.Fatalf("after %d sign-ins it says %s: %v", n, line, err)
 			}
 			return
 		}
 		script.Write(map[string]string{"callback": NewBrowser(t).SignIn(ask.Authorize, ClientURI, "alice").String()})
 	}
+	t.Fatal("it asks for one sign-in after the other")
 }
 
-// CheckCalls reads what came of a round of calls, amid which script may be sent to
-// sign in.
+// CheckCalls reads what came of a round of calls, amid which nobody signs in.
 func CheckCalls(t *testing.T, script *Script, c SDKClient) SDKCalls {
 	t.Helper()
 	var got SDKCalls
-	readSignedIn(t, script, &got)
+	script.Read(&got)
+	got.check(t, c)
+	return got
+}
+
+func (got SDKCalls) check(t *testing.T, c SDKClient) {
+	t.Helper()
 	if want := []string{"add", "echo", "whoami"}; !slices.Equal(got.Tools, want) {
 		t.Errorf("tools %v, want %v", got.Tools, want)
 	}
@@ -104,7 +119,6 @@ func CheckCalls(t *testing.T, script *Script, c SDKClient) SDKCalls {
 	if c.protocol != "" && got.Protocol != c.protocol {
 		t.Errorf("negotiated %q, want %q", got.Protocol, c.protocol)
 	}
-	return got
 }
 
 // PersonIn returns the e-mail address in the structured content of whoami.

@@ -203,6 +203,7 @@ func (s *Grants) disallowed(r *Grant) string {
 	return s.access.Load().bars(r)
 }
 
+// unfinished says that nobody redeemed the code of a grant, or "".
 func unfinished(r *Grant) string {
 	if r.Generation == 0 {
 		return "the sign-in was never finished"
